@@ -1,0 +1,61 @@
+"""Background jobs out of plain files.
+
+`enqueue` writes a job file into the spool; `spoolrunner run` (another process) runs it. Importing this package loads
+neither the dispatcher nor what it needs: a program that enqueues pays only for that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spoolrunner.errors import (
+        ConfigError,
+        DuplicateJobError,
+        JobFormatError,
+        NotAllowedError,
+        SpoolBusyError,
+        SpoolLayoutError,
+        SpoolRunnerError,
+        StartError,
+    )
+    from spoolrunner.producer import Job, enqueue, enqueue_many
+    from spoolrunner.runner import CurrentJob, current_job
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConfigError",
+    "CurrentJob",
+    "DuplicateJobError",
+    "Job",
+    "JobFormatError",
+    "NotAllowedError",
+    "SpoolBusyError",
+    "SpoolLayoutError",
+    "SpoolRunnerError",
+    "StartError",
+    "current_job",
+    "enqueue",
+    "enqueue_many",
+]
+
+_HOMES = {
+    "Job": "producer",
+    "enqueue": "producer",
+    "enqueue_many": "producer",
+    "CurrentJob": "runner",
+    "current_job": "runner",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"spoolrunner.{_HOMES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

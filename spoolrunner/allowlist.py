@@ -1,0 +1,118 @@
+"""The whitelist: which callables a job file may name, and how an entry of the operator's table becomes a callable.
+
+A job file's strings are only ever compared with the table's keys. What is split, imported and looked up by attribute is
+the table's own text. Light, because every job's process imports it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from spoolrunner.errors import NotAllowedError, nearest
+
+Table = Mapping[str, Mapping[str, Any]]
+"""job -> method -> its policy."""
+
+
+def entry(table: Table, job: object, method: object) -> Any:
+    """What the table holds for exactly this job and method; NotAllowedError when it holds nothing."""
+    methods = table.get(job) if isinstance(job, str) else None
+    if methods is None:
+        raise NotAllowedError(f"job {job!r} is not in allowed_jobs{nearest(job, table)}")
+    if not isinstance(method, str) or method not in methods:
+        raise NotAllowedError(
+            f"method {method!r} is not listed under {job!r} in allowed_jobs{nearest(method, methods)}"
+        )
+    return methods[method]
+
+
+class Callee(NamedTuple):
+    """What an entry of the table names. `owner` is the class to be made first, for a method that needs an instance."""
+
+    name: str
+    function: Callable[..., Any]
+    owner: type | None
+
+    def problem(self, params: object) -> str | None:
+        """Why it cannot be called with `params` (array by position, object by name), or None when it can."""
+        if not isinstance(params, (list, dict)):
+            return "params must be an array or an object"
+        try:
+            signature = inspect.signature(self.function)
+        except ValueError:
+            return None  # some builtins have no signature: calling them is the only test
+        positional: list[Any] = [] if self.owner is None else [self.owner]
+        try:
+            if isinstance(params, dict):
+                signature.bind(*positional, **params)
+            else:
+                signature.bind(*positional, *params)
+        except TypeError as error:
+            return f"params do not fit {self.name}{signature}: {error}"
+        return None
+
+    def call(self, params: list[Any] | dict[str, Any]) -> Any:
+        """Make the instance if one is needed, and call."""
+        function = self.function if self.owner is None else getattr(self.owner(), self.name)
+        return function(**params) if isinstance(params, dict) else function(*params)
+
+
+def resolve(job: str, method: str) -> Callee:
+    """What the operator's entry names: a function of a module, or a method of a class; nothing is called or made yet.
+
+    NotAllowedError when there is no such thing or it must not be called; whatever importing the module raises.
+    """
+    if method.startswith("_"):
+        raise NotAllowedError(f"{job}.{method}: a method whose name begins with _ is private")
+    owner = _owner(job)
+    if inspect.isclass(owner):
+        found = _method(owner, job, method)
+    elif method in vars(owner):
+        found = Callee(method, vars(owner)[method], None)
+    else:
+        raise NotAllowedError(f"{job}.{method}: the module has no such function{nearest(method, vars(owner))}")
+    if not callable(found.function):
+        raise NotAllowedError(f"{job}.{method} is {type(found.function).__name__}, which cannot be called")
+    if inspect.isgeneratorfunction(found.function) or inspect.isasyncgenfunction(found.function):
+        raise NotAllowedError(f"{job}.{method} is a generator: calling it would run nothing")
+    return found
+
+
+def _owner(job: str) -> Any:
+    parts = job.split(".")
+    for length in range(len(parts), 0, -1):
+        name = ".".join(parts[:length])
+        try:
+            found: Any = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            # Only this very module, or a parent of it, being absent means "try a shorter path"; a missing import inside
+            # the operator's module is his error and must be heard.
+            if error.name is None or not (name == error.name or name.startswith(error.name + ".")) or length == 1:
+                raise
+            continue
+        for attribute in parts[length:]:
+            if attribute.startswith("_") or attribute not in vars(found):
+                raise NotAllowedError(f"{job}: {found.__name__} has no {attribute!r}{nearest(attribute, vars(found))}")
+            found = vars(found)[attribute]
+            if not inspect.isclass(found):
+                raise NotAllowedError(f"{job}: {attribute!r} is not a class")
+        return found
+    raise NotAllowedError(f"{job!r} is no dotted path")
+
+
+def _method(cls: type, job: str, method: str) -> Callee:
+    definer = next((base for base in cls.__mro__ if method in vars(base)), None)
+    if definer is None:
+        raise NotAllowedError(f"{job}.{method}: the class has no such method{nearest(method, dir(cls))}")
+    if definer.__module__ == "builtins":
+        raise NotAllowedError(f"{job}.{method}: inherited from {definer.__name__}, not a method of the job")
+    found = vars(definer)[method]
+    if isinstance(found, (staticmethod, classmethod)):
+        return Callee(method, getattr(cls, method), None)
+    problem = Callee(cls.__name__, cls, None).problem([])
+    if problem:
+        raise NotAllowedError(f"{job}: the class must be made without arguments: {problem}")
+    return Callee(method, found, cls)

@@ -1,0 +1,295 @@
+"""An attempt's way through the dispatcher: claim, start, watch over, settle; and those that an earlier one left running.
+
+Joins the spool, the executor, the supervision and the settling of one dispatcher. Raises OSError when the spool cannot
+be written and StartError when no process can be started; nothing is lost by either, the work is simply still to be done.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict, deque
+from typing import Any
+
+from spoolrunner import job, joblog, locks, processes, runner
+from spoolrunner.clock import Clock, format_time, parse_time
+from spoolrunner.config import Config
+from spoolrunner.errors import JobFormatError, NotAllowedError, StartError
+from spoolrunner.events import Kind
+from spoolrunner.executors import AttemptKey, Executor, Exited
+from spoolrunner.intake import Candidate, Intake, policy_for
+from spoolrunner.job import Document
+from spoolrunner.layout import id_problem
+from spoolrunner.locks import Marker
+from spoolrunner.recovery import Ended, Fate, Settled, Settler
+from spoolrunner.reporter import Reporter
+from spoolrunner.retry import Policy, since_final
+from spoolrunner.spool import Spool
+from spoolrunner.states import FINAL, MAX_RELEASES, Outcome, State
+from spoolrunner.supervision import RunningAttempt, Supervision
+
+CUT_PERIOD = 1.0
+RETRY_SETTLE = 0.5
+"""Seconds after which a job that could neither be settled nor adopted is looked at again."""
+
+
+class Attempts:
+    """The attempts of one dispatcher."""
+
+    def __init__(
+        self,
+        config: Config,
+        spool: Spool,
+        intake: Intake,
+        executor: Executor,
+        reporter: Reporter,
+        clock: Clock,
+        boot: str,
+    ) -> None:
+        self._config = config
+        self._spool = spool
+        self._intake = intake
+        self._executor = executor
+        self._reporter = reporter
+        self._clock = clock
+        self._boot = boot
+        self._settler = Settler(spool, self._policy_of, config.max_log_bytes, boot, clock)
+        self.supervision = Supervision(executor, clock, config.kill_grace)
+        self._releases: dict[str, int] = {}
+        self._parked: defaultdict[tuple[str, str], deque[str]] = defaultdict(deque)
+        self._unresolved: dict[str, float] = {}
+        self._next_cut = 0.0
+
+    @property
+    def parked(self) -> int:
+        """How many due jobs wait for their method's own concurrency."""
+        return sum(len(names) for names in self._parked.values())
+
+    @property
+    def unresolved(self) -> int:
+        """How many files in running/ could neither be settled nor adopted yet."""
+        return len(self._unresolved)
+
+    def begin(self, candidate: Candidate) -> bool:
+        """Claim the job and start its process; False when it is not to be started now, for which there are many reasons."""
+        name, document = candidate.name, candidate.document
+        if name in self.supervision:
+            self._parked[name, ""].append(name)
+            return False
+        limit = candidate.policy.concurrency
+        if limit is not None and self.supervision.count(document.job, document.method) >= limit:
+            self._parked[document.job, document.method].append(name)
+            return False
+        if not self._claim(candidate):
+            return False
+        key = AttemptKey(name, len(candidate.raw.get("attempts", [])) + 1)
+        try:
+            pid = self._executor.start(key)
+        except StartError:
+            self._spool.move(name, State.RUNNING, State.PENDING)
+            raise
+        now = self._clock.monotonic()
+        timeout = candidate.policy.timeout
+        started_at = format_time(self._clock.wall())
+        starts = self._starts(candidate.raw, candidate.policy)
+        attempt = RunningAttempt(key, document.job, document.method, pid, timeout, now + timeout, started_at, starts)
+        self.supervision.add(attempt)
+        self._reporter.started(attempt)
+        return True
+
+    def exited(self, exited: Exited) -> None:
+        """A process ended."""
+        self.supervision.exited(exited.key, exited.status)
+
+    def watch_over(self) -> None:
+        """End what is overdue, and go on ending what is being ended. Touches no file of the spool."""
+        for attempt in self.supervision.step():
+            self._reporter.ending(attempt, Outcome.TIMED_OUT, f"ran longer than its timeout of {attempt.timeout:g} s")
+
+    def settle(self) -> None:
+        """Settle what is over, and look again at what could not be resolved."""
+        for attempt in self.supervision.all():
+            if self.supervision.is_over(attempt):
+                self._settle(attempt)
+        now = self._clock.monotonic()
+        for name, again_at in list(self._unresolved.items()):
+            if now >= again_at:
+                self.recover(name)
+
+    def recover_all(self) -> None:
+        """Settle or adopt everything in running/: what an earlier dispatcher left."""
+        for name in list(self._spool.names(State.RUNNING)):
+            if name not in self.supervision:
+                self.recover(name)
+
+    def recover(self, name: str) -> None:
+        """Settle or adopt one file in running/ that is not ours."""
+        self._unresolved.pop(name, None)
+        problem = id_problem(name)
+        if problem:
+            where = f"running/{name}.json"
+            self._spool.refuse(name, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
+            return
+        settled = self._settler.settle(name, Ended(), self._never_starts(name))
+        marker = settled.marker
+        if settled.fate in (Fate.HELD, Fate.LIVES):
+            if marker is not None and marker.kind == locks.START and self._lives(marker):
+                self._adopt(name, marker)
+            else:
+                self._unresolved[name] = self._clock.monotonic() + RETRY_SETTLE
+            return
+        self._report(name, settled, None)
+
+    def is_in_running(self, name: str) -> bool:
+        """Whether there is a file of that id in running/, ours or not."""
+        return self._spool.exists(State.RUNNING, name)
+
+    def cut_logs(self) -> None:
+        """Hold the logs of running jobs to the limit; looks at each at most once a second."""
+        now = self._clock.monotonic()
+        if now < self._next_cut:
+            return
+        self._next_cut = now + CUT_PERIOD
+        for attempt in self.supervision.all():
+            joblog.cut(self._spool.layout.log(attempt.key.job_id), self._config.max_log_bytes)
+
+    def sweep_locks(self) -> None:
+        """Remove lock files of ids that neither wait nor run."""
+        for entry in os.listdir(self._spool.layout.locks):
+            name, _, ending = entry.rpartition(".")
+            if ending == "lock" and name not in self.supervision and not self._is_needed(name):
+                self._settler.sweep(name)
+
+    def _is_needed(self, name: str) -> bool:
+        return self._spool.exists(State.PENDING, name) or self._spool.exists(State.RUNNING, name)
+
+    def _claim(self, candidate: Candidate) -> bool:
+        name = candidate.name
+        attempts = candidate.raw.get("attempts", [])
+        if attempts and attempts[-1]["verdict"] in FINAL and not self._mark_claim(candidate, len(attempts) + 1):
+            self._intake.hold(name, RETRY_SETTLE)
+            return False
+        if not self._spool.claim(name):
+            if self._spool.exists(State.PENDING, name):
+                # An earlier file of this id is still in running/, and not ours: this one waits until that is settled.
+                self.recover(name)
+                self._intake.hold(name, RETRY_SETTLE)
+            return False
+        if self._spool.signature(State.RUNNING, name) != candidate.signature:
+            # Race: a person saved another version between our look and our claim. It is judged anew.
+            moved = self._spool.move(name, State.RUNNING, State.PENDING)
+            if moved is not None:
+                self._intake.look(moved)
+            return False
+        return True
+
+    def _mark_claim(self, candidate: Candidate, number: int) -> bool:
+        lock = locks.acquire(self._spool.layout.lock(candidate.name))
+        if lock is None:
+            return False
+        try:
+            lock.append(Marker(locks.CLAIM, number, candidate.signature.inode))
+        finally:
+            lock.close()
+        return True
+
+    def _settle(self, attempt: RunningAttempt) -> None:
+        name = attempt.key.job_id
+        exit_status, signal = (None, None) if attempt.status is None else processes.exit_reason(attempt.status)
+        outcome = None if attempt.ending is None else attempt.ending.outcome
+        settled = self._settler.settle(name, Ended(outcome, exit_status, signal), self._never_starts(name))
+        marker = settled.marker
+        if settled.fate in (Fate.HELD, Fate.LIVES):
+            if marker is not None and marker.kind == locks.START and marker.pid == attempt.pid:
+                # The lock outlived its process: something forked from it below Python holds a copy.
+                self._executor.kill(attempt.key)
+                processes.kill(processes.holders(self._spool.layout.lock(name)))
+                return
+            self.supervision.remove(attempt)
+            self.recover(name)
+            return
+        self.supervision.remove(attempt)
+        self._report(name, settled, attempt)
+        self._unpark(name, "")
+        self._unpark(attempt.job, attempt.method)
+
+    def _report(self, name: str, settled: Settled, attempt: RunningAttempt | None) -> None:
+        if settled.fate is Fate.GONE:
+            self._reporter.say(Kind.TROUBLE, "running/ID.json is gone: removed by the job, or by hand", name)
+        elif settled.fate is Fate.REJECTED:
+            self._reporter.say(Kind.REFUSED, settled.problem, settled.name)
+        elif settled.fate is Fate.RELEASED:
+            self._released(name, settled, attempt)
+        elif settled.raw is not None:
+            self._releases.pop(name, None)
+            self._intake.lift_hold(name)
+            starts = attempt.starts if attempt else None
+            self._reporter.settled(settled.name, settled.raw, starts)
+            if settled.state is State.PENDING:
+                self._intake.look(settled.name)
+
+    def _released(self, name: str, settled: Settled, attempt: RunningAttempt | None) -> None:
+        note = "claimed, but never started"
+        if attempt is None or attempt.ending is not None:
+            self._reporter.say(Kind.RELEASED, note, settled.name)
+            self._intake.look(settled.name)
+            return
+        if attempt.status == runner.EXIT_UNWRITABLE:
+            self._reporter.say(Kind.RELEASED, "its process could not write to the spool", settled.name)
+            raise OSError("a job's process could not write to the spool; its log or our standard error says why")
+        count = self._releases.get(name, 0) + 1
+        self._releases[name] = count
+        pause = 2.0 ** (count - 1)
+        self._reporter.say(
+            Kind.RELEASED, f"{note} (status {attempt.status}); trying again in {pause:g} s", settled.name
+        )
+        self._intake.hold(settled.name, pause)
+
+    def _never_starts(self, name: str) -> bool:
+        return self._releases.get(name, 0) >= MAX_RELEASES
+
+    def _unpark(self, *of: str) -> None:
+        waiting = self._parked.pop((of[0], of[1]), None)
+        for name in waiting or ():
+            self._intake.look(name)
+
+    def _adopt(self, name: str, marker: Marker) -> None:
+        document, policy = self._describe(name)
+        ran = max(0.0, self._clock.wall() - parse_time(marker.started_at))
+        left = max(0.0, policy.timeout - ran)
+        key = AttemptKey(name, marker.attempt)
+        attempt = RunningAttempt(
+            key=key,
+            job=document.job if document else "",
+            method=document.method if document else "",
+            pid=marker.pid,
+            timeout=policy.timeout,
+            deadline=self._clock.monotonic() + left,
+            started_at=marker.started_at,
+            starts=marker.attempt + policy.max_retries,
+            adopted=True,
+        )
+        self._executor.adopt(key, marker.pid)
+        self.supervision.add(attempt)
+        self._reporter.started(attempt)
+
+    def _describe(self, name: str) -> tuple[Document | None, Policy]:
+        try:
+            document, _ = job.parse(self._spool.read(State.RUNNING, name).data)
+        except (FileNotFoundError, JobFormatError):
+            return None, self._config.default_policy
+        return document, self._policy_of(document)
+
+    def _policy_of(self, document: Document) -> Policy:
+        try:
+            return policy_for(self._config, document)
+        except (NotAllowedError, JobFormatError):
+            return self._config.default_policy  # it left the whitelist while it ran; it still needs a verdict
+
+    def _lives(self, marker: Marker) -> bool:
+        return processes.lives(marker.pid, marker.process_started, self._boot)
+
+    @staticmethod
+    def _starts(raw: dict[str, Any], policy: Policy) -> int:
+        """The number of the last attempt there may be, interruptions aside."""
+        attempts = raw.get("attempts", [])
+        return len(attempts) - len(since_final(attempts)) + 1 + policy.max_retries

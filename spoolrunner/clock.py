@@ -1,0 +1,62 @@
+"""The only reader of time, and the two notations of it: RFC 3339 times and durations.
+
+Wall time is seconds since 1970 in UTC, as a float; it can jump. Monotonic time only tells intervals within a process.
+Whoever needs the time is given a `Clock`, so that tests own it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+
+DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?[smhd]$"
+MAX_DURATION = 3650 * 86400.0
+"""Seconds; ten years. Longer ones are typing errors, and dates beyond the calendar would follow."""
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Clock:
+    """Reads the machine's clocks."""
+
+    def wall(self) -> float:
+        """Seconds since 1970, UTC."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds since some moment in the past, never going back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait that long; only where there is no event to wait for."""
+        time.sleep(seconds)
+
+
+SYSTEM = Clock()
+
+
+def format_time(wall: float) -> str:
+    """RFC 3339 in UTC with microseconds, as in `2026-11-23T17:45:01.123456Z`."""
+    moment = datetime.fromtimestamp(wall, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> float:
+    """Seconds since 1970 of an RFC 3339 time; ValueError when it is none or has no offset from UTC."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset from UTC; write 2026-11-23T17:45:01Z")
+    return moment.timestamp()
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of a duration: a number of seconds, or a string like "90s", "5m", "2h", "7d"; else ValueError."""
+    if isinstance(value, str) and re.fullmatch(DURATION_PATTERN, value):
+        seconds = float(value[:-1]) * _UNITS[value[-1]]
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        raise ValueError(f'{value!r} is no duration: write seconds as a number, or "90s", "5m", "2h", "7d"')
+    if not 0 <= seconds <= MAX_DURATION:
+        raise ValueError(f"{value!r} is out of range: a duration lies between 0 and 3650d")
+    return seconds

@@ -1,0 +1,72 @@
+"""The folder control/: what people ask of a running dispatcher by making files there.
+
+Reads and removes requests; what they mean is for the dispatcher.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from spoolrunner import durable
+from spoolrunner.layout import Layout
+
+LEAVE_RUNNING = "leave-running"
+"""What control/stop may hold: stop, but let the jobs run on."""
+_CANCEL = "cancel-"
+
+
+class Requests(NamedTuple):
+    """What is asked for now. `stop` is None, "" or LEAVE_RUNNING; `cancels` are job ids."""
+
+    pause: bool
+    stop: str | None
+    cancels: list[str]
+
+
+def read(layout: Layout) -> Requests:
+    """The requests in control/; names that mean nothing are left alone."""
+    with os.scandir(layout.control) as entries:
+        names = [entry.name for entry in entries]
+    cancels = sorted(name[len(_CANCEL) :] for name in names if name.startswith(_CANCEL) and name != _CANCEL)
+    stop = _stop_text(layout) if "stop" in names else None
+    return Requests("pause" in names, stop, cancels)
+
+
+def clear_stop(layout: Layout) -> bool:
+    """Remove control/stop; whether it was there."""
+    return durable.unlink(layout.stop)
+
+
+def request_stop(layout: Layout, leave_running: bool) -> None:
+    """Ask the dispatcher to stop: as `touch control/stop` does."""
+    _touch(layout.stop, LEAVE_RUNNING + "\n" if leave_running else "")
+
+
+def request_cancel(layout: Layout, job_id: str) -> None:
+    """Ask for a job to be cancelled: as `touch control/cancel-ID` does."""
+    _touch(layout.cancel(job_id), "")
+
+
+def pause(layout: Layout) -> None:
+    """Ask for no more starts: as `touch control/pause` does."""
+    _touch(layout.pause, "")
+
+
+def resume(layout: Layout) -> bool:
+    """Take the pause back, as `rm control/pause` does; False when there was none."""
+    return durable.unlink(layout.pause)
+
+
+def _stop_text(layout: Layout) -> str | None:
+    try:
+        with open(layout.stop, "rb") as stream:
+            text = stream.read(100).decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return None  # Race: a person took it back.
+    return LEAVE_RUNNING if text == LEAVE_RUNNING else ""
+
+
+def _touch(path: str, text: str) -> None:
+    with open(path, "a", encoding="ascii") as stream:
+        stream.write(text)

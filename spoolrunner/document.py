@@ -1,0 +1,122 @@
+"""Job documents as bytes and back: JSON by orjson, within the limits that make a document safe to rewrite.
+
+Owns the limits on size and depth and the rule that a value must survive being read and written again. Light, because
+every job's process imports it; the meaning of the fields is in `job`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import orjson
+
+from spoolrunner.errors import JobFormatError
+
+MAX_PRODUCER_BYTES = 1 << 20
+MAX_DEPTH = 64
+"""Levels. orjson reads 1024 but writes only about 253; a document must never be readable and unwritable."""
+MAX_BYTES = 8 << 20
+"""Bytes of a document with its history; a producer's has at most MAX_PRODUCER_BYTES."""
+MAX_RESULT_BYTES = 64 << 10
+MAX_TRACEBACK_CHARS = 16 << 10
+
+_MANY_DIGITS = re.compile(rb"[0-9]{19}")
+_INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
+_STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def encode(document: dict[str, Any]) -> bytes:
+    """The document as indented UTF-8 JSON with a final newline, to be read by people too."""
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | _STRICT)
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """The JSON object in `data`; JobFormatError says what is wrong with it and where."""
+    if len(data) > MAX_BYTES:
+        raise JobFormatError("", f"more than {MAX_BYTES} bytes")
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise JobFormatError("", f"not valid UTF-8 JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise JobFormatError("", f"the document is {_kind(value)}; a JSON object is needed")
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+        _check_depth(value, "", 1)
+    if _MANY_DIGITS.search(data):
+        _check_integers(data)
+    if len(data) > MAX_PRODUCER_BYTES and not value.get("attempts"):
+        raise JobFormatError("", f"{len(data)} bytes; a job document has at most {MAX_PRODUCER_BYTES}")
+    return value
+
+
+def check_value(value: object, where: str, depth: int = 1) -> None:
+    """Raise JobFormatError unless `value` comes back unchanged from JSON. Tuples count as arrays."""
+    if depth > MAX_DEPTH:
+        raise JobFormatError(where, f"nested deeper than {MAX_DEPTH} levels")
+    if type(value) is list or type(value) is tuple:
+        for index, item in enumerate(value):
+            check_value(item, f"{where}[{index}]", depth + 1)
+    elif type(value) is dict:
+        for key, item in value.items():
+            if type(key) is not str:
+                raise JobFormatError(where, f"the key {key!r} is not a string")
+            _check_scalar(key, where)
+            check_value(item, f"{where}.{key}", depth + 1)
+    else:
+        _check_scalar(value, where)
+
+
+def _check_scalar(value: object, where: str) -> None:
+    if value is None or type(value) is bool:
+        return
+    if type(value) is str:
+        _check_text(value, where)
+    elif type(value) is int:
+        if not _INT_MIN <= value <= _INT_MAX:
+            raise JobFormatError(where, "an integer beyond 64 bits would not survive; write it as a string")
+    elif type(value) is float:
+        if not math.isfinite(value):
+            raise JobFormatError(where, f"{value} is not JSON")
+    else:
+        problem = f"{type(value).__name__} is not JSON; use null, booleans, numbers, strings, lists and dicts"
+        raise JobFormatError(where, problem)
+
+
+def _check_text(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise JobFormatError(where, "a lone surrogate is not UTF-8") from None
+
+
+def _check_depth(value: object, where: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise JobFormatError(where, f"nested deeper than {MAX_DEPTH} levels")
+    children: list[tuple[object, object]] = []
+    if isinstance(value, dict):
+        children = list(value.items())
+    elif isinstance(value, list):
+        children = list(enumerate(value))
+    for key, item in children:
+        if isinstance(item, (dict, list)):
+            _check_depth(item, where if depth > 3 else f"{where}.{key}".lstrip("."), depth + 1)
+
+
+def _check_integers(data: bytes) -> None:
+    # orjson turns an integer beyond 64 bits into a float without a word, so a second, slower reader looks at those.
+    def integer(text: str) -> int:
+        if len(text) > 20 or not _INT_MIN <= int(text) <= _INT_MAX:
+            raise JobFormatError(
+                "", f"integer {text[:24]}… is beyond 64 bits and would not survive; write it as a string"
+            )
+        return 0
+
+    json.loads(data, parse_int=integer)
+
+
+def _kind(value: object) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), "null")

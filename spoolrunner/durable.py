@@ -1,0 +1,161 @@
+"""The only caller of rename, link and fsync: how a change reaches the disk whole, or not at all.
+
+Owns the order write, fsync, rename, fsync of the folder, and the refusal to overwrite. Knows nothing of jobs. A failed
+fsync is never tried again on the same file: the kernel may have dropped the data and still answer "done" the second
+time (https://lwn.net/Articles/752063/). Whatever fails raises OSError and leaves no staged file behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+WINDOWS_PATIENCE = 2.0
+"""Seconds for which a rename or unlink is tried again while another program holds the file open."""
+_SHARING_VIOLATIONS = (5, 32, 33)  # access denied, sharing violation, lock violation: winerror.h
+_AT_FDCWD, _RENAME_NOREPLACE = -100, 1
+_RENAME_EXCL = 0x4
+_UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
+
+_unchecked: set[str] = set()
+
+
+def write_new(path: str, data: bytes, fsync: bool) -> None:
+    """Write a file that must not exist yet; synced, if asked for, when this returns."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(descriptor, left) :]
+            if fsync:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        os.unlink(path)
+        raise
+
+
+def replace_content(staged: str, path: str, data: bytes, fsync: bool) -> None:
+    """Make `data` the content of the file at `path`, by way of `staged` on the same file system."""
+    write_new(staged, data, fsync)
+    try:
+        _patiently(os.replace, staged, path)
+    except BaseException:
+        os.unlink(staged)
+        raise
+    if fsync:
+        sync_folder(os.path.dirname(path))
+
+
+def publish(staged: str, path: str, data: bytes, fsync: bool) -> None:
+    """Make a new file at `path` appear whole; FileExistsError if the name is taken."""
+    write_new(staged, data, fsync)
+    try:
+        rename(staged, path)
+    except BaseException:
+        os.unlink(staged)
+        raise
+    if fsync:
+        sync_folder(os.path.dirname(path))
+
+
+def unlink(path: str) -> bool:
+    """Remove a file; False when it was gone already."""
+    try:
+        _patiently(os.unlink, path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in a folder durable. Windows has no such call; NTFS journals its names."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def unchecked_folders() -> set[str]:
+    """The folders where only a check just before guards a rename: neither an exclusive rename nor links are to be had."""
+    return set(_unchecked)
+
+
+def rename(source: str, target: str) -> None:
+    """Rename, refusing a target that exists with FileExistsError: atomically, where the system offers that."""
+    if sys.platform == "win32":
+        _patiently(os.rename, source, target)
+        return
+    try:
+        _exclusive_rename()(source, target)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        _rename_checked(source, target)
+
+
+def _rename_checked(source: str, target: str) -> None:
+    # Race: another program may make the target between this test and the rename. Nothing better exists on this system.
+    _unchecked.add(os.path.dirname(target))
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), source, None, target)
+    os.rename(source, target)
+
+
+def _patiently(call: Callable[..., None], *paths: str) -> None:
+    """Call, and on Windows again for a while when an antivirus, an editor or an indexer holds the file."""
+    deadline = None
+    while True:
+        try:
+            return call(*paths)
+        except OSError as error:
+            if getattr(error, "winerror", None) not in _SHARING_VIOLATIONS:
+                raise
+            now = time.monotonic()
+            deadline = deadline or now + WINDOWS_PATIENCE
+            if now >= deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _load_exclusive_rename() -> Callable[[str, str], None]:
+    """renameat2 of Linux or renamex_np of macOS, neither of which Python offers."""
+    import ctypes  # 5 ms that only those who move jobs pay
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "darwin":
+        function: Any = getattr(libc, "renamex_np", None)
+        before, after = (), (_RENAME_EXCL,)
+    else:
+        function = getattr(libc, "renameat2", None)
+        before, after = (_AT_FDCWD,), (_RENAME_NOREPLACE,)
+
+    def exclusive(source: str, target: str) -> None:
+        if function is None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), source, None, target)
+        middle = before  # renameat2(dir, source, dir, target, flags); renamex_np(source, target, flags)
+        if function(*before, os.fsencode(source), *middle, os.fsencode(target), *after) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), source, None, target)
+
+    return exclusive
+
+
+_exclusive: Callable[[str, str], None] | None = None
+
+
+def _exclusive_rename() -> Callable[[str, str], None]:
+    global _exclusive  # noqa: PLW0603 -- loaded once a process, on first use
+    if _exclusive is None:
+        _exclusive = _load_exclusive_rename()
+    return _exclusive

@@ -1,0 +1,114 @@
+"""What an executor is, and what those that run jobs on this machine share.
+
+An attempt is known by its id and number, never by a pid alone: starting it twice is the same as starting it once, and
+whether it ran is told by the record on disk, not by an exit status.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from spoolrunner import processes
+
+if TYPE_CHECKING:
+    import psutil
+
+
+class AttemptKey(NamedTuple):
+    """Which start of which job."""
+
+    job_id: str
+    number: int
+
+
+class Exited(NamedTuple):
+    """An attempt's process ended; `status` is as in `Popen.returncode`, None where it is not ours to know."""
+
+    key: AttemptKey
+    pid: int
+    status: int | None
+
+
+Report = Callable[[Exited], None]
+"""Called from any thread when a process ended."""
+
+
+class Executor(Protocol):
+    """Runs the runner for an attempt, somewhere, and tells when it ended."""
+
+    def start(self, key: AttemptKey) -> int:
+        """Start it, unless it was started; its pid. StartError when that is not possible."""
+
+    def adopt(self, key: AttemptKey, pid: int) -> None:
+        """Watch over an attempt that another executor started."""
+
+    def ask_to_end(self, key: AttemptKey) -> None:
+        """Send its process tree the terminate signal."""
+
+    def kill(self, key: AttemptKey) -> None:
+        """End its process tree at once."""
+
+    def is_gone(self, key: AttemptKey) -> bool:
+        """Whether nothing is left of a tree that was asked to end or killed."""
+
+    def forget(self, key: AttemptKey) -> None:
+        """The attempt is settled."""
+
+    def close(self) -> None:
+        """Give up what starting needs. What runs, runs on."""
+
+
+class LocalExecutor:
+    """Everything but the start, for processes of this machine. `root` is the spool's path."""
+
+    def __init__(self, root: str, report: Report) -> None:
+        self._root = root
+        self._report = report
+        self._pids: dict[AttemptKey, int] = {}
+        self._ending: dict[AttemptKey, list[psutil.Process]] = {}
+
+    def adopt(self, key: AttemptKey, pid: int) -> None:
+        """Watch over an attempt that another executor started."""
+        self._pids[key] = pid
+        self.watch(key, pid, lambda: processes.wait(pid))
+
+    def watch(self, key: AttemptKey, pid: int, wait: Callable[[], int | None]) -> None:
+        """Report when `wait`, which returns the process's status, comes back."""
+
+        def until_gone() -> None:
+            self._report(Exited(key, pid, wait()))
+
+        threading.Thread(target=until_gone, name=f"wait-{pid}", daemon=True).start()
+
+    def mark(self, key: AttemptKey) -> str:
+        """What the environment of the attempt's processes carries."""
+        return f"{self._root}:{key.job_id}:{key.number}"
+
+    def ask_to_end(self, key: AttemptKey) -> None:
+        """Send its process tree the terminate signal."""
+        processes.ask_to_end(self._tree(key))
+
+    def kill(self, key: AttemptKey) -> None:
+        """End its process tree at once."""
+        processes.kill(self._tree(key))
+
+    def is_gone(self, key: AttemptKey) -> bool:
+        """Whether nothing is left of a tree that was asked to end or killed."""
+        return not processes.still_running(self._ending.get(key, []))
+
+    def forget(self, key: AttemptKey) -> None:
+        """The attempt is settled."""
+        self._pids.pop(key, None)
+        self._ending.pop(key, None)
+
+    def close(self) -> None:
+        """Give up what starting needs. What runs, runs on."""
+
+    def _tree(self, key: AttemptKey) -> list[psutil.Process]:
+        """What belongs to it now, and what did when it was last asked to end: a child may have left the tree meanwhile."""
+        now = processes.tree(self._pids[key], self.mark(key))
+        earlier = [process for process in self._ending.get(key, []) if process not in now]
+        self._ending[key] = processes.still_running(now + earlier)
+        return self._ending[key]

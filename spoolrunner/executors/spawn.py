@@ -1,0 +1,66 @@
+"""A fresh interpreter for each job: works on every platform.
+
+The runner's settings wait in a file that becomes its standard input, so that a start never blocks on a pipe.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+
+from spoolrunner import durable, processes
+from spoolrunner.errors import StartError
+from spoolrunner.executors.base import AttemptKey, LocalExecutor, Report
+
+_PROGRAM = "import sys; from spoolrunner.runner import main; sys.exit(main())"
+
+
+class SpawnExecutor(LocalExecutor):
+    """Starts `python` for each attempt, in `folder`; the staged settings lie in `tmp`."""
+
+    def __init__(self, python: str, settings: bytes, root: str, folder: str, tmp: str, report: Report) -> None:
+        super().__init__(root, report)
+        self._python = python
+        self._settings = settings
+        self._folder = folder
+        self._settings_path = os.path.join(tmp, f"{os.getpid()}-{secrets.token_hex(8)}.settings")
+
+    def start(self, key: AttemptKey) -> int:
+        """Start it, unless it was started; its pid. StartError when that is not possible."""
+        if key in self._pids:
+            return self._pids[key]
+        command = [self._python, "-P", "-c", _PROGRAM, key.job_id, str(key.number)]
+        try:
+            with open(self._staged_settings(), "rb") as settings:
+                process = subprocess.Popen(
+                    command,
+                    stdin=settings,
+                    stdout=subprocess.DEVNULL,
+                    cwd=self._folder,
+                    env={**os.environ, processes.MARK: self.mark(key)},
+                    start_new_session=True,
+                    creationflags=_creation_flags(),
+                )
+        except OSError as error:
+            raise StartError(f"cannot start {self._python}: {error.strerror or error}") from None
+        self._pids[key] = process.pid
+        self.watch(key, process.pid, process.wait)
+        return process.pid
+
+    def close(self) -> None:
+        """Remove the settings. What runs, runs on."""
+        durable.unlink(self._settings_path)
+
+    def _staged_settings(self) -> str:
+        # tmp/ is swept of what is a day old, and a person may clear it: then the file is made again.
+        if not os.path.exists(self._settings_path):
+            durable.write_new(self._settings_path, self._settings, False)
+        return self._settings_path
+
+
+def _creation_flags() -> int:
+    if sys.platform == "win32":
+        return subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    return 0

@@ -1,0 +1,240 @@
+"""What lies in pending/: names from hints and scans become entries of the schedule, or are refused, or waited for.
+
+Owns the look at a waiting file: read, validate, whitelist, limits, expiry. Claims nothing and starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from spoolrunner import allowlist, clock, job
+from spoolrunner.clock import Clock
+from spoolrunner.config import Config
+from spoolrunner.errors import JobFormatError, NotAllowedError
+from spoolrunner.job import Document
+from spoolrunner.layout import id_problem, is_job_name
+from spoolrunner.retry import Policy, since_final
+from spoolrunner.schedule import Schedule, Waiting
+from spoolrunner.spool import Found, NotRegularError, Signature, Spool
+from spoolrunner.states import Outcome, State
+
+SETTLE_SECONDS = 2.0
+"""How long a file that does not parse must stay the same before it is refused: it may still be being written."""
+SCAN_SLICE = 0.02
+"""Seconds a slice of a scan may take before dispatching has its turn again."""
+SCAN_SHARE = 0.01
+"""The share of time that scans may take."""
+SCAN_PERIOD = 5.0
+POLL_PERIOD = 1.0
+_MAX_RECENT = 256
+
+
+class Candidate(NamedTuple):
+    """A file in pending/ that may run: its checked document, and what it was when it was read."""
+
+    name: str
+    document: Document
+    raw: dict[str, Any]
+    signature: Signature
+    due_at: float
+    policy: Policy
+
+
+class Refusal(NamedTuple):
+    """A file that was refused: where it lies now, and why."""
+
+    name: str
+    outcome: Outcome
+    what: str
+
+
+class _Unsettled(NamedTuple):
+    signature: Signature | None
+    since: float
+
+
+class Intake:
+    """The waiting files of one spool. `refused` is told of each file that went to failed/."""
+
+    def __init__(
+        self, config: Config, spool: Spool, schedule: Schedule, clock: Clock, refused: Callable[[Refusal], None]
+    ) -> None:
+        self._config = config
+        self._spool = spool
+        self._schedule = schedule
+        self._clock = clock
+        self._refused = refused
+        self._recent: OrderedDict[str, Candidate] = OrderedDict()
+        self._unsettled: dict[str, _Unsettled] = {}
+        self._held_until: dict[str, float] = {}
+        self._scan: Iterator[str] | None = None
+        self._scan_began = 0.0
+        self._next_scan = 0.0
+        self.scans_done = 0
+
+    @property
+    def is_scanning(self) -> bool:
+        """Whether a scan is under way."""
+        return self._scan is not None
+
+    @property
+    def is_waiting_for_writers(self) -> bool:
+        """Whether there are files that do not parse and may still be being written."""
+        return bool(self._unsettled)
+
+    def hint(self, file_name: str) -> None:
+        """Something happened to this file name in pending/."""
+        if is_job_name(file_name):
+            self.look(file_name[: -len(".json")])
+
+    def look(self, name: str) -> None:
+        """Read the file and put it into the schedule, or refuse it."""
+        candidate = self.examine(name)
+        if candidate is None:
+            self._schedule.remove(name)
+            return
+        self._recent[name] = candidate
+        if len(self._recent) > _MAX_RECENT:
+            self._recent.popitem(last=False)
+        due_at = max(candidate.due_at, self._held_until.get(name, 0.0))
+        self._schedule.add(name, Waiting(due_at, candidate.policy.priority), self._clock.wall())
+
+    def hold(self, name: str, seconds: float) -> None:
+        """Do not let the job start before `seconds` have passed, whatever its file says."""
+        self._held_until[name] = self._clock.wall() + seconds
+        self.look(name)
+
+    def lift_hold(self, name: str) -> None:
+        """The job may start again when its file says so."""
+        self._held_until.pop(name, None)
+
+    def take(self, name: str) -> Candidate | None:
+        """The candidate for a claim: as it was just read or, if that is long ago, read again; None when there is none.
+
+        It may be out of date by the time of the claim, whoever read it: the claimer compares the signature.
+        """
+        return self._recent.pop(name, None) or self.examine(name)
+
+    def examine(self, name: str) -> Candidate | None:
+        """Read and check the file; None when it is gone, was refused, or cannot be judged yet."""
+        problem = id_problem(name)
+        if problem:
+            self._refuse(name, Outcome.REJECTED, problem)
+            return None
+        try:
+            candidate = self._check(name, self._spool.read(State.PENDING, name))
+        except FileNotFoundError:
+            self._unsettled.pop(name, None)
+            return None  # Race: a person took it away, or it was claimed since the hint.
+        except (NotRegularError, _FaultyValueError, NotAllowedError) as error:
+            self._refuse(name, Outcome.REJECTED, str(error))
+            return None
+        except JobFormatError as error:
+            self._wait_for_writer(name, error)
+            return None
+        self._unsettled.pop(name, None)
+        expires_at = candidate.document.expires_at
+        started = since_final(candidate.raw.get("attempts", []))
+        if expires_at is not None and not started and self._clock.wall() > expires_at.timestamp():
+            what = f"expires_at {expires_at.isoformat()} passed before its first start"
+            self._refuse(name, Outcome.EXPIRED, what)
+            return None
+        return candidate
+
+    def cancel(self, name: str) -> bool:
+        """Move a waiting job to failed/ as cancelled; False when it does not wait."""
+        if not self._spool.exists(State.PENDING, name):
+            return False
+        self._refuse(name, Outcome.CANCELLED, "cancelled before it started")
+        return True
+
+    def start_scan(self) -> None:
+        """Begin a full scan now, or remember to begin again if one is under way."""
+        if self._scan is not None:
+            self._next_scan = 0.0
+            return
+        self._scan = self._spool.names(State.PENDING)
+        self._scan_began = self._clock.monotonic()
+        self._next_scan = float("inf")
+
+    def work(self, has_events: bool) -> None:
+        """Whatever is due of scanning and of looking again, for one slice of time."""
+        now = self._clock.monotonic()
+        for name, unsettled in list(self._unsettled.items()):
+            if now - unsettled.since >= SETTLE_SECONDS:
+                self.look(name)
+        if self._scan is None and now >= self._next_scan:
+            self.start_scan()
+        if self._scan is None:
+            return
+        for name in self._scan:
+            if name not in self._schedule and name not in self._unsettled:
+                self.look(name)
+            if self._clock.monotonic() - now >= SCAN_SLICE:
+                return
+        self._end_scan(has_events)
+
+    def next_work_in(self) -> float:
+        """Seconds until `work` has something to do."""
+        if self._scan is not None:
+            return 0.0
+        now = self._clock.monotonic()
+        times = [unsettled.since + SETTLE_SECONDS for unsettled in self._unsettled.values()]
+        return max(0.0, min([self._next_scan, *times]) - now)
+
+    def _end_scan(self, has_events: bool) -> None:
+        now = self._clock.monotonic()
+        asked_again = self._next_scan == 0.0
+        period = SCAN_PERIOD if has_events else POLL_PERIOD
+        self._scan = None
+        self.scans_done += 1
+        self._next_scan = now if asked_again else now + max(period, (now - self._scan_began) / SCAN_SHARE)
+
+    def _check(self, name: str, found: Found) -> Candidate:
+        try:
+            checked, raw = job.parse(found.data)
+        except JobFormatError as error:
+            if error.key:
+                raise _FaultyValueError(error.key, error.problem) from None
+            raise
+        policy = policy_for(self._config, checked)
+        due_at = job.due_at(checked, found.mtime, self._clock.wall())
+        return Candidate(name, checked, raw, Signature(found.inode, found.size, found.mtime_ns), due_at, policy)
+
+    def _wait_for_writer(self, name: str, error: JobFormatError) -> None:
+        signature = self._spool.signature(State.PENDING, name)
+        now = self._clock.monotonic()
+        known = self._unsettled.get(name)
+        if known is None or known.signature != signature:
+            self._unsettled[name] = _Unsettled(signature, now)
+        elif now - known.since >= SETTLE_SECONDS:
+            self._refuse(name, Outcome.REJECTED, str(error))
+
+    def _refuse(self, name: str, outcome: Outcome, what: str) -> None:
+        self._unsettled.pop(name, None)
+        self._recent.pop(name, None)
+        self._schedule.remove(name)
+        now = self._clock.wall()
+        moved = self._spool.refuse(name, State.PENDING, outcome, what, f"pending/{name}.json", now)
+        if moved is not None:
+            self._refused(Refusal(moved, outcome, what))
+
+
+class _FaultyValueError(JobFormatError):
+    """Valid JSON with a wrong key or value: whole as it is, so there is no writer to wait for."""
+
+
+def policy_for(config: Config, checked: Document) -> Policy:
+    """The policy the job runs under: its method's, with what the document overrides within the operator's limits.
+
+    NotAllowedError when the whitelist has no such job; JobFormatError when it asks for more than the limits allow.
+    """
+    policy: Policy = allowlist.entry(config.allowed, checked.job, checked.method)
+    try:
+        config.check_limits(checked)
+    except JobFormatError as error:
+        raise _FaultyValueError(error.key, error.problem) from None
+    timeout = None if checked.timeout is None else clock.parse_duration(checked.timeout)
+    return policy.override(timeout=timeout, max_retries=checked.max_retries, priority=checked.priority)

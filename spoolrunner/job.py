@@ -1,0 +1,124 @@
+"""The job document: its fields, their types and rules, and the JSON Schema made from them.
+
+Turns the bytes of a job file into a checked `Document`; says for each fault the key and what is needed. The limits of
+the bytes themselves are in `document`. The document is rewritten from its raw form, so nothing in it gets lost here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from spoolrunner import clock, document
+from spoolrunner.errors import JobFormatError
+from spoolrunner.states import Outcome, Verdict
+from spoolrunner.validation import faults
+
+Duration = (
+    Annotated[float, Meta(ge=0, description="seconds")]
+    | Annotated[str, Meta(pattern=clock.DURATION_PATTERN, description='"90s", "5m", "2h" or "7d"')]
+)
+Time = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset, as in 2026-11-23T17:45:01Z")]
+Name = Annotated[str, Meta(min_length=1, max_length=500)]
+MIN_PRIORITY, MAX_PRIORITY = -1000, 1000
+Priority = Annotated[int, Meta(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class ErrorInfo(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What an attempt raised."""
+
+    type: str
+    message: str = ""
+    traceback: str = ""
+
+
+class Attempt(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One start of the job and how it ended; written by the runner."""
+
+    number: Annotated[int, Meta(ge=1)]
+    outcome: Outcome
+    verdict: Verdict
+    started_at: Time | None = None
+    ended_at: Time | None = None
+    exit_status: int | None = None
+    signal: int | None = None
+    error: ErrorInfo | None = None
+    pid: int | None = None
+    host: str | None = None
+    max_rss_kib: int | None = None
+    cpu_s: float | None = None
+
+
+def _text(description: str) -> Meta:
+    return Meta(description=description)
+
+
+class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, rename=None):
+    """A job file. A producer needs `job` and `method`; the runner adds `attempts`, `retries` and `result`."""
+
+    job: Annotated[Name, _text("a key of allowed_jobs: the dotted path of a class or of a module")]
+    method: Annotated[Name, _text("a method of that class, or function of that module, listed under that key")]
+    params: Annotated[list[Any] | dict[str, Any], _text("array: by position; object: by name")] = []
+    priority: Annotated[Priority | None, _text("higher first")] = None
+    delay: Annotated[Duration | None, _text("not before the file's mtime plus this")] = None
+    next_run_at: Annotated[Time | None, _text("not before this time")] = None
+    max_retries: Annotated[Count | None, _text("retries after the first start")] = None
+    timeout: Annotated[Duration | None, _text("longest time an attempt may take")] = None
+    expires_at: Annotated[Time | None, _text("no first start after this time")] = None
+    meta: Annotated[dict[str, Any], _text("free data, carried along untouched")] = {}
+    created_at: Annotated[Time | None, _text("when it was enqueued")] = None
+    attempts: Annotated[list[Attempt], _text("written by the runner: one object a start")] = []
+    retries: Annotated[Count | None, _text("written by the runner, for reading only")] = None
+    result: Annotated[Any, _text("written by the runner: the return value")] = None
+
+
+def parse(data: bytes) -> tuple[Document, dict[str, Any]]:
+    """The checked document in `data` and its raw form, or JobFormatError with every fault in it."""
+    raw = document.decode(data)
+    return check(raw), raw
+
+
+def check(raw: dict[str, Any]) -> Document:
+    """`raw` as a checked Document, or JobFormatError naming every faulty key."""
+    try:
+        checked = msgspec.convert(raw, Document)
+    except msgspec.ValidationError:
+        found = faults(raw, Document)
+        raise JobFormatError(found[0].key, "; ".join([found[0].problem, *map(str, found[1:])])) from None
+    for key in ("delay", "timeout"):
+        value = getattr(checked, key)
+        if value is not None:
+            try:
+                seconds = clock.parse_duration(value)
+            except ValueError as error:
+                raise JobFormatError(key, str(error)) from None
+            if key == "timeout" and seconds == 0:
+                raise JobFormatError(key, "must be more than 0 seconds")
+    for index, attempt in enumerate(checked.attempts):
+        if attempt.number != index + 1:
+            raise JobFormatError(
+                f"attempts[{index}].number", f"is {attempt.number}; attempts count from 1 without a gap"
+            )
+    return checked
+
+
+def due_at(checked: Document, mtime: float, now: float) -> float:
+    """When the job may run, in seconds since 1970: its `next_run_at`, or its file's mtime plus `delay`.
+
+    Without both it is due since its mtime, but not later than now: a producer's clock may be ahead of ours.
+    """
+    if checked.next_run_at is not None:
+        return checked.next_run_at.timestamp()
+    if checked.delay is not None:
+        return mtime + clock.parse_duration(checked.delay)
+    return min(mtime, now)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a job file."""
+    made = msgspec.json.schema(Document)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "spoolrunner job", **made}

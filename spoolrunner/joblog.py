@@ -1,0 +1,68 @@
+"""A job's own output, logs/jobs/ID.log: where an attempt begins, the limit on its size, no file for silence.
+
+The job's process writes the file itself; it outlives the dispatcher. The dispatcher cuts what grows beyond the limit.
+Works on descriptors and paths; knows nothing of documents. Light: every job's process imports it.
+"""
+
+from __future__ import annotations
+
+import os
+
+HEADER = b"--- attempt "
+_FLAGS = os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def begin(path: str, number: int, started_at: str, pid: int, limit: int) -> int:
+    """Open the log for an attempt and write the line that begins it; returns the descriptor, to be closed by the caller.
+
+    An earlier attempt's output that fills more than half of `limit` bytes is cut to half, so that this one has room.
+    """
+    descriptor = os.open(path, _FLAGS, 0o600)
+    _cut(descriptor, limit // 2)
+    os.write(descriptor, HEADER + f"{number} · {started_at} · pid {pid}\n".encode())
+    return descriptor
+
+
+def cut(path: str, limit: int) -> bool:
+    """Cut the log at `limit` bytes, with a note where; False when it was shorter, or is not there."""
+    try:
+        descriptor = os.open(path, _FLAGS & ~os.O_CREAT)
+    except OSError:
+        return False  # no output yet, or the job removed or replaced it: nothing of ours to cut
+    try:
+        return _cut(descriptor, limit)
+    finally:
+        os.close(descriptor)
+
+
+def tidy(path: str) -> None:
+    """Take the line of an attempt that printed nothing away, and the file if nothing else is in it."""
+    try:
+        descriptor = os.open(path, _FLAGS & ~os.O_CREAT)
+    except OSError:
+        return  # there is none, or the job replaced it by something that is not ours to touch
+    try:
+        size = os.fstat(descriptor).st_size
+        tail_start = max(0, size - 200)
+        os.lseek(descriptor, tail_start, os.SEEK_SET)
+        tail = os.read(descriptor, 200)
+        last = tail[:-1].rfind(b"\n") + 1
+        if not tail.endswith(b"\n") or not tail.startswith(HEADER, last) or (last == 0 and tail_start):
+            return
+        if tail_start + last == 0:
+            os.unlink(path)
+        else:
+            os.ftruncate(descriptor, tail_start + last)
+    finally:
+        os.close(descriptor)
+
+
+def _cut(descriptor: int, limit: int) -> bool:
+    size = os.fstat(descriptor).st_size
+    note = f"\n--- cut here: the limit of {limit} bytes was reached (max_log_bytes)\n".encode()
+    if size <= limit + len(note):
+        return False
+    # The job appends, so it goes on behind the note; what it writes there is cut the next time.
+    os.ftruncate(descriptor, limit)
+    os.write(descriptor, note)
+    return True

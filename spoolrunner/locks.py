@@ -1,0 +1,219 @@
+"""Locks and markers: who runs a job now, and how far it had come when it died.
+
+A job's lock is the operating system's, on `locks/ID.lock`: flock of the file, or LockFileEx of byte 0 on Windows, as
+filelock defines it. It is never unlocked, only given up by closing, so that no copy of the descriptor can free it for
+all. Markers are lines appended to the same file from byte 1 on, each with a single write; a torn one harms no other,
+because each begins with a line break of its own. Knows nothing of documents. Light: every job's process imports it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any, NamedTuple
+
+import orjson
+
+if sys.platform == "win32":
+    from filelock import lock_descriptor
+
+    def _try_lock(descriptor: int) -> bool:
+        return lock_descriptor(descriptor, blocking=False)
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        # The very lock that filelock takes, without the 50 ms that importing it costs each job.
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+
+START, CLAIM = "start", "claim"
+_FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_POLL = 0.01
+_HOLDER_BYTES = 512
+
+
+class Marker(NamedTuple):
+    """A line in the lock file: attempt `attempt` is about to be made of the document with this inode.
+
+    A START marker names the process that makes it; a CLAIM marker (pid 0) says that the job was claimed after a retry
+    by hand, so that its last verdict is not to be obeyed.
+    """
+
+    kind: str
+    attempt: int
+    inode: int
+    pid: int = 0
+    process_started: str = ""
+    started_at: str = ""
+
+    def fits(self, attempts: int, inode: int) -> bool:
+        """Whether it speaks of the next attempt of a document with `attempts` of them, in a file with this inode.
+
+        A rename keeps the inode and a record changes it, so a marker that fits says: no record was made since.
+        """
+        return self.attempt == attempts + 1 and self.inode == inode
+
+
+class JobLock:
+    """A lock that is held, and the markers in its file."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+        self._file = _identity(os.fstat(descriptor))
+
+    def marker(self) -> Marker | None:
+        """The last complete marker."""
+        return _last_marker(self.descriptor)
+
+    def append(self, marker: Marker) -> None:
+        """Add a marker with a single write; OSError when it did not get in whole."""
+        line = b"\n" + orjson.dumps(marker._asdict()) + b"\n"
+        written = os.write(self.descriptor, line)
+        if written != len(line):
+            raise OSError(28, "the marker was written in part only", self.path)
+
+    def remove(self) -> None:
+        """Remove the file while the lock on it is held; whoever opened it meanwhile notices by the inode."""
+        try:
+            os.unlink(self.path)
+        except FileNotFoundError:
+            return
+        except PermissionError:
+            if sys.platform != "win32":
+                raise
+            return  # open in another process; the next sweep removes it
+
+    def close(self) -> None:
+        """Give the lock up."""
+        os.close(self.descriptor)
+
+    def close_if_ours(self) -> None:
+        """In a forked child: drop the copy of the descriptor, unless the job closed it and its number means another file."""
+        if _is_open_on(self.descriptor, self._file):
+            os.close(self.descriptor)
+
+
+def acquire(path: str, patience: float = 0.0) -> JobLock | None:
+    """Take the lock at `path`, trying for `patience` seconds; None when it is held by another process."""
+    deadline = time.monotonic() + patience
+    while True:
+        descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
+        try:
+            locked = _try_lock(descriptor)
+            # Race: the holder may have removed the file between our open and our lock; then this guards no name.
+            if locked and _is_at(descriptor, path):
+                return JobLock(path, descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        if not locked and time.monotonic() >= deadline:
+            return None
+        if not locked:
+            time.sleep(_POLL)
+
+
+def peek(path: str) -> Marker | None:
+    """The last complete marker at `path`, read without the lock: for showing, not for deciding."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        return None
+    try:
+        return _last_marker(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class DispatcherLock:
+    """The lock of the one dispatcher of a spool. Byte 0 is the lock's; from byte 1 on the file names the holder."""
+
+    def __init__(self, path: str) -> None:
+        from filelock import FileLock  # the dispatcher alone pays for the import
+
+        self._path = path
+        self._lock = FileLock(path, mode=0o600, fallback_to_soft=False)
+
+    def acquire(self, holder: dict[str, Any]) -> bool:
+        """Take it and write `holder` into it; False when another process has it."""
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        self._write(holder)
+        return True
+
+    def release(self) -> None:
+        """Give it up."""
+        self._write({})
+        self._lock.release()
+
+    def _write(self, holder: dict[str, Any]) -> None:
+        descriptor = os.open(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        try:
+            os.lseek(descriptor, 1, os.SEEK_SET)
+            os.write(descriptor, orjson.dumps(holder).ljust(_HOLDER_BYTES) + b"\n")
+        finally:
+            os.close(descriptor)
+
+
+def holder(path: str) -> dict[str, Any]:
+    """What the last holder of the dispatcher's lock at `path` wrote of itself; empty when it gave the lock up.
+
+    The lock itself is not tried: that would take it for a moment, from a dispatcher that is just starting.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        return {}
+    try:
+        os.lseek(descriptor, 1, os.SEEK_SET)
+        found = orjson.loads(os.read(descriptor, 4096).strip(b" \n\0") or b"{}")
+    except orjson.JSONDecodeError:
+        return {}  # being written this moment
+    finally:
+        os.close(descriptor)
+    return found if isinstance(found, dict) else {}
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    try:
+        there = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return _is_open_on(descriptor, _identity(there))
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _is_open_on(descriptor: int, file: tuple[int, int]) -> bool:
+    try:
+        return _identity(os.fstat(descriptor)) == file
+    except OSError:
+        return False  # closed
+
+
+def _last_marker(descriptor: int) -> Marker | None:
+    os.lseek(descriptor, 1, os.SEEK_SET)
+    data = b""
+    while chunk := os.read(descriptor, 65536):
+        data += chunk
+    lines = data.split(b"\n")
+    for line in reversed(lines[:-1]):  # what follows the last line break was never finished
+        if line:
+            try:
+                return Marker(**orjson.loads(line))
+            except (orjson.JSONDecodeError, TypeError):
+                continue  # torn by a power cut
+    return None

@@ -1,0 +1,169 @@
+"""Processes of this machine: which one is it, does it live, what belongs to it, and how it ends.
+
+A process is identified by its pid and its start time together, since pids are used again; the start time carries the
+id of the boot, since both repeat after a restart. Knows nothing of jobs or files of the spool.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
+
+MARK = "SPOOLRUNNER_JOB"
+"""The environment variable by which the descendants of a job's process are known."""
+
+
+def boot_id() -> str:
+    """A name of the time since the machine was started; empty where the system offers none."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            return stream.read().strip()[:8]
+    except OSError:
+        return ""
+
+
+def started(pid: int, boot: str) -> str | None:
+    """The start of the process as an opaque word, or None when it is gone (or only waits to be reaped)."""
+    if sys.platform == "linux":
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as stream:
+                fields = stream.read().rpartition(b")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        # proc(5): field 3 is the state and field 22 the start in clock ticks after boot; ")" ends field 2.
+        return None if fields[0] in (b"Z", b"X") else f"{fields[19].decode()}-{boot}"
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.3f}"
+    except psutil.NoSuchProcess:
+        return None
+
+
+def lives(pid: int, start: str, boot: str) -> bool:
+    """Whether the very process that had this pid and this start still runs."""
+    return started(pid, boot) == start
+
+
+def wait(pid: int) -> None:
+    """Return when the process, which need not be a child, is gone."""
+    import psutil
+
+    try:
+        psutil.Process(pid).wait()
+    except psutil.NoSuchProcess:
+        return
+
+
+def tree(pid: int, mark: str) -> list[psutil.Process]:
+    """The process, its children's children, its session, and whoever carries `mark` in the environment.
+
+    Children alone would miss those that lost their parent, the session those that left it; the mark is inherited by
+    both unless they cleaned their environment.
+    """
+    import psutil
+
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        if process.pid in (os.getpid(), 0, 1) or process.pid in found:
+            continue
+        if process.pid == pid or _in_session(process.pid, pid) or _is_marked(process, mark):
+            found[process.pid] = process
+            for child in _children(process):
+                found[child.pid] = child
+    found.pop(os.getpid(), None)
+    return list(found.values())
+
+
+def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those of `processes` that are neither gone nor dead and waiting to be reaped."""
+    return [process for process in processes if _is_running(process)]
+
+
+def ask_to_end(processes: list[psutil.Process]) -> None:
+    """Send each the terminate signal; on Windows, which has none, this ends them."""
+    _signal(processes, "terminate")
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """End each at once."""
+    _signal(processes, "kill")
+
+
+def exit_reason(status: int) -> tuple[int | None, int | None]:
+    """(exit status, signal) of a Popen return code: negative means ended by that signal."""
+    return (None, -status) if status < 0 else (status, None)
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL for 9, and so on."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _signal(processes: list[psutil.Process], verb: str) -> None:
+    import psutil
+
+    for process in processes:
+        try:
+            getattr(process, verb)()
+        except psutil.NoSuchProcess:
+            continue  # it ended by itself meanwhile
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    import psutil
+
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []  # gone, or not ours to look at
+
+
+def _in_session(pid: int, leader: int) -> bool:
+    if sys.platform == "win32":
+        return False
+    try:
+        return os.getsid(pid) == leader
+    except OSError:
+        return False  # gone, or of another user
+
+
+def _is_marked(process: psutil.Process, mark: str) -> bool:
+    import psutil
+
+    try:
+        return process.environ().get(MARK) == mark
+    except (psutil.Error, OSError):
+        return False  # gone, or not ours to look at
+
+
+def _is_running(process: psutil.Process) -> bool:
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def holders(path: str) -> list[psutil.Process]:
+    """The processes, other than this one, that have the file at `path` open."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and any(file.path == path for file in process.open_files()):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue  # gone, or not ours to look at
+    return found

@@ -1,0 +1,253 @@
+"""Enqueueing from Python: a job as an object, checked as the dispatcher will check it, then published durably.
+
+Owns how a class or function becomes names, and how ids are made. Loads neither the dispatcher nor watchdog.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from spoolrunner import allowlist, clock, config, document
+from spoolrunner import job as job_module
+from spoolrunner.config import Config
+from spoolrunner.errors import JobFormatError
+from spoolrunner.layout import Layout, id_problem
+from spoolrunner.spool import Spool
+from spoolrunner.states import State
+
+Params = Sequence[Any] | Mapping[str, Any]
+Delay = float | str | timedelta
+Moment = str | datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job that was enqueued. `root` is the absolute path of its spool."""
+
+    id: str
+    root: str
+
+    @property
+    def state(self) -> str | None:
+        """`pending`, `running`, `done` or `failed`: the folder its file lies in now, or None if there is none."""
+        found = self._find()
+        return None if found is None else found[0].value
+
+    def read(self) -> dict[str, Any] | None:
+        """The job document as it is now, or None if there is none."""
+        found = self._find()
+        return None if found is None else document.decode(found[1])
+
+    def _find(self) -> tuple[State, bytes] | None:
+        layout = Layout(self.root)
+        # A job moves forwards while we look; going round twice meets it even when it moved just behind us.
+        for state in (*State, *State):
+            try:
+                with open(layout.job(state, self.id), "rb") as stream:
+                    return state, stream.read()
+            except FileNotFoundError:
+                continue
+        return None
+
+
+def enqueue(
+    job: str | Callable[..., Any],
+    method: str | None = None,
+    params: Params = (),
+    delay: Delay = 0,
+    *,
+    priority: int | None = None,
+    id: str | None = None,  # noqa: A002 -- the word of the job file
+    next_run_at: Moment | None = None,
+    max_retries: int | None = None,
+    timeout: float | str | None = None,
+    expires_at: Moment | None = None,
+    meta: Mapping[str, Any] | None = None,
+    config: str | None = None,
+) -> Job:
+    """Publish a job; when this returns it is on disk for good (with `fsync` on, as by default).
+
+    `job` is the dotted path of a class or module with `method` in it, or the class itself, or the function or method
+    itself without `method`. `params` are a sequence (by position) or a mapping (by name) of JSON values. `delay` is in
+    seconds, or like "5m", or a timedelta. Times are RFC 3339 strings or datetimes with a time zone. `config` is the path
+    of config.json, found as the command line finds it when left out.
+
+    Raises JobFormatError (a value that no job file may hold), NotAllowedError (not in allowed_jobs), DuplicateJobError
+    (the id waits already), ConfigError, and OSError when the disk refuses.
+    """
+    given = {
+        "job": job,
+        "method": method,
+        "params": params,
+        "delay": delay,
+        "priority": priority,
+        "id": id,
+        "next_run_at": next_run_at,
+        "max_retries": max_retries,
+        "timeout": timeout,
+        "expires_at": expires_at,
+        "meta": meta,
+    }
+    return enqueue_many([given], config=config)[0]
+
+
+def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None) -> list[Job]:
+    """Publish many jobs, each given as a mapping of `enqueue`'s arguments; faster than one by one.
+
+    All are checked before the first is published. Raises what `enqueue` raises; of a DuplicateJobError's batch the jobs
+    before the taken id are published.
+    """
+    settings = _config(config)
+    made: dict[str, bytes] = {}
+    for given in jobs:
+        job_id, raw = _make(settings, **given)
+        if job_id in made:
+            raise JobFormatError("id", f"{job_id!r} occurs twice in one batch")
+        made[job_id] = _encode(settings, raw)
+    spool = Spool(settings.layout, settings.fsync)
+    if not os.path.isdir(settings.layout.tmp):
+        spool.make()
+    if len(made) == 1:
+        for job_id, data in made.items():
+            spool.publish(job_id, data)
+    else:
+        spool.publish_many(made)
+    return [Job(job_id, settings.layout.root) for job_id in made]
+
+
+def names_of(job: object, method: str | None) -> tuple[str, str]:
+    """(job, method) as the whitelist spells them; JobFormatError when the object cannot be imported by its name."""
+    if isinstance(job, str):
+        if method is None:
+            raise JobFormatError("method", "missing; name a method of the class, or function of the module")
+        return job, method
+    if inspect.isclass(job):
+        if method is None:
+            raise JobFormatError("method", f"missing; name a method of {job.__qualname__}")
+        return _importable(job), method
+    if method is not None:
+        raise JobFormatError("method", "must be left out when job is a function or method itself")
+    if not (inspect.isfunction(job) or inspect.ismethod(job)):
+        raise JobFormatError("job", f"{type(job).__name__} is no dotted path, class, function or method")
+    full = _importable(job)
+    path, _, name = full.rpartition(".")
+    return path, name
+
+
+def _importable(found: Any) -> str:
+    module, qualified = found.__module__, found.__qualname__
+    if "<lambda>" in qualified:
+        raise JobFormatError("job", "a lambda has no name to be found by; define a function in a module")
+    if "<locals>" in qualified:
+        raise JobFormatError("job", f"{qualified} is defined inside a function; define it at the top of a module")
+    if module == "__main__":
+        raise JobFormatError(
+            "job", f"{qualified} is defined in the main program; move it to a module that can be imported"
+        )
+    there: Any = importlib.import_module(module)
+    for part in qualified.split("."):
+        there = getattr(there, part, None)
+    if getattr(there, "__func__", there) is not getattr(found, "__func__", found):
+        raise JobFormatError(
+            "job", f"{module}.{qualified} does not lead to the object given; a job is found by that name"
+        )
+    return f"{module}.{qualified}"
+
+
+def _make(
+    settings: Config,
+    job: object = None,
+    method: str | None = None,
+    params: Params = (),
+    delay: Delay = 0,
+    id: str | None = None,  # noqa: A002
+    next_run_at: Moment | None = None,
+    meta: Mapping[str, Any] | None = None,
+    expires_at: Moment | None = None,
+    **plain: Any,
+) -> tuple[str, dict[str, Any]]:
+    now = clock.SYSTEM.wall()
+    path, name = names_of(job, method)
+    allowlist.entry(settings.allowed, path, name)
+    job_id = _new_id(now) if id is None else id
+    problem = id_problem(job_id)
+    if problem:
+        raise JobFormatError("id", f"{job_id!r}: {problem}")
+    raw: dict[str, Any] = {"job": path, "method": name, "params": _plain(params)}
+    seconds = delay.total_seconds() if isinstance(delay, timedelta) else _duration(delay)
+    if seconds:
+        if next_run_at is not None:
+            raise JobFormatError("delay", "give either delay or next_run_at")
+        raw["next_run_at"] = clock.format_time(now + seconds)
+    moments = {"next_run_at": next_run_at, "expires_at": expires_at}
+    raw |= {key: _moment(key, value) for key, value in moments.items() if value is not None}
+    raw |= {key: value for key, value in plain.items() if value is not None}
+    if meta:
+        raw["meta"] = dict(meta)
+    raw["created_at"] = clock.format_time(now)
+    return job_id, raw
+
+
+def _encode(settings: Config, raw: dict[str, Any]) -> bytes:
+    for key, value in raw.items():
+        document.check_value(value, key, 2)
+    data = document.encode(raw)
+    checked, _ = job_module.parse(data)
+    settings.check_limits(checked)
+    return data
+
+
+def _plain(params: Params) -> list[Any] | dict[str, Any]:
+    if isinstance(params, Mapping):
+        return dict(params)
+    if not isinstance(params, (str, bytes, bytearray)):
+        try:
+            return list(params)
+        except TypeError:
+            pass  # said below, for this and for text alike
+    raise JobFormatError(
+        "params", f"{type(params).__name__} is neither a sequence (by position) nor a mapping (by name)"
+    )
+
+
+def _duration(value: object) -> float:
+    try:
+        return clock.parse_duration(value)
+    except ValueError as error:
+        raise JobFormatError("delay", str(error)) from None
+
+
+def _moment(key: str, value: Moment) -> str:
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise JobFormatError(key, "a datetime without a time zone is ambiguous; use datetime.now(UTC)")
+    return clock.format_time(value.timestamp())
+
+
+def _new_id(now: float) -> str:
+    """Sorts by time and can be read: 20261123-174501-123456-7f3a9c, in UTC."""
+    text = clock.format_time(now)
+    day, time = text[:10].replace("-", ""), text[11:19].replace(":", "")
+    return f"{day}-{time}-{text[20:26]}-{secrets.token_hex(3)}"
+
+
+_loaded: dict[str, tuple[tuple[int, int], Config]] = {}
+
+
+def _config(explicit: str | None) -> Config:
+    """The configuration, read again only when its file changed."""
+    path = config.find(explicit)
+    status = os.stat(path)
+    version = (status.st_mtime_ns, status.st_size)
+    known = _loaded.get(path)
+    if known is None or known[0] != version:
+        known = _loaded[path] = (version, config.load(path))
+    return known[1]

@@ -1,0 +1,79 @@
+"""The record of an attempt: what goes into the document, and how it is committed over running/ID.json.
+
+The runner uses it for its own attempt, the dispatcher for one whose process died without a record. Both hold the job's
+lock. Owns the shape of an attempt in the document; what verdict follows is for `retry`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from typing import Any
+
+from spoolrunner import document, durable
+from spoolrunner.clock import format_time, parse_time
+from spoolrunner.layout import Layout
+from spoolrunner.retry import Decision, Policy, decide
+from spoolrunner.states import Outcome, State, Verdict
+
+_TRIM_BYTES = document.MAX_BYTES // 2
+_REPLACED = ("delay", "next_run_at", "retries", "attempts", "result")
+"""What a record takes out of a document, to be set anew or gone."""
+
+
+def attempt(number: int, outcome: Outcome, started_at: str, ended: float, **facts: Any) -> dict[str, Any]:
+    """An attempt as it stands in a document, but for its verdict; facts that are None are left out."""
+    known = {name: value for name, value in facts.items() if value is not None}
+    times = {"started_at": started_at, "ended_at": format_time(ended)}
+    return {"number": number, "outcome": outcome.value, **times, "host": socket.gethostname(), **known}
+
+
+def duration(made: dict[str, Any]) -> float | None:
+    """Seconds an attempt took, or None when its times are not both known."""
+    if not made.get("started_at") or not made.get("ended_at"):
+        return None
+    return max(0.0, parse_time(made["ended_at"]) - parse_time(made["started_at"]))
+
+
+def error(kind: str, message: str, traceback: str = "") -> dict[str, str]:
+    """An error for an attempt, its traceback cut in the middle of its text to the limit: both ends tell the most."""
+    limit = document.MAX_TRACEBACK_CHARS
+    if len(traceback) > limit:
+        note = "\n  … cut …\n"
+        half = (limit - len(note)) // 2
+        traceback = traceback[:half] + note + traceback[-half:]
+    clean = {"type": kind, "message": message[:limit], "traceback": traceback}
+    return {key: text.encode("utf-8", "backslashreplace").decode() for key, text in clean.items() if text}
+
+
+def add(raw: dict[str, Any], made: dict[str, Any], policy: Policy, now: float) -> tuple[dict[str, Any], Decision]:
+    """The document with the attempt `made`, its verdict and what follows from it; `raw` is left as it was."""
+    attempts = list(raw.get("attempts", []))
+    decision = decide(Outcome(made["outcome"]), policy, attempts, now, random.random())
+    attempts.append({**made, "verdict": decision.verdict.value})
+    changed = {key: value for key, value in raw.items() if key not in _REPLACED}
+    if decision.verdict is Verdict.RETRY and decision.next_run_at is not None:
+        changed["next_run_at"] = format_time(decision.next_run_at)
+    changed["retries"] = decision.retries
+    changed["attempts"] = attempts
+    return changed, decision
+
+
+def commit(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool) -> None:
+    """Make `changed` the content of running/ID.json, durably. The caller holds the job's lock."""
+    data = document.encode(changed)
+    if len(data) > _TRIM_BYTES:
+        data = document.encode(_without_old_tracebacks(changed))
+    staged = layout.staged(f"{job_id}.{os.getpid()}.record")
+    durable.replace_content(staged, layout.job(State.RUNNING, job_id), data, fsync)
+
+
+def _without_old_tracebacks(changed: dict[str, Any]) -> dict[str, Any]:
+    """A history that outgrows what may be read loses the tracebacks of its older attempts, never an attempt."""
+    *old, last = changed["attempts"]
+    slim = []
+    for made in old:
+        fault = made.get("error")
+        slim.append({**made, "error": {**fault, "traceback": "(dropped)"}} if fault and "traceback" in fault else made)
+    return {**changed, "attempts": [*slim, last]}

@@ -1,0 +1,194 @@
+"""Settling: what a file in running/ whose process is gone turns into. Normal ends and crashes take the same path.
+
+Holds the job's lock from the test whether it still runs to the last rename. Owns the rules of `states.RECOVERY_RULES`
+and their order; knows neither executors nor the order of waiting jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from spoolrunner import durable, job, joblog, locks, processes, record
+from spoolrunner.clock import Clock, format_time
+from spoolrunner.errors import JobFormatError
+from spoolrunner.job import Document
+from spoolrunner.retry import Policy
+from spoolrunner.spool import Found, Spool
+from spoolrunner.states import DESTINATION, FINAL, RECOVERY_RULES, Outcome, RecoveryRule, Remedy, State, Verdict
+
+
+class Fate(StrEnum):
+    """What settling found or did."""
+
+    HELD = "the lock is held"
+    LIVES = "the process lives"
+    GONE = "the file is gone"
+    REJECTED = "the file cannot be read"
+    RELEASED = "back in pending, not started"
+    SETTLED = "recorded, and moved"
+
+
+class Settled(NamedTuple):
+    """The fate; the job's name and state where it lies now; its document; and the marker that was found."""
+
+    fate: Fate
+    name: str
+    state: State | None = None
+    raw: dict[str, Any] | None = None
+    marker: locks.Marker | None = None
+    problem: str = ""
+
+
+class Ended(NamedTuple):
+    """What the dispatcher knows of how an attempt ended: why it ended it, if it did, and the process's own word."""
+
+    outcome: Outcome | None = None
+    exit_status: int | None = None
+    signal: int | None = None
+    note: str = ""
+
+
+PolicyOf = Callable[[Document], Policy]
+
+
+def choose(attempts: Sequence[dict[str, Any]] | None, inode: int, marker: locks.Marker | None) -> RecoveryRule:
+    """The first rule whose sign is seen. `attempts` are those of the document, None when it cannot be read."""
+    if attempts is None:
+        return RECOVERY_RULES[0]
+    fits = marker is not None and marker.fits(len(attempts), inode)
+    if marker is not None and fits and marker.kind == locks.START:
+        return RECOVERY_RULES[1]
+    if marker is not None and fits and marker.kind == locks.CLAIM:
+        return RECOVERY_RULES[2]
+    if attempts and attempts[-1]["verdict"] in FINAL:
+        return RECOVERY_RULES[3]
+    return RECOVERY_RULES[4]
+
+
+class Settler:
+    """Settles the jobs of one spool."""
+
+    def __init__(self, spool: Spool, policy_of: PolicyOf, max_log_bytes: int, boot: str, clock: Clock) -> None:
+        self._spool = spool
+        self._max_log_bytes = max_log_bytes
+        self._policy_of = policy_of
+        self._boot = boot
+        self._clock = clock
+
+    def settle(self, job_id: str, ended: Ended, never_starts: bool = False) -> Settled:
+        """Settle running/ID.json, unless it runs. With `never_starts` a job that would be released counts as crashed."""
+        lock = locks.acquire(self._spool.layout.lock(job_id))
+        if lock is None:
+            return Settled(Fate.HELD, job_id, marker=locks.peek(self._spool.layout.lock(job_id)))
+        try:
+            marker = lock.marker()
+            # A job may have closed its descriptors, the lock among them: only when its process is gone too is it over.
+            if (
+                marker
+                and marker.kind == locks.START
+                and processes.lives(marker.pid, marker.process_started, self._boot)
+            ):
+                return Settled(Fate.LIVES, job_id, State.RUNNING, marker=marker)
+            settled = self._settle_held(job_id, marker, ended, never_starts)
+            if settled.fate is not Fate.GONE:
+                log = self._spool.layout.log(job_id)
+                joblog.cut(log, self._max_log_bytes)
+                joblog.tidy(log)
+            self._drop_lock(lock, job_id)
+            return settled
+        finally:
+            lock.close()
+
+    def sweep(self, job_id: str) -> bool:
+        """Remove the lock file of an id that neither waits nor runs; False when it is held or still needed."""
+        lock = locks.acquire(self._spool.layout.lock(job_id))
+        if lock is None:
+            return False
+        try:
+            return self._drop_lock(lock, job_id)
+        finally:
+            lock.close()
+
+    def _settle_held(self, job_id: str, marker: locks.Marker | None, ended: Ended, never_starts: bool) -> Settled:
+        spool = self._spool
+        try:
+            found, raw, document, problem = self._read(job_id)
+        except FileNotFoundError:
+            return Settled(Fate.GONE, job_id, marker=marker)
+        attempts = None if raw is None else raw.get("attempts", [])
+        rule = choose(attempts, 0 if found is None else found.inode, marker)
+        if rule.remedy is Remedy.REJECT or raw is None or document is None:
+            where = f"running/{job_id}.json"
+            name = spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
+            return Settled(Fate.REJECTED, name or job_id, State.FAILED, marker=marker, problem=problem)
+        if rule.remedy is Remedy.RECORD and marker is not None:
+            return self._record(job_id, raw, document, marker, ended)
+        if rule.remedy is Remedy.FINISH:
+            return self._finish(job_id, raw, Verdict(raw["attempts"][-1]["verdict"]), marker)
+        recorded = marker is not None and marker.kind == locks.START and marker.attempt == len(raw.get("attempts", []))
+        if recorded:
+            return self._finish(job_id, raw, Verdict.RETRY, marker)
+        if never_starts:
+            unstarted = locks.Marker(locks.START, len(raw.get("attempts", [])) + 1, 0)
+            return self._record(job_id, raw, document, unstarted, ended._replace(note="never reached its first line"))
+        name = spool.move(job_id, State.RUNNING, State.PENDING)
+        return Settled(Fate.RELEASED, name or job_id, State.PENDING, raw, marker)
+
+    def _read(self, job_id: str) -> tuple[Found | None, dict[str, Any] | None, Document | None, str]:
+        found = None
+        try:
+            found = self._spool.read(State.RUNNING, job_id)
+            document, raw = job.parse(found.data)
+        except JobFormatError as error:
+            return found, None, None, str(error)
+        return found, raw, document, ""
+
+    def _record(
+        self, job_id: str, raw: dict[str, Any], document: Document, marker: locks.Marker, ended: Ended
+    ) -> Settled:
+        now = self._clock.wall()
+        outcome = ended.outcome or Outcome.CRASHED
+        made = record.attempt(
+            marker.attempt,
+            outcome,
+            marker.started_at or format_time(now),
+            now,
+            pid=marker.pid or None,
+            exit_status=ended.exit_status,
+            signal=ended.signal,
+            error=record.error(outcome.value, ended.note or _died(ended)),
+        )
+        changed, decision = record.add(raw, made, self._policy_of(document), now)
+        record.commit(self._spool.layout, job_id, changed, self._spool.fsync)
+        return self._finish(job_id, changed, decision.verdict, marker)
+
+    def _finish(self, job_id: str, raw: dict[str, Any], verdict: Verdict, marker: locks.Marker | None) -> Settled:
+        layout = self._spool.layout
+        if verdict in FINAL:
+            durable.unlink(layout.cancel(job_id))
+        target = DESTINATION[verdict]
+        name = self._spool.move(job_id, State.RUNNING, target)
+        if name is None:
+            return Settled(Fate.GONE, job_id, raw=raw, marker=marker)
+        last = raw["attempts"][-1] if raw.get("attempts") else {}
+        if target is State.FAILED and last.get("outcome") == Outcome.REJECTED:
+            what = last.get("error", {}).get("message", "refused by its own process")
+            self._spool.explain(name, Outcome.REJECTED, what, f"failed/{name}.json", self._clock.wall())
+        return Settled(Fate.SETTLED, name, target, raw, marker)
+
+    def _drop_lock(self, lock: locks.JobLock, job_id: str) -> bool:
+        if self._spool.exists(State.PENDING, job_id) or self._spool.exists(State.RUNNING, job_id):
+            return False
+        durable.unlink(self._spool.layout.progress(job_id))
+        lock.remove()
+        return True
+
+
+def _died(ended: Ended) -> str:
+    if ended.signal is not None:
+        return f"the process was ended by {processes.signal_name(ended.signal)} before it could record its outcome"
+    if ended.exit_status is not None:
+        return f"the process ended with status {ended.exit_status} before it could record its outcome"
+    return "the process is gone and left no record of its outcome"

@@ -1,0 +1,301 @@
+"""The program of a job's process: one attempt of one job, from its lock to its record.
+
+Takes the lock, leaves its start marker, reads the document under the lock, looks the callable up in the operator's table
+itself, calls it, records what came of it, and ends. It is reached across a process boundary and knows neither the
+dispatcher nor the executors; what it says on its way out (the exit status) is only a hint, the record is the truth.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from spoolrunner import allowlist, clock, document, joblog, locks, processes, record
+from spoolrunner.errors import JobFormatError, NotAllowedError
+from spoolrunner.layout import Layout
+from spoolrunner.retry import Policy
+from spoolrunner.states import Outcome, State
+
+EXIT_RECORDED = 0
+EXIT_UNWRITABLE = 74
+"""The spool could not be written, so the attempt was not begun (EX_IOERR of sysexits.h)."""
+EXIT_LEFT = 75
+"""There was nothing to do: another process has the job, or it expects another attempt (EX_TEMPFAIL)."""
+LOCK_PATIENCE = 2.0
+"""Seconds to wait for the lock; a dispatcher that settles holds it for milliseconds."""
+_RECORD_PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the dispatcher tells every runner; the same for all jobs."""
+
+    root: str
+    boot: str
+    fsync: bool
+    max_log_bytes: int
+    python_path: list[str]
+    allowed: Mapping[str, Mapping[str, Policy]]
+    default_policy: Policy
+
+    def to_bytes(self) -> bytes:
+        """For the way across the process boundary."""
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Settings:
+        """The settings that `to_bytes` made."""
+        raw = orjson.loads(data)
+        raw["default_policy"] = Policy(**raw["default_policy"])
+        raw["allowed"] = {
+            job: {method: Policy(**policy) for method, policy in methods.items()}
+            for job, methods in raw["allowed"].items()
+        }
+        return cls(**raw)
+
+
+@dataclass(slots=True)
+class _Ending:
+    """What came of the attempt."""
+
+    outcome: Outcome
+    error: dict[str, str] | None = None
+    result: Any = None
+    exit_status: int | None = None
+
+
+class CurrentJob:
+    """What a job may know of itself, by `spoolrunner.current_job()`."""
+
+    def __init__(self, layout: Layout, job_id: str, number: int, raw: dict[str, Any], deadline: float) -> None:
+        self.id = job_id
+        self.attempt = number
+        self.meta: dict[str, Any] = raw.get("meta") or {}
+        self.deadline = datetime.fromtimestamp(deadline, UTC)
+        self._layout = layout
+        self._reported = 0.0
+        self._saw_cancel = False
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether a cancel was asked for. A job that saw it and returns counts as cancelled."""
+        self._saw_cancel = self._saw_cancel or os.path.exists(self._layout.cancel(self.id))
+        return self._saw_cancel
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Tell how far the job is (0 to 1) and what it is doing, for `spoolrunner show`; at most ten times a second."""
+        now = clock.SYSTEM.monotonic()
+        if now - self._reported < 0.1 and fraction < 1:
+            return
+        self._reported = now
+        said = {"fraction": min(1.0, max(0.0, float(fraction))), "text": str(text)[:500]}
+        path = self._layout.progress(self.id)
+        with open(path, "wb") as stream:
+            stream.write(orjson.dumps(said))
+
+
+_current: CurrentJob | None = None
+
+
+def current_job() -> CurrentJob | None:
+    """The job this process runs, or None when it runs none."""
+    return _current
+
+
+def main() -> int:
+    """Run as `runner.main()` with ID and attempt number as arguments and the settings on standard input."""
+    settings = Settings.from_bytes(sys.stdin.buffer.read())
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return run(settings, sys.argv[1], int(sys.argv[2]))
+
+
+def run(settings: Settings, job_id: str, number: int) -> int:
+    """Make attempt `number` of the job, if it is still to be made; returns the exit status for this process."""
+    layout = Layout(settings.root)
+    try:
+        lock = locks.acquire(layout.lock(job_id), LOCK_PATIENCE)
+        if lock is None:
+            return EXIT_LEFT
+        raw = _begin(settings, layout, lock, job_id, number)
+    except OSError as error:
+        _say(f"attempt {number} of {job_id} was not begun: {error}")
+        return EXIT_UNWRITABLE
+    if raw is None:
+        return EXIT_LEFT
+    _keep_from_children(lock)
+    started_at = clock.format_time(clock.SYSTEM.wall())
+    _take_over_output(layout, settings, job_id, number, started_at)
+    ending, policy = _attempt(settings, layout, job_id, number, raw)
+    _flush_output()
+    made = record.attempt(number, ending.outcome, started_at, clock.SYSTEM.wall(), **_facts(ending))
+    changed, _ = record.add(raw, made, policy, clock.SYSTEM.wall())
+    if ending.result is not None:
+        changed["result"] = ending.result
+    _record_patiently(layout, job_id, changed, settings.fsync)
+    return EXIT_RECORDED
+
+
+def _begin(settings: Settings, layout: Layout, lock: locks.JobLock, job_id: str, number: int) -> dict[str, Any] | None:
+    """The document, with our start marker in place; None when this attempt is not ours to make."""
+    try:
+        with open(layout.job(State.RUNNING, job_id), "rb") as stream:
+            inode = os.fstat(stream.fileno()).st_ino
+            raw = document.decode(stream.read(document.MAX_BYTES + 1))
+    except (FileNotFoundError, JobFormatError):
+        return None  # settled meanwhile, or not readable: the dispatcher settles that
+    attempts = raw.get("attempts", [])
+    if not isinstance(attempts, list) or len(attempts) + 1 != number or not all(isinstance(a, dict) for a in attempts):
+        return None
+    marker = lock.marker()
+    if marker is not None and marker.kind == locks.START and marker.fits(len(attempts), inode):
+        return None  # this very attempt was begun by another process, and died
+    now = clock.format_time(clock.SYSTEM.wall())
+    pid = os.getpid()
+    lock.append(locks.Marker(locks.START, number, inode, pid, processes.started(pid, settings.boot) or "", now))
+    return raw
+
+
+def _keep_from_children(lock: locks.JobLock) -> None:
+    """A forked child must not hold the job's lock after the job has ended; what is executed does not inherit it anyway."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lock.close_if_ours)
+
+
+def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: int, started_at: str) -> None:
+    try:
+        log = joblog.begin(layout.log(job_id), number, started_at, os.getpid(), settings.max_log_bytes)
+    except OSError as error:
+        _say(f"{job_id}: no log of its own: {error}")
+        log = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+
+
+def _attempt(
+    settings: Settings, layout: Layout, job_id: str, number: int, raw: dict[str, Any]
+) -> tuple[_Ending, Policy]:
+    """Look up, bind, call; and turn whatever happens into an ending."""
+    global _current  # noqa: PLW0603 -- one job a process is what this module is about
+    try:
+        policy = allowlist.entry(settings.allowed, raw.get("job"), raw.get("method"))
+        policy = policy.override(
+            max_retries=raw.get("max_retries"),
+            timeout=None if raw.get("timeout") is None else clock.parse_duration(raw["timeout"]),
+        )
+    except (NotAllowedError, ValueError) as error:
+        return _Ending(Outcome.REJECTED, record.error(type(error).__name__, str(error))), settings.default_policy
+    deadline = clock.SYSTEM.wall() + policy.timeout
+    _current = CurrentJob(layout, job_id, number, raw, deadline)
+    sys.path[:0] = settings.python_path
+    try:
+        callee = allowlist.resolve(raw["job"], raw["method"])
+        params = raw.get("params", [])
+        problem = callee.problem(params)
+        if problem:
+            return _Ending(Outcome.REJECTED, record.error("TypeError", problem)), policy
+        result = callee.call(params)
+        if hasattr(result, "__await__"):
+            result = _run_coroutine(result)
+    except SystemExit as error:
+        return _exited(error), policy
+    except BaseException as error:
+        return _raised(error, deadline, _current.cancel_requested), policy
+    if _current._saw_cancel:  # noqa: SLF001 -- the class is this module's own
+        return _Ending(Outcome.CANCELLED), policy
+    return _Ending(Outcome.SUCCEEDED, result=_kept(result), exit_status=0), policy
+
+
+def _run_coroutine(awaitable: Any) -> Any:
+    import asyncio  # paid by coroutines only
+
+    async def finish() -> Any:
+        return await awaitable
+
+    return asyncio.run(finish())
+
+
+def _exited(error: SystemExit) -> _Ending:
+    if error.code is None or error.code == 0:
+        return _Ending(Outcome.SUCCEEDED, exit_status=0)
+    status = error.code if isinstance(error.code, int) else 1
+    return _Ending(Outcome.FAILED, record.error("SystemExit", str(error.code)), exit_status=status)
+
+
+def _raised(error: BaseException, deadline: float, cancelled: bool) -> _Ending:
+    text = "".join(traceback.format_exception(error))
+    _flush_output()
+    _say("the attempt failed\n" + text.rstrip())
+    outcome = Outcome.FAILED
+    if cancelled:
+        outcome = Outcome.CANCELLED
+    elif clock.SYSTEM.wall() >= deadline:
+        outcome = Outcome.TIMED_OUT
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return _Ending(outcome, record.error(name, str(error), text))
+
+
+def _kept(result: Any) -> Any:
+    """The return value if it may stand in the document, else None and a line in the job's log."""
+    try:
+        document.check_value(result, "result", 2)
+    except JobFormatError as error:
+        _say(f"the return value was not kept: {error}")
+        return None
+    size = len(orjson.dumps(result))
+    if size > document.MAX_RESULT_BYTES:
+        _say(f"the return value was not kept: {size} bytes of JSON, more than {document.MAX_RESULT_BYTES}")
+        return None
+    return result
+
+
+def _facts(ending: _Ending) -> dict[str, Any]:
+    facts: dict[str, Any] = {"pid": os.getpid(), "exit_status": ending.exit_status, "error": ending.error}
+    if sys.platform != "win32":
+        import resource
+
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        peak = max(own.ru_maxrss, children.ru_maxrss)
+        facts["max_rss_kib"] = peak // 1024 if sys.platform == "darwin" else peak
+        facts["cpu_s"] = round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 6)
+    return facts
+
+
+def _record_patiently(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool) -> None:
+    """Commit the record, waiting while the disk refuses: the effect is there, so it must not be lost to a full disk."""
+    said = False
+    while True:
+        try:
+            return record.commit(layout, job_id, changed, fsync)
+        except OSError as error:
+            if not said:
+                _say(f"the record cannot be written, trying on: {error}")
+            said = True
+            clock.SYSTEM.sleep(_RECORD_PAUSE)
+
+
+def _flush_output() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError) as error:
+            # The job closed or replaced its output, or the disk is full: no reason to lose the record of what it did.
+            _say(f"output was lost: {error}")
+
+
+def _say(text: str) -> None:
+    try:
+        os.write(2, f"spoolrunner: {text}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        return  # the job closed its standard error: there is nobody left to tell

@@ -1,0 +1,281 @@
+"""Operations on the folders: publish, read, claim, move, refuse. Each is a row of the transition table.
+
+Owns that nothing is overwritten, nothing is deleted, and that losing a race to a person is an ordinary value. Knows
+nothing of processes, policies or the order of jobs.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import orjson
+
+from spoolrunner import clock, document, durable
+from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
+from spoolrunner.layout import FOLDERS, Layout, is_job_name, numbered
+from spoolrunner.states import MOVES, Outcome, State
+
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+LEFTOVER_AGE = 86400.0
+"""Seconds after which a file in tmp/ that nobody changed is a leftover of a writer that died."""
+
+
+class Found(NamedTuple):
+    """A job file as it was read: its bytes, and what tells whether it changed since."""
+
+    data: bytes
+    inode: int
+    size: int
+    mtime_ns: int
+
+    @property
+    def mtime(self) -> float:
+        """Seconds since 1970."""
+        return self.mtime_ns / 1e9
+
+
+class Signature(NamedTuple):
+    """What a look from outside tells of a file; it changes whenever the file is written or replaced."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+class NotRegularError(JobFormatError):
+    """A thing in pending/ that is no file: there is no use in waiting for it to become one."""
+
+
+class Spool:
+    """One spool. `fsync` says whether what is promised durable is synced."""
+
+    def __init__(self, layout: Layout, fsync: bool = True) -> None:
+        self.layout = layout
+        self.fsync = fsync
+
+    def make(self) -> None:
+        """Make the folders that are missing, for their owner alone."""
+        try:
+            for folder in ("", *FOLDERS):
+                os.makedirs(os.path.join(self.layout.root, folder), mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise SpoolLayoutError(f"{error.filename}: cannot make the folder: {error.strerror}") from None
+
+    def check(self) -> None:
+        """Raise SpoolLayoutError unless all folders are folders on one file system, which renames need."""
+        home = None
+        for name in FOLDERS:
+            path = os.path.join(self.layout.root, name)
+            try:
+                status = os.stat(path, follow_symlinks=False)
+            except FileNotFoundError:
+                raise SpoolLayoutError(f"{path}: the folder is missing; `spoolrunner init` makes it") from None
+            if not stat.S_ISDIR(status.st_mode):
+                raise SpoolLayoutError(f"{path}: must be a folder, not a link or a file")
+            home = status.st_dev if home is None else home
+            if status.st_dev != home:
+                raise SpoolLayoutError(
+                    f"{path}: lies on another file system than pending/; files could not be renamed into it"
+                )
+
+    def names(self, state: State) -> Iterator[str]:
+        """The names of job files in a state, in the order of the folder, read bit by bit."""
+        with os.scandir(self.layout.folder(state)) as entries:
+            for found in entries:
+                if is_job_name(found.name):
+                    yield found.name[: -len(".json")]
+
+    def read(self, state: State, job_id: str) -> Found:
+        """The file's bytes; FileNotFoundError when it is gone, JobFormatError when it is nothing that can be read."""
+        path = self.layout.job(state, job_id)
+        if os.name == "nt" and os.path.islink(path):
+            raise NotRegularError("", "a symbolic link, not a file")
+        try:
+            descriptor = os.open(path, _READ_FLAGS)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM):
+                raise  # the fault of the machine, not of the file
+            raise self._not_readable(path, error) from None
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise NotRegularError("", f"{_kind(status.st_mode)}, not a file")
+            if status.st_size > document.MAX_BYTES:
+                raise JobFormatError(
+                    "", f"{status.st_size} bytes; a job document has at most {document.MAX_PRODUCER_BYTES}"
+                )
+            data = b""
+            while len(data) <= document.MAX_BYTES and (chunk := os.read(descriptor, document.MAX_BYTES + 1)):
+                data += chunk
+        finally:
+            os.close(descriptor)
+        return Found(data, status.st_ino, status.st_size, status.st_mtime_ns)
+
+    def signature(self, state: State, job_id: str) -> Signature | None:
+        """What the file is now, from outside; None when it is gone."""
+        try:
+            status = os.stat(self.layout.job(state, job_id), follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return Signature(status.st_ino, status.st_size, status.st_mtime_ns)
+
+    def exists(self, state: State, job_id: str) -> bool:
+        """Whether there is anything of that name."""
+        return os.path.lexists(self.layout.job(state, job_id))
+
+    def publish(self, job_id: str, data: bytes) -> None:
+        """Make pending/ID.json appear whole and, with `fsync`, for good; DuplicateJobError if it is there already."""
+        try:
+            durable.publish(self._staged(), self.layout.job(State.PENDING, job_id), data, self.fsync)
+        except FileExistsError:
+            raise DuplicateJobError(job_id) from None
+
+    def publish_many(self, jobs: dict[str, bytes]) -> None:
+        """Publish all, syncing the folder once. DuplicateJobError tells the first taken id; those before it are published."""
+        try:
+            for job_id, data in jobs.items():
+                staged, target = self._staged(), self.layout.job(State.PENDING, job_id)
+                durable.write_new(staged, data, self.fsync)
+                try:
+                    durable.rename(staged, target)
+                except BaseException as error:
+                    os.unlink(staged)
+                    if isinstance(error, FileExistsError):
+                        raise DuplicateJobError(job_id) from None
+                    raise
+        finally:
+            if self.fsync:
+                durable.sync_folder(self.layout.folder(State.PENDING))
+
+    def claim(self, job_id: str) -> bool:
+        """Pending -> running under the same name; False when the file is gone or that id is running already."""
+        try:
+            durable.rename(self.layout.job(State.PENDING, job_id), self.layout.job(State.RUNNING, job_id))
+        except (FileNotFoundError, FileExistsError):
+            return False  # Race: a person took it away, or made a second one of an id that runs.
+        return True
+
+    def move(self, job_id: str, source: State, target: State) -> str | None:
+        """Move to another state, as ID~2, ID~3 … if the name is taken; returns the id there, or None if it was gone."""
+        if (source, target) not in MOVES:
+            raise ValueError(f"no transition leads from {source} to {target}")
+        name = job_id
+        while True:
+            try:
+                durable.rename(self.layout.job(source, job_id), self.layout.job(target, name))
+            except FileExistsError:
+                name = numbered(name)
+            except FileNotFoundError:
+                return None  # Race: a person took it away.
+            else:
+                return name
+
+    def refuse(self, job_id: str, source: State, outcome: Outcome, what: str, where: str, now: float) -> str | None:
+        """Write failed/ID.reason, then move the file, its bytes as they are, to failed/; None if it was gone.
+
+        A control/cancel-ID goes in between: after the reason, before a later job of this id can be meant by it.
+        """
+        name = job_id
+        while True:
+            if self.exists(State.FAILED, name):
+                name = numbered(name)
+                continue
+            self.explain(name, outcome, what, where, now)
+            if outcome is Outcome.CANCELLED:
+                durable.unlink(self.layout.cancel(job_id))
+            try:
+                durable.rename(self.layout.job(source, job_id), self.layout.job(State.FAILED, name))
+            except FileExistsError:
+                durable.unlink(self.layout.reason(name))  # Race: a person moved a file of that name here just now.
+                name = numbered(name)
+            except FileNotFoundError:
+                durable.unlink(self.layout.reason(name))  # Race: a person took the file away.
+                return None
+            else:
+                return name
+
+    def explain(self, job_id: str, outcome: Outcome, what: str, where: str, now: float) -> None:
+        """Write failed/ID.reason: why a job never ran."""
+        reason = {"outcome": outcome.value, "what": what, "where": where, "when": clock.format_time(now)}
+        data = orjson.dumps({key: _encodable(text) for key, text in reason.items()}, option=orjson.OPT_INDENT_2)
+        durable.replace_content(self._staged(), self.layout.reason(job_id), data + b"\n", self.fsync)
+
+    def can_write(self) -> OSError | None:
+        """Try to write and sync a file of one block in tmp/; the error, if there is one."""
+        staged = self._staged()
+        try:
+            durable.write_new(staged, b"\0" * 4096, True)
+            durable.unlink(staged)
+        except OSError as error:
+            return error
+        return None
+
+    def sweep_tmp(self, now: float) -> int:
+        """Remove the files in tmp/ that nobody changed for a day; returns how many."""
+        removed = 0
+        with os.scandir(self.layout.tmp) as entries:
+            for entry in entries:
+                try:
+                    if now - entry.stat(follow_symlinks=False).st_mtime > LEFTOVER_AGE and not entry.is_dir(
+                        follow_symlinks=False
+                    ):
+                        removed += durable.unlink(entry.path)
+                except FileNotFoundError:
+                    continue  # Race: its writer finished just now.
+        return removed
+
+    def _staged(self) -> str:
+        return self.layout.staged(f"{os.getpid()}-{secrets.token_hex(8)}")
+
+    def _not_readable(self, path: str, error: OSError) -> JobFormatError:
+        mode = os.stat(path, follow_symlinks=False).st_mode
+        if not stat.S_ISREG(mode):
+            return NotRegularError("", f"{_kind(mode)}, not a file")
+        return JobFormatError("", f"cannot be opened: {error.strerror}")
+
+
+def file_system(path: str) -> str:
+    """The type of the file system `path` lies on (`ext4`, `nfs4`), or empty where that cannot be told."""
+    if sys.platform == "win32":
+        return ""
+    import psutil
+
+    path = os.path.realpath(path)
+    holding = [p for p in psutil.disk_partitions(all=True) if (path + "/").startswith(p.mountpoint.rstrip("/") + "/")]
+    return max(holding, key=lambda p: len(p.mountpoint)).fstype if holding else ""
+
+
+def warnings(layout: Layout) -> list[str]:
+    """What is legal but weakens the promise: memory file systems, network mounts, folders open to others."""
+    found = []
+    kind = file_system(layout.root)
+    if kind in ("tmpfs", "ramfs"):
+        found.append(f"the spool lies on {kind}: a power cut or restart of the machine loses every job")
+    if kind.startswith(("nfs", "cifs", "smb", "fuse", "9p", "afs")):
+        found.append(f"the spool lies on {kind}: locks and renames are only as good as that mount")
+    if sys.platform != "win32" and os.stat(layout.root).st_mode & 0o022:
+        found.append(f"{layout.root} can be written by others: chmod go-w it")
+    return found
+
+
+def _kind(mode: int) -> str:
+    names = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFLNK: "a symbolic link",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+    }
+    return names.get(stat.S_IFMT(mode), "a device")
+
+
+def _encodable(text: str) -> str:
+    """A file name may hold bytes that are no UTF-8; JSON must not."""
+    return text.encode("utf-8", "backslashreplace").decode()

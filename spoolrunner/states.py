@@ -1,0 +1,118 @@
+"""The protocol as data: the states, the words for what happened, and which move is legal when.
+
+Owns the tables of the protocol, which docs/internals.md shows and tests compare. Knows no files and no time: the
+rooms above look their moves up here, so that a move which is not in the table cannot be made by accident.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class State(StrEnum):
+    """Where a job's file lies. The value is the name of the folder, and the folder is the state."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Outcome(StrEnum):
+    """How an attempt ended or, for the last three, why a job never ran (`cancelled` is both)."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CRASHED = "crashed"
+    INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class Verdict(StrEnum):
+    """What follows from an outcome."""
+
+    DONE = "done"
+    RETRY = "retry"
+    FAILED = "failed"
+
+
+DESTINATION = {Verdict.DONE: State.DONE, Verdict.RETRY: State.PENDING, Verdict.FAILED: State.FAILED}
+FINAL = frozenset({Verdict.DONE, Verdict.FAILED})
+
+
+class Event(StrEnum):
+    """What makes a job move."""
+
+    PUBLISH = "publish"
+    CLAIM = "claim"
+    REFUSE = "unreadable, not allowed, expired, cancelled"
+    OUTCOME = "outcome known"
+    VERDICT_DONE = "verdict done"
+    VERDICT_RETRY = "verdict retry"
+    VERDICT_FAILED = "verdict failed"
+    RELEASE = "release"
+    UNREADABLE = "unreadable"
+    HAND_RETRY = "retry, by hand or by command"
+
+
+class Transition(NamedTuple):
+    """One row: from `source` on `event` to `target`; `commit` is the one call that makes it true."""
+
+    source: State | None
+    event: Event
+    target: State
+    commit: str
+    counted: str
+
+
+TRANSITIONS = (
+    Transition(None, Event.PUBLISH, State.PENDING, "rename or link from tmp/, refusing a taken name", "no"),
+    Transition(State.PENDING, Event.CLAIM, State.RUNNING, "rename", "no"),
+    Transition(State.PENDING, Event.REFUSE, State.FAILED, "rename (ID.reason first)", "no"),
+    Transition(State.RUNNING, Event.OUTCOME, State.RUNNING, "rename(tmp, running)", "yes, here"),
+    Transition(State.RUNNING, Event.VERDICT_DONE, State.DONE, "rename", "-"),
+    Transition(State.RUNNING, Event.VERDICT_RETRY, State.PENDING, "rename", "-"),
+    Transition(State.RUNNING, Event.VERDICT_FAILED, State.FAILED, "rename", "-"),
+    Transition(State.RUNNING, Event.RELEASE, State.PENDING, "rename", "no"),
+    Transition(State.RUNNING, Event.UNREADABLE, State.FAILED, "rename (ID.reason first)", "no"),
+    Transition(State.FAILED, Event.HAND_RETRY, State.PENDING, "rename", "history kept, retry budget fresh"),
+    Transition(State.DONE, Event.HAND_RETRY, State.PENDING, "rename", "history kept, retry budget fresh"),
+)
+
+MOVES = frozenset((t.source, t.target) for t in TRANSITIONS if t.source is not None and t.source is not t.target)
+
+
+class Remedy(StrEnum):
+    """What settling does with a file in running/ whose process is gone."""
+
+    RECORD = "record the outcome, then move to where the verdict says"
+    RELEASE = "release to pending/"
+    FINISH = "move to where the last verdict says"
+    REJECT = "write ID.reason, then move to failed/"
+
+
+class RecoveryRule(NamedTuple):
+    """One rule: when `sign` is seen, apply `remedy`. The first that holds is the one."""
+
+    number: int
+    sign: str
+    remedy: Remedy
+
+
+RECOVERY_RULES = (
+    RecoveryRule(0, "the document cannot be read", Remedy.REJECT),
+    RecoveryRule(1, "a start marker fits", Remedy.RECORD),
+    RecoveryRule(2, "a claim marker fits", Remedy.RELEASE),
+    RecoveryRule(3, "the last verdict is final", Remedy.FINISH),
+    RecoveryRule(4, "otherwise: a recorded retry, or never started", Remedy.RELEASE),
+)
+
+MAX_RELEASES = 5
+"""Releases without a start marker before a job counts as crashed: it never reaches its first line."""
+
+MAX_INTERRUPTIONS = 5
+"""Interrupted attempts that are not counted, a job; one that is always running when we stop must end some time."""

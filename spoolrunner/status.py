@@ -1,0 +1,61 @@
+"""status.json: what the dispatcher is doing, for people and monitors; rewritten at most once a second.
+
+Written without a sync, since it speaks of this moment only. Whoever reads it asks whether its writer still lives.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import orjson
+
+from spoolrunner import durable
+from spoolrunner.clock import Clock, format_time
+from spoolrunner.layout import Layout
+
+PERIOD = 1.0
+
+
+class StatusFile:
+    """Writes status.json when there is something new to say, and not more often than once in PERIOD seconds."""
+
+    def __init__(self, layout: Layout, clock: Clock) -> None:
+        self._layout = layout
+        self._clock = clock
+        self._written: dict[str, Any] = {}
+        self._next = 0.0
+        self._late = False
+
+    def offer(self, status: dict[str, Any]) -> None:
+        """This is the status now."""
+        now = self._clock.monotonic()
+        self._late = status != self._written
+        if self._late and now >= self._next:
+            self.write(status)
+
+    def write(self, status: dict[str, Any]) -> None:
+        """Write it, whenever the last time was."""
+        self._next = self._clock.monotonic() + PERIOD
+        self._written = status
+        self._late = False
+        data = orjson.dumps({**status, "updated_at": format_time(self._clock.wall())}, option=orjson.OPT_INDENT_2)
+        staged = self._layout.staged(f"{os.getpid()}-status")
+        try:
+            durable.replace_content(staged, self._layout.status, data + b"\n", False)
+        except FileExistsError:
+            durable.unlink(staged)  # left by a dispatcher of this pid that was killed in between
+
+    def next_write_in(self) -> float:
+        """Seconds until a status that came too soon may be written."""
+        return max(0.0, self._next - self._clock.monotonic()) if self._late else float("inf")
+
+
+def read(layout: Layout) -> dict[str, Any]:
+    """What status.json says; empty when there is none."""
+    try:
+        with open(layout.status, "rb") as stream:
+            found = orjson.loads(stream.read())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}

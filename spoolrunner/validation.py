@@ -1,0 +1,40 @@
+"""Checking an object from outside against a msgspec type, naming every fault by its key.
+
+msgspec stops at the first fault and does not know what a mistyped key was meant to be; people deserve all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from spoolrunner.errors import nearest
+
+
+class Fault(NamedTuple):
+    """One thing wrong: `key` is its path (`allowed_jobs.app.Report`), `problem` says what is and what is needed."""
+
+    key: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.problem}" if self.key else self.problem
+
+
+def faults(raw: Mapping[str, Any], shape: type[msgspec.Struct]) -> list[Fault]:
+    """Everything in `raw` that `shape` does not take: unknown keys, missing keys, values of the wrong kind."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+    found = [Fault(key, f"unknown key{nearest(key, fields)}") for key in raw if key not in fields]
+    for name, field in fields.items():
+        if name not in raw:
+            if field.required:
+                found.append(Fault(name, "missing; it is required"))
+            continue
+        try:
+            msgspec.convert(raw[name], field.type)
+        except msgspec.ValidationError as error:
+            problem, _, path = str(error).partition(" - at `$")
+            found.append(Fault(name + path.rstrip("`"), problem[:1].lower() + problem[1:]))
+    return found

@@ -1,0 +1,159 @@
+"""Names of files that appeared: the only importer of watchdog.
+
+Gives names, opens no file, and promises nothing: events are hints, and whoever uses them scans as well. When names come
+faster than they are taken, or the kernel drops events, the hint is "scan". Where no events can be had, `reason` says why
+and the owner polls.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from watchdog.events import EVENT_TYPE_DELETED, FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+
+MAX_HINTS = 20_000
+"""Names kept until they are taken; beyond it a scan is cheaper."""
+
+
+class Hints:
+    """The names seen in one folder since they were last taken; filled by the observer's thread, emptied by another."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._names: dict[str, None] = {}
+        self._overflow = False
+
+    def add(self, name: str) -> None:
+        """Remember a name, and wake the owner if it was the first."""
+        with self._lock:
+            first = not self._names and not self._overflow
+            if len(self._names) >= MAX_HINTS:
+                self._overflow = True
+                self._names.clear()
+            if not self._overflow:
+                self._names[name] = None
+        if first:
+            self._wake()
+
+    def lost(self) -> None:
+        """Events were dropped: only a scan can tell what came."""
+        with self._lock:
+            self._overflow = True
+            self._names.clear()
+        self._wake()
+
+    def take(self) -> tuple[list[str], bool]:
+        """(names, whether a scan is needed)."""
+        with self._lock:
+            names, overflow = list(self._names), self._overflow
+            self._names.clear()
+            self._overflow = False
+        return names, overflow
+
+
+class _Handler(FileSystemEventHandler):
+    def __init__(self, folder: str, hints: Hints) -> None:
+        self._folder = folder
+        self._hints = hints
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        path = os.fsdecode(event.dest_path or event.src_path)
+        if os.path.dirname(path) == self._folder:
+            self._hints.add(os.path.basename(path))
+
+
+class _ArrivalHandler(_Handler):
+    """For a folder in which only arrivals matter: our own claims delete from it all the time."""
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        if event.event_type != EVENT_TYPE_DELETED:
+            super().dispatch(event)
+
+
+class Watch:
+    """Watches `arrivals` for files that come and `control` for any change; `wake` is called from another thread."""
+
+    def __init__(self, arrivals: str, control: str, wake: Callable[[], None]) -> None:
+        self.arrivals = Hints(wake)
+        self.control = Hints(wake)
+        self.reason = ""
+        self._observer: BaseObserver | None = None
+        self._folders = (arrivals, control)
+
+    @property
+    def has_events(self) -> bool:
+        """Whether events come; otherwise `reason` says why not."""
+        return self._observer is not None and self._observer.is_alive()
+
+    def start(self) -> None:
+        """Begin. Start before the first scan: what comes in between would be missed by both the other way round."""
+        arrivals, control = self._folders
+
+        def lost() -> None:
+            self.arrivals.lost()
+            self.control.lost()
+
+        try:
+            observer = _observer(lost, control)
+            observer.schedule(_ArrivalHandler(arrivals, self.arrivals), arrivals)
+            observer.schedule(_Handler(control, self.control), control)
+            observer.start()
+        except OSError as error:
+            self.reason = f"no file events here ({error.strerror or error}): looking once a second instead"
+            return
+        self._observer = observer
+
+    def stop(self) -> None:
+        """End the observer's threads."""
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
+            self._observer = None
+
+
+def _observer(lost: Callable[[], None], control: str) -> BaseObserver:
+    if sys.platform != "linux":
+        made: BaseObserver = Observer()
+        return made
+    from watchdog.observers.inotify import InotifyEmitter
+    from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, Mask
+
+    class Descriptor(InotifyFD):
+        def handle_event(self, event: InotifyEvent) -> None:
+            if event.is_queue_overflow:
+                lost()
+            super().handle_event(event)
+
+    class LeanEmitter(InotifyEmitter):
+        """Asks for arrivals alone.
+
+        With departures watchdog holds every later event back for half a second after each rename out of the folder,
+        waiting for its other half; our claims are such renames.
+        """
+
+        def get_event_mask_from_filter(self) -> Mask:
+            mask = InotifyConstants.IN_MOVED_TO | InotifyConstants.IN_CLOSE_WRITE | InotifyConstants.IN_DELETE_SELF
+            if self.watch.path == control:
+                mask |= InotifyConstants.IN_DELETE
+            return Mask(mask)
+
+    class LeanObserver(BaseObserver):
+        def __init__(self) -> None:
+            self._descriptor = Descriptor()
+            self._descriptor.start()
+            options: dict[str, Any] = {"inotify_fd": self._descriptor}
+            super().__init__(LeanEmitter, **options)
+
+        def on_thread_stop(self) -> None:
+            super().on_thread_stop()
+            self._descriptor.stop()
+            self._descriptor.join()
+
+    return LeanObserver()
