@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+
+import orjson
 
 from spoolrunner.errors import NotAllowedError, nearest
 
@@ -116,3 +119,22 @@ def _method(cls: type, job: str, method: str) -> Callee:
     if problem:
         raise NotAllowedError(f"{job}: the class must be made without arguments: {problem}")
     return Callee(method, found, cls)
+
+
+def print_audit() -> None:
+    """Read {python_path, allowed: job -> methods} from standard input; print what cannot be resolved, as JSON behind a NUL.
+
+    The NUL parts the answer from whatever the imported modules print.
+    """
+    question = orjson.loads(sys.stdin.buffer.read())
+    sys.path[:0] = question["python_path"]
+    problems = []
+    for job, methods in question["allowed"].items():
+        for method in methods:
+            try:
+                resolve(job, method)
+            except NotAllowedError as error:
+                problems.append(str(error))
+            except Exception as error:
+                problems.append(f"{job}.{method}: importing it raised {type(error).__name__}: {error}")
+    sys.stdout.buffer.write(b"\0" + orjson.dumps(problems))

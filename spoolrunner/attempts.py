@@ -103,7 +103,7 @@ class Attempts:
     def watch_over(self) -> None:
         """End what is overdue, and go on ending what is being ended. Touches no file of the spool."""
         for attempt in self.supervision.step():
-            self._reporter.ending(attempt, Outcome.TIMED_OUT, f"ran longer than its timeout of {attempt.timeout:g} s")
+            self._reporter.ending(attempt)
 
     def settle(self) -> None:
         """Settle what is over, and look again at what could not be resolved."""
@@ -195,8 +195,9 @@ class Attempts:
     def _settle(self, attempt: RunningAttempt) -> None:
         name = attempt.key.job_id
         exit_status, signal = (None, None) if attempt.status is None else processes.exit_reason(attempt.status)
-        outcome = None if attempt.ending is None else attempt.ending.outcome
-        settled = self._settler.settle(name, Ended(outcome, exit_status, signal), self._never_starts(name))
+        outcome, note = (None, "") if attempt.ending is None else (attempt.ending.outcome, attempt.ending.note)
+        ended = Ended(outcome, exit_status, signal, note)
+        settled = self._settler.settle(name, ended, self._never_starts(name))
         marker = settled.marker
         if settled.fate in (Fate.HELD, Fate.LIVES):
             if marker is not None and marker.kind == locks.START and marker.pid == attempt.pid:

@@ -27,7 +27,6 @@ from spoolrunner.reporter import Listener, Reporter
 from spoolrunner.runner import Settings
 from spoolrunner.schedule import Schedule
 from spoolrunner.spool import Spool, warnings
-from spoolrunner.states import Outcome
 from spoolrunner.status import StatusFile
 from spoolrunner.supervision import RunningAttempt
 from spoolrunner.watch import Watch
@@ -82,6 +81,11 @@ class Dispatcher:
     def request(self, wish: Wish) -> None:
         """Ask something of the running loop; safe from any thread and from signal handlers."""
         self._inbox.put(wish)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether control/pause was there when last looked at."""
+        return self._paused
 
     def run(self, *, drain: bool = False, standby: bool = False) -> None:
         """Dispatch until stopped or, with `drain`, until nothing is due and nothing runs.
@@ -289,7 +293,7 @@ class Dispatcher:
         running = self._attempts.supervision.get(job_id)
         if running is not None:
             if self._attempts.supervision.cancel(running):
-                self._reporter.ending(running, Outcome.CANCELLED, "cancel asked for")
+                self._reporter.ending(running)
         elif not self._intake.cancel(job_id) and not self._attempts.is_in_running(job_id):
             durable.unlink(self._config.layout.cancel(job_id))
             self._reporter.say(Kind.DISPATCHER, "cancel asked for, but no such job waits or runs", job_id)

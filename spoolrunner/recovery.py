@@ -158,7 +158,7 @@ class Settler:
             pid=marker.pid or None,
             exit_status=ended.exit_status,
             signal=ended.signal,
-            error=record.error(outcome.value, ended.note or _died(ended)),
+            error=record.error("ProcessEnded", "; ".join(filter(None, [ended.note, _died(ended)]))),
         )
         changed, decision = record.add(raw, made, self._policy_of(document), now)
         record.commit(self._spool.layout, job_id, changed, self._spool.fsync)

@@ -40,11 +40,11 @@ class Reporter:
         kind = Kind.ADOPTED if attempt.adopted else Kind.STARTED
         self._tell(Happening(kind, self._clock.wall(), **_who(attempt), pid=attempt.pid))
 
-    def ending(self, attempt: RunningAttempt, why: Outcome, note: str) -> None:
+    def ending(self, attempt: RunningAttempt) -> None:
         """We began to end an attempt."""
-        self._tell(
-            Happening(Kind.ENDING, self._clock.wall(), **_who(attempt), outcome=why.value, pid=attempt.pid, note=note)
-        )
+        if attempt.ending is not None:
+            why = {"outcome": attempt.ending.outcome.value, "note": attempt.ending.note}
+            self._tell(Happening(Kind.ENDING, self._clock.wall(), **_who(attempt), pid=attempt.pid, **why))
 
     def refused(self, refusal: Refusal) -> None:
         """A waiting file went to failed/ without having run."""

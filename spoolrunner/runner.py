@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
 import orjson
@@ -232,7 +233,7 @@ def _exited(error: SystemExit) -> _Ending:
 
 
 def _raised(error: BaseException, deadline: float, cancelled: bool) -> _Ending:
-    text = "".join(traceback.format_exception(error))
+    text = "".join(traceback.format_exception(type(error), error, _from_job_on(error.__traceback__)))
     _flush_output()
     _say("the attempt failed\n" + text.rstrip())
     outcome = Outcome.FAILED
@@ -243,6 +244,15 @@ def _raised(error: BaseException, deadline: float, cancelled: bool) -> _Ending:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return _Ending(outcome, record.error(name, str(error), text))
+
+
+def _from_job_on(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback without our own frames at its beginning; all of it when there are no others."""
+    own = (__file__, allowlist.__file__)
+    rest = trace
+    while rest is not None and rest.tb_frame.f_code.co_filename in own:
+        rest = rest.tb_next
+    return rest or trace
 
 
 def _kept(result: Any) -> Any:

@@ -18,10 +18,11 @@ STEP = 0.05
 
 
 @dataclass(slots=True)
-class _Ending:
+class Ending:
     """Why and when (monotonic) an attempt is ended."""
 
     outcome: Outcome
+    note: str
     terminate_at: float
     kill_at: float
     terminated: bool = False
@@ -41,7 +42,7 @@ class RunningAttempt:
     started_at: str
     starts: int
     adopted: bool = False
-    ending: _Ending | None = None
+    ending: Ending | None = None
     has_exited: bool = False
     status: int | None = None
 
@@ -84,12 +85,13 @@ class Supervision:
 
     def cancel(self, attempt: RunningAttempt) -> bool:
         """Ask, then end it; False when that is under way already."""
-        return self._end(attempt, Outcome.CANCELLED, CANCEL_NOTICE, self._kill_grace)
+        return self._end(attempt, Outcome.CANCELLED, "cancel asked for", CANCEL_NOTICE, self._kill_grace)
 
     def interrupt_all(self, grace: float | None = None) -> None:
         """End all that run, at once; with `grace` the kill follows after that many seconds instead of `kill_grace`."""
         for attempt in self._running.values():
-            if not self._end(attempt, Outcome.INTERRUPTED, 0.0, self._kill_grace if grace is None else grace):
+            note = "the dispatcher stopped"
+            if not self._end(attempt, Outcome.INTERRUPTED, note, 0.0, self._kill_grace if grace is None else grace):
                 self._hurry(attempt, grace)
 
     def exited(self, key: AttemptKey, status: int | None) -> RunningAttempt | None:
@@ -110,7 +112,8 @@ class Supervision:
         now = self._clock.monotonic()
         overdue = [a for a in self._running.values() if a.ending is None and not a.has_exited and now >= a.deadline]
         for attempt in overdue:
-            self._end(attempt, Outcome.TIMED_OUT, 0.0, self._kill_grace)
+            note = f"ran longer than its timeout of {attempt.timeout:g} s"
+            self._end(attempt, Outcome.TIMED_OUT, note, 0.0, self._kill_grace)
         for attempt in self._running.values():
             self._step_ending(attempt, now)
         return overdue
@@ -122,11 +125,11 @@ class Supervision:
         ending = any(attempt.ending is not None for attempt in self._running.values())
         return min([STEP if ending else float("inf"), *(max(0.0, at - now) for at in times)])
 
-    def _end(self, attempt: RunningAttempt, outcome: Outcome, notice: float, grace: float) -> bool:
+    def _end(self, attempt: RunningAttempt, outcome: Outcome, note: str, notice: float, grace: float) -> bool:
         if attempt.ending is not None:
             return False
         terminate_at = self._clock.monotonic() + notice
-        attempt.ending = _Ending(outcome, terminate_at, terminate_at + grace)
+        attempt.ending = Ending(outcome, note, terminate_at, terminate_at + grace)
         return True
 
     def _hurry(self, attempt: RunningAttempt, grace: float | None) -> None:

@@ -1,0 +1,7 @@
+"""`python -m spoolrunner` is the command `spoolrunner`."""
+
+import sys
+
+from spoolrunner.cli import main
+
+sys.exit(main())

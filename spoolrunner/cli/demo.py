@@ -1,0 +1,205 @@
+"""`demo`: the whole life of jobs on real files, live, and then where to look."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import orjson
+
+from spoolrunner import config, control, demo_jobs, durable
+from spoolrunner.cli import render
+from spoolrunner.cli.inspect import dispatcher_of
+from spoolrunner.cli.serve import stop_on_signals
+from spoolrunner.clock import SYSTEM, format_time
+from spoolrunner.config import Config
+from spoolrunner.dispatcher import Dispatcher, Wish, busy_text
+from spoolrunner.errors import ConfigError, SpoolBusyError
+from spoolrunner.events import Happening, Kind
+from spoolrunner.producer import enqueue
+from spoolrunner.spool import Spool
+from spoolrunner.states import State
+
+_FOLDER = "spoolrunner-demo"
+_LONGEST = 18.0
+"""Seconds after which the demo ends whatever happened."""
+_OVERTURE = 0.5
+"""Seconds for which starting is paused, so that all jobs wait when the first is chosen."""
+_JOBS = "spoolrunner.demo_jobs"
+
+CONFIG: dict[str, Any] = {
+    "allowed_jobs": {
+        f"{_JOBS}.Text": ["count_words", "checksum"],
+        f"{_JOBS}.Table": ["summarize"],
+        f"{_JOBS}.Weather": {
+            "steady": {},
+            "fails_twice": {"max_retries": 3},
+            "always_fails": {"max_retries": 2},
+            "too_slow": {"timeout": "1s", "max_retries": 0},
+        },
+    },
+    "spool": "spool",
+    "concurrency": 2,
+    "retry_interval": "1s",
+    "retry_backoff": "fixed",
+    "retry_jitter": 0,
+    "timeout": "1m",
+    "kill_grace": "2s",
+    "stop_grace": "5s",
+}
+"""The configuration the demo needs; config.json of the project's own checkout is the same."""
+
+
+class _Act(NamedTuple):
+    """One job of the demo: what it shows, how it is published, and where it must end."""
+
+    name: str
+    shows: str
+    end: State
+    job: str = ""
+    method: str = ""
+    params: Sequence[Any] = ()
+    options: Mapping[str, Any] = MappingProxyType({})
+    raw: bytes | None = None
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Run the demo; 0 when every job ended where it should."""
+    settings = _installation(arguments)
+    if dispatcher_of(settings.layout) is not None:
+        raise SpoolBusyError(busy_text(settings))
+    if os.path.exists(settings.layout.pause):
+        raise SpoolBusyError(f"{settings.layout.pause} exists: `spoolrunner resume` first")
+    Spool(settings.layout).make()
+    prefix = "demo-" + format_time(SYSTEM.wall())[11:19].replace(":", "")
+    acts = _acts(settings)
+    print(f"spool {settings.layout.root}: {len(acts)} jobs are dropped into pending/, then two at a time run.\n")
+    control.pause(settings.layout)
+    ids = {f"{prefix}-{act.name}": act for act in acts}
+    for job_id, act in ids.items():
+        _publish(settings, job_id, act)
+    audience = _Audience(set(ids))
+    dispatcher = Dispatcher(settings, listener=audience)
+    audience.when_done = lambda: dispatcher.request(Wish.STOP)
+    timers = [
+        threading.Timer(_OVERTURE, lambda: control.resume(settings.layout)),
+        threading.Timer(_LONGEST, lambda: dispatcher.request(Wish.STOP)),
+    ]
+    stop_on_signals(lambda: dispatcher.request(Wish.STOP))
+    for timer in timers:
+        timer.start()
+    try:
+        dispatcher.run()
+    finally:
+        for timer in timers:
+            timer.cancel()
+        control.resume(settings.layout)
+    return _epilogue(settings, ids)
+
+
+class _Audience:
+    """Prints each event, and notices when every job of the demo has come to its end."""
+
+    def __init__(self, waiting: set[str]) -> None:
+        self._waiting = waiting
+        self._printer = render.EventPrinter()
+        self.when_done: Callable[[], None] = _nothing
+
+    def __call__(self, event: Happening) -> None:
+        self._printer(event)
+        if event.kind in (Kind.COMPLETED, Kind.REFUSED) or (event.kind is Kind.FAILED and event.verdict == "failed"):
+            self._waiting.discard(event.id)
+            if not self._waiting:
+                self.when_done()
+
+
+def _nothing() -> None:
+    """What is done at the end until something better is known."""
+
+
+def _installation(arguments: argparse.Namespace) -> Config:
+    """The configuration to use: DIR's, made if needed; else the one in force, if it allows the demo's jobs."""
+    folder = arguments.dir
+    if folder is None:
+        try:
+            found = config.load(arguments.config)
+        except ConfigError:
+            if arguments.config:
+                raise
+            folder = _FOLDER  # there is none here
+        else:
+            if all(job in found.allowed for job in CONFIG["allowed_jobs"]):
+                return found
+            folder = _FOLDER
+    path = os.path.join(os.path.abspath(folder), config.FILE_NAME)
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        durable.write_new(path, orjson.dumps(CONFIG, option=orjson.OPT_INDENT_2) + b"\n", False)
+    return config.load(path)
+
+
+def _acts(settings: Config) -> list[_Act]:
+    source = os.path.dirname(os.path.abspath(demo_jobs.__file__))
+    modules = sorted(os.path.join(source, name) for name in os.listdir(source) if name.endswith(".py"))
+    table = os.path.join(settings.folder, "demo.csv")
+    with open(table, "w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["module", "bytes"])
+        rows.writerows([os.path.basename(path), os.path.getsize(path)] for path in modules)
+    text, weather = f"{_JOBS}.Text", f"{_JOBS}.Weather"
+    words = [os.path.join(source, "recovery.py"), 5]
+    unlisted = {"job": "os", "method": "system", "params": ["echo never"]}
+    return [
+        _Act("words", "counts the words of a file", State.DONE, text, "count_words", words),
+        _Act("sums", "checksums of this program's own files", State.DONE, text, "checksum", [modules]),
+        _Act("table", "sums up a CSV file", State.DONE, f"{_JOBS}.Table", "summarize", [table, "bytes"]),
+        _Act("steady", "runs for a while, tells its progress", State.DONE, weather, "steady", [1.5]),
+        _Act("later", "starts not before 2 s have passed", State.DONE, text, "count_words", words, {"delay": 2}),
+        _Act("flaky", "fails twice, then succeeds", State.DONE, weather, "fails_twice"),
+        _Act("hopeless", "fails until its retries are used up", State.FAILED, weather, "always_fails"),
+        _Act("slow", "is ended by its timeout of 1 s", State.FAILED, weather, "too_slow"),
+        _Act("unlisted", "names what is not on the whitelist", State.FAILED, raw=orjson.dumps(unlisted)),
+        _Act("torn", "is no JSON", State.FAILED, raw=b'{"job": "spoolrunner.demo'),
+        _Act(
+            "urgent", "comes last, has priority, starts first", State.DONE, text, "count_words", words, {"priority": 9}
+        ),
+    ]
+
+
+def _publish(settings: Config, job_id: str, act: _Act) -> None:
+    if act.raw is not None:
+        Spool(settings.layout).publish(job_id, act.raw)
+        return
+    enqueue(act.job, act.method, act.params, id=job_id, config=settings.path, **act.options)
+
+
+def _epilogue(settings: Config, ids: dict[str, _Act]) -> int:
+    layout, rows, astray = settings.layout, [], 0
+    for job_id, act in ids.items():
+        state = next((state for state in State if os.path.lexists(layout.job(state, job_id))), None)
+        astray += state is not act.end
+        rows.append([job_id, "nowhere" if state is None else f"{state.value}", act.shows])
+    print()
+    render.table(["id", "now in", "what it showed"], rows, stretch="what it showed")
+    root = os.path.relpath(layout.root)
+    first = next(iter(ids))
+    prefix = first.rpartition("-")[0]
+    looks = [
+        (f"cat {root}/done/{prefix}-flaky.json", "three attempts, each with its outcome, and the result"),
+        (f"cat {root}/failed/{prefix}-slow.json", "what a timeout leaves"),
+        (f"cat {root}/failed/{prefix}-torn.reason", "why it never ran; its bytes are kept beside it"),
+        (f"cat {root}/logs/jobs/{prefix}-sums.log", "what a job printed"),
+        (f"less {root}/logs/background_jobs.log", "one line an event"),
+        (f"mv -n {root}/failed/{prefix}-hopeless.json {root}/pending/", "retries it, like `spoolrunner retry`"),
+    ]
+    print("\nEverything is left to be looked at:")
+    for command, what in looks:
+        print(f"  {command}\n      {what}")
+    if astray:
+        print(f"\n{astray} jobs are not where they should be")
+    return 1 if astray else 0

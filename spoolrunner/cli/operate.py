@@ -1,0 +1,226 @@
+"""`retry`, `cancel`, `pause`, `resume`, `stop`, `prune`: each a file operation that a person could do, and says which."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import stat
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from spoolrunner import clock, config, control, document, durable
+from spoolrunner.cli.inspect import check_id, dispatcher_of
+from spoolrunner.config import Config
+from spoolrunner.errors import JobFormatError
+from spoolrunner.events import printable
+from spoolrunner.layout import Layout, is_job_name
+from spoolrunner.states import Outcome, State
+
+_POLL = 0.05
+_MARGIN = 10.0
+"""Seconds given beyond what the configuration allows a stop or a cancel to take."""
+
+
+def retry(arguments: argparse.Namespace) -> int:
+    """Move jobs from failed/ (or done/) back to pending/."""
+    settings = config.load(arguments.config)
+    ids = [check_id(job_id) for job_id in arguments.ids]
+    if arguments.all:
+        ids += _retryable(settings.layout)
+    if not ids and not arguments.all:
+        raise JobFormatError("retry", "name the jobs, or say --all")
+    moved = [job_id for job_id in ids if _retry(settings, job_id)]
+    if arguments.all and not ids:
+        print("nothing to retry in failed/", file=sys.stderr)
+    return 0 if len(moved) == len(ids) else 1
+
+
+def cancel(arguments: argparse.Namespace) -> int:
+    """Ask for jobs to be cancelled, and wait for the effect."""
+    settings = config.load(arguments.config)
+    layout = settings.layout
+    asked, code = [], 0
+    for job_id in map(check_id, arguments.ids):
+        if not _is_active(layout, job_id):
+            print(f"{printable(job_id)}: neither in pending/ nor in running/", file=sys.stderr)
+            code = 1
+            continue
+        control.request_cancel(layout, job_id)
+        _say("touch", layout.cancel(job_id))
+        asked.append(job_id)
+    if arguments.no_wait or not asked:
+        return code
+    if dispatcher_of(layout) is None:
+        print("no dispatcher runs; the next one cancels before it starts anything", file=sys.stderr)
+        return code
+    limit = settings.kill_grace + _MARGIN
+    for job_id in asked:
+        code = max(code, _await_cancel(layout, job_id, limit))
+    return code
+
+
+def pause(arguments: argparse.Namespace) -> int:
+    """Make control/pause."""
+    layout = config.load(arguments.config).layout
+    control.pause(layout)
+    _say("touch", layout.pause)
+    return 0
+
+
+def resume(arguments: argparse.Namespace) -> int:
+    """Remove control/pause."""
+    layout = config.load(arguments.config).layout
+    if not control.resume(layout):
+        print("the spool was not paused", file=sys.stderr)
+        return 0
+    _say("rm", layout.pause)
+    return 0
+
+
+def stop(arguments: argparse.Namespace) -> int:
+    """Make control/stop, and wait until the dispatcher is gone."""
+    settings = config.load(arguments.config)
+    layout = settings.layout
+    holder = dispatcher_of(layout)
+    if holder is None:
+        print("no dispatcher runs", file=sys.stderr)
+        return 1
+    control.request_stop(layout, arguments.leave_running)
+    if arguments.leave_running:
+        print(f"echo {control.LEAVE_RUNNING} > {shlex.quote(layout.stop)}")
+    else:
+        _say("touch", layout.stop)
+    if arguments.no_wait:
+        return 0
+    limit = settings.stop_grace + settings.kill_grace + _MARGIN
+    if _until(lambda: dispatcher_of(layout) != holder, limit):
+        print(f"dispatcher {holder['pid']} stopped")
+        return 0
+    print(f"dispatcher {holder['pid']} still runs after {limit:g} s", file=sys.stderr)
+    return 1
+
+
+def prune(arguments: argparse.Namespace) -> int:
+    """Remove jobs that lie in done/ and failed/ longer than the configuration keeps them, with their logs."""
+    settings = config.load(arguments.config)
+    now = clock.SYSTEM.wall()
+    keep = {State.DONE: settings.keep_done, State.FAILED: settings.keep_failed}
+    removed = 0
+    for state, seconds in keep.items():
+        for job_id in _older(settings.layout, state, now - seconds):
+            removed += 1
+            if arguments.dry_run:
+                print(f"would remove {printable(settings.layout.job(state, job_id))}")
+            else:
+                _remove(settings.layout, state, job_id)
+    print(f"{'would remove' if arguments.dry_run else 'removed'} {removed} jobs", file=sys.stderr)
+    return 0
+
+
+def _retry(settings: Config, job_id: str) -> bool:
+    layout = settings.layout
+    pending = layout.job(State.PENDING, job_id)
+    for state in (State.FAILED, State.DONE):
+        path = layout.job(state, job_id)
+        if not os.path.lexists(path):
+            continue
+        try:
+            if state is State.FAILED:
+                _lift_expiry(layout, job_id)
+            durable.rename(path, pending)
+        except FileNotFoundError:
+            continue  # Race: somebody moved it just now.
+        except FileExistsError:
+            print(f"{printable(job_id)}: another job of that id waits in pending/ already", file=sys.stderr)
+            return False
+        durable.sync_folder(os.path.dirname(pending))
+        durable.unlink(layout.reason(job_id))
+        _say("mv", "-n", path, pending)
+        return True
+    print(f"{printable(job_id)}: neither in failed/ nor in done/", file=sys.stderr)
+    return False
+
+
+def _lift_expiry(layout: Layout, job_id: str) -> None:
+    """Take expires_at out of a job that expired, or it would expire again at once."""
+    if _outcome(layout, job_id) != Outcome.EXPIRED:
+        return
+    path = layout.job(State.FAILED, job_id)
+    with open(path, "rb") as stream:
+        raw = document.decode(stream.read(document.MAX_BYTES + 1))
+    if raw.pop("expires_at", None) is not None:
+        durable.replace_content(layout.staged(f"{os.getpid()}-{job_id}.retry"), path, document.encode(raw), True)
+        print(f"took expires_at out of {printable(path)}")
+
+
+def _outcome(layout: Layout, job_id: str) -> Any:
+    try:
+        with open(layout.reason(job_id), "rb") as stream:
+            reason = orjson.loads(stream.read())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return None  # it ran, or the reason is not ours
+    return reason.get("outcome") if isinstance(reason, dict) else None
+
+
+def _retryable(layout: Layout) -> list[str]:
+    names = sorted(name[: -len(".json")] for name in os.listdir(layout.folder(State.FAILED)) if is_job_name(name))
+    rejected = [job_id for job_id in names if _outcome(layout, job_id) == Outcome.REJECTED]
+    if rejected:
+        print(f"{len(rejected)} rejected jobs left: mend the file, then `spoolrunner retry ID`", file=sys.stderr)
+    return [job_id for job_id in names if job_id not in set(rejected)]
+
+
+def _is_active(layout: Layout, job_id: str) -> bool:
+    return any(os.path.lexists(layout.job(state, job_id)) for state in (State.PENDING, State.RUNNING))
+
+
+def _await_cancel(layout: Layout, job_id: str, limit: float) -> int:
+    name = printable(job_id)
+    if not _until(lambda: not os.path.exists(layout.cancel(job_id)) and not _is_active(layout, job_id), limit):
+        print(f"{name}: not cancelled yet after {limit:g} s; the request stands", file=sys.stderr)
+        return 1
+    if os.path.lexists(layout.job(State.FAILED, job_id)):
+        print(f"{name}: cancelled")
+        return 0
+    print(f"{name}: it had ended before the cancel reached it; see `spoolrunner show`", file=sys.stderr)
+    return 1
+
+
+def _until(condition: Callable[[], bool], limit: float) -> bool:
+    deadline = clock.SYSTEM.monotonic() + limit
+    while not condition():
+        if clock.SYSTEM.monotonic() >= deadline:
+            return False
+        clock.SYSTEM.sleep(_POLL)
+    return True
+
+
+def _older(layout: Layout, state: State, moment: float) -> list[str]:
+    """The ids of regular job files that were last written before `moment` (seconds since 1970)."""
+    found = []
+    with os.scandir(layout.folder(state)) as entries:
+        for entry in entries:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # Race: a person took it away.
+            if is_job_name(entry.name) and stat.S_ISREG(status.st_mode) and status.st_mtime < moment:
+                found.append(entry.name[: -len(".json")])
+    return sorted(found)
+
+
+def _remove(layout: Layout, state: State, job_id: str) -> None:
+    durable.unlink(layout.job(state, job_id))
+    print(f"rm {printable(shlex.quote(layout.job(state, job_id)))}")
+    if state is State.FAILED:
+        durable.unlink(layout.reason(job_id))
+    if not any(os.path.lexists(layout.job(other, job_id)) for other in State):
+        durable.unlink(layout.log(job_id))
+
+
+def _say(*words: str) -> None:
+    print(" ".join(printable(shlex.quote(word)) for word in words))

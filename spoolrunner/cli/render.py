@@ -1,0 +1,139 @@
+"""How things look: rich on a terminal, plain in a pipe. Nothing that comes from a job is printed raw."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from spoolrunner import events
+from spoolrunner.clock import format_time
+from spoolrunner.events import Happening, Kind, printable
+
+_COLOURS = {
+    Kind.STARTED: "cyan",
+    Kind.COMPLETED: "green",
+    Kind.FAILED: "red",
+    Kind.RETRY: "yellow",
+    Kind.REFUSED: "red",
+    Kind.ENDING: "yellow",
+    Kind.TROUBLE: "bold red",
+}
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at standard output."""
+    return sys.stdout.isatty()
+
+
+def as_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], stretch: str = "") -> None:
+    """Print rows under a header: drawn on a terminal, with tabs between in a pipe. `stretch` is the column that wraps."""
+    clean = [[printable(cell) for cell in row] for row in rows]
+    if not is_terminal():
+        for row in [[column.upper() for column in columns], *clean]:
+            print("\t".join(row))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        drawn.add_column(
+            column, overflow="fold" if column == "id" else "ellipsis", no_wrap=column not in ("id", stretch)
+        )
+    for row in clean:
+        drawn.add_row(*(Text(cell, style=_style(cell)) for cell in row))
+    Console(highlight=False).print(drawn)
+
+
+def fields(pairs: Iterable[tuple[str, str]]) -> None:
+    """Print names and values, one pair a line; empty values are left out."""
+    shown = [(name, printable(value)) for name, value in pairs if value]
+    width = max((len(name) for name, _ in shown), default=0)
+    if not is_terminal():
+        for name, value in shown:
+            print(f"{name.ljust(width)}  {value}")
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    for name, value in shown:
+        console.print(Text.assemble((name.ljust(width), "dim"), "  ", (value, _style(value))))
+
+
+def block(text: str, indent: str = "    ") -> None:
+    """Print text of a job, line by line, printable."""
+    for row in text.splitlines():
+        print(indent + printable(row.expandtabs()))
+
+
+class EventPrinter:
+    """Prints events as they happen: coloured and short on a terminal, the log's own line in a pipe."""
+
+    def __init__(self) -> None:
+        self._console: Any = None
+        self._is_open = True
+        if is_terminal():
+            from rich.console import Console
+
+            self._console = Console(highlight=False, soft_wrap=True)
+
+    def __call__(self, event: Happening) -> None:
+        """Print one event; when nobody reads our output any more, stop printing."""
+        if not self._is_open:
+            return
+        try:
+            if self._console is None:
+                print(events.line(event), flush=True)
+            else:
+                self._console.print(_short(event))
+        except BrokenPipeError:
+            self._is_open = False
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, sys.stdout.fileno())
+            os.close(nothing)
+
+
+def _short(event: Happening) -> Any:
+    from rich.text import Text
+
+    what = event.job.rpartition(".")[2] + (f".{event.method}" if event.method else "")
+    attempt = f"attempt {event.attempt}/{event.starts or '?'}" if event.attempt else ""
+    took = "" if event.duration is None else f"{event.duration:.2f} s"
+    again = "" if event.next_run_at is None else f"at {format_time(event.next_run_at)[11:19]}"
+    outcome = "" if event.outcome in ("", "succeeded", event.kind.value) else event.outcome
+    words = [what, attempt, took, outcome, again, event.note]
+    rest = "  ".join(printable(word) for word in words if word)
+    return Text.assemble(
+        (format_time(event.at)[11:23], "dim"),
+        "  ",
+        (f"{event.kind.value:<10}", _COLOURS.get(event.kind, "")),
+        "  ",
+        (printable(event.id), "bold"),
+        "  " if event.id else "",
+        rest,
+    )
+
+
+def _style(cell: str) -> str:
+    styles = {
+        "failed": "red",
+        "done": "green",
+        "succeeded": "green",
+        "running": "cyan",
+        "crashed": "red",
+        "timed_out": "red",
+    }
+    return styles.get(cell.partition(" ")[0], "")

@@ -1,0 +1,41 @@
+"""`run`: the dispatcher in the foreground, its signals, and its events on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from spoolrunner import config
+from spoolrunner.cli.render import EventPrinter
+from spoolrunner.dispatcher import Dispatcher, Wish
+
+_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
+    listener = None if arguments.quiet else EventPrinter()
+    dispatcher = Dispatcher(config.load(arguments.config), listener=listener)
+    stop_on_signals(lambda: dispatcher.request(Wish.STOP))
+    dispatcher.run(drain=arguments.drain, standby=arguments.standby)
+    if arguments.drain and dispatcher.is_paused:
+        print("spoolrunner: the spool is paused, so nothing was started; `spoolrunner resume`", file=sys.stderr)
+        return 1
+    return 0
+
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` for each signal that asks a program to end."""
+
+    def caught(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    for name in _STOPPING:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), caught)
+    # A reader that goes away (`run | head`) must not take the dispatcher with it in the middle of its work.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
