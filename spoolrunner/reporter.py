@@ -43,7 +43,7 @@ class Reporter:
     def ending(self, attempt: RunningAttempt) -> None:
         """We began to end an attempt."""
         if attempt.ending is not None:
-            why = {"outcome": attempt.ending.outcome.value, "note": attempt.ending.note}
+            why: dict[str, Any] = {"outcome": attempt.ending.outcome.value, "note": attempt.ending.note}
             self._tell(Happening(Kind.ENDING, self._clock.wall(), **_who(attempt), pid=attempt.pid, **why))
 
     def refused(self, refusal: Refusal) -> None:

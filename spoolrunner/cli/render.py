@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
-
-import orjson
 
 from spoolrunner import events
 from spoolrunner.clock import format_time
@@ -30,9 +29,8 @@ def is_terminal() -> bool:
 
 
 def as_json(value: Any) -> None:
-    """Print a value as indented JSON."""
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.buffer.flush()
+    """Print a value as indented JSON in ASCII: names of files need not be UTF-8, and text need not be printable."""
+    print(json.dumps(value, indent=2))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], stretch: str = "") -> None:

@@ -1,0 +1,133 @@
+"""Jobs for the daemon tests; copied as jobs.py beside a test's config.json."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import spoolrunner
+
+
+def note(text):
+    """Append a line to notes.txt in the working directory: what the outside world sees of a job."""
+    with open("notes.txt", "a") as stream:
+        stream.write(f"{text}\n")
+
+
+def noop():
+    note("noop")
+
+
+def echo(value):
+    print(f"echo {value}")
+    return value
+
+
+def add(a, b=1):
+    return a + b
+
+
+def whoami():
+    job = spoolrunner.current_job()
+    return {"id": job.id, "attempt": job.attempt, "meta": job.meta, "cwd": os.getcwd(), "pid": os.getpid()}
+
+
+async def later(value):
+    await asyncio.sleep(0)
+    return value
+
+
+def fail(text="no luck"):
+    raise RuntimeError(text)
+
+
+def fail_until(number):
+    if spoolrunner.current_job().attempt < number:
+        raise RuntimeError("not yet")
+    return spoolrunner.current_job().attempt
+
+
+def die(number=9):
+    note("died")
+    os.kill(os.getpid(), number)
+
+
+def leave(status):
+    os._exit(status)
+
+
+def exits(status):
+    sys.exit(status)
+
+
+def wait_for(path, text="waited"):
+    """Run until a file appears: the test holds the end of this job in its hand."""
+    note(f"begin {text}")
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    note(f"end {text}")
+    return text
+
+
+def stubborn():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    note("stubborn")
+    threading.Event().wait(60)
+
+
+def parent(setsid=False):
+    """A job with a child and a grandchild that outlive a polite end."""
+    code = "import time, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", code], start_new_session=setsid)
+    note(f"child {child.pid}")
+    child.wait()
+
+
+def cooperative():
+    note("cooperative")
+    while not spoolrunner.current_job().cancel_requested:
+        time.sleep(0.01)
+    note("saw the cancel")
+
+
+def closes_everything():
+    os.closerange(3, 100)
+    wait_for("go", "closed")
+
+
+def chatter(size):
+    sys.stdout.write("x" * size)
+
+
+def unjsonable():
+    return object()
+
+
+class Counter:
+    def __init__(self):
+        self.start = 10
+
+    def count(self, more):
+        return self.start + more
+
+    @classmethod
+    def made(cls):
+        return cls.__name__
+
+    @staticmethod
+    def plain(value):
+        return value
+
+    def hidden(self):
+        note("hidden ran")
+
+
+class NeedsArguments:
+    def __init__(self, needed):
+        self.needed = needed
+
+    def run(self):
+        return self.needed
