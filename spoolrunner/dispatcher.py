@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import queue
-import socket
 from enum import Enum
 from typing import Any
 
@@ -108,7 +107,7 @@ class Dispatcher:
     def _take_spool(self, standby: bool) -> bool:
         """Take the dispatcher's lock; False when we were asked to stop while waiting for it."""
         pid = os.getpid()
-        me = {"pid": pid, "start": processes.started(pid, self._boot), "host": socket.gethostname()}
+        me = {"pid": pid, "start": processes.started(pid, self._boot), "host": processes.host()}
         me["since"] = format_time(self._clock.wall())
         while not self._lock.acquire(me):
             if not standby:
@@ -337,7 +336,7 @@ class Dispatcher:
         return {
             "state": state,
             "pid": os.getpid(),
-            "host": socket.gethostname(),
+            "host": processes.host(),
             "version": spoolrunner.__version__,
             "started_at": format_time(self._began),
             "events": "events" if self._watch.has_events else "polling",

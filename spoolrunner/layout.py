@@ -5,7 +5,6 @@ Knows nothing of their content, and touches no disk.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 
@@ -47,6 +46,8 @@ def _fit(stem: str, ending: str) -> str:
     """`stem` + `ending`, with the stem shortened to stay a legal file name; a checksum keeps it distinct."""
     if len(os.fsencode(stem + ending)) <= MAX_NAME_BYTES:
         return stem + ending
+    import hashlib  # 3 ms that only an outlandish name is worth
+
     raw = os.fsencode(stem)
     return os.fsdecode(raw[:180]) + "-" + hashlib.sha256(raw).hexdigest()[:16] + ending
 

@@ -18,6 +18,15 @@ MARK = "SPOOLRUNNER_JOB"
 """The environment variable by which the descendants of a job's process are known."""
 
 
+def host() -> str:
+    """The name of this machine."""
+    if sys.platform != "win32":
+        return os.uname().nodename
+    import socket
+
+    return socket.gethostname()
+
+
 def boot_id() -> str:
     """A name of the time since the machine was started; empty where the system offers none."""
     try:

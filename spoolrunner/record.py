@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 from typing import Any
 
-from spoolrunner import document, durable
+from spoolrunner import document, durable, processes
 from spoolrunner.clock import format_time, parse_time
 from spoolrunner.layout import Layout
 from spoolrunner.retry import Decision, Policy, decide
@@ -26,7 +25,7 @@ def attempt(number: int, outcome: Outcome, started_at: str, ended: float, **fact
     """An attempt as it stands in a document, but for its verdict; facts that are None are left out."""
     known = {name: value for name, value in facts.items() if value is not None}
     times = {"started_at": started_at, "ended_at": format_time(ended)}
-    return {"number": number, "outcome": outcome.value, **times, "host": socket.gethostname(), **known}
+    return {"number": number, "outcome": outcome.value, **times, "host": processes.host(), **known}
 
 
 def duration(made: dict[str, Any]) -> float | None:

@@ -185,7 +185,7 @@ def _epilogue(settings: Config, ids: dict[str, _Act]) -> int:
         astray += state is not act.end
         rows.append([job_id, "nowhere" if state is None else f"{state.value}", act.shows])
     print()
-    render.table(["id", "now in", "what it showed"], rows, stretch="what it showed")
+    render.table(["id", "now in", "what it showed"], rows)
     root = os.path.relpath(layout.root)
     first = next(iter(ids))
     prefix = first.rpartition("-")[0]

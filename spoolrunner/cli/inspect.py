@@ -70,7 +70,7 @@ def list_(arguments: argparse.Namespace) -> int:
         render.as_json(found)
         return 0
     rows = [[job["id"], job["state"], job["what"], str(job["attempts"] or ""), job["note"]] for job in found]
-    render.table(["id", "state", "job", "tries", "note"], rows, stretch="note")
+    render.table(["id", "state", "job", "tries", "note"], rows)
     if hidden:
         print(f"… and {hidden} older; --limit 0 shows all", file=sys.stderr)
     return 0

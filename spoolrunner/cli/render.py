@@ -23,6 +23,10 @@ _COLOURS = {
 }
 
 
+_MAX_FIRST, _MAX_WIDTH, _MIN_LAST, _GAP = 44, 22, 8, 2
+"""Widths of columns, in characters."""
+
+
 def is_terminal() -> bool:
     """Whether a person looks at standard output."""
     return sys.stdout.isatty()
@@ -33,26 +37,33 @@ def as_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], stretch: str = "") -> None:
-    """Print rows under a header: drawn on a terminal, with tabs between in a pipe. `stretch` is the column that wraps."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows under a header: drawn on a terminal, with tabs between in a pipe.
+
+    The first column is what people copy, so it is never shortened; the others are, to fit the width.
+    """
     clean = [[printable(cell) for cell in row] for row in rows]
     if not is_terminal():
         for row in [[column.upper() for column in columns], *clean]:
             print("\t".join(row))
         return
-    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        drawn.add_column(
-            column, overflow="fold" if column == "id" else "ellipsis", no_wrap=column not in ("id", stretch)
+    console = Console(highlight=False)
+    drawn = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    left = console.width
+    for index, column in enumerate(columns):
+        widest = max(len(row[index]) for row in [columns, *clean])
+        width = min(
+            widest, _MAX_FIRST if index == 0 else max(_MIN_LAST, left) if index == len(columns) - 1 else _MAX_WIDTH
         )
+        left -= width + _GAP
+        drawn.add_column(column, width=width, no_wrap=index > 0, overflow="fold" if index == 0 else "ellipsis")
     for row in clean:
         drawn.add_row(*(Text(cell, style=_style(cell)) for cell in row))
-    Console(highlight=False).print(drawn)
+    console.print(drawn)
 
 
 def fields(pairs: Iterable[tuple[str, str]]) -> None:
