@@ -1,6 +1,7 @@
 """Jobs for the daemon tests; copied as jobs.py beside a test's config.json."""
 
 import asyncio
+import ctypes
 import os
 import signal
 import subprocess
@@ -104,6 +105,22 @@ def chatter(size):
 
 def unjsonable():
     return object()
+
+
+def forks_in_c():
+    """A fork that Python knows nothing of: the child keeps every descriptor, that of the lock too."""
+    libc = ctypes.CDLL(None)
+    child = libc.fork()
+    if child == 0:
+        libc.sleep(60)
+        libc._exit(0)
+    note(f"child {child}")
+
+
+def removes_itself(and_dies=False):
+    os.unlink(f"spool/running/{spoolrunner.current_job().id}.json")
+    if and_dies:
+        os._exit(1)
 
 
 class Counter:
