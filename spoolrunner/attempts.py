@@ -29,6 +29,7 @@ from spoolrunner.supervision import RunningAttempt, Supervision
 
 CUT_PERIOD = 1.0
 RETRY_SETTLE = 0.5
+LEFTOVER_SECONDS = 2 * runner.LOCK_PATIENCE
 """Seconds after which a job that could neither be settled nor adopted is looked at again."""
 
 
@@ -56,7 +57,7 @@ class Attempts:
         self.supervision = Supervision(executor, clock, config.kill_grace)
         self._releases: dict[str, int] = {}
         self._parked: defaultdict[tuple[str, str], deque[str]] = defaultdict(deque)
-        self._unresolved: dict[str, float] = {}
+        self._unresolved: dict[str, tuple[float, float]] = {}
         self._next_cut = 0.0
 
     @property
@@ -111,7 +112,7 @@ class Attempts:
             if self.supervision.is_over(attempt):
                 self._settle(attempt)
         now = self._clock.monotonic()
-        for name, again_at in list(self._unresolved.items()):
+        for name, (_, again_at) in list(self._unresolved.items()):
             if now >= again_at:
                 self.recover(name)
 
@@ -123,21 +124,27 @@ class Attempts:
 
     def recover(self, name: str) -> None:
         """Settle or adopt one file in running/ that is not ours."""
-        self._unresolved.pop(name, None)
         problem = id_problem(name)
         if problem:
             where = f"running/{name}.json"
             self._spool.refuse(name, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
             return
-        settled = self._settler.settle(name, Ended(), self._never_starts(name))
+        settled = self._settler.settle(name, Ended(), never_starts=self._never_starts(name))
         marker = settled.marker
-        if settled.fate in (Fate.HELD, Fate.LIVES):
-            if marker is not None and marker.kind == locks.START and self._lives(marker):
-                self._adopt(name, marker)
-            else:
-                self._unresolved[name] = self._clock.monotonic() + RETRY_SETTLE
-            return
-        self._report(name, settled, None)
+        if settled.fate not in (Fate.HELD, Fate.LIVES):
+            self._unresolved.pop(name, None)
+            self._report(name, settled, None)
+        elif marker is not None and marker.kind == locks.START and self._lives(marker):
+            self._unresolved.pop(name, None)
+            self._adopt(name, marker)
+        else:
+            # A runner that has the lock leaves its marker or gives it up within its patience. What holds it longer, while
+            # the marker's process is gone, is a leftover of that process's tree.
+            since, _ = self._unresolved.get(name, (self._clock.monotonic(), 0.0))
+            now = self._clock.monotonic()
+            self._unresolved[name] = (since, now + RETRY_SETTLE)
+            if now - since > LEFTOVER_SECONDS:
+                processes.kill(processes.holders(self._spool.layout.lock(name)))
 
     def is_in_running(self, name: str) -> bool:
         """Whether there is a file of that id in running/, ours or not."""
@@ -197,7 +204,7 @@ class Attempts:
         exit_status, signal = (None, None) if attempt.status is None else processes.exit_reason(attempt.status)
         outcome, note = (None, "") if attempt.ending is None else (attempt.ending.outcome, attempt.ending.note)
         ended = Ended(outcome, exit_status, signal, note)
-        settled = self._settler.settle(name, ended, self._never_starts(name))
+        settled = self._settler.settle(name, ended, attempt.key.number, self._never_starts(name))
         marker = settled.marker
         if settled.fate in (Fate.HELD, Fate.LIVES):
             if marker is not None and marker.kind == locks.START and marker.pid == attempt.pid:

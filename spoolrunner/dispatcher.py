@@ -76,6 +76,7 @@ class Dispatcher:
         self._blocked_until = 0.0
         self._start_failures = 0
         self._next_sweep = 0.0
+        self._next_look = 0.0
 
     def request(self, wish: Wish) -> None:
         """Ask something of the running loop; safe from any thread and from signal handlers."""
@@ -128,6 +129,8 @@ class Dispatcher:
             boot=self._boot,
             fsync=config.fsync,
             max_log_bytes=config.max_log_bytes,
+            max_retries_limit=config.max_retries_limit,
+            timeout_limit=config.timeout_limit,
             python_path=config.python_path,
             allowed=config.allowed,
             default_policy=config.default_policy,
@@ -172,7 +175,8 @@ class Dispatcher:
     def _is_finished(self, drain: bool) -> bool:
         running = self._attempts.supervision
         if self._stop_wishes or self._leave:
-            return self._leave or not len(running)
+            # What has ended but cannot be settled on a full disk is left to the next dispatcher's recovery.
+            return self._leave or not len(running) or (bool(self._blocked) and running.all_exited)
         if not drain or len(running) or self._attempts.unresolved or self._blocked:
             return False
         if self._paused:
@@ -237,6 +241,8 @@ class Dispatcher:
         try:
             if not self._blocked:
                 self._work(now)
+            elif self._control_due or now >= self._next_look:
+                self._obey()
             self._status.offer(self._describe())
         except OSError as error:
             self._block(error)
@@ -278,7 +284,10 @@ class Dispatcher:
     def _obey(self) -> None:
         """Do what lies in control/."""
         self._control_due = False
+        self._next_look = self._clock.monotonic() + PROBE_PERIOD
         requests = control.read(self._config.layout)
+        if requests.stop is not None and not self._stop_wishes:
+            self._take(Wish.LEAVE if requests.stop == control.LEAVE_RUNNING else Wish.STOP)
         if requests.pause != self._paused:
             self._paused = requests.pause
             self._reporter.say(Kind.DISPATCHER, "paused" if self._paused else "resumed")
@@ -286,7 +295,6 @@ class Dispatcher:
             self._cancel(job_id)
         if requests.stop is not None:
             control.clear_stop(self._config.layout)
-            self._take(Wish.LEAVE if requests.stop == control.LEAVE_RUNNING else Wish.STOP)
 
     def _cancel(self, job_id: str) -> None:
         running = self._attempts.supervision.get(job_id)

@@ -34,7 +34,7 @@ def write_new(path: str, data: bytes, fsync: bool) -> None:
             while left:
                 left = left[os.write(descriptor, left) :]
             if fsync:
-                os.fsync(descriptor)
+                _sync(descriptor)
         finally:
             os.close(descriptor)
     except BaseException:
@@ -81,7 +81,7 @@ def sync_folder(path: str) -> None:
         return
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        _sync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -102,6 +102,21 @@ def rename(source: str, target: str) -> None:
         if error.errno not in _UNSUPPORTED:
             raise
         _rename_checked(source, target)
+
+
+def _sync(descriptor: int) -> None:
+    if sys.platform == "darwin":
+        # fsync(2) of macOS leaves the data in the drive's cache; this empties that too, where the file system can.
+        import fcntl
+
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        except OSError as error:
+            if error.errno not in (*_UNSUPPORTED, errno.ENOTTY):
+                raise
+        else:
+            return
+    os.fsync(descriptor)
 
 
 def _rename_checked(source: str, target: str) -> None:

@@ -15,7 +15,7 @@ from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.job import Document
 from spoolrunner.layout import id_problem, is_job_name
-from spoolrunner.retry import Policy, since_final
+from spoolrunner.retry import Policy
 from spoolrunner.schedule import Schedule, Waiting
 from spoolrunner.spool import Found, NotRegularError, Signature, Spool
 from spoolrunner.states import Outcome, State
@@ -136,8 +136,7 @@ class Intake:
             return None
         self._unsettled.pop(name, None)
         expires_at = candidate.document.expires_at
-        started = since_final(candidate.raw.get("attempts", []))
-        if expires_at is not None and not started and self._clock.wall() > expires_at.timestamp():
+        if expires_at is not None and not candidate.document.attempts and self._clock.wall() > expires_at.timestamp():
             what = f"expires_at {expires_at.isoformat()} passed before its first start"
             self._refuse(name, Outcome.EXPIRED, what)
             return None

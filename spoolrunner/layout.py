@@ -15,7 +15,7 @@ SUFFIX = ".json"
 MAX_NAME_BYTES = 255
 """The longest file name of ext4, xfs, APFS and NTFS."""
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(~[0-9]+)?")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(~[0-9]{1,9})?")
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file lists the names no file may have there.
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
@@ -23,7 +23,9 @@ _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt
 def id_problem(job_id: str) -> str | None:
     """Why `job_id` cannot name a job on every platform, or None when it can."""
     if not _ID.fullmatch(job_id):
-        return "an id is 1 to 100 of A-Z a-z 0-9 . _ - beginning with a letter or digit, then perhaps ~ and a number"
+        return (
+            "an id is 1 to 100 of A-Z a-z 0-9 . _ - beginning with a letter or digit, then perhaps ~ and 1 to 9 digits"
+        )
     if job_id.endswith("."):
         return "an id must not end with a dot"
     if job_id.split(".", maxsplit=1)[0].split("~", maxsplit=1)[0].lower() in _RESERVED:
@@ -97,6 +99,6 @@ class Layout:
         """The request to cancel a job: an empty file."""
         return f"{self.control}{os.sep}cancel-{job_id}"
 
-    def staged(self, unique: str) -> str:
-        """A file being written, under a name nobody else has."""
-        return f"{self.tmp}{os.sep}{unique}"
+    def stage(self) -> str:
+        """A new name in tmp/ for a file to be written, which nobody else has: pids are used again, also by the dead."""
+        return f"{self.tmp}{os.sep}{os.getpid()}-{os.urandom(8).hex()}"

@@ -6,7 +6,6 @@ lock. Owns the shape of an attempt in the document; what verdict follows is for 
 
 from __future__ import annotations
 
-import os
 import random
 from typing import Any
 
@@ -64,8 +63,7 @@ def commit(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool) ->
     data = document.encode(changed)
     if len(data) > _TRIM_BYTES:
         data = document.encode(_without_old_tracebacks(changed))
-    staged = layout.staged(f"{job_id}.{os.getpid()}.record")
-    durable.replace_content(staged, layout.job(State.RUNNING, job_id), data, fsync)
+    durable.replace_content(layout.stage(), layout.job(State.RUNNING, job_id), data, fsync)
 
 
 def _without_old_tracebacks(changed: dict[str, Any]) -> dict[str, Any]:

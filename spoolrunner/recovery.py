@@ -77,8 +77,12 @@ class Settler:
         self._boot = boot
         self._clock = clock
 
-    def settle(self, job_id: str, ended: Ended, never_starts: bool = False) -> Settled:
-        """Settle running/ID.json, unless it runs. With `never_starts` a job that would be released counts as crashed."""
+    def settle(self, job_id: str, ended: Ended, number: int | None = None, never_starts: bool = False) -> Settled:
+        """Settle running/ID.json, unless it runs.
+
+        `number` is that of the attempt that was started, if that is known: it tells a recorded retry from a start that
+        never came about. With `never_starts` a job that would be released counts as crashed.
+        """
         lock = locks.acquire(self._spool.layout.lock(job_id))
         if lock is None:
             return Settled(Fate.HELD, job_id, marker=locks.peek(self._spool.layout.lock(job_id)))
@@ -91,7 +95,7 @@ class Settler:
                 and processes.lives(marker.pid, marker.process_started, self._boot)
             ):
                 return Settled(Fate.LIVES, job_id, State.RUNNING, marker=marker)
-            settled = self._settle_held(job_id, marker, ended, never_starts)
+            settled = self._settle_held(job_id, marker, ended, number, never_starts)
             if settled.fate is not Fate.GONE:
                 log = self._spool.layout.log(job_id)
                 joblog.cut(log, self._max_log_bytes)
@@ -111,7 +115,9 @@ class Settler:
         finally:
             lock.close()
 
-    def _settle_held(self, job_id: str, marker: locks.Marker | None, ended: Ended, never_starts: bool) -> Settled:
+    def _settle_held(
+        self, job_id: str, marker: locks.Marker | None, ended: Ended, number: int | None, never_starts: bool
+    ) -> Settled:
         spool = self._spool
         try:
             found, raw, document, problem = self._read(job_id)
@@ -127,8 +133,9 @@ class Settler:
             return self._record(job_id, raw, document, marker, ended)
         if rule.remedy is Remedy.FINISH:
             return self._finish(job_id, raw, Verdict(raw["attempts"][-1]["verdict"]), marker)
-        recorded = marker is not None and marker.kind == locks.START and marker.attempt == len(raw.get("attempts", []))
-        if recorded:
+        if number is None and marker is not None and marker.kind == locks.START:
+            number = marker.attempt
+        if number is not None and number == len(raw.get("attempts", [])):
             return self._finish(job_id, raw, Verdict.RETRY, marker)
         if never_starts:
             unstarted = locks.Marker(locks.START, len(raw.get("attempts", [])) + 1, 0)
@@ -176,6 +183,8 @@ class Settler:
         if target is State.FAILED and last.get("outcome") == Outcome.REJECTED:
             what = last.get("error", {}).get("message", "refused by its own process")
             self._spool.explain(name, Outcome.REJECTED, what, f"failed/{name}.json", self._clock.wall())
+        elif target is State.FAILED:
+            durable.unlink(layout.reason(name))  # of an earlier stay there
         return Settled(Fate.SETTLED, name, target, raw, marker)
 
     def _drop_lock(self, lock: locks.JobLock, job_id: str) -> bool:

@@ -42,6 +42,8 @@ class Settings:
     boot: str
     fsync: bool
     max_log_bytes: int
+    max_retries_limit: int
+    timeout_limit: float
     python_path: list[str]
     allowed: Mapping[str, Mapping[str, Policy]]
     default_policy: Policy
@@ -189,10 +191,7 @@ def _attempt(
     global _current  # noqa: PLW0603 -- one job a process is what this module is about
     try:
         policy = allowlist.entry(settings.allowed, raw.get("job"), raw.get("method"))
-        policy = policy.override(
-            max_retries=raw.get("max_retries"),
-            timeout=None if raw.get("timeout") is None else clock.parse_duration(raw["timeout"]),
-        )
+        policy = _overridden(policy, raw, settings)
     except (NotAllowedError, ValueError) as error:
         return _Ending(Outcome.REJECTED, record.error(type(error).__name__, str(error))), settings.default_policy
     deadline = clock.SYSTEM.wall() + policy.timeout
@@ -214,6 +213,20 @@ def _attempt(
     if _current._saw_cancel:  # noqa: SLF001 -- the class is this module's own
         return _Ending(Outcome.CANCELLED), policy
     return _Ending(Outcome.SUCCEEDED, result=_kept(result), exit_status=0), policy
+
+
+def _overridden(policy: Policy, raw: dict[str, Any], settings: Settings) -> Policy:
+    """The policy with what the document asks for; ValueError for what the dispatcher would not have let through.
+
+    It looked at the same file a moment ago, but whoever held it open may have written into it since.
+    """
+    retries = raw.get("max_retries")
+    timeout = None if raw.get("timeout") is None else clock.parse_duration(raw["timeout"])
+    if retries is not None and not (type(retries) is int and 0 <= retries <= settings.max_retries_limit):
+        raise ValueError(f"max_retries: {retries!r} is not a number from 0 to {settings.max_retries_limit}")
+    if timeout is not None and not 0 < timeout <= settings.timeout_limit:
+        raise ValueError(f"timeout: {timeout:g} s is not within {settings.timeout_limit:g} s")
+    return policy.override(max_retries=retries, timeout=timeout)
 
 
 def _run_coroutine(awaitable: Any) -> Any:

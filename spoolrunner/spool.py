@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -134,7 +133,7 @@ class Spool:
     def publish(self, job_id: str, data: bytes) -> None:
         """Make pending/ID.json appear whole and, with `fsync`, for good; DuplicateJobError if it is there already."""
         try:
-            durable.publish(self._staged(), self.layout.job(State.PENDING, job_id), data, self.fsync)
+            durable.publish(self.layout.stage(), self.layout.job(State.PENDING, job_id), data, self.fsync)
         except FileExistsError:
             raise DuplicateJobError(job_id) from None
 
@@ -142,7 +141,7 @@ class Spool:
         """Publish all, syncing the folder once. DuplicateJobError tells the first taken id; those before it are published."""
         try:
             for job_id, data in jobs.items():
-                staged, target = self._staged(), self.layout.job(State.PENDING, job_id)
+                staged, target = self.layout.stage(), self.layout.job(State.PENDING, job_id)
                 durable.write_new(staged, data, self.fsync)
                 try:
                     durable.rename(staged, target)
@@ -206,11 +205,11 @@ class Spool:
         """Write failed/ID.reason: why a job never ran."""
         reason = {"outcome": outcome.value, "what": what, "where": where, "when": clock.format_time(now)}
         data = orjson.dumps({key: _encodable(text) for key, text in reason.items()}, option=orjson.OPT_INDENT_2)
-        durable.replace_content(self._staged(), self.layout.reason(job_id), data + b"\n", self.fsync)
+        durable.replace_content(self.layout.stage(), self.layout.reason(job_id), data + b"\n", self.fsync)
 
     def can_write(self) -> OSError | None:
         """Try to write and sync a file of one block in tmp/; the error, if there is one."""
-        staged = self._staged()
+        staged = self.layout.stage()
         try:
             durable.write_new(staged, b"\0" * 4096, True)
             durable.unlink(staged)
@@ -231,9 +230,6 @@ class Spool:
                 except FileNotFoundError:
                     continue  # Race: its writer finished just now.
         return removed
-
-    def _staged(self) -> str:
-        return self.layout.staged(f"{os.getpid()}-{secrets.token_hex(8)}")
 
     def _not_readable(self, path: str, error: OSError) -> JobFormatError:
         mode = os.stat(path, follow_symlinks=False).st_mode

@@ -5,7 +5,6 @@ Written without a sync, since it speaks of this moment only. Whoever reads it as
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import orjson
@@ -40,11 +39,7 @@ class StatusFile:
         self._written = status
         self._late = False
         data = orjson.dumps({**status, "updated_at": format_time(self._clock.wall())}, option=orjson.OPT_INDENT_2)
-        staged = self._layout.staged(f"{os.getpid()}-status")
-        try:
-            durable.replace_content(staged, self._layout.status, data + b"\n", False)
-        except FileExistsError:
-            durable.unlink(staged)  # left by a dispatcher of this pid that was killed in between
+        durable.replace_content(self._layout.stage(), self._layout.status, data + b"\n", False)
 
     def next_write_in(self) -> float:
         """Seconds until a status that came too soon may be written."""

@@ -70,6 +70,11 @@ class Supervision:
         """All of them, oldest first."""
         return list(self._running.values())
 
+    @property
+    def all_exited(self) -> bool:
+        """Whether every process is gone, so that only settling is left to do."""
+        return all(attempt.has_exited for attempt in self._running.values())
+
     def add(self, attempt: RunningAttempt) -> None:
         """From now on this attempt is watched."""
         self._running[attempt.key.job_id] = attempt
@@ -120,7 +125,9 @@ class Supervision:
 
     def next_step_in(self) -> float:
         """Seconds until `step` has something to do."""
-        times = [attempt.deadline for attempt in self._running.values() if attempt.ending is None]
+        times = [
+            attempt.deadline for attempt in self._running.values() if attempt.ending is None and not attempt.has_exited
+        ]
         now = self._clock.monotonic()
         ending = any(attempt.ending is not None for attempt in self._running.values())
         return min([STEP if ending else float("inf"), *(max(0.0, at - now) for at in times)])

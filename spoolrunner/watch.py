@@ -140,8 +140,8 @@ def _observer(lost: Callable[[], None], control: str) -> BaseObserver:
 
         def get_event_mask_from_filter(self) -> Mask:
             mask = InotifyConstants.IN_MOVED_TO | InotifyConstants.IN_CLOSE_WRITE | InotifyConstants.IN_DELETE_SELF
-            if self.watch.path == control:
-                mask |= InotifyConstants.IN_DELETE
+            # A hard link makes no other event than this; a rename makes none of this, so ours cost nothing more.
+            mask |= InotifyConstants.IN_DELETE if self.watch.path == control else InotifyConstants.IN_CREATE
             return Mask(mask)
 
     class LeanObserver(BaseObserver):

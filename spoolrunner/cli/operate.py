@@ -17,10 +17,11 @@ from spoolrunner.cli.inspect import check_id, dispatcher_of
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.events import printable
-from spoolrunner.layout import Layout, is_job_name
+from spoolrunner.layout import Layout, id_problem, is_job_name
 from spoolrunner.states import Outcome, State
 
 _POLL = 0.05
+_ORPHAN_AGE = 3600.0
 _MARGIN = 10.0
 """Seconds given beyond what the configuration allows a stop or a cancel to take."""
 
@@ -117,6 +118,8 @@ def prune(arguments: argparse.Namespace) -> int:
                 print(f"would remove {printable(settings.layout.job(state, job_id))}")
             else:
                 _remove(settings.layout, state, job_id)
+    if not arguments.dry_run:
+        _remove_orphaned_reasons(settings.layout)
     print(f"{'would remove' if arguments.dry_run else 'removed'} {removed} jobs", file=sys.stderr)
     return 0
 
@@ -153,7 +156,7 @@ def _lift_expiry(layout: Layout, job_id: str) -> None:
     with open(path, "rb") as stream:
         raw = document.decode(stream.read(document.MAX_BYTES + 1))
     if raw.pop("expires_at", None) is not None:
-        durable.replace_content(layout.staged(f"{os.getpid()}-{job_id}.retry"), path, document.encode(raw), True)
+        durable.replace_content(layout.stage(), path, document.encode(raw), True)
         print(f"took expires_at out of {printable(path)}")
 
 
@@ -199,8 +202,8 @@ def _until(condition: Callable[[], bool], limit: float) -> bool:
     return True
 
 
-def _older(layout: Layout, state: State, moment: float) -> list[str]:
-    """The ids of regular job files that were last written before `moment` (seconds since 1970)."""
+def _older(layout: Layout, state: State, moment: float, ending: str = ".json") -> list[str]:
+    """The ids of regular files that were last written before `moment` (seconds since 1970)."""
     found = []
     with os.scandir(layout.folder(state)) as entries:
         for entry in entries:
@@ -208,8 +211,9 @@ def _older(layout: Layout, state: State, moment: float) -> list[str]:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue  # Race: a person took it away.
-            if is_job_name(entry.name) and stat.S_ISREG(status.st_mode) and status.st_mtime < moment:
-                found.append(entry.name[: -len(".json")])
+            fits = entry.name.endswith(ending) and not entry.name.startswith(".")
+            if fits and stat.S_ISREG(status.st_mode) and status.st_mtime < moment:
+                found.append(entry.name[: -len(ending)])
     return sorted(found)
 
 
@@ -220,6 +224,13 @@ def _remove(layout: Layout, state: State, job_id: str) -> None:
         durable.unlink(layout.reason(job_id))
     if not any(os.path.lexists(layout.job(other, job_id)) for other in State):
         durable.unlink(layout.log(job_id))
+
+
+def _remove_orphaned_reasons(layout: Layout) -> None:
+    """Remove each ID.reason whose job a person took away; not a fresh one, whose job is on its way here."""
+    for job_id in _older(layout, State.FAILED, clock.SYSTEM.wall() - _ORPHAN_AGE, ".reason"):
+        if id_problem(job_id) is None and not os.path.lexists(layout.job(State.FAILED, job_id)):
+            durable.unlink(layout.reason(job_id))
 
 
 def _say(*words: str) -> None:

@@ -6,7 +6,6 @@ The runner's settings wait in a file that becomes its standard input, so that a 
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import sys
 
@@ -25,7 +24,7 @@ class SpawnExecutor(LocalExecutor):
         self._python = python
         self._settings = settings
         self._folder = folder
-        self._settings_path = os.path.join(tmp, f"{os.getpid()}-{secrets.token_hex(8)}.settings")
+        self._settings_path = os.path.join(tmp, f"{os.getpid()}-{os.urandom(8).hex()}.settings")
 
     def start(self, key: AttemptKey) -> int:
         """Start it, unless it was started; its pid. StartError when that is not possible."""

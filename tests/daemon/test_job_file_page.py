@@ -350,12 +350,6 @@ def test_reason_file_has_the_shape_of_the_page(tmp_path):
     assert set(json.loads((failed / "bad.reason").read_bytes())) == set(json.loads(blocks("text")[0]))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=queue.Empty,
-    reason="BUG: watch does not ask inotify for IN_CREATE, so a hard link into pending/ waits for the next scan; "
-    "when this passes, take the sentence about five seconds out of docs/job-file.md",
-)
 def test_link_is_noticed_like_a_rename(tmp_path):
     """A job that was published by link starts as soon as one that was renamed."""
     settings = make_home(tmp_path)

@@ -1,0 +1,268 @@
+"""The order of the house, read from its source: who may call what, who may import what, how large a module is."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "spoolrunner"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+# jobs_under_test.py holds jobs, which tests start in processes of their own: taking a while is what some of them are for.
+TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py") if path.name != "jobs_under_test.py")
+MAX_LINES = 400
+
+DURABLE_CALLS = {
+    f"{module}.{name}"
+    for module, names in {
+        "os": ("rename", "renames", "replace", "link", "fsync", "fdatasync", "sync", "symlink"),
+        "shutil": ("move", "copy", "copy2", "copyfile", "copytree"),
+    }.items()
+    for name in names
+}
+
+TIME_MODULES = {"time", "datetime"}
+READERS_OF_TIME = {
+    "time.time",
+    "time.time_ns",
+    "time.monotonic",
+    "time.monotonic_ns",
+    "time.perf_counter",
+    "time.perf_counter_ns",
+    "time.sleep",
+    "time.gmtime",
+    "time.localtime",
+    "datetime.datetime.now",
+    "datetime.datetime.utcnow",
+    "datetime.datetime.today",
+    "datetime.date.today",
+}
+# module -> what it may read beside clock.py, and why
+TIME_EXCEPTIONS = {
+    "durable.py": {
+        "time.monotonic",  # Windows: a rename is tried again while an indexer or antivirus holds the file,
+        "time.sleep",  # there is no event for its end; no test needs to own this time
+    },
+    "locks.py": {
+        "time.monotonic",  # flock and LockFileEx cannot wait for a limited time, so a lock is polled
+        "time.sleep",  # as above; loaded by every job's process, which is given no clock
+    },
+    "demo_jobs.py": {
+        "time.sleep",  # a job, not a part of the house: taking a while is what it shows
+    },
+}
+VAGUE_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "tools"}
+NOT_IN_IMPORT_OF_PACKAGE = {"watchdog", "filelock", "msgspec", "rich", "psutil", "asyncio"}
+NOT_IN_IMPORT_OF_RUNNER = {
+    "watchdog",
+    "msgspec",
+    "rich",
+    "asyncio",
+    # their after-fork handlers double the price of a forked process
+    "logging",
+    "threading",
+    "subprocess",
+    "multiprocessing",
+    "concurrent.futures",
+} | (set() if sys.platform == "win32" else {"filelock", "psutil"})
+
+
+def name_of(path: Path) -> str:
+    """A short name for the ids of tests and for the tables above."""
+    return path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else ROOT).as_posix()
+
+
+def parse(path: Path) -> ast.Module:
+    """The module as a tree."""
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """(local name, full dotted name) of everything the module imports, wherever it stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                local = alias.asname or alias.name.partition(".")[0]
+                yield local, alias.name if alias.asname else local
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
+
+
+def imported_modules(tree: ast.Module) -> set[str]:
+    """The top names of the packages it imports."""
+    whole = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return {name.partition(".")[0] for name in whole | {full for _, full in imports(tree)}}
+
+
+def dotted(node: ast.AST) -> str | None:
+    """`a.b.c` of an attribute or a name, else None."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        owner = dotted(node.value)
+        return None if owner is None else f"{owner}.{node.attr}"
+    return None
+
+
+def uses(tree: ast.Module, wanted: set[str]) -> set[str]:
+    """Those of the `wanted` full names that the module mentions, called or passed on, under whatever local name."""
+    local = dict(imports(tree))
+    found = {full for full in local.values() if full in wanted}
+    for node in ast.walk(tree):
+        text = dotted(node)
+        if text is not None:
+            first, dot, rest = text.partition(".")
+            full = local.get(first, first) + dot + rest
+            found |= {full} & wanted
+    return found
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after `statement`."""
+    program = f"{statement}\nimport sys\nprint('\\n'.join(sys.modules))"
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return set(ended.stdout.split())
+
+
+def public_things(tree: ast.Module) -> Iterator[ast.AST]:
+    """The module, its public classes and functions, and their public methods; overridden operators are not among them."""
+    yield tree
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                inside = (n for n in node.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)))
+                yield from (n for n in inside if not n.name.startswith("_"))
+
+
+def test_the_detector_sees_through_names():
+    """A rename is found called, passed on, imported by name and under another name; a method of that name is not."""
+    wanted = {"os.rename"}
+
+    assert uses(ast.parse("import os\nos.rename(a, b)"), wanted) == wanted
+    assert uses(ast.parse("import os\ntry_twice(os.rename, a, b)"), wanted) == wanted
+    assert uses(ast.parse("from os import rename"), wanted) == wanted
+    assert uses(ast.parse("def f():\n import os as o\n o.rename(a, b)"), wanted) == wanted
+    assert uses(ast.parse("import os\ndurable.rename(a, b)\nos.name"), wanted) == set()
+
+
+def test_the_detector_sees_a_class_of_datetime():
+    """Reading the time is found by way of the module datetime as well as of the class."""
+    wanted = {"datetime.datetime.now"}
+
+    assert uses(ast.parse("from datetime import datetime\ndatetime.now(UTC)"), wanted) == wanted
+    assert uses(ast.parse("import datetime\ndatetime.datetime.now()"), wanted) == wanted
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.name != "durable.py"], ids=name_of)
+def test_only_durable_renames_and_syncs(path):
+    """No module but durable.py calls rename, replace, link or fsync, nor anything that does it under another name."""
+    assert uses(parse(path), DURABLE_CALLS) == set()
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.name != "durable.py"], ids=name_of)
+def test_no_module_has_methods_of_paths_rename(path):
+    """No module renames by way of pathlib, which would be a second door."""
+    assert "pathlib" not in imported_modules(parse(path))
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.name != "clock.py"], ids=name_of)
+def test_only_clock_reads_the_time(path):
+    """No module but clock.py reads a clock or sleeps, beyond the exceptions that are listed with their reasons."""
+    assert uses(parse(path), READERS_OF_TIME) == TIME_EXCEPTIONS.get(name_of(path), set())
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.name != "watch.py"], ids=name_of)
+def test_only_watch_imports_watchdog(path):
+    """No module but watch.py imports watchdog."""
+    assert "watchdog" not in imported_modules(parse(path))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_module_size(path):
+    """No module is longer than 400 lines."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_docstrings(path):
+    """Every module, public class, public function and public method has a docstring."""
+    bare = [getattr(node, "name", "the module") for node in public_things(parse(path)) if not ast.get_docstring(node)]
+
+    assert bare == []
+
+
+def test_no_vague_module_names():
+    """No module is a bag of things: none is called utils, common or helpers."""
+    names = {part for path in MODULES for part in path.relative_to(PACKAGE).with_suffix("").parts}
+
+    assert names & VAGUE_NAMES == set()
+
+
+@pytest.mark.parametrize("path", TESTS, ids=name_of)
+def test_no_test_sleeps(path):
+    """No test sleeps: it waits for an event, with a deadline."""
+    assert uses(parse(path), {"time.sleep", "asyncio.sleep"}) == set()
+
+
+def test_import_of_the_package_is_cheap():
+    """`import spoolrunner` loads neither watchdog nor anything else that only the dispatcher needs."""
+    assert loaded_by("import spoolrunner") & NOT_IN_IMPORT_OF_PACKAGE == set()
+
+
+def test_import_of_the_package_loads_no_room():
+    """`import spoolrunner` loads no module of the house until one is used."""
+    loaded = {name for name in loaded_by("import spoolrunner") if name.startswith("spoolrunner.")}
+
+    assert loaded == set()
+
+
+def test_import_of_the_runner_is_cheap():
+    """`import spoolrunner.runner`, which every job pays, loads nothing heavy and nothing that makes a fork dear."""
+    assert loaded_by("import spoolrunner.runner") & NOT_IN_IMPORT_OF_RUNNER == set()
+
+
+def test_runner_does_not_know_its_callers():
+    """The runner loads neither the dispatcher nor the executors nor anything above its own floor."""
+    above = {"dispatcher", "attempts", "executors", "recovery", "intake", "supervision", "spool", "config", "cli"}
+
+    assert loaded_by("import spoolrunner.runner") & {f"spoolrunner.{name}" for name in above} == set()
+
+
+def top_modules() -> set[str]:
+    """The modules and sub-packages directly in the package."""
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    return {f"spoolrunner.{name}" for name in folders | {p.stem for p in PACKAGE.glob("*.py")} - {"__init__"}}
+
+
+def layered() -> list[str]:
+    """The modules that the import-linter contract names."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (contract,) = [c for c in settings["tool"]["importlinter"]["contracts"] if c["type"] == "layers"]
+    return [name.strip() for floor in contract["layers"] for name in floor.split("|")]
+
+
+def test_layers_name_no_stranger():
+    """The import-linter layers name each module once, and only modules that there are."""
+    assert len(layered()) == len(set(layered()))
+    assert set(layered()) <= top_modules()
+
+
+def test_layers_name_every_module():
+    """The import-linter layers name every module of the package, so that none escapes the rule."""
+    assert top_modules() - set(layered()) == set()
+
+
+def test_internals_name_every_module():
+    """docs/internals.md says of every module of the layers what it owns."""
+    owners = (ROOT / "docs" / "internals.md").read_text(encoding="utf-8").partition("## Who owns what")[2]
+
+    assert {name for name in layered() if f"`{name.removeprefix('spoolrunner.')}`" not in owners} == set()
