@@ -47,7 +47,9 @@ class Callee(NamedTuple):
             signature = inspect.signature(self.function)
         except ValueError:
             return None  # some builtins have no signature: calling them is the only test
-        positional: list[Any] = [] if self.owner is None else [self.owner]
+        # What is no descriptor (a partial kept in a class, say) is not given the instance.
+        is_bound = self.owner is not None and hasattr(type(self.function), "__get__")
+        positional: list[Any] = [self.owner] if is_bound else []
         try:
             if isinstance(params, dict):
                 signature.bind(*positional, **params)

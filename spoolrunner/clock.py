@@ -6,6 +6,7 @@ Whoever needs the time is given a `Clock`, so that tests own it.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?[smhd]$"
 MAX_DURATION = 3650 * 86400.0
 """Seconds; ten years. Longer ones are typing errors, and dates beyond the calendar would follow."""
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -43,6 +45,8 @@ def format_time(wall: float) -> str:
 
 def parse_time(text: str) -> float:
     """Seconds since 1970 of an RFC 3339 time; ValueError when it is none or has no offset from UTC."""
+    if not _RFC_3339.fullmatch(text):
+        raise ValueError(f"{text!r} is no RFC 3339 time; write 2026-11-23T17:45:01Z")
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no offset from UTC; write 2026-11-23T17:45:01Z")
@@ -54,7 +58,7 @@ def parse_duration(value: object) -> float:
     if isinstance(value, str) and re.fullmatch(DURATION_PATTERN, value):
         seconds = float(value[:-1]) * _UNITS[value[-1]]
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = float(value) if abs(value) <= MAX_DURATION else math.inf  # an integer may be too large for a float
     else:
         raise ValueError(f'{value!r} is no duration: write seconds as a number, or "90s", "5m", "2h", "7d"')
     if not 0 <= seconds <= MAX_DURATION:

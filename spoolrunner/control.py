@@ -27,7 +27,7 @@ class Requests(NamedTuple):
 def read(layout: Layout) -> Requests:
     """The requests in control/; names that mean nothing are left alone."""
     with os.scandir(layout.control) as entries:
-        names = [entry.name for entry in entries]
+        names = [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
     cancels = sorted(name[len(_CANCEL) :] for name in names if name.startswith(_CANCEL) and name != _CANCEL)
     stop = _stop_text(layout) if "stop" in names else None
     return Requests("pause" in names, stop, cancels)
@@ -68,5 +68,5 @@ def _stop_text(layout: Layout) -> str | None:
 
 
 def _touch(path: str, text: str) -> None:
-    with open(path, "a", encoding="ascii") as stream:
+    with open(path, "w", encoding="ascii") as stream:
         stream.write(text)

@@ -225,7 +225,7 @@ class Dispatcher:
             self._hints += names
             if overflow:
                 self._reporter.say(Kind.TROUBLE, "file events were dropped: scanning pending/ instead")
-                self._intake.start_scan()
+                self._intake.start_scan(thorough=True)
             if any(self._watch.control.take()):
                 self._control_due = True
 

@@ -20,8 +20,9 @@ MAX_DEPTH = 64
 """Levels. orjson reads 1024 but writes only about 253; a document must never be readable and unwritable."""
 MAX_BYTES = 8 << 20
 """Bytes of a document with its history; a producer's has at most MAX_PRODUCER_BYTES."""
+MAX_INDENTED_BYTES = 64 << 10
 MAX_RESULT_BYTES = 64 << 10
-MAX_TRACEBACK_CHARS = 16 << 10
+MAX_TRACEBACK_BYTES = 16 << 10
 
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
@@ -29,7 +30,13 @@ _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | o
 
 
 def encode(document: dict[str, Any]) -> bytes:
-    """The document as indented UTF-8 JSON with a final newline, to be read by people too."""
+    """The document as UTF-8 JSON with a final newline; indented, to be read by people, unless it is large.
+
+    Indentation may make a deeply nested document forty times as long, and so too long to be read again.
+    """
+    data = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE | _STRICT)
+    if len(data) > MAX_INDENTED_BYTES:
+        return data
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | _STRICT)
 
 
@@ -54,7 +61,7 @@ def decode(data: bytes) -> dict[str, Any]:
 
 def check_value(value: object, where: str, depth: int = 1) -> None:
     """Raise JobFormatError unless `value` comes back unchanged from JSON. Tuples count as arrays."""
-    if depth > MAX_DEPTH:
+    if depth > MAX_DEPTH and type(value) in (list, tuple, dict):
         raise JobFormatError(where, f"nested deeper than {MAX_DEPTH} levels")
     if type(value) is list or type(value) is tuple:
         for index, item in enumerate(value):

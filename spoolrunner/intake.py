@@ -70,6 +70,8 @@ class Intake:
         self._unsettled: dict[str, _Unsettled] = {}
         self._held_until: dict[str, float] = {}
         self._scan: Iterator[str] | None = None
+        self._is_thorough = False
+        self._thorough_next = False
         self._scan_began = 0.0
         self._next_scan = 0.0
         self.scans_done = 0
@@ -98,8 +100,7 @@ class Intake:
         self._recent[name] = candidate
         if len(self._recent) > _MAX_RECENT:
             self._recent.popitem(last=False)
-        due_at = max(candidate.due_at, self._held_until.get(name, 0.0))
-        self._schedule.add(name, Waiting(due_at, candidate.policy.priority), self._clock.wall())
+        self._schedule.add(name, Waiting(self._due_at(candidate), candidate.policy.priority), self._clock.wall())
 
     def hold(self, name: str, seconds: float) -> None:
         """Do not let the job start before `seconds` have passed, whatever its file says."""
@@ -115,7 +116,13 @@ class Intake:
 
         It may be out of date by the time of the claim, whoever read it: the claimer compares the signature.
         """
-        return self._recent.pop(name, None) or self.examine(name)
+        candidate = self._recent.pop(name, None)
+        if candidate is None or self._has_expired(candidate):
+            candidate = self.examine(name)
+        if candidate is not None and self._due_at(candidate) > self._clock.wall():
+            self._schedule.add(name, Waiting(self._due_at(candidate), candidate.policy.priority), self._clock.wall())
+            return None
+        return candidate
 
     def examine(self, name: str) -> Candidate | None:
         """Read and check the file; None when it is gone, was refused, or cannot be judged yet."""
@@ -135,9 +142,8 @@ class Intake:
             self._wait_for_writer(name, error)
             return None
         self._unsettled.pop(name, None)
-        expires_at = candidate.document.expires_at
-        if expires_at is not None and not candidate.document.attempts and self._clock.wall() > expires_at.timestamp():
-            what = f"expires_at {expires_at.isoformat()} passed before its first start"
+        if self._has_expired(candidate):
+            what = f"expires_at {candidate.raw['expires_at']} passed before its first start"
             self._refuse(name, Outcome.EXPIRED, what)
             return None
         return candidate
@@ -149,12 +155,17 @@ class Intake:
         self._refuse(name, Outcome.CANCELLED, "cancelled before it started")
         return True
 
-    def start_scan(self) -> None:
-        """Begin a full scan now, or remember to begin again if one is under way."""
+    def start_scan(self, *, thorough: bool = False) -> None:
+        """Begin a full scan now, or remember to begin again if one is under way.
+
+        A `thorough` one reads the files that are known too: where events were lost, an edit may have been among them.
+        """
+        self._thorough_next = self._thorough_next or thorough
         if self._scan is not None:
             self._next_scan = 0.0
             return
         self._scan = self._spool.names(State.PENDING)
+        self._is_thorough, self._thorough_next = self._thorough_next, False
         self._scan_began = self._clock.monotonic()
         self._next_scan = float("inf")
 
@@ -165,11 +176,11 @@ class Intake:
             if now - unsettled.since >= SETTLE_SECONDS:
                 self.look(name)
         if self._scan is None and now >= self._next_scan:
-            self.start_scan()
+            self.start_scan(thorough=not has_events)
         if self._scan is None:
             return
         for name in self._scan:
-            if name not in self._schedule and name not in self._unsettled:
+            if name not in self._unsettled and (self._is_thorough or name not in self._schedule):
                 self.look(name)
             if self._clock.monotonic() - now >= SCAN_SLICE:
                 return
@@ -182,6 +193,15 @@ class Intake:
         now = self._clock.monotonic()
         times = [unsettled.since + SETTLE_SECONDS for unsettled in self._unsettled.values()]
         return max(0.0, min([self._next_scan, *times]) - now)
+
+    def _due_at(self, candidate: Candidate) -> float:
+        return max(candidate.due_at, self._held_until.get(candidate.name, 0.0))
+
+    def _has_expired(self, candidate: Candidate) -> bool:
+        expires_at = candidate.document.expires_at
+        return (
+            expires_at is not None and not candidate.document.attempts and self._clock.wall() > expires_at.timestamp()
+        )
 
     def _end_scan(self, has_events: bool) -> None:
         now = self._clock.monotonic()

@@ -107,15 +107,14 @@ def check(raw: dict[str, Any]) -> Document:
 
 
 def due_at(checked: Document, mtime: float, now: float) -> float:
-    """When the job may run, in seconds since 1970: its `next_run_at`, or its file's mtime plus `delay`.
+    """When the job may run, in seconds since 1970: its `next_run_at` or its file's mtime plus `delay`, the later.
 
     Without both it is due since its mtime, but not later than now: a producer's clock may be ahead of ours.
     """
-    if checked.next_run_at is not None:
-        return checked.next_run_at.timestamp()
+    moments = [] if checked.next_run_at is None else [checked.next_run_at.timestamp()]
     if checked.delay is not None:
-        return mtime + clock.parse_duration(checked.delay)
-    return min(mtime, now)
+        moments.append(mtime + clock.parse_duration(checked.delay))
+    return max(moments, default=min(mtime, now))
 
 
 def schema() -> dict[str, Any]:

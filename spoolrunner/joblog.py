@@ -7,8 +7,9 @@ Works on descriptors and paths; knows nothing of documents. Light: every job's p
 from __future__ import annotations
 
 import os
+import re
 
-HEADER = b"--- attempt "
+_HEADER = re.compile(b"--- attempt [0-9]+ \xc2\xb7 [0-9T:.Z-]+ \xc2\xb7 pid [0-9]+\n")
 _FLAGS = os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -18,8 +19,8 @@ def begin(path: str, number: int, started_at: str, pid: int, limit: int) -> int:
     An earlier attempt's output that fills more than half of `limit` bytes is cut to half, so that this one has room.
     """
     descriptor = os.open(path, _FLAGS, 0o600)
-    _cut(descriptor, limit // 2)
-    os.write(descriptor, HEADER + f"{number} · {started_at} · pid {pid}\n".encode())
+    _cut(descriptor, limit // 2, limit)
+    os.write(descriptor, f"--- attempt {number} · {started_at} · pid {pid}\n".encode())
     return descriptor
 
 
@@ -30,7 +31,7 @@ def cut(path: str, limit: int) -> bool:
     except OSError:
         return False  # no output yet, or the job removed or replaced it: nothing of ours to cut
     try:
-        return _cut(descriptor, limit)
+        return _cut(descriptor, limit, limit)
     finally:
         os.close(descriptor)
 
@@ -47,7 +48,7 @@ def tidy(path: str) -> None:
         os.lseek(descriptor, tail_start, os.SEEK_SET)
         tail = os.read(descriptor, 200)
         last = tail[:-1].rfind(b"\n") + 1
-        if not tail.endswith(b"\n") or not tail.startswith(HEADER, last) or (last == 0 and tail_start):
+        if not _HEADER.fullmatch(tail, last) or (last == 0 and tail_start):
             return
         if tail_start + last == 0:
             os.unlink(path)
@@ -57,12 +58,12 @@ def tidy(path: str) -> None:
         os.close(descriptor)
 
 
-def _cut(descriptor: int, limit: int) -> bool:
+def _cut(descriptor: int, size_to_keep: int, limit: int) -> bool:
     size = os.fstat(descriptor).st_size
     note = f"\n--- cut here: the limit of {limit} bytes was reached (max_log_bytes)\n".encode()
-    if size <= limit + len(note):
+    if size <= size_to_keep + len(note):
         return False
     # The job appends, so it goes on behind the note; what it writes there is cut the next time.
-    os.ftruncate(descriptor, limit)
+    os.ftruncate(descriptor, size_to_keep)
     os.write(descriptor, note)
     return True

@@ -28,7 +28,7 @@ def id_problem(job_id: str) -> str | None:
         )
     if job_id.endswith("."):
         return "an id must not end with a dot"
-    if job_id.split(".", maxsplit=1)[0].split("~", maxsplit=1)[0].lower() in _RESERVED:
+    if job_id.split(".", maxsplit=1)[0].lower() in _RESERVED:
         return "the part before the first dot is a reserved device name on Windows"
     return None
 

@@ -95,14 +95,14 @@ def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in processes if _is_running(process)]
 
 
-def ask_to_end(processes: list[psutil.Process]) -> None:
-    """Send each the terminate signal; on Windows, which has none, this ends them."""
-    _signal(processes, "terminate")
+def ask_to_end(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Send each the terminate signal (on Windows, which has none, this ends them); returns those that could be reached."""
+    return _signal(processes, "terminate")
 
 
-def kill(processes: list[psutil.Process]) -> None:
-    """End each at once."""
-    _signal(processes, "kill")
+def kill(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """End each at once; returns those that could be reached."""
+    return _signal(processes, "kill")
 
 
 def exit_reason(status: int) -> tuple[int | None, int | None]:
@@ -118,14 +118,17 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _signal(processes: list[psutil.Process], verb: str) -> None:
+def _signal(processes: list[psutil.Process], verb: str) -> list[psutil.Process]:
     import psutil
 
+    reached = []
     for process in processes:
         try:
             getattr(process, verb)()
-        except psutil.NoSuchProcess:
-            continue  # it ended by itself meanwhile
+        except psutil.Error:
+            continue  # it ended by itself meanwhile, or belongs to another user by now
+        reached.append(process)
+    return reached
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

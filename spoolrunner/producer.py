@@ -181,7 +181,7 @@ def _make(
     if problem:
         raise JobFormatError("id", f"{job_id!r}: {problem}")
     raw: dict[str, Any] = {"job": path, "method": name, "params": _plain(params)}
-    seconds = delay.total_seconds() if isinstance(delay, timedelta) else _duration(delay)
+    seconds = _duration(delay.total_seconds() if isinstance(delay, timedelta) else delay)
     if seconds:
         if next_run_at is not None:
             raise JobFormatError("delay", "give either delay or next_run_at")

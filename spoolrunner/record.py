@@ -16,6 +16,8 @@ from spoolrunner.retry import Decision, Policy, decide
 from spoolrunner.states import Outcome, State, Verdict
 
 _TRIM_BYTES = document.MAX_BYTES // 2
+_SHORT_BYTES = 200
+_CUT = "\n  … cut …\n".encode()
 _REPLACED = ("delay", "next_run_at", "retries", "attempts", "result")
 """What a record takes out of a document, to be set anew or gone."""
 
@@ -35,14 +37,16 @@ def duration(made: dict[str, Any]) -> float | None:
 
 
 def error(kind: str, message: str, traceback: str = "") -> dict[str, str]:
-    """An error for an attempt, its traceback cut in the middle of its text to the limit: both ends tell the most."""
-    limit = document.MAX_TRACEBACK_CHARS
-    if len(traceback) > limit:
-        note = "\n  … cut …\n"
-        half = (limit - len(note)) // 2
-        traceback = traceback[:half] + note + traceback[-half:]
-    clean = {"type": kind, "message": message[:limit], "traceback": traceback}
-    return {key: text.encode("utf-8", "backslashreplace").decode() for key, text in clean.items() if text}
+    """An error for an attempt; its texts are cut to the limit in the middle, since both ends tell the most."""
+    return {key: _cut(text) for key, text in {"type": kind, "message": message, "traceback": traceback}.items() if text}
+
+
+def _cut(text: str, limit: int = document.MAX_TRACEBACK_BYTES) -> str:
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) > limit:
+        half = (limit - len(_CUT)) // 2
+        data = data[:half] + _CUT + data[-half:]
+    return data.decode("utf-8", "ignore")
 
 
 def add(raw: dict[str, Any], made: dict[str, Any], policy: Policy, now: float) -> tuple[dict[str, Any], Decision]:
@@ -62,15 +66,18 @@ def commit(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool) ->
     """Make `changed` the content of running/ID.json, durably. The caller holds the job's lock."""
     data = document.encode(changed)
     if len(data) > _TRIM_BYTES:
-        data = document.encode(_without_old_tracebacks(changed))
+        data = document.encode(_shortened(changed))
     durable.replace_content(layout.stage(), layout.job(State.RUNNING, job_id), data, fsync)
 
 
-def _without_old_tracebacks(changed: dict[str, Any]) -> dict[str, Any]:
-    """A history that outgrows what may be read loses the tracebacks of its older attempts, never an attempt."""
+def _shortened(changed: dict[str, Any]) -> dict[str, Any]:
+    """A history that outgrows what may be read keeps every attempt; the older ones lose the text of their errors."""
     *old, last = changed["attempts"]
     slim = []
     for made in old:
         fault = made.get("error")
-        slim.append({**made, "error": {**fault, "traceback": "(dropped)"}} if fault and "traceback" in fault else made)
+        if fault:
+            short = {key: _cut(str(text), _SHORT_BYTES) for key, text in fault.items()}
+            made = {**made, "error": {**short, "traceback": "(dropped)"}}  # noqa: PLW2901 -- the same attempt, shorter
+        slim.append(made)
     return {**changed, "attempts": [*slim, last]}

@@ -98,10 +98,13 @@ class CurrentJob:
         if now - self._reported < 0.1 and fraction < 1:
             return
         self._reported = now
-        said = {"fraction": min(1.0, max(0.0, float(fraction))), "text": str(text)[:500]}
-        path = self._layout.progress(self.id)
-        with open(path, "wb") as stream:
-            stream.write(orjson.dumps(said))
+        clean = str(text)[:500].encode("utf-8", "backslashreplace").decode()
+        said = {"fraction": min(1.0, max(0.0, float(fraction))), "text": clean}
+        try:
+            with open(self._layout.progress(self.id), "wb") as stream:
+                stream.write(orjson.dumps(said))
+        except OSError as error:
+            _say(f"progress could not be told: {error}")  # no reason for the job to fail
 
 
 _current: CurrentJob | None = None
@@ -207,9 +210,9 @@ def _attempt(
         if hasattr(result, "__await__"):
             result = _run_coroutine(result)
     except SystemExit as error:
-        return _exited(error), policy
+        return _exited(error, _stopped(deadline)), policy
     except BaseException as error:
-        return _raised(error, deadline, _current.cancel_requested), policy
+        return _raised(error, _stopped(deadline)), policy
     if _current._saw_cancel:  # noqa: SLF001 -- the class is this module's own
         return _Ending(Outcome.CANCELLED), policy
     return _Ending(Outcome.SUCCEEDED, result=_kept(result), exit_status=0), policy
@@ -238,25 +241,35 @@ def _run_coroutine(awaitable: Any) -> Any:
     return asyncio.run(finish())
 
 
-def _exited(error: SystemExit) -> _Ending:
+def _stopped(deadline: float) -> Outcome | None:
+    """What a failure is due to when it came after a cancel was asked for, or after the deadline."""
+    if _current is not None and _current.cancel_requested:
+        return Outcome.CANCELLED
+    return Outcome.TIMED_OUT if clock.SYSTEM.wall() >= deadline else None
+
+
+def _exited(error: SystemExit, stopped: Outcome | None) -> _Ending:
     if error.code is None or error.code == 0:
-        return _Ending(Outcome.SUCCEEDED, exit_status=0)
+        cancelled = stopped is Outcome.CANCELLED
+        return _Ending(Outcome.CANCELLED if cancelled else Outcome.SUCCEEDED, exit_status=0)
     status = error.code if isinstance(error.code, int) else 1
-    return _Ending(Outcome.FAILED, record.error("SystemExit", str(error.code)), exit_status=status)
+    return _Ending(stopped or Outcome.FAILED, record.error("SystemExit", _text(error)), exit_status=status)
 
 
-def _raised(error: BaseException, deadline: float, cancelled: bool) -> _Ending:
+def _raised(error: BaseException, stopped: Outcome | None) -> _Ending:
     text = "".join(traceback.format_exception(type(error), error, _from_job_on(error.__traceback__)))
     _flush_output()
     _say("the attempt failed\n" + text.rstrip())
-    outcome = Outcome.FAILED
-    if cancelled:
-        outcome = Outcome.CANCELLED
-    elif clock.SYSTEM.wall() >= deadline:
-        outcome = Outcome.TIMED_OUT
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return _Ending(outcome, record.error(name, str(error), text))
+    return _Ending(stopped or Outcome.FAILED, record.error(name, _text(error), text))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as another:
+        return f"(its text cannot be had: {type(another).__name__})"
 
 
 def _from_job_on(trace: TracebackType | None) -> TracebackType | None:

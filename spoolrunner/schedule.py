@@ -84,7 +84,7 @@ class Schedule:
 
     def _key(self, waiting: Waiting) -> tuple[float, float]:
         if self._aging:
-            return waiting.due_at - waiting.priority * self._aging, 0.0
+            return waiting.due_at - waiting.priority * self._aging, waiting.due_at
         return -float(waiting.priority), waiting.due_at
 
     def _ripen(self, now: float) -> None:

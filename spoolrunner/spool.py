@@ -17,7 +17,7 @@ import orjson
 
 from spoolrunner import clock, document, durable
 from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
-from spoolrunner.layout import FOLDERS, Layout, is_job_name, numbered
+from spoolrunner.layout import FOLDERS, Layout, id_problem, is_job_name, numbered
 from spoolrunner.states import MOVES, Outcome, State
 
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -188,7 +188,7 @@ class Spool:
                 name = numbered(name)
                 continue
             self.explain(name, outcome, what, where, now)
-            if outcome is Outcome.CANCELLED:
+            if id_problem(job_id) is None:
                 durable.unlink(self.layout.cancel(job_id))
             try:
                 durable.rename(self.layout.job(source, job_id), self.layout.job(State.FAILED, name))

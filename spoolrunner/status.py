@@ -36,10 +36,10 @@ class StatusFile:
     def write(self, status: dict[str, Any]) -> None:
         """Write it, whenever the last time was."""
         self._next = self._clock.monotonic() + PERIOD
-        self._written = status
-        self._late = False
         data = orjson.dumps({**status, "updated_at": format_time(self._clock.wall())}, option=orjson.OPT_INDENT_2)
         durable.replace_content(self._layout.stage(), self._layout.status, data + b"\n", False)
+        self._written = status
+        self._late = False
 
     def next_write_in(self) -> float:
         """Seconds until a status that came too soon may be written."""

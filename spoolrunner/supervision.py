@@ -110,7 +110,8 @@ class Supervision:
 
     def is_over(self, attempt: RunningAttempt) -> bool:
         """Whether it may be settled: the process is gone and, if we ended it, nothing of its tree is left."""
-        return attempt.has_exited and (attempt.ending is None or self._executor.is_gone(attempt.key))
+        ending = attempt.ending
+        return attempt.has_exited and (ending is None or (ending.terminated and self._executor.is_gone(attempt.key)))
 
     def step(self) -> list[RunningAttempt]:
         """Do what is due: end what outlived its timeout, terminate, kill. Returns the attempts that have just timed out."""
@@ -146,9 +147,10 @@ class Supervision:
 
     def _step_ending(self, attempt: RunningAttempt, now: float) -> None:
         ending = attempt.ending
-        if ending is None or (attempt.has_exited and not ending.terminated):
+        if ending is None:
             return
-        if not ending.terminated and now >= ending.terminate_at:
+        # A process that went by itself when it was asked leaves its tree to us at once.
+        if not ending.terminated and (now >= ending.terminate_at or attempt.has_exited):
             ending.terminated = True
             self._executor.ask_to_end(attempt.key)
         if ending.terminated and now >= (ending.killed_at + 1.0 if ending.killed_at else ending.kill_at):

@@ -68,6 +68,7 @@ class LocalExecutor:
         self._report = report
         self._pids: dict[AttemptKey, int] = {}
         self._ending: dict[AttemptKey, list[psutil.Process]] = {}
+        self._exited: set[AttemptKey] = set()
 
     def adopt(self, key: AttemptKey, pid: int) -> None:
         """Watch over an attempt that another executor started."""
@@ -78,7 +79,9 @@ class LocalExecutor:
         """Report when `wait`, which returns the process's status, comes back."""
 
         def until_gone() -> None:
-            self._report(Exited(key, pid, wait()))
+            status = wait()
+            self._exited.add(key)
+            self._report(Exited(key, pid, status))
 
         threading.Thread(target=until_gone, name=f"wait-{pid}", daemon=True).start()
 
@@ -88,11 +91,11 @@ class LocalExecutor:
 
     def ask_to_end(self, key: AttemptKey) -> None:
         """Send its process tree the terminate signal."""
-        processes.ask_to_end(self._tree(key))
+        self._ending[key] = processes.ask_to_end(self._tree(key))
 
     def kill(self, key: AttemptKey) -> None:
         """End its process tree at once."""
-        processes.kill(self._tree(key))
+        self._ending[key] = processes.kill(self._tree(key))
 
     def is_gone(self, key: AttemptKey) -> bool:
         """Whether nothing is left of a tree that was asked to end or killed."""
@@ -102,6 +105,7 @@ class LocalExecutor:
         """The attempt is settled."""
         self._pids.pop(key, None)
         self._ending.pop(key, None)
+        self._exited.discard(key)
 
     def close(self) -> None:
         """Give up what starting needs. What runs, runs on."""
@@ -110,5 +114,6 @@ class LocalExecutor:
         """What belongs to it now, and what did when it was last asked to end: a child may have left the tree meanwhile."""
         now = processes.tree(self._pids[key], self.mark(key))
         earlier = [process for process in self._ending.get(key, []) if process not in now]
-        self._ending[key] = processes.still_running(now + earlier)
-        return self._ending[key]
+        tree = processes.still_running(now + earlier)
+        # Its own pid may mean another process by now.
+        return [process for process in tree if process.pid != self._pids[key]] if key in self._exited else tree

@@ -1,0 +1,116 @@
+"""The folder control/: what people ask for by making files, by hand or by command."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from spoolrunner import control
+from spoolrunner.control import LEAVE_RUNNING, Requests
+
+
+def touch(spool, name: str, text: str = "") -> None:
+    with open(os.path.join(spool.layout.control, name), "w", encoding="ascii") as stream:
+        stream.write(text)
+
+
+def test_nothing(spool) -> None:
+    """An empty folder asks for nothing."""
+    assert control.read(spool.layout) == Requests(False, None, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "requests"),
+    [
+        ("pause", "", Requests(True, None, [])),
+        ("pause", "anything", Requests(True, None, [])),
+        ("stop", "", Requests(False, "", [])),
+        ("stop", "\n", Requests(False, "", [])),
+        ("stop", "please", Requests(False, "", [])),
+        ("stop", "leave-running", Requests(False, LEAVE_RUNNING, [])),
+        ("stop", "leave-running\n", Requests(False, LEAVE_RUNNING, [])),
+        ("cancel-x", "", Requests(False, None, ["x"])),
+        ("cancel-cancel-x", "", Requests(False, None, ["cancel-x"])),
+        ("cancel-", "", Requests(False, None, [])),
+        ("cancel", "", Requests(False, None, [])),
+        ("paused", "", Requests(False, None, [])),
+        (".pause.swp", "", Requests(False, None, [])),
+        ("Stop", "", Requests(False, None, [])),
+    ],
+)
+def test_read(spool, name, text, requests) -> None:
+    """A file made by hand asks for what its name says, and a name that means nothing is left alone."""
+    touch(spool, name, text)
+    assert control.read(spool.layout) == requests
+    assert os.listdir(spool.layout.control) == [name]
+
+
+def test_read_of_several(spool) -> None:
+    """All requests are read at once, the cancels in order."""
+    for name in ("pause", "stop", *(f"cancel-{job_id}" for job_id in "hcafgbed")):
+        touch(spool, name)
+    assert control.read(spool.layout) == Requests(True, "", list("abcdefgh"))
+
+
+def test_a_stop_that_is_taken_back(spool, monkeypatch) -> None:
+    """A stop that a person takes back while it is read asks for nothing."""
+    touch(spool, "stop")
+    real = os.scandir
+
+    def race(path):
+        entries = list(real(path))
+        os.unlink(spool.layout.stop)
+        return _Closing(entries)
+
+    monkeypatch.setattr(os, "scandir", race)
+    assert control.read(spool.layout).stop is None
+
+
+class _Closing(list):
+    def __enter__(self):
+        return iter(self)
+
+    def __exit__(self, *error) -> None: ...
+
+
+@pytest.mark.parametrize(("leave_running", "stop"), [(True, LEAVE_RUNNING), (False, "")])
+def test_request_stop(spool, leave_running, stop) -> None:
+    """The command asks for what a file made by hand asks for, and clearing it tells whether it was there."""
+    control.request_stop(spool.layout, leave_running)
+    assert control.read(spool.layout) == Requests(False, stop, [])
+    assert control.clear_stop(spool.layout) is True
+    assert control.clear_stop(spool.layout) is False
+    assert control.read(spool.layout) == Requests(False, None, [])
+
+
+def test_asking_twice_to_stop(spool) -> None:
+    """Asked twice, a stop is still a stop."""
+    control.request_stop(spool.layout, leave_running=False)
+    control.request_stop(spool.layout, leave_running=False)
+    assert control.read(spool.layout).stop == ""
+
+
+def test_asking_twice_to_leave_running(spool) -> None:
+    """Asked twice to stop and leave the jobs running, the dispatcher leaves them running."""
+    control.request_stop(spool.layout, leave_running=True)
+    control.request_stop(spool.layout, leave_running=True)
+    assert control.read(spool.layout).stop == LEAVE_RUNNING
+
+
+def test_request_cancel(spool) -> None:
+    """A job is asked to be cancelled by an empty file of its name; asking twice is asking once."""
+    control.request_cancel(spool.layout, "x")
+    control.request_cancel(spool.layout, "x")
+    assert control.read(spool.layout).cancels == ["x"]
+    assert os.path.getsize(spool.layout.cancel("x")) == 0
+
+
+def test_pause_and_resume(spool) -> None:
+    """A pause lasts until it is taken back, which tells whether there was one."""
+    control.pause(spool.layout)
+    control.pause(spool.layout)
+    assert control.read(spool.layout).pause is True
+    assert control.resume(spool.layout) is True
+    assert control.resume(spool.layout) is False
+    assert control.read(spool.layout).pause is False

@@ -1,0 +1,290 @@
+"""Changes that reach the disk whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import time
+
+import pytest
+
+from spoolrunner import durable
+
+posix = pytest.mark.skipif(os.name == "nt", reason="POSIX permissions and folder syncs")
+
+
+@pytest.fixture
+def paths(tmp_path) -> tuple[str, str]:
+    """A staged path and a target."""
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "pending").mkdir()
+    return str(tmp_path / "tmp" / "staged"), str(tmp_path / "pending" / "target")
+
+
+@pytest.fixture
+def calls(monkeypatch) -> list[str]:
+    """The order in which files are written, synced and renamed."""
+    seen: list[str] = []
+    sync, replace, rename = os.fsync, os.replace, durable.rename
+
+    def note(word, call):
+        def noted(*args):
+            seen.append(word(*args) if callable(word) else word)
+            return call(*args)
+
+        return noted
+
+    def kind(descriptor: int) -> str:
+        return "fsync folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "fsync file"
+
+    monkeypatch.setattr(os, "fsync", note(kind, sync))
+    monkeypatch.setattr(os, "replace", note("rename", replace))
+    monkeypatch.setattr(durable, "rename", note("rename", rename))
+    return seen
+
+
+def write(path: str, data: bytes = b"old") -> None:
+    with open(path, "wb") as stream:
+        stream.write(data)
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def failing(code: int):
+    def fail(*args):
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+@pytest.mark.parametrize("call", [durable.replace_content, durable.publish])
+@posix
+def test_order(paths, calls, call) -> None:
+    """A file is synced before it is renamed, and its folder after."""
+    call(*paths, b"new", True)
+    assert calls == ["fsync file", "rename", "fsync folder"]
+    assert read(paths[1]) == b"new"
+    assert not os.path.exists(paths[0])
+
+
+@pytest.mark.parametrize("call", [durable.replace_content, durable.publish])
+def test_without_sync(paths, calls, call) -> None:
+    """Without fsync nothing is synced, and the file is there all the same."""
+    call(*paths, b"new", False)
+    assert calls == ["rename"]
+    assert read(paths[1]) == b"new"
+
+
+def test_replace_content_replaces(paths) -> None:
+    """replace_content puts new content in the place of the old, in a new file."""
+    write(paths[1])
+    before = os.stat(paths[1]).st_ino
+    durable.replace_content(*paths, b"new", True)
+    assert read(paths[1]) == b"new"
+    assert os.stat(paths[1]).st_ino != before
+
+
+def test_publish_refuses_a_taken_name(paths) -> None:
+    """Publishing leaves a file of that name as it is, and no staged file behind."""
+    write(paths[1])
+    with pytest.raises(FileExistsError):
+        durable.publish(*paths, b"new", True)
+    assert read(paths[1]) == b"old"
+    assert not os.path.exists(paths[0])
+
+
+@pytest.mark.parametrize("fsync", [True, False])
+def test_write_new(paths, fsync) -> None:
+    """write_new writes all of it, however large, for its owner alone."""
+    data = os.urandom(3 << 20)
+    durable.write_new(paths[0], data, fsync)
+    assert read(paths[0]) == data
+    if os.name != "nt":
+        assert stat.S_IMODE(os.stat(paths[0]).st_mode) == 0o600
+
+
+def test_write_new_in_pieces(paths, monkeypatch) -> None:
+    """A system that takes only part of what is written gets the rest."""
+    whole = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: whole(descriptor, data[:3]))
+    durable.write_new(paths[0], b"0123456789", False)
+    assert read(paths[0]) == b"0123456789"
+
+
+def test_write_new_refuses_what_is_there(paths) -> None:
+    """write_new never writes into a file that is there, nor removes it."""
+    write(paths[0])
+    with pytest.raises(FileExistsError):
+        durable.write_new(paths[0], b"new", False)
+    assert read(paths[0]) == b"old"
+
+
+@posix
+def test_write_new_follows_no_link(paths, tmp_path) -> None:
+    """write_new does not write through a symbolic link, not even one that leads nowhere."""
+    os.symlink(tmp_path / "elsewhere", paths[0])
+    with pytest.raises(FileExistsError):
+        durable.write_new(paths[0], b"new", False)
+    assert not os.path.exists(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("call", [durable.replace_content, durable.publish])
+@pytest.mark.parametrize(("name", "code"), [("fsync", errno.EIO), ("write", errno.ENOSPC)])
+def test_a_failure_leaves_all_as_it_was(paths, monkeypatch, call, name, code) -> None:
+    """When the disk refuses, the error is raised, the target is untouched and no staged file is left."""
+    if call is durable.replace_content:
+        write(paths[1])
+    monkeypatch.setattr(os, name, failing(code))
+    with pytest.raises(OSError, match=os.strerror(code)):
+        call(*paths, b"new", True)
+    monkeypatch.undo()
+    assert not os.path.exists(paths[0])
+    assert os.path.exists(paths[1]) == (call is durable.replace_content)
+
+
+def test_a_failed_sync_is_not_tried_again(paths, monkeypatch) -> None:
+    """After a failed fsync the file is thrown away: its second sync would say done."""
+    synced: list[int] = []
+
+    def fail(descriptor: int) -> None:
+        synced.append(descriptor)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        durable.write_new(paths[0], b"new", True)
+    assert len(synced) == 1
+
+
+def test_replace_content_that_cannot_rename(paths) -> None:
+    """When the rename fails no staged file is left."""
+    os.mkdir(paths[1])
+    with pytest.raises(OSError, match=r"."):
+        durable.replace_content(*paths, b"new", False)
+    assert not os.path.exists(paths[0])
+
+
+@pytest.fixture(params=["exclusive", "checked"])
+def rename(request, monkeypatch):
+    """Renaming as the system offers it, and where the system offers nothing."""
+    if request.param == "checked":
+        monkeypatch.setattr(sys, "platform", "linux")
+        monkeypatch.setattr(durable, "_exclusive", failing(errno.ENOSYS))
+        monkeypatch.setattr(durable, "_unchecked", set())
+    return durable.rename
+
+
+@pytest.mark.parametrize("make", [write, os.mkdir])
+def test_rename_never_overwrites(paths, rename, make) -> None:
+    """A rename refuses a target that is there, be it a file or a folder, and moves nothing."""
+    source, target = paths
+    write(source, b"new")
+    make(target)
+    with pytest.raises(FileExistsError):
+        rename(source, target)
+    assert read(source) == b"new"
+
+
+@posix
+def test_rename_never_overwrites_a_dangling_link(paths, rename) -> None:
+    """A rename refuses a target that is a link to nothing."""
+    write(paths[0])
+    os.symlink("nowhere", paths[1])
+    with pytest.raises(FileExistsError):
+        rename(*paths)
+    assert os.path.islink(paths[1])
+
+
+def test_rename(paths, rename) -> None:
+    """A rename moves the very file, names with spaces and bytes beyond ASCII included."""
+    source, target = paths[0] + " é", paths[1] + " ü"
+    write(source, b"new")
+    before = os.stat(source).st_ino
+    rename(source, target)
+    assert (read(target), os.stat(target).st_ino) == (b"new", before)
+    assert not os.path.exists(source)
+
+
+def test_rename_of_nothing(paths, rename) -> None:
+    """A rename of a file that is gone is a FileNotFoundError that names it."""
+    with pytest.raises(FileNotFoundError) as caught:
+        rename(*paths)
+    assert caught.value.filename == paths[0]
+
+
+def test_unchecked_folders(paths, monkeypatch) -> None:
+    """Where only a check guards a rename, the folder is known afterwards."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(durable, "_exclusive", failing(errno.EINVAL))
+    monkeypatch.setattr(durable, "_unchecked", set())
+    write(paths[0])
+    durable.rename(*paths)
+    assert durable.unchecked_folders() == {os.path.dirname(paths[1])}
+
+
+def test_rename_does_not_fall_back_on_a_real_error(paths, monkeypatch) -> None:
+    """An error of the disk is raised, and no other way to rename is tried."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(durable, "_exclusive", failing(errno.EIO))
+    write(paths[0])
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        durable.rename(*paths)
+    assert os.path.exists(paths[0])
+
+
+def test_unlink(paths) -> None:
+    """Removing a file tells whether the file was there."""
+    write(paths[0])
+    assert durable.unlink(paths[0]) is True
+    assert durable.unlink(paths[0]) is False
+
+
+class SharingViolationError(PermissionError):
+    def __init__(self, winerror: int) -> None:
+        super().__init__(errno.EACCES, "in use")
+        self.winerror = winerror
+
+
+@pytest.mark.parametrize("winerror", [5, 32, 33])
+def test_patience_with_an_open_file(paths, monkeypatch, clock, winerror) -> None:
+    """On Windows a file that another program holds open is tried again until it lets go."""
+    monkeypatch.setattr(time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(time, "sleep", clock.sleep)
+    tries: list[str] = []
+
+    def held_twice(path: str) -> None:
+        tries.append(path)
+        if len(tries) < 3:
+            raise SharingViolationError(winerror)
+
+    monkeypatch.setattr(os, "unlink", held_twice)
+    assert durable.unlink("x") is True
+    assert tries == ["x"] * 3
+
+
+def test_patience_ends(monkeypatch, clock) -> None:
+    """A file that stays open is given up after about two seconds."""
+    monkeypatch.setattr(time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(time, "sleep", clock.sleep)
+    began = clock.monotonic()
+
+    def held(path: str) -> None:
+        raise SharingViolationError(32)
+
+    monkeypatch.setattr(os, "unlink", held)
+    with pytest.raises(SharingViolationError):
+        durable.unlink("x")
+    assert 2.0 <= clock.monotonic() - began < 2.2
+
+
+def test_no_patience_with_other_errors(monkeypatch) -> None:
+    """An error that waiting does not mend is raised at once."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("waited"))
+    monkeypatch.setattr(os, "unlink", failing(errno.EROFS))
+    with pytest.raises(OSError, match=os.strerror(errno.EROFS)):
+        durable.unlink("x")

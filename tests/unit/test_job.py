@@ -1,0 +1,251 @@
+"""The job document: its fields, their limits, when it is due, and its schema."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spoolrunner import job
+from spoolrunner.errors import JobFormatError
+
+LEAST = {"job": "app.Report", "method": "build"}
+ATTEMPT = {"number": 1, "outcome": "failed", "verdict": "retry"}
+MOMENT = "2026-11-23T17:45:01Z"
+WALL = datetime(2026, 11, 23, 17, 45, 1, tzinfo=UTC).timestamp()
+FIELDS = {
+    "job", "method", "params", "priority", "delay", "next_run_at", "max_retries", "timeout", "expires_at", "meta",
+    "created_at", "attempts", "retries", "result",
+}  # fmt: skip
+
+
+def fault_of(**keys) -> JobFormatError:
+    """The error that a document with these keys is refused with."""
+    with pytest.raises(JobFormatError) as caught:
+        job.check({**LEAST, **keys})
+    return caught.value
+
+
+def test_defaults() -> None:
+    """Only job and method are needed; params are an empty array, and nothing else is set."""
+    checked, raw = job.parse(orjson.dumps(LEAST))
+    assert raw == LEAST
+    assert (checked.job, checked.method, checked.params, checked.meta, checked.attempts) == (
+        *LEAST.values(),
+        [],
+        {},
+        [],
+    )
+    for name in ("priority", "delay", "next_run_at", "max_retries", "timeout", "expires_at", "retries", "result"):
+        assert getattr(checked, name) is None
+
+
+def test_raw_form_is_kept() -> None:
+    """Free data and params come out of parse untouched."""
+    document = {**LEAST, "params": {"a": [1, {"b": None}]}, "meta": {"ticket": "x", "deep": [{}]}}
+    checked, raw = job.parse(orjson.dumps(document))
+    assert raw == document
+    assert (checked.params, checked.meta) == (document["params"], document["meta"])
+
+
+@pytest.mark.parametrize("missing", ["job", "method"])
+def test_required_keys(missing) -> None:
+    """A document without job or method is refused, naming the one that is missing."""
+    with pytest.raises(JobFormatError) as caught:
+        job.check({key: value for key, value in LEAST.items() if key != missing})
+    assert (caught.value.key, caught.value.problem) == (missing, "missing; it is required")
+
+
+@pytest.mark.parametrize(
+    ("key", "suggestion"),
+    [("prioritty", "priority"), ("param", "params"), ("next_run", "next_run_at"), ("max_retry", "max_retries")],
+)
+def test_unknown_key_with_a_near_one(key, suggestion) -> None:
+    """A mistyped key is refused with the one that was probably meant."""
+    fault = fault_of(**{key: 1})
+    assert (fault.key, fault.problem) == (key, f"unknown key (did you mean {suggestion!r}?)")
+
+
+def test_unknown_key_like_none() -> None:
+    """A key that resembles none is refused without a guess."""
+    fault = fault_of(zzz=1)
+    assert str(fault) == "zzz: unknown key"
+
+
+def test_all_faults_at_once() -> None:
+    """Every faulty key is named in one error, the unknown ones first."""
+    with pytest.raises(JobFormatError) as caught:
+        job.check({"methd": "x", "job": 1, "priority": "high"})
+    assert caught.value.key == "methd"
+    for part in ("unknown key (did you mean 'method'?)", "job: expected `str`", "method: missing", "priority: "):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("job", ""),
+        ("job", 5),
+        ("job", "x" * 501),
+        ("method", None),
+        ("method", ""),
+        ("params", "x"),
+        ("params", None),
+        ("params", 1),
+        ("priority", 1001),
+        ("priority", -1001),
+        ("priority", 1.5),
+        ("priority", "1"),
+        ("priority", True),
+        ("delay", -1),
+        ("delay", "5 minutes"),
+        ("delay", "5m\n"),
+        ("delay", "3651d"),
+        ("delay", True),
+        ("timeout", 0),
+        ("timeout", "0s"),
+        ("timeout", -1),
+        ("timeout", "1y"),
+        ("max_retries", -1),
+        ("max_retries", 1_000_001),
+        ("max_retries", 2.5),
+        ("next_run_at", "tomorrow"),
+        ("next_run_at", 1_800_000_000),
+        ("next_run_at", "2026-11-23T17:45:01"),
+        ("next_run_at", "2026-11-23"),
+        ("expires_at", "2026-11-23T17:45:01"),
+        ("created_at", "x"),
+        ("meta", []),
+        ("meta", None),
+        ("attempts", {}),
+        ("attempts", None),
+        ("retries", -1),
+    ],
+)
+def test_wrong_values(key, value) -> None:
+    """A value of the wrong kind or beyond its limit is refused under its key."""
+    assert fault_of(**{key: value}).key == key
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("priority", 1000),
+        ("priority", -1000),
+        ("delay", 0),
+        ("delay", "3650d"),
+        ("timeout", 0.1),
+        ("timeout", "90s"),
+        ("max_retries", 0),
+        ("max_retries", 1_000_000),
+        ("next_run_at", MOMENT),
+        ("expires_at", "2026-11-23T17:45:01.5+01:00"),
+        ("params", {}),
+        ("params", [1, "a", None]),
+        ("job", "x" * 500),
+        ("result", {"a": [1]}),
+    ],
+)
+def test_right_values(key, value) -> None:
+    """A value at its limit, or in any of its notations, is taken."""
+    job.check({**LEAST, key: value})
+
+
+@pytest.mark.parametrize(
+    ("attempt", "where"),
+    [
+        ({**ATTEMPT, "number": 2}, "attempts[0].number"),
+        ({**ATTEMPT, "number": 0}, "attempts[0].number"),
+        ({**ATTEMPT, "outcome": "exploded"}, "attempts[0].outcome"),
+        ({**ATTEMPT, "verdict": "maybe"}, "attempts[0].verdict"),
+        ({"number": 1, "outcome": "failed"}, "attempts[0]"),
+        ({**ATTEMPT, "ended": MOMENT}, "attempts[0]"),
+        ({**ATTEMPT, "error": {"message": "no type"}}, "attempts[0].error"),
+        ({**ATTEMPT, "started_at": "x"}, "attempts[0].started_at"),
+    ],
+)
+def test_wrong_attempts(attempt, where) -> None:
+    """A history that the runner would not have written is refused with the place in it."""
+    assert fault_of(attempts=[attempt]).key == where
+
+
+def test_attempts_count_without_a_gap() -> None:
+    """Attempts are numbered from 1 without a gap."""
+    second = {**ATTEMPT, "number": 2}
+    assert len(job.check({**LEAST, "attempts": [ATTEMPT, second]}).attempts) == 2
+    assert fault_of(attempts=[ATTEMPT, {**ATTEMPT, "number": 3}]).key == "attempts[1].number"
+
+
+def test_a_whole_attempt() -> None:
+    """Every fact that the design names of an attempt has its place."""
+    whole = {
+        **ATTEMPT,
+        "started_at": MOMENT,
+        "ended_at": MOMENT,
+        "exit_status": 1,
+        "signal": 9,
+        "error": {"type": "ValueError", "message": "m", "traceback": "t"},
+        "pid": 5,
+        "host": "h",
+        "max_rss_kib": 1,
+        "cpu_s": 0.5,
+    }
+    assert job.check({**LEAST, "attempts": [whole]}).attempts[0].signal == 9
+
+
+JSON = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(allow_nan=False), st.text(max_size=8)
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    max_leaves=6,
+)
+TIMES = st.sampled_from([MOMENT, "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-02-30T00:00:00Z"])
+KEYS = st.one_of(st.sampled_from(sorted(FIELDS)), st.text(max_size=6))
+
+
+@given(st.dictionaries(KEYS, st.one_of(JSON, TIMES), max_size=6))
+def test_check_never_surprises(keys) -> None:
+    """Any object is a checked document that has a due time, or a JobFormatError."""
+    try:
+        checked = job.check({**LEAST, **keys})
+    except JobFormatError:
+        return
+    assert isinstance(job.due_at(checked, WALL, WALL), float)
+
+
+@pytest.mark.parametrize(
+    ("keys", "mtime", "due"),
+    [
+        ({}, WALL - 5, WALL - 5),
+        ({}, WALL + 50, WALL),
+        ({"delay": "5m"}, WALL - 5, WALL + 295),
+        ({"delay": 0}, WALL - 5, WALL - 5),
+        ({"next_run_at": MOMENT}, 0, WALL),
+        ({"next_run_at": "2026-11-23T18:45:01+01:00"}, 0, WALL),
+        ({"next_run_at": "2020-01-01T00:00:00Z"}, WALL, datetime(2020, 1, 1, tzinfo=UTC).timestamp()),
+    ],
+)
+def test_due_at(keys, mtime, due) -> None:
+    """A job is due at its next_run_at, or its delay after the file's mtime, or since its mtime but never later than now."""
+    assert job.due_at(job.check({**LEAST, **keys}), mtime, WALL) == due
+
+
+def test_due_at_with_both() -> None:
+    """A job with a delay and a next_run_at waits for the later of the two, since it may run before neither."""
+    assert job.due_at(job.check({**LEAST, "next_run_at": MOMENT, "delay": "1h"}), WALL, WALL) == WALL + 3600
+
+
+def test_schema() -> None:
+    """The schema is JSON, requires job and method, has every field of the design, and allows no other."""
+    made = job.schema()
+    shape = made["$defs"]["Document"]
+    assert made["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert made["$ref"] == "#/$defs/Document"
+    assert set(shape["properties"]) == FIELDS
+    assert shape["required"] == ["job", "method"]
+    assert shape["additionalProperties"] is False
+    assert orjson.loads(orjson.dumps(made)) == made

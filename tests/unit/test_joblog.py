@@ -1,0 +1,153 @@
+"""A job's own log: the line that begins an attempt, the limit on its size, and no file for silence."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spoolrunner import joblog
+
+posix = pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege on Windows")
+LIMIT = 1000
+STARTED = "2026-11-23T17:45:01.000000Z"
+HEADER = f"--- attempt 1 · {STARTED} · pid 7\n".encode()
+
+
+@pytest.fixture
+def path(tmp_path) -> str:
+    return str(tmp_path / "x.log")
+
+
+def begin(path: str, output: bytes = b"", number: int = 1) -> None:
+    """An attempt that prints `output`."""
+    descriptor = joblog.begin(path, number, STARTED, 7, LIMIT)
+    os.write(descriptor, output)
+    os.close(descriptor)
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def test_begin(path) -> None:
+    """An attempt begins with a line that names its number, its start and its process; output goes below."""
+    begin(path, b"hello\n")
+    begin(path, b"again\n", 2)
+    assert read(path) == HEADER + b"hello\n" + HEADER.replace(b"attempt 1", b"attempt 2") + b"again\n"
+
+
+@posix
+def test_begin_is_private_and_follows_no_link(path, tmp_path) -> None:
+    """A log is its owner's alone, and a link in its place is refused."""
+    begin(path)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    os.symlink(tmp_path / "elsewhere", path + "2")
+    with pytest.raises(OSError, match=r"."):
+        joblog.begin(path + "2", 1, STARTED, 7, LIMIT)
+    assert not os.path.exists(tmp_path / "elsewhere")
+
+
+def test_begin_makes_room(path) -> None:
+    """Earlier output that fills more than half of the limit is cut to half, so that the next attempt has room."""
+    begin(path, b"x" * (LIMIT - 100))
+    begin(path, b"new\n", 2)
+    text = read(path)
+    assert text.startswith(HEADER + b"xxx")
+    assert text.endswith(b"pid 7\nnew\n")
+    assert text.index(b"--- cut here") == LIMIT // 2 + 1
+    assert len(text) < LIMIT
+
+
+@pytest.mark.parametrize("size", [0, 10, LIMIT])
+def test_cut_leaves_what_is_within_the_limit(path, size) -> None:
+    """A log within the limit is left as it is."""
+    with open(path, "wb") as stream:
+        stream.write(b"x" * size)
+    assert joblog.cut(path, LIMIT) is False
+    assert read(path) == b"x" * size
+
+
+def test_cut(path) -> None:
+    """A log beyond the limit is cut there, with a note that says so."""
+    with open(path, "wb") as stream:
+        stream.write(b"x" * (5 * LIMIT))
+    assert joblog.cut(path, LIMIT) is True
+    assert read(path) == b"x" * LIMIT + b"\n--- cut here: the limit of 1000 bytes was reached (max_log_bytes)\n"
+
+
+def test_cut_while_the_job_writes_on(path) -> None:
+    """A job that writes on does so behind the note, and its log is cut again and again to the same size."""
+    descriptor = joblog.begin(path, 1, STARTED, 7, LIMIT)
+    sizes = set()
+    for _ in range(3):
+        os.write(descriptor, b"y" * 2 * LIMIT)
+        assert joblog.cut(path, LIMIT) is True
+        sizes.add(len(read(path)))
+    os.write(descriptor, b"last words")
+    os.close(descriptor)
+    assert len(sizes) == 1
+    assert read(path).endswith(b"(max_log_bytes)\nlast words")
+
+
+def test_nothing_there(path) -> None:
+    """A log that is not there is neither cut nor made."""
+    assert joblog.cut(path, LIMIT) is False
+    joblog.tidy(path)
+    assert not os.path.exists(path)
+
+
+@posix
+def test_a_log_that_the_job_replaced(path, tmp_path) -> None:
+    """What a job put in the place of its log is not followed, cut or removed."""
+    (tmp_path / "precious").write_bytes(HEADER + b"x" * 5 * LIMIT)
+    os.symlink(tmp_path / "precious", path)
+    assert joblog.cut(path, LIMIT) is False
+    joblog.tidy(path)
+    assert os.path.islink(path)
+    assert len(read(path)) > 5 * LIMIT
+
+
+def test_tidy_of_a_silent_job(path) -> None:
+    """A job that printed nothing leaves no log."""
+    begin(path)
+    joblog.tidy(path)
+    assert not os.path.exists(path)
+
+
+def test_tidy_of_a_silent_attempt(path) -> None:
+    """An attempt that printed nothing leaves no line after the output of an earlier one."""
+    begin(path, b"hello\n")
+    begin(path, number=2)
+    joblog.tidy(path)
+    assert read(path) == HEADER + b"hello\n"
+
+
+@given(st.binary(min_size=1, max_size=600).filter(lambda output: b"--- attempt" not in output))
+def test_tidy_keeps_what_was_printed(output) -> None:
+    """Whatever an attempt printed stays as it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "x.log")
+        begin(path, output)
+        joblog.tidy(path)
+        assert read(path) == HEADER + output
+
+
+def test_tidy_keeps_a_line_that_looks_like_a_header() -> None:
+    """A job's own last line that begins like the header is output as any other."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "x.log")
+        begin(path, b"--- attempt to connect failed\n")
+        joblog.tidy(path)
+        assert read(path) == HEADER + b"--- attempt to connect failed\n"
+
+
+def test_begin_names_the_limit(path) -> None:
+    """The note of a cut names max_log_bytes as it is, also where only half of it was kept."""
+    begin(path, b"x" * LIMIT)
+    begin(path, number=2)
+    assert b"the limit of 1000 bytes" in read(path)

@@ -1,0 +1,215 @@
+"""Processes: which one is it, does it live, what belongs to it, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from spoolrunner import processes
+
+posix = pytest.mark.skipif(os.name == "nt", reason="POSIX sessions and signals")
+BOOT = processes.boot_id()
+READY = "print('ready', flush=True)\n"
+WAITS = READY + "import sys; sys.stdin.read()\n"
+WITH_A_CHILD_THAT_ENDS = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", ""])
+print(child.pid, flush=True)
+child.wait()
+"""
+WITH_CHILDREN = """
+import os, subprocess, sys
+command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+same = subprocess.Popen(command, stdin=sys.stdin)
+own = subprocess.Popen(command, stdin=sys.stdin, start_new_session=True)
+print(same.pid, own.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+class Program:
+    """A Python program that runs until its standard input is closed; its first line of output says that it runs."""
+
+    def __init__(self, source: str = WAITS, **options) -> None:
+        command = [sys.executable, "-c", source]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
+        assert self.process.stdout is not None
+        self.said = self.process.stdout.readline().split()
+        self.pid = self.process.pid
+
+    def end(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.kill()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def program():
+    """Start programs; they are ended after the test."""
+    made: list[Program] = []
+
+    def start(source: str = WAITS, **options) -> Program:
+        made.append(Program(source, **options))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.end()
+
+
+def test_boot_id() -> None:
+    """The boot has one name as long as the machine runs."""
+    assert processes.boot_id() == BOOT
+    if sys.platform == "linux":
+        assert len(BOOT) == 8
+
+
+def test_a_process_has_one_start() -> None:
+    """The start of a process is the same word whenever it is asked for."""
+    mine = processes.started(os.getpid(), BOOT)
+    assert mine
+    assert processes.started(os.getpid(), BOOT) == mine
+    assert processes.lives(os.getpid(), mine, BOOT)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's start times repeat after a restart")
+def test_a_start_belongs_to_a_boot() -> None:
+    """The same process after a restart of the machine would be another."""
+    mine = processes.started(os.getpid(), BOOT)
+    assert mine
+    assert not processes.lives(os.getpid(), mine, "another")
+
+
+@pytest.mark.parametrize("start", ["", "1-x", "0"])
+def test_a_pid_that_was_used_again(start) -> None:
+    """A process of the same pid with another start is another process."""
+    assert not processes.lives(os.getpid(), start, BOOT)
+
+
+def test_a_process_that_is_gone(program) -> None:
+    """A process that ended and was reaped is gone."""
+    one = program()
+    start = processes.started(one.pid, BOOT)
+    assert start
+    assert processes.lives(one.pid, start, BOOT)
+    one.end()
+    assert processes.started(one.pid, BOOT) is None
+    assert not processes.lives(one.pid, start, BOOT)
+    processes.wait(one.pid)
+
+
+@posix
+def test_a_process_that_waits_to_be_reaped(program) -> None:
+    """A process that is dead, but whose parent did not ask yet, is gone too."""
+    one = program()
+    os.kill(one.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
+    assert processes.started(one.pid, BOOT) is None
+    assert processes.still_running([psutil.Process(one.pid)]) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the name of a process is set through /proc")
+def test_a_process_with_an_odd_name(program) -> None:
+    """A name with brackets and spaces does not confuse the reading of the start."""
+    plain = program()
+    odd = program("open('/proc/self/comm', 'w').write(') S 1 (x')\n" + WAITS)
+    for one in (plain, odd):
+        start = processes.started(one.pid, BOOT)
+        assert start is not None
+        assert start.partition("-")[0].isdigit()
+
+
+def pids(found) -> set[int]:
+    return {process.pid for process in found}
+
+
+@posix
+def test_tree(program) -> None:
+    """A tree is the process, its children and those of its children that left its session; a stranger is not in it."""
+    leader = program(WITH_CHILDREN, start_new_session=True)
+    stranger = program()
+    found = pids(processes.tree(leader.pid, "no mark"))
+    assert found == {leader.pid, *map(int, leader.said)}
+    assert stranger.pid not in found
+
+
+@posix
+def test_tree_of_a_dead_leader(program) -> None:
+    """When the leader is gone, those of its session are still found; and the others by their mark."""
+    leader = program(WITH_CHILDREN, start_new_session=True, env={**os.environ, processes.MARK: "spool:x:1"})
+    same, own = map(int, leader.said)
+    os.kill(leader.pid, signal.SIGKILL)
+    leader.process.wait(10)
+    assert pids(processes.tree(leader.pid, "another mark")) == {same}
+    assert pids(processes.tree(leader.pid, "spool:x:1")) == {same, own}
+
+
+@posix
+def test_tree_never_holds_the_asker() -> None:
+    """Whoever asks is never in the tree, not even in one's own session."""
+    assert os.getpid() not in pids(processes.tree(os.getsid(0), "no mark"))
+
+
+@posix
+@pytest.mark.parametrize(("end", "number"), [(processes.ask_to_end, signal.SIGTERM), (processes.kill, signal.SIGKILL)])
+def test_ending(program, end, number) -> None:
+    """Asked to end a process gets SIGTERM, killed it gets SIGKILL; one that is gone already is passed over."""
+    gone, one = program(), program()
+    found = [psutil.Process(gone.pid), psutil.Process(one.pid)]
+    gone.end()
+    end(found)
+    assert one.process.wait(10) == -number
+    assert processes.still_running(found) == []
+
+
+class OfAnotherUser:
+    pid = 5
+
+    def terminate(self) -> None:
+        raise psutil.AccessDenied(self.pid)
+
+    kill = terminate
+
+
+@pytest.mark.parametrize("end", [processes.ask_to_end, processes.kill])
+def test_ending_a_process_of_another_user(end) -> None:
+    """A process that we may not signal is passed over, as one that is gone."""
+    end([OfAnotherUser()])
+
+
+def test_wait_for_a_process_that_is_no_child(program) -> None:
+    """Waiting returns when the process is gone, though it need not be a child of ours."""
+    parent = program(WITH_A_CHILD_THAT_ENDS)
+    child = int(parent.said[0])
+    processes.wait(child)
+    assert processes.started(child, BOOT) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(0, (0, None)), (3, (3, None)), (-9, (None, 9)), (0xC0000005, (0xC0000005, None))]
+)
+def test_exit_reason(status, reason) -> None:
+    """A negative return code is a signal, any other an exit status."""
+    assert processes.exit_reason(status) == reason
+
+
+@pytest.mark.parametrize(("number", "name"), [(int(signal.SIGTERM), "SIGTERM"), (12345, "signal 12345")])
+def test_signal_name(number, name) -> None:
+    """A signal is called by its name, and by its number when it has none."""
+    assert processes.signal_name(number) == name
+
+
+def test_holders(program, tmp_path) -> None:
+    """The holders of a file are the other processes that have it open."""
+    path = str(tmp_path / "held")
+    holder = program(f"held = open({path!r}, 'w')\n" + WAITS)
+    with open(path, "rb"):
+        assert pids(processes.holders(path)) == {holder.pid}

@@ -1,0 +1,415 @@
+"""Enqueueing from Python: what becomes of the arguments, and what is refused before anything is published."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+import sys
+from collections import OrderedDict
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import orjson
+import pytest
+
+import spoolrunner
+from spoolrunner import clock as clock_module
+from spoolrunner import durable, producer
+from spoolrunner.config import VARIABLE
+from spoolrunner.errors import ConfigError, DuplicateJobError, JobFormatError, NotAllowedError
+from spoolrunner.layout import Layout, id_problem
+from spoolrunner.producer import Job, enqueue, enqueue_many, names_of
+from spoolrunner.states import State
+
+HERE = __name__
+NOW = "2027-01-15T08:00:00.000000Z"
+JOBS = {"app.Report": ["build"], f"{HERE}.Report": ["build", "static", "of_class"], HERE: ["work"]}
+
+
+def work() -> None: ...
+
+
+class Report:
+    def build(self) -> None: ...
+
+    @staticmethod
+    def static() -> None: ...
+
+    @classmethod
+    def of_class(cls) -> None: ...
+
+
+class Monthly(Report): ...
+
+
+hidden = Report
+
+
+class Renamed:
+    def build(self) -> None: ...
+
+
+RealRenamed, Renamed = Renamed, Report
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path, monkeypatch, clock) -> str:
+    """The path of the configuration that is found; time stands still."""
+    path = tmp_path / "config.json"
+    path.write_bytes(orjson.dumps({"allowed_jobs": JOBS, "max_retries_limit": 10, "timeout_limit": "1h"}))
+    monkeypatch.setenv(VARIABLE, str(path))
+    monkeypatch.setattr(clock_module, "SYSTEM", clock)
+    return str(path)
+
+
+@pytest.fixture
+def layout(tmp_path) -> Layout:
+    return Layout(str(tmp_path / "spool"))
+
+
+def document(**arguments) -> dict:
+    """The document that these arguments of `enqueue` become."""
+    raw = enqueue("app.Report", "build", **arguments).read()
+    assert raw is not None
+    return raw
+
+
+def pending(layout: Layout) -> list[str]:
+    return sorted(os.listdir(layout.pending)) if os.path.isdir(layout.pending) else []
+
+
+def test_the_least(layout) -> None:
+    """A job without options is its names, empty params and the time, in pending/ of a spool that is made if need be."""
+    job = enqueue("app.Report", "build")
+    assert job.root == layout.root
+    assert job.state == "pending"
+    assert job.read() == {"job": "app.Report", "method": "build", "params": [], "created_at": NOW}
+    assert pending(layout) == [f"{job.id}.json"]
+    assert os.listdir(layout.tmp) == []
+
+
+def test_everything() -> None:
+    """Every option lands in its field of the document."""
+    assert document(
+        params={"a": [1, None]},
+        delay="5m",
+        priority=-3,
+        max_retries=0,
+        timeout="90s",
+        expires_at="2027-02-01T00:00:00Z",
+        meta={"ticket": 7},
+    ) == {
+        "job": "app.Report",
+        "method": "build",
+        "params": {"a": [1, None]},
+        "next_run_at": "2027-01-15T08:05:00.000000Z",
+        "priority": -3,
+        "max_retries": 0,
+        "timeout": "90s",
+        "expires_at": "2027-02-01T00:00:00Z",
+        "meta": {"ticket": 7},
+        "created_at": NOW,
+    }
+
+
+@pytest.mark.parametrize(
+    ("delay", "due"),
+    [
+        (0, None),
+        ("0s", None),
+        (90, "2027-01-15T08:01:30.000000Z"),
+        (0.5, "2027-01-15T08:00:00.500000Z"),
+        ("1h", "2027-01-15T09:00:00.000000Z"),
+        (timedelta(minutes=2), "2027-01-15T08:02:00.000000Z"),
+        (timedelta(0), None),
+    ],
+)
+def test_delay(delay, due) -> None:
+    """A delay becomes the time before which the job does not run."""
+    made = document(delay=delay)
+    assert made.get("next_run_at") == due
+    assert "delay" not in made
+
+
+@pytest.mark.parametrize("delay", [-1, "5", "soon", None, True, [], timedelta])
+def test_a_delay_that_is_none(layout, delay) -> None:
+    """A delay that is no duration is refused."""
+    with pytest.raises(JobFormatError) as caught:
+        enqueue("app.Report", "build", delay=delay)
+    assert caught.value.key == "delay"
+    assert pending(layout) == []
+
+
+@pytest.mark.parametrize(
+    "delay", [timedelta(seconds=-1), timedelta(days=3651), timedelta(days=3_000_000), 10**400], ids="abcd"
+)
+def test_a_delay_out_of_range(delay) -> None:
+    """A delay that is negative or longer than ten years is refused in every notation."""
+    try:
+        enqueue("app.Report", "build", delay=delay)
+    except JobFormatError as error:
+        key = error.key
+    except (ValueError, OverflowError):
+        key = "a surprise"
+    else:
+        key = "none"
+    assert key == "delay"
+
+
+@pytest.mark.parametrize("key", ["next_run_at", "expires_at"])
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        ("2027-02-01T00:00:00+01:00", "2027-02-01T00:00:00+01:00"),
+        (datetime(2027, 2, 1, tzinfo=UTC), "2027-02-01T00:00:00.000000Z"),
+        (datetime(2027, 2, 1, 2, tzinfo=timezone(timedelta(hours=2))), "2027-02-01T00:00:00.000000Z"),
+    ],
+)
+def test_moments(key, moment, text) -> None:
+    """A time is a text with an offset, or a datetime with a time zone."""
+    assert document(**{key: moment})[key] == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        ({"next_run_at": datetime(2027, 2, 1)}, "next_run_at"),  # noqa: DTZ001 -- that it has no zone is the point
+        ({"next_run_at": "2027-02-01T00:00:00"}, "next_run_at"),
+        ({"next_run_at": date(2027, 2, 1)}, "next_run_at"),
+        ({"expires_at": "tomorrow"}, "expires_at"),
+        ({"delay": 5, "next_run_at": NOW}, "delay"),
+        ({"priority": 1001}, "priority"),
+        ({"priority": "high"}, "priority"),
+        ({"max_retries": -1}, "max_retries"),
+        ({"max_retries": 11}, "max_retries"),
+        ({"timeout": 0}, "timeout"),
+        ({"timeout": "2h"}, "timeout"),
+        ({"params": "text"}, "params"),
+        ({"params": b"bytes"}, "params"),
+        ({"params": 5}, "params"),
+        ({"params": None}, "params"),
+        ({"params": [datetime(2027, 2, 1, tzinfo=UTC)]}, "params[0]"),
+        ({"params": {"a": {1: 2}}}, "params.a"),
+        ({"params": [2**64]}, "params[0]"),
+        ({"params": [float("nan")]}, "params[0]"),
+        ({"params": ["\ud800"]}, "params[0]"),
+        ({"params": ["x" * (1 << 20)]}, ""),
+        ({"meta": {"a": {1}}}, "meta.a"),
+        ({"id": ""}, "id"),
+        ({"id": "bad name"}, "id"),
+        ({"id": "../x"}, "id"),
+        ({"id": "con"}, "id"),
+        ({"id": "x."}, "id"),
+    ],
+)
+def test_a_value_that_no_job_file_may_hold(layout, arguments, key) -> None:
+    """A value that the dispatcher would refuse is refused here, under its key, and nothing is published."""
+    with pytest.raises(JobFormatError) as caught:
+        enqueue("app.Report", "build", **arguments)
+    assert caught.value.key == key
+    assert pending(layout) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "kept"),
+    [
+        ([1, 2], [1, 2]),
+        ((1, (2, 3)), [1, [2, 3]]),
+        (range(2), [0, 1]),
+        ({"a": 1}, {"a": 1}),
+        (OrderedDict(a=1), {"a": 1}),
+    ],
+)
+def test_params(params, kept) -> None:
+    """A sequence is params by position, and a mapping is params by name."""
+    assert document(params=params)["params"] == kept
+
+
+@pytest.mark.parametrize(("job", "method"), [("app.Report", "send"), ("app.Mail", "build"), ("os", "system")])
+def test_what_is_not_allowed(layout, job, method) -> None:
+    """A job that is not in allowed_jobs is refused here already."""
+    with pytest.raises(NotAllowedError):
+        enqueue(job, method)
+    assert pending(layout) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (("app.Report", "build"), ("app.Report", "build")),
+        ((Report, "build"), (f"{HERE}.Report", "build")),
+        ((Report.build,), (f"{HERE}.Report", "build")),
+        ((Report().build,), (f"{HERE}.Report", "build")),
+        ((Report.static,), (f"{HERE}.Report", "static")),
+        ((Report.of_class,), (f"{HERE}.Report", "of_class")),
+        ((Monthly.of_class,), (f"{HERE}.Report", "of_class")),
+        ((work,), (HERE, "work")),
+    ],
+)
+def test_names(given, names) -> None:
+    """A class, a function and a method are named as the whitelist spells them."""
+    assert names_of(*given, *([None] if len(given) == 1 else [])) == names
+    raw = enqueue(*given).read()
+    assert raw is not None
+    assert (raw["job"], raw["method"]) == names
+
+
+def local() -> object:
+    def inner() -> None: ...
+
+    return inner
+
+
+class Main:
+    __module__ = "__main__"
+
+
+@pytest.mark.parametrize(
+    ("job", "method", "key", "problem"),
+    [
+        ("app.Report", None, "method", "missing"),
+        (Report, None, "method", "missing; name a method of Report"),
+        (work, "work", "method", "must be left out"),
+        (lambda: None, None, "job", "a lambda has no name"),
+        (local(), None, "job", "is defined inside a function"),
+        (Main, "build", "job", "is defined in the main program"),
+        (RealRenamed, "build", "job", "does not lead to the object given"),
+        (RealRenamed.build, None, "job", "does not lead to the object given"),
+        (5, None, "job", "int is no dotted path, class, function or method"),
+        (functools.partial(work), None, "job", "partial is no dotted path"),
+        (len, None, "job", "is no dotted path"),
+    ],
+)
+def test_objects_that_cannot_be_found_again(job, method, key, problem) -> None:
+    """An object that the job's process could not find by its name is refused, and it is said why."""
+    with pytest.raises(JobFormatError) as caught:
+        names_of(job, method)
+    assert caught.value.key == key
+    assert problem in caught.value.problem
+
+
+def test_a_chosen_id(layout) -> None:
+    """A job may be given its id, once."""
+    assert enqueue("app.Report", "build", id="x").id == "x"
+    with pytest.raises(DuplicateJobError) as caught:
+        enqueue("app.Report", "build", id="x")
+    assert caught.value.job_id == "x"
+    assert pending(layout) == ["x.json"]
+
+
+def test_made_ids(clock) -> None:
+    """A made id can be read, is fit, sorts by time and is not made twice."""
+    ids = []
+    for _ in range(50):
+        ids.append(enqueue("app.Report", "build").id)
+        clock.advance(0.001)
+    assert re.fullmatch(r"20270115-080000-000000-[0-9a-f]{6}", ids[0])
+    assert sorted(ids) == ids
+    assert len({producer._new_id(clock.wall()) for _ in range(50)}) == 50
+    assert not [job_id for job_id in ids if id_problem(job_id)]
+
+
+def test_enqueue_many(layout, monkeypatch) -> None:
+    """A batch is published in its order, with one sync of the folder."""
+    synced: list[str] = []
+    monkeypatch.setattr(durable, "sync_folder", synced.append)
+    batch = [{"job": "app.Report", "method": "build", "id": name, "priority": 1} for name in "cab"]
+    jobs = enqueue_many(batch)
+    assert [job.id for job in jobs] == ["c", "a", "b"]
+    assert pending(layout) == ["a.json", "b.json", "c.json"]
+    assert synced == [layout.pending]
+
+
+def test_enqueue_many_of_none(layout) -> None:
+    """An empty batch publishes nothing."""
+    assert enqueue_many([]) == []
+    assert pending(layout) == []
+
+
+@pytest.mark.parametrize(
+    ("second", "error"),
+    [
+        ({"job": "app.Report", "method": "build", "priority": 5000}, JobFormatError),
+        ({"job": "app.Report", "method": "build", "prio": 5}, JobFormatError),
+        ({"job": "app.Report", "method": "shred"}, NotAllowedError),
+        ({"job": "app.Report", "method": "build", "id": "x"}, JobFormatError),
+    ],
+)
+def test_enqueue_many_checks_first(layout, second, error) -> None:
+    """One fault in a batch, and nothing of it is published."""
+    with pytest.raises(error):
+        enqueue_many([{"job": "app.Report", "method": "build", "id": "x"}, second])
+    assert pending(layout) == []
+
+
+def test_where_it_lies(layout) -> None:
+    """A job tells the folder its file lies in now, and reads its document there."""
+    job = enqueue("app.Report", "build", id="x")
+    previous = State.PENDING
+    for state in (State.RUNNING, State.DONE, State.FAILED):
+        os.rename(layout.job(previous, "x"), layout.job(state, "x"))
+        assert (job.state, (job.read() or {})["job"]) == (state.value, "app.Report")
+        previous = state
+    os.unlink(layout.job(previous, "x"))
+    assert (job.state, job.read()) == (None, None)
+
+
+def test_where_it_lies_while_it_moves(layout, monkeypatch) -> None:
+    """A job that moves backwards, behind the back of the one who looks, is found all the same."""
+    job = enqueue("app.Report", "build", id="x")
+    os.rename(layout.job(State.PENDING, "x"), layout.job(State.FAILED, "x"))
+    real, moved = Layout.job, []
+
+    def race(self, state: State, job_id: str) -> str:
+        path = real(self, state, job_id)
+        if state is State.RUNNING and not moved:
+            moved.append(os.rename(real(self, State.FAILED, "x"), real(self, State.PENDING, "x")))
+        return path
+
+    monkeypatch.setattr(Layout, "job", race)
+    assert job.state == "pending"
+
+
+def test_the_configuration_is_read_again_when_it_changes(settings) -> None:
+    """A change of config.json counts for the next job."""
+    enqueue("app.Report", "build")
+    with open(settings, "wb") as stream:
+        stream.write(orjson.dumps({"allowed_jobs": {"app.Mail": ["send"]}}))
+    with pytest.raises(NotAllowedError):
+        enqueue("app.Report", "build")
+    enqueue("app.Mail", "send")
+
+
+def test_the_configuration_that_is_named(tmp_path) -> None:
+    """The configuration named in the call comes before the one that would be found."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "c.json").write_bytes(orjson.dumps({"allowed_jobs": {"app.Mail": ["send"]}}))
+    job = enqueue("app.Mail", "send", config=str(other / "c.json"))
+    assert job.root == str(other / "spool")
+    with pytest.raises(ConfigError):
+        enqueue("app.Mail", "send", config=str(other / "nowhere.json"))
+
+
+def test_a_job_is_a_value() -> None:
+    """Two jobs of one id and one spool are equal."""
+    assert Job("x", "/spool") == Job("x", "/spool")
+
+
+def test_the_package_gives_what_it_names() -> None:
+    """Everything the package names can be had from it, and nothing else."""
+    assert {name for name in spoolrunner.__all__ if not hasattr(spoolrunner, name)} == set()
+    assert spoolrunner.enqueue is enqueue
+    assert set(spoolrunner.__all__) <= set(dir(spoolrunner))
+    with pytest.raises(AttributeError, match="no attribute 'Dispatcher'"):
+        _ = spoolrunner.Dispatcher
+
+
+@pytest.mark.parametrize("statement", ["import spoolrunner", "from spoolrunner import enqueue, current_job"])
+def test_importing_costs_little(statement) -> None:
+    """A program that enqueues loads neither watchdog, filelock, psutil and rich nor the dispatcher."""
+    heavy = ("watchdog", "filelock", "psutil", "rich", "spoolrunner.dispatcher", "spoolrunner.executors")
+    program = f"{statement}\nimport sys\nprint(*[name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -1,0 +1,220 @@
+"""The record of an attempt: its shape, what it changes in the document, and how it is committed."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spoolrunner import document, job, record
+from spoolrunner.retry import Policy
+from spoolrunner.states import Outcome, State, Verdict
+
+NOW = 1_800_000_000.0
+STARTED = "2027-01-15T07:59:00.000000Z"
+ENDED = "2027-01-15T08:00:00.000000Z"
+POLICY = Policy(max_retries=1, retry_interval=10.0, retry_jitter=0.0)
+RAW = {
+    "job": "app.Report",
+    "method": "build",
+    "params": {"a": [1]},
+    "priority": 3,
+    "delay": "5m",
+    "next_run_at": STARTED,
+    "expires_at": ENDED,
+    "meta": {"ticket": 7},
+    "created_at": STARTED,
+    "retries": 0,
+    "result": "old",
+}
+RUNNER_FIELDS = {"attempts", "retries", "result", "next_run_at", "delay"}
+
+
+def made(outcome: Outcome = Outcome.FAILED, number: int = 1, **facts):
+    return record.attempt(number, outcome, STARTED, NOW, **facts)
+
+
+def test_attempt() -> None:
+    """An attempt has its number, outcome, times and host, and those facts that are known."""
+    assert made(Outcome.CRASHED, 2, pid=7, signal=None, exit_status=0, cpu_s=0.0) == {
+        "number": 2,
+        "outcome": "crashed",
+        "started_at": STARTED,
+        "ended_at": ENDED,
+        "host": socket.gethostname(),
+        "pid": 7,
+        "exit_status": 0,
+        "cpu_s": 0.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [
+        ({"started_at": STARTED, "ended_at": ENDED}, 60.0),
+        ({"started_at": ENDED, "ended_at": STARTED}, 0.0),
+        ({"started_at": STARTED}, None),
+        ({"started_at": "", "ended_at": ENDED}, None),
+        ({}, None),
+    ],
+)
+def test_duration(times, seconds) -> None:
+    """The duration is the time between start and end, never negative, and unknown when one of them is."""
+    assert record.duration(times) == seconds
+
+
+@pytest.mark.parametrize(
+    ("outcome", "earlier", "verdict", "retries"),
+    [
+        (Outcome.SUCCEEDED, 0, "done", 0),
+        (Outcome.FAILED, 0, "retry", 1),
+        (Outcome.FAILED, 1, "failed", 1),
+        (Outcome.CRASHED, 1, "failed", 1),
+        (Outcome.CANCELLED, 0, "failed", 0),
+    ],
+)
+def test_add(outcome, earlier, verdict, retries) -> None:
+    """The attempt is added with its verdict; the producer's fields stay, and those of the runner are set anew."""
+    attempts = [{**made(number=number + 1), "verdict": "retry"} for number in range(earlier)]
+    raw = {**RAW, "attempts": attempts}
+    before = orjson.dumps(raw)
+    changed, decision = record.add(raw, made(outcome, earlier + 1), POLICY, NOW)
+    assert orjson.dumps(raw) == before
+    assert changed["attempts"] == [*attempts, {**made(outcome, earlier + 1), "verdict": verdict}]
+    assert {key: value for key, value in changed.items() if key not in RUNNER_FIELDS} == {
+        key: value for key, value in RAW.items() if key not in RUNNER_FIELDS
+    }
+    assert changed["retries"] == decision.retries == retries
+    assert "delay" not in changed
+    assert "result" not in changed
+    assert changed.get("next_run_at") == ("2027-01-15T08:00:10.000000Z" if verdict == "retry" else None)
+
+
+@given(
+    st.sampled_from([outcome for outcome in Outcome if outcome is not Outcome.EXPIRED]),
+    st.text(),
+    st.text(),
+    st.floats(0, 1e6),
+)
+def test_a_record_is_a_legal_document(outcome, message, traceback, cpu) -> None:
+    """Whatever a job raised, its record is a document that is read again."""
+    facts = {"error": record.error("ValueError", message, traceback), "cpu_s": cpu, "pid": 5, "signal": 9}
+    changed, decision = record.add(RAW, made(outcome, **facts), POLICY, NOW)
+    checked, raw = job.parse(document.encode(changed))
+    assert raw == changed
+    assert checked.attempts[0].verdict is decision.verdict
+
+
+@given(
+    st.text(st.characters(exclude_categories=()), max_size=50),
+    st.text(st.characters(exclude_categories=()), max_size=50),
+)
+def test_error_is_always_utf_8(message, traceback) -> None:
+    """An error can be written whatever characters it holds, lone surrogates included."""
+    made_ = record.error("ValueError", message, traceback)
+    orjson.dumps(made_)
+    assert made_["type"] == "ValueError"
+    assert ("message" in made_, "traceback" in made_) == (bool(message), bool(traceback))
+
+
+def test_error_is_cut() -> None:
+    """A long traceback keeps both its ends, and so does a long message."""
+    limit = document.MAX_TRACEBACK_BYTES
+    text = "begin" + "x" * limit + "end"
+    cut = record.error("ValueError", text, text)
+    assert len(cut["traceback"]) <= limit
+    assert cut["traceback"].startswith("begin")
+    assert cut["traceback"].endswith("end")
+    assert "… cut …" in cut["traceback"]
+    assert cut["message"] == cut["traceback"]
+    assert record.error("E", "", "x" * limit)["traceback"] == "x" * limit
+
+
+def test_error_is_cut_in_bytes() -> None:
+    """A traceback takes at most 16 KiB, whatever its characters."""
+    assert len(record.error("ValueError", "", "𝄞" * 20_000)["traceback"].encode()) <= 16 << 10
+
+
+@pytest.fixture
+def running(spool, drop):
+    """The path of a job in running/."""
+    return drop(State.RUNNING, "x", RAW)
+
+
+def test_commit(spool, running) -> None:
+    """A commit replaces the running file by a new one that holds the record, and leaves nothing in tmp/."""
+    before = os.stat(running).st_ino
+    changed, _ = record.add(RAW, made(), POLICY, NOW)
+    record.commit(spool.layout, "x", changed, fsync=True)
+    with open(running, "rb") as stream:
+        assert document.decode(stream.read()) == changed
+    assert os.stat(running).st_ino != before
+    assert os.listdir(spool.layout.tmp) == []
+
+
+def test_commit_that_fails(spool, running, monkeypatch) -> None:
+    """When the disk refuses, the running file is as it was, and nothing is left in tmp/."""
+    with open(running, "rb") as stream:
+        before = stream.read()
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        record.commit(spool.layout, "x", dict(RAW), fsync=True)
+    monkeypatch.undo()
+    with open(running, "rb") as stream:
+        assert stream.read() == before
+    assert os.listdir(spool.layout.tmp) == []
+
+
+def committed(spool, raw: dict) -> dict:
+    record.commit(spool.layout, "x", raw, fsync=False)
+    return job.parse(spool.read(State.RUNNING, "x").data)[1]
+
+
+def with_history(count: int, **error: str) -> dict:
+    attempts = [
+        {**made(number=number + 1, error={"type": "ValueError", **error}), "verdict": Verdict.RETRY.value}
+        for number in range(count)
+    ]
+    return {**RAW, "attempts": attempts}
+
+
+def test_a_long_history_keeps_every_attempt(spool, running) -> None:
+    """A history that outgrows its file loses the tracebacks of older attempts, and never an attempt."""
+    raw = with_history(300, message="m", traceback="t" * document.MAX_TRACEBACK_BYTES)
+    found = committed(spool, raw)["attempts"]
+    assert [attempt["number"] for attempt in found] == list(range(1, 301))
+    assert {attempt["error"]["traceback"] for attempt in found[:-1]} == {"(dropped)"}
+    assert found[-1] == raw["attempts"][-1]
+    assert all(attempt["error"]["message"] == "m" for attempt in found)
+
+
+def test_a_short_history_is_kept_whole(spool, running) -> None:
+    """A history that fits keeps all its tracebacks."""
+    raw = with_history(20, message="m", traceback="t" * document.MAX_TRACEBACK_BYTES)
+    assert committed(spool, raw) == raw
+
+
+def test_a_history_of_long_messages_can_be_read(spool, running) -> None:
+    """A history of long messages, too, is still readable after its record."""
+    raw = with_history(600, message="m" * document.MAX_TRACEBACK_BYTES)
+    assert len(committed(spool, raw)["attempts"]) == 600
+
+
+def test_a_deep_document_can_be_read_after_its_record(spool, running) -> None:
+    """Any document that a producer may publish can still be read after its record."""
+    params: list = [0] * 400_000
+    for _ in range(55):
+        params = [params]
+    published = orjson.dumps({"job": "app.Report", "method": "build", "params": params})
+    assert len(published) < document.MAX_PRODUCER_BYTES
+    _, raw = job.parse(published)
+    changed, _ = record.add(raw, made(), POLICY, NOW)
+    assert committed(spool, changed)["params"] == params

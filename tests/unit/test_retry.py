@@ -1,0 +1,153 @@
+"""Verdicts: what follows from an outcome under a policy."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spoolrunner.retry import Decision, Policy, decide, since_final
+from spoolrunner.states import MAX_INTERRUPTIONS, Outcome, Verdict
+
+NOW = 1_800_000_000.0
+PLAIN = Policy(max_retries=2, retry_interval=10.0, retry_backoff="fixed", retry_jitter=0.0)
+OF_A_START = [
+    Outcome.SUCCEEDED,
+    Outcome.FAILED,
+    Outcome.TIMED_OUT,
+    Outcome.CRASHED,
+    Outcome.INTERRUPTED,
+    Outcome.CANCELLED,
+]
+
+
+def history(*entries: tuple[Outcome, Verdict]) -> list[dict[str, str]]:
+    return [{"outcome": outcome.value, "verdict": verdict.value} for outcome, verdict in entries]
+
+
+FAILED = (Outcome.FAILED, Verdict.RETRY)
+STOPPED = (Outcome.INTERRUPTED, Verdict.RETRY)
+GIVEN_UP = (Outcome.FAILED, Verdict.FAILED)
+DONE = (Outcome.SUCCEEDED, Verdict.DONE)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "earlier", "decision"),
+    [
+        (Outcome.SUCCEEDED, [], Decision(Verdict.DONE, 0)),
+        (Outcome.SUCCEEDED, [FAILED], Decision(Verdict.DONE, 1)),
+        (Outcome.FAILED, [], Decision(Verdict.RETRY, 1, NOW + 10)),
+        (Outcome.FAILED, [FAILED], Decision(Verdict.RETRY, 2, NOW + 10)),
+        (Outcome.FAILED, [FAILED, FAILED], Decision(Verdict.FAILED, 2)),
+        (Outcome.TIMED_OUT, [], Decision(Verdict.RETRY, 1, NOW + 10)),
+        (Outcome.TIMED_OUT, [FAILED, FAILED], Decision(Verdict.FAILED, 2)),
+        (Outcome.CRASHED, [], Decision(Verdict.RETRY, 1, NOW + 10)),
+        (Outcome.CRASHED, [FAILED, FAILED], Decision(Verdict.FAILED, 2)),
+        (Outcome.CANCELLED, [], Decision(Verdict.FAILED, 0)),
+        (Outcome.REJECTED, [], Decision(Verdict.FAILED, 0)),
+        (Outcome.EXPIRED, [], Decision(Verdict.FAILED, 0)),
+        (Outcome.INTERRUPTED, [], Decision(Verdict.RETRY, 0, NOW)),
+        (Outcome.INTERRUPTED, [FAILED, FAILED], Decision(Verdict.RETRY, 2, NOW)),
+        (Outcome.INTERRUPTED, [STOPPED] * 4, Decision(Verdict.RETRY, 0, NOW)),
+        (Outcome.INTERRUPTED, [STOPPED] * 5, Decision(Verdict.RETRY, 1, NOW + 10)),
+        (Outcome.INTERRUPTED, [STOPPED] * 7, Decision(Verdict.FAILED, 2)),
+        (Outcome.FAILED, [STOPPED] * 5, Decision(Verdict.RETRY, 1, NOW + 10)),
+        (Outcome.FAILED, [FAILED, STOPPED, FAILED], Decision(Verdict.FAILED, 2)),
+        (Outcome.FAILED, [FAILED, FAILED, GIVEN_UP], Decision(Verdict.RETRY, 1, NOW + 10)),
+        (Outcome.FAILED, [DONE], Decision(Verdict.RETRY, 1, NOW + 10)),
+        (Outcome.INTERRUPTED, [*[STOPPED] * 5, GIVEN_UP], Decision(Verdict.RETRY, 0, NOW)),
+    ],
+)
+def test_decide(outcome, earlier, decision) -> None:
+    """A verdict follows from the outcome and the attempts since the last final verdict."""
+    assert decide(outcome, PLAIN, history(*earlier), NOW, 0.0) == decision
+
+
+def test_crash_that_is_not_to_be_retried() -> None:
+    """With on_crash "fail" a crash is final, and nothing but a crash."""
+    policy = PLAIN.override(on_crash="fail")
+    assert decide(Outcome.CRASHED, policy, [], NOW, 0.0).verdict is Verdict.FAILED
+    assert decide(Outcome.FAILED, policy, [], NOW, 0.0).verdict is Verdict.RETRY
+    assert decide(Outcome.TIMED_OUT, policy, [], NOW, 0.0).verdict is Verdict.RETRY
+
+
+@given(st.integers(0, 6), st.lists(st.sampled_from(OF_A_START), min_size=30, max_size=30), st.integers(0, 3))
+def test_starts_are_limited(max_retries, outcomes, by_hand) -> None:
+    """However its starts end, a job is started at most 1 + max_retries times, and five more for interruptions.
+
+    After a retry by hand the budget is fresh.
+    """
+    policy = PLAIN.override(max_retries=max_retries)
+    attempts = history(*[GIVEN_UP] * by_hand)
+    for outcome in outcomes:
+        decision = decide(outcome, policy, attempts, NOW, 0.5)
+        attempts += history((outcome, decision.verdict))
+        if decision.verdict is not Verdict.RETRY:
+            break
+        assert decision.next_run_at is not None
+        assert decision.next_run_at >= NOW
+    ours = attempts[by_hand:]
+    interrupted = sum(attempt["outcome"] == Outcome.INTERRUPTED for attempt in ours)
+    assert ours[-1]["verdict"] != Verdict.RETRY
+    assert len(ours) <= 1 + max_retries + min(interrupted, MAX_INTERRUPTIONS)
+
+
+@given(st.integers(0, 6), st.integers(0, MAX_INTERRUPTIONS))
+def test_no_start_is_withheld(max_retries, interruptions) -> None:
+    """A job that always fails gets every start it is entitled to, whatever interrupted it before."""
+    attempts = history(*[STOPPED] * interruptions)
+    starts = 0
+    verdict = Verdict.RETRY
+    while verdict is Verdict.RETRY:
+        verdict = decide(Outcome.FAILED, PLAIN.override(max_retries=max_retries), attempts, NOW, 0.0).verdict
+        attempts += history((Outcome.FAILED, verdict))
+        starts += 1
+    assert starts == 1 + max_retries
+
+
+@pytest.mark.parametrize(
+    ("backoff", "pauses"),
+    [("exponential", [10.0, 20.0, 40.0, 80.0, 100.0, 100.0]), ("fixed", [10.0] * 6)],
+)
+def test_pause(backoff, pauses) -> None:
+    """The pause is doubled with each retry if exponential, and stays the same if fixed; it never passes its maximum."""
+    policy = PLAIN.override(retry_backoff=backoff, retry_max_interval=100.0)
+    assert [policy.pause(retry, 0.0) for retry in range(1, 7)] == pauses
+
+
+@given(
+    st.integers(1, 1_000_000),
+    st.floats(0, 1, exclude_max=True),
+    st.floats(0, 1),
+    st.floats(0, 3650 * 86400),
+    st.sampled_from(["exponential", "fixed"]),
+)
+def test_jitter_only_shortens(retries, dice, jitter, interval, backoff) -> None:
+    """Jitter takes off at most its share, and the pause is between 0 and the maximum for any number of retries."""
+    policy = Policy(retry_interval=interval, retry_jitter=jitter, retry_backoff=backoff, retry_max_interval=1000.0)
+    whole, pause = policy.pause(retries, 0.0), policy.pause(retries, dice)
+    assert whole * (1 - jitter) * (1 - 1e-9) <= pause <= whole <= 1000.0
+
+
+def test_override() -> None:
+    """Only what is not None is overridden, and zero is something."""
+    assert PLAIN.override(max_retries=0, timeout=None, priority=None) == Policy(
+        max_retries=0, retry_interval=10.0, retry_backoff="fixed", retry_jitter=0.0
+    )
+    assert PLAIN.override(timeout=None) is PLAIN
+
+
+@pytest.mark.parametrize(
+    ("earlier", "counted"),
+    [
+        ([], 0),
+        ([FAILED, STOPPED], 2),
+        ([FAILED, GIVEN_UP], 0),
+        ([DONE, FAILED], 1),
+        ([GIVEN_UP, DONE, FAILED, FAILED], 2),
+    ],
+)
+def test_since_final(earlier, counted) -> None:
+    """The budget counts the attempts after the last final verdict."""
+    attempts = history(*earlier)
+    assert since_final(attempts) == attempts[len(attempts) - counted :]

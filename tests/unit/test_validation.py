@@ -1,0 +1,54 @@
+"""Faults of an object from outside, each under its key."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from spoolrunner.validation import Fault, faults
+
+
+class Inner(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+
+
+class Shape(msgspec.Struct, forbid_unknown_fields=True):
+    size: Annotated[int, Meta(ge=0)]
+    colour: str = "red"
+    parts: list[Inner] = []
+    inner: Inner | None = None
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        ({"size": 1}, []),
+        ({"size": 1, "colour": "blue", "parts": [{"name": "x"}]}, []),
+        ({}, [Fault("size", "missing; it is required")]),
+        ({"size": -1}, [Fault("size", "expected `int` >= 0")]),
+        ({"size": 1, "color": "x"}, [Fault("color", "unknown key (did you mean 'colour'?)")]),
+        ({"size": 1, "zzz": "x"}, [Fault("zzz", "unknown key")]),
+        ({"size": 1, "colour": None}, [Fault("colour", "expected `str`, got `null`")]),
+        ({"size": 1, "parts": [{"name": "x"}, {"name": 1}]}, [Fault("parts[1].name", "expected `str`, got `int`")]),
+        ({"size": 1, "inner": {"name": 1}}, [Fault("inner.name", "expected `str`, got `int`")]),
+        ({"size": 1, "inner": {}}, [Fault("inner", "object missing required field `name`")]),
+    ],
+)
+def test_faults(raw, found) -> None:
+    """Each fault is named by its path, and a right object has none."""
+    assert faults(raw, Shape) == found
+
+
+def test_every_fault() -> None:
+    """One fault does not hide another."""
+    found = faults({"colour": 1, "parts": {}, "x": 1}, Shape)
+    assert [fault.key for fault in found] == ["x", "size", "colour", "parts"]
+
+
+@pytest.mark.parametrize(("fault", "text"), [(Fault("a.b", "bad"), "a.b: bad"), (Fault("", "bad"), "bad")])
+def test_fault_as_text(fault, text) -> None:
+    """A fault reads as its key and its problem."""
+    assert str(fault) == text
