@@ -16,11 +16,11 @@ from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError, StartError
 from spoolrunner.events import Kind
 from spoolrunner.executors import AttemptKey, Executor, Exited
-from spoolrunner.intake import Candidate, Intake, policy_for
+from spoolrunner.intake import Candidate, Intake, Refusal, policy_for
 from spoolrunner.job import Document
 from spoolrunner.layout import id_problem
 from spoolrunner.locks import Marker
-from spoolrunner.recovery import Ended, Fate, Settled, Settler
+from spoolrunner.recovery import Boot, Ended, Fate, Settled, Settler
 from spoolrunner.reporter import Reporter
 from spoolrunner.retry import Policy, since_final
 from spoolrunner.spool import Spool
@@ -44,7 +44,7 @@ class Attempts:
         executor: Executor,
         reporter: Reporter,
         clock: Clock,
-        boot: str,
+        boot: Boot,
     ) -> None:
         self._config = config
         self._spool = spool
@@ -150,6 +150,21 @@ class Attempts:
         """Whether there is a file of that id in running/, ours or not."""
         return self._spool.exists(State.RUNNING, name)
 
+    def cancel_waiting(self, name: str) -> bool:
+        """Cancel a job that waits; False when it does not wait, or only a moment ago went on."""
+        candidate = self._intake.examine(name)
+        if candidate is None or not candidate.document.attempts or candidate.document.attempts[-1].verdict in FINAL:
+            return self._intake.cancel(name)
+        # It has run, and was to be tried again: that verdict is recorded anew as the final one, so that a retry by hand
+        # begins afresh, as after any other failure.
+        if not self._claim(candidate):
+            return False
+        settled = self._settler.give_up(name, "cancelled before it was tried again")
+        if settled is not None and settled.state is State.FAILED:
+            self._intake.forget(name)
+            self._reporter.refused(Refusal(settled.name, Outcome.CANCELLED, "cancelled before it was tried again"))
+        return settled is not None
+
     def cut_logs(self) -> None:
         """Hold the logs of running jobs to the limit; looks at each at most once a second."""
         now = self._clock.monotonic()
@@ -194,7 +209,8 @@ class Attempts:
         if lock is None:
             return False
         try:
-            lock.append(Marker(locks.CLAIM, number, candidate.signature.inode))
+            found = candidate.signature
+            lock.append(Marker(locks.CLAIM, number, found.inode, mtime_ns=found.mtime_ns))
         finally:
             lock.close()
         return True
@@ -294,7 +310,7 @@ class Attempts:
             return self._config.default_policy  # it left the whitelist while it ran; it still needs a verdict
 
     def _lives(self, marker: Marker) -> bool:
-        return processes.lives(marker.pid, marker.process_started, self._boot)
+        return processes.lives(marker.pid, marker.process_started, self._boot.id)
 
     @staticmethod
     def _starts(raw: dict[str, Any], policy: Policy) -> int:

@@ -22,6 +22,7 @@ from spoolrunner.events import Kind
 from spoolrunner.executors import Exited
 from spoolrunner.intake import Intake
 from spoolrunner.journal import Journal
+from spoolrunner.recovery import Boot
 from spoolrunner.reporter import Listener, Reporter
 from spoolrunner.runner import Settings
 from spoolrunner.schedule import Schedule
@@ -109,6 +110,7 @@ class Dispatcher:
         """Take the dispatcher's lock; False when we were asked to stop while waiting for it."""
         pid = os.getpid()
         me = {"pid": pid, "start": processes.started(pid, self._boot), "host": processes.host()}
+        me["boot"] = self._boot
         me["since"] = format_time(self._clock.wall())
         while not self._lock.acquire(me):
             if not standby:
@@ -144,9 +146,8 @@ class Dispatcher:
             layout.tmp,
             self._inbox.put,
         )
-        self._attempts = Attempts(
-            config, self._spool, self._intake, self._executor, self._reporter, self._clock, self._boot
-        )
+        boot = Boot(self._boot, has_markers=bool(self._boot) and self._lock.previous_boot == self._boot)
+        self._attempts = Attempts(config, self._spool, self._intake, self._executor, self._reporter, self._clock, boot)
         self._watch.start()
         self._warnings = warnings(layout) + ([self._watch.reason] if self._watch.reason else [])
         self._reporter.say(Kind.DISPATCHER, f"started, version {spoolrunner.__version__}, pid {os.getpid()}")
@@ -186,12 +187,12 @@ class Dispatcher:
 
     def _wait(self) -> float:
         """Seconds until there is something to do, if nothing comes in."""
-        if self._hints or self._control_due or self._can_start():
+        if not self._blocked and (self._hints or self._control_due or self._can_start()):
             return 0.0
         now = self._clock.monotonic()
         times = [LONGEST_WAIT, self._attempts.supervision.next_step_in(), self._status.next_write_in()]
         if self._blocked:
-            times.append(self._blocked_until - now)
+            times += [self._blocked_until - now, self._next_look - now]
         else:
             times.append(self._intake.next_work_in())
             due_at = self._schedule.next_due_at()
@@ -241,7 +242,7 @@ class Dispatcher:
         try:
             if not self._blocked:
                 self._work(now)
-            elif self._control_due or now >= self._next_look:
+            elif now >= self._next_look:
                 self._obey()
             self._status.offer(self._describe())
         except OSError as error:
@@ -256,13 +257,19 @@ class Dispatcher:
         self._intake.work(self._watch.has_events)
         if self._control_due or self._intake.scans_done != scans:
             self._obey()
-        if now >= self._next_sweep:
-            self._next_sweep = now + SWEEP_PERIOD
-            self._spool.sweep_tmp(self._clock.wall())
-            self._attempts.sweep_locks()
         self._attempts.cut_logs()
         while self._can_start():
             self._start_next()
+        is_idle = not self._intake.is_scanning and not self._schedule.is_due(self._clock.wall())
+        if now >= self._next_sweep and (is_idle or now >= self._next_sweep + SWEEP_PERIOD):
+            self._next_sweep = now + SWEEP_PERIOD
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what the dead left behind: staged files, locks, reasons."""
+        self._spool.sweep_tmp(self._clock.wall())
+        self._spool.sweep_reasons()
+        self._attempts.sweep_locks()
 
     def _can_start(self) -> bool:
         if self._stop_wishes or self._leave or self._paused or self._blocked:
@@ -301,7 +308,9 @@ class Dispatcher:
         if running is not None:
             if self._attempts.supervision.cancel(running):
                 self._reporter.ending(running)
-        elif not self._intake.cancel(job_id) and not self._attempts.is_in_running(job_id):
+        elif self._spool.was_cancelled(job_id):
+            durable.unlink(self._config.layout.cancel(job_id))
+        elif not self._attempts.cancel_waiting(job_id) and not self._attempts.is_in_running(job_id):
             durable.unlink(self._config.layout.cancel(job_id))
             self._reporter.say(Kind.DISPATCHER, "cancel asked for, but no such job waits or runs", job_id)
 

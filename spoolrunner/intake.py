@@ -26,6 +26,8 @@ SCAN_SLICE = 0.02
 """Seconds a slice of a scan may take before dispatching has its turn again."""
 SCAN_SHARE = 0.01
 """The share of time that scans may take."""
+LONGEST_PAUSE = 600.0
+"""Seconds between two scans at most, however long they take."""
 SCAN_PERIOD = 5.0
 POLL_PERIOD = 1.0
 _MAX_RECENT = 256
@@ -72,7 +74,7 @@ class Intake:
         self._scan: Iterator[str] | None = None
         self._is_thorough = False
         self._thorough_next = False
-        self._scan_began = 0.0
+        self._scan_seconds = 0.0
         self._next_scan = 0.0
         self.scans_done = 0
 
@@ -148,6 +150,11 @@ class Intake:
             return None
         return candidate
 
+    def forget(self, name: str) -> None:
+        """The job waits no more."""
+        self._recent.pop(name, None)
+        self._schedule.remove(name)
+
     def cancel(self, name: str) -> bool:
         """Move a waiting job to failed/ as cancelled; False when it does not wait."""
         if not self._spool.exists(State.PENDING, name):
@@ -166,7 +173,7 @@ class Intake:
             return
         self._scan = self._spool.names(State.PENDING)
         self._is_thorough, self._thorough_next = self._thorough_next, False
-        self._scan_began = self._clock.monotonic()
+        self._scan_seconds = 0.0
         self._next_scan = float("inf")
 
     def work(self, has_events: bool) -> None:
@@ -183,7 +190,9 @@ class Intake:
             if name not in self._unsettled and (self._is_thorough or name not in self._schedule):
                 self.look(name)
             if self._clock.monotonic() - now >= SCAN_SLICE:
+                self._scan_seconds += self._clock.monotonic() - now
                 return
+        self._scan_seconds += self._clock.monotonic() - now
         self._end_scan(has_events)
 
     def next_work_in(self) -> float:
@@ -209,7 +218,8 @@ class Intake:
         period = SCAN_PERIOD if has_events else POLL_PERIOD
         self._scan = None
         self.scans_done += 1
-        self._next_scan = now if asked_again else now + max(period, (now - self._scan_began) / SCAN_SHARE)
+        pause = min(max(period, self._scan_seconds / SCAN_SHARE), LONGEST_PAUSE)
+        self._next_scan = now if asked_again else now + pause
 
     def _check(self, name: str, found: Found) -> Candidate:
         try:

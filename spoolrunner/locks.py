@@ -39,7 +39,7 @@ _HOLDER_BYTES = 512
 
 
 class Marker(NamedTuple):
-    """A line in the lock file: attempt `attempt` is about to be made of the document with this inode.
+    """A line in the lock file: attempt `attempt` is about to be made of the file with this inode and this mtime.
 
     A START marker names the process that makes it; a CLAIM marker (pid 0) says that the job was claimed after a retry
     by hand, so that its last verdict is not to be obeyed.
@@ -51,13 +51,15 @@ class Marker(NamedTuple):
     pid: int = 0
     process_started: str = ""
     started_at: str = ""
+    mtime_ns: int = 0
 
-    def fits(self, attempts: int, inode: int) -> bool:
-        """Whether it speaks of the next attempt of a document with `attempts` of them, in a file with this inode.
+    def fits(self, attempts: int, inode: int, mtime_ns: int) -> bool:
+        """Whether it speaks of the next attempt of a document with `attempts` of them, in this very file.
 
-        A rename keeps the inode and a record changes it, so a marker that fits says: no record was made since.
+        A rename keeps the inode and a record changes it, so a marker that fits says: no record was made since. The mtime
+        tells the file from a later one of the same id that was given the inode number of one that is gone.
         """
-        return self.attempt == attempts + 1 and self.inode == inode
+        return self.attempt == attempts + 1 and (self.inode, self.mtime_ns) == (inode, mtime_ns)
 
 
 class JobLock:
@@ -138,30 +140,35 @@ class DispatcherLock:
     def __init__(self, path: str) -> None:
         from filelock import FileLock  # the dispatcher alone pays for the import
 
+        self.previous_boot = ""
+        """The boot of the machine in which the last holder served; known once the lock is taken."""
+        self._boot = ""
         self._path = path
         self._lock = FileLock(path, mode=0o600, fallback_to_soft=False)
 
-    def acquire(self, holder: dict[str, Any]) -> bool:
-        """Take it and write `holder` into it; False when another process has it."""
+    def acquire(self, me: dict[str, Any]) -> bool:
+        """Take it and write `me` into it; False when another process has it."""
         from filelock import Timeout
 
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
             return False
-        self._write(holder)
+        self.previous_boot = str(holder(self._path).get("boot", ""))
+        self._boot = me.get("boot", "")
+        self._write(me)
         return True
 
     def release(self) -> None:
         """Give it up."""
-        self._write({})
+        self._write({"boot": self._boot} if self._boot else {})
         self._lock.release()
 
-    def _write(self, holder: dict[str, Any]) -> None:
+    def _write(self, me: dict[str, Any]) -> None:
         descriptor = os.open(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
         try:
             os.lseek(descriptor, 1, os.SEEK_SET)
-            os.write(descriptor, orjson.dumps(holder).ljust(_HOLDER_BYTES) + b"\n")
+            os.write(descriptor, orjson.dumps(me).ljust(_HOLDER_BYTES) + b"\n")
         finally:
             os.close(descriptor)
 

@@ -53,16 +53,34 @@ class Ended(NamedTuple):
 PolicyOf = Callable[[Document], Policy]
 
 
-def choose(attempts: Sequence[dict[str, Any]] | None, inode: int, marker: locks.Marker | None) -> RecoveryRule:
-    """The first rule whose sign is seen. `attempts` are those of the document, None when it cannot be read."""
+class Boot(NamedTuple):
+    """This start of the machine. `has_markers` says that markers from before are there: no power cut came in between."""
+
+    id: str
+    has_markers: bool
+
+
+def choose(
+    attempts: Sequence[dict[str, Any]] | None,
+    file: tuple[int, int],
+    marker: locks.Marker | None,
+    has_markers: bool,
+) -> RecoveryRule:
+    """The first rule whose sign is seen.
+
+    `attempts` are those of the document, None when it cannot be read; `file` is its (inode, mtime in ns). A final verdict
+    that was recorded in running/ has the start marker of its attempt in the lock file, unless a power cut took that; one
+    without was in pending/ by a retry by hand, and slipped under a claim.
+    """
     if attempts is None:
         return RECOVERY_RULES[0]
-    fits = marker is not None and marker.fits(len(attempts), inode)
+    fits = marker is not None and marker.fits(len(attempts), *file)
     if marker is not None and fits and marker.kind == locks.START:
         return RECOVERY_RULES[1]
     if marker is not None and fits and marker.kind == locks.CLAIM:
         return RECOVERY_RULES[2]
-    if attempts and attempts[-1]["verdict"] in FINAL:
+    recorded_here = marker is not None and marker.kind == locks.START and marker.attempt == len(attempts)
+    if attempts and attempts[-1]["verdict"] in FINAL and (recorded_here or not has_markers):
         return RECOVERY_RULES[3]
     return RECOVERY_RULES[4]
 
@@ -70,7 +88,7 @@ def choose(attempts: Sequence[dict[str, Any]] | None, inode: int, marker: locks.
 class Settler:
     """Settles the jobs of one spool."""
 
-    def __init__(self, spool: Spool, policy_of: PolicyOf, max_log_bytes: int, boot: str, clock: Clock) -> None:
+    def __init__(self, spool: Spool, policy_of: PolicyOf, max_log_bytes: int, boot: Boot, clock: Clock) -> None:
         self._spool = spool
         self._max_log_bytes = max_log_bytes
         self._policy_of = policy_of
@@ -92,10 +110,10 @@ class Settler:
             if (
                 marker
                 and marker.kind == locks.START
-                and processes.lives(marker.pid, marker.process_started, self._boot)
+                and processes.lives(marker.pid, marker.process_started, self._boot.id)
             ):
                 return Settled(Fate.LIVES, job_id, State.RUNNING, marker=marker)
-            settled = self._settle_held(job_id, marker, ended, number, never_starts)
+            settled = self._settle_held(job_id, lock, ended, number, never_starts)
             if settled.fate is not Fate.GONE:
                 log = self._spool.layout.log(job_id)
                 joblog.cut(log, self._max_log_bytes)
@@ -116,15 +134,16 @@ class Settler:
             lock.close()
 
     def _settle_held(
-        self, job_id: str, marker: locks.Marker | None, ended: Ended, number: int | None, never_starts: bool
+        self, job_id: str, lock: locks.JobLock, ended: Ended, number: int | None, never_starts: bool
     ) -> Settled:
-        spool = self._spool
+        spool, marker = self._spool, lock.marker()
         try:
             found, raw, document, problem = self._read(job_id)
         except FileNotFoundError:
             return Settled(Fate.GONE, job_id, marker=marker)
         attempts = None if raw is None else raw.get("attempts", [])
-        rule = choose(attempts, 0 if found is None else found.inode, marker)
+        file = (0, 0) if found is None else (found.inode, found.mtime_ns)
+        rule = choose(attempts, file, marker, self._boot.has_markers)
         if rule.remedy is Remedy.REJECT or raw is None or document is None:
             where = f"running/{job_id}.json"
             name = spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
@@ -138,7 +157,9 @@ class Settler:
         if number is not None and number == len(raw.get("attempts", [])):
             return self._finish(job_id, raw, Verdict.RETRY, marker)
         if never_starts:
-            unstarted = locks.Marker(locks.START, len(raw.get("attempts", [])) + 1, 0)
+            inode, mtime_ns = file
+            unstarted = locks.Marker(locks.START, len(raw.get("attempts", [])) + 1, inode, mtime_ns=mtime_ns)
+            lock.append(unstarted)
             return self._record(job_id, raw, document, unstarted, ended._replace(note="never reached its first line"))
         name = spool.move(job_id, State.RUNNING, State.PENDING)
         return Settled(Fate.RELEASED, name or job_id, State.PENDING, raw, marker)
@@ -176,16 +197,45 @@ class Settler:
         if verdict in FINAL:
             durable.unlink(layout.cancel(job_id))
         target = DESTINATION[verdict]
-        name = self._spool.move(job_id, State.RUNNING, target)
-        if name is None:
-            return Settled(Fate.GONE, job_id, raw=raw, marker=marker)
         last = raw["attempts"][-1] if raw.get("attempts") else {}
         if target is State.FAILED and last.get("outcome") == Outcome.REJECTED:
             what = last.get("error", {}).get("message", "refused by its own process")
-            self._spool.explain(name, Outcome.REJECTED, what, f"failed/{name}.json", self._clock.wall())
-        elif target is State.FAILED:
-            durable.unlink(layout.reason(name))  # of an earlier stay there
+            where, now = f"running/{job_id}.json", self._clock.wall()
+            name = self._spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, what, where, now)
+        else:
+            name = self._spool.move(job_id, State.RUNNING, target)
+            if name is not None and target is State.FAILED:
+                durable.unlink(layout.reason(name))  # of an earlier stay there
+        if name is None:
+            return Settled(Fate.GONE, job_id, raw=raw, marker=marker)
         return Settled(Fate.SETTLED, name, target, raw, marker)
+
+    def give_up(self, job_id: str, what: str) -> Settled | None:
+        """Turn the last verdict of a job that was to be tried again, and is claimed but not started, into the final one.
+
+        None when its lock is held. Killed in between, it is released, and the request to cancel it still stands.
+        """
+        lock = locks.acquire(self._spool.layout.lock(job_id))
+        if lock is None:
+            return None
+        try:
+            _, raw, _, _ = self._read(job_id)
+            if raw is None or not raw.get("attempts"):
+                return Settled(Fate.GONE, job_id)
+            *earlier, last = raw["attempts"]
+            changed = {key: value for key, value in raw.items() if key != "next_run_at"}
+            changed["attempts"] = [*earlier, {**last, "verdict": Verdict.FAILED.value}]
+            number = len(changed["attempts"])
+            lock.append(locks.Marker(locks.START, number, 0))  # what follows is a record of this attempt
+            record.commit(self._spool.layout, job_id, changed, self._spool.fsync)
+            where, now = f"pending/{job_id}.json", self._clock.wall()
+            name = self._spool.refuse(job_id, State.RUNNING, Outcome.CANCELLED, what, where, now)
+            self._drop_lock(lock, job_id)
+        except FileNotFoundError:
+            return Settled(Fate.GONE, job_id)
+        finally:
+            lock.close()
+        return Settled(Fate.SETTLED, name or job_id, State.FAILED, changed)
 
     def _drop_lock(self, lock: locks.JobLock, job_id: str) -> bool:
         if self._spool.exists(State.PENDING, job_id) or self._spool.exists(State.RUNNING, job_id):

@@ -180,7 +180,8 @@ class Spool:
     def refuse(self, job_id: str, source: State, outcome: Outcome, what: str, where: str, now: float) -> str | None:
         """Write failed/ID.reason, then move the file, its bytes as they are, to failed/; None if it was gone.
 
-        A control/cancel-ID goes in between: after the reason, before a later job of this id can be meant by it.
+        A control/cancel-ID goes last: were it gone before the move, a crash in between would let the job run. One that
+        is left by such a crash is known by `was_cancelled`, so that it hits no later job of this id.
         """
         name = job_id
         while True:
@@ -188,8 +189,6 @@ class Spool:
                 name = numbered(name)
                 continue
             self.explain(name, outcome, what, where, now)
-            if id_problem(job_id) is None:
-                durable.unlink(self.layout.cancel(job_id))
             try:
                 durable.rename(self.layout.job(source, job_id), self.layout.job(State.FAILED, name))
             except FileExistsError:
@@ -199,7 +198,27 @@ class Spool:
                 durable.unlink(self.layout.reason(name))  # Race: a person took the file away.
                 return None
             else:
+                if id_problem(job_id) is None:
+                    durable.unlink(self.layout.cancel(job_id))
                 return name
+
+    def was_cancelled(self, job_id: str) -> bool:
+        """Whether control/cancel-ID is a request that was carried out: a crash kept it from being removed."""
+        try:
+            asked = os.stat(self.layout.cancel(job_id)).st_mtime_ns
+            done = os.stat(self.layout.reason(job_id)).st_mtime_ns
+        except FileNotFoundError:
+            return False
+        return done >= asked and self.exists(State.FAILED, job_id)
+
+    def sweep_reasons(self) -> int:
+        """Remove each failed/ID.reason beside which there is no job: its refusal never came about, or a person took it."""
+        removed = 0
+        for name in os.listdir(self.layout.folder(State.FAILED)):
+            job_id, dot, ending = name.rpartition(".")
+            if dot and ending == "reason" and id_problem(job_id) is None and not self.exists(State.FAILED, job_id):
+                removed += durable.unlink(self.layout.reason(job_id))
+        return removed
 
     def explain(self, job_id: str, outcome: Outcome, what: str, where: str, now: float) -> None:
         """Write failed/ID.reason: why a job never ran."""

@@ -107,7 +107,7 @@ RECOVERY_RULES = (
     RecoveryRule(0, "the document cannot be read", Remedy.REJECT),
     RecoveryRule(1, "a start marker fits", Remedy.RECORD),
     RecoveryRule(2, "a claim marker fits", Remedy.RELEASE),
-    RecoveryRule(3, "the last verdict is final", Remedy.FINISH),
+    RecoveryRule(3, "the last verdict is final, and was recorded here as far as markers tell", Remedy.FINISH),
     RecoveryRule(4, "otherwise: a recorded retry, or never started", Remedy.RELEASE),
 )
 

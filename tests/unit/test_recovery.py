@@ -9,7 +9,7 @@ import pytest
 
 from spoolrunner import durable, joblog, locks, processes, record
 from spoolrunner.locks import CLAIM, START, Marker
-from spoolrunner.recovery import Ended, Fate, Settler, choose
+from spoolrunner.recovery import Boot, Ended, Fate, Settler, choose
 from spoolrunner.retry import Policy
 from spoolrunner.states import FINAL, RECOVERY_RULES, Outcome, State, Verdict
 
@@ -30,7 +30,7 @@ GIVEN_UP = attempt(1, Outcome.FAILED, Verdict.FAILED)
 
 @pytest.fixture
 def settler(spool, clock) -> Settler:
-    return Settler(spool, lambda document: POLICY, 4096, BOOT, clock)
+    return Settler(spool, lambda document: POLICY, 4096, Boot(BOOT, has_markers=False), clock)
 
 
 @pytest.fixture
@@ -38,9 +38,10 @@ def mark(spool):
     """Leave a marker for the file that is in running/ now, of a process that is gone unless it is said otherwise."""
 
     def leave(kind: str, number: int, inode: int | None = None, pid: int = os.getpid(), start: str = "gone") -> Marker:
-        if inode is None:
-            inode = os.stat(spool.layout.job(State.RUNNING, "x")).st_ino
-        marker = Marker(kind, number, inode, pid if kind == START else 0, start if kind == START else "", STARTED)
+        status = os.stat(spool.layout.job(State.RUNNING, "x"))
+        inode = status.st_ino if inode is None else inode
+        pid, start = (pid, start) if kind == START else (0, "")
+        marker = Marker(kind, number, inode, pid, start, STARTED, status.st_mtime_ns)
         lock = locks.acquire(spool.layout.lock("x"))
         assert lock is not None
         lock.append(marker)
@@ -85,7 +86,17 @@ def read(spool, state: State, name: str = "x") -> dict:
 )
 def test_choose(attempts, marker, rule) -> None:
     """The first rule whose sign is seen is the one; a marker counts only if it fits."""
-    assert choose(attempts, 7, marker) is rule
+    assert choose(attempts, (7, 0), marker, has_markers=False) is rule
+
+
+@pytest.mark.parametrize(
+    ("marker", "rule"),
+    [(None, OTHERWISE), (Marker(START, 1, 6), FINAL_VERDICT), (Marker(START, 2, 6), OTHERWISE)],
+    ids=["no marker", "of this attempt", "of another attempt"],
+)
+def test_choose_where_markers_survived(marker, rule) -> None:
+    """A final verdict is obeyed only with the marker of its attempt, where no power cut can have taken that."""
+    assert choose([DONE], (7, 0), marker, has_markers=True) is rule
 
 
 def test_started_and_died(spool, drop, settler, mark, clock) -> None:

@@ -164,7 +164,7 @@ def test_a_death(spool, drop, run) -> None:
     assert "attempts" not in read(spool)
     marker = locks.peek(spool.layout.lock("x"))
     assert marker is not None
-    assert marker.fits(0, os.stat(path).st_ino)
+    assert marker.fits(0, os.stat(path).st_ino, os.stat(path).st_mtime_ns)
 
 
 def test_what_a_job_knows_of_itself(spool, drop, run) -> None:
@@ -204,13 +204,14 @@ def test_nothing_to_do(spool, drop, settings, content, number) -> None:
 
 def test_an_attempt_that_was_begun(spool, drop, settings) -> None:
     """An attempt that another process began, and did not record, is not made again."""
-    inode = os.stat(drop(State.RUNNING, "x")).st_ino
+    status = os.stat(drop(State.RUNNING, "x"))
+    marker = Marker(START, 1, status.st_ino, 5, "gone", mtime_ns=status.st_mtime_ns)
     lock = locks.acquire(spool.layout.lock("x"))
     assert lock is not None
-    lock.append(Marker(START, 1, inode, 5, "gone"))
+    lock.append(marker)
     lock.close()
     assert runner.run(settings, "x", 1) == EXIT_LEFT
-    assert locks.peek(spool.layout.lock("x")) == Marker(START, 1, inode, 5, "gone")
+    assert locks.peek(spool.layout.lock("x")) == marker
 
 
 def test_a_lock_that_is_held(spool, drop, settings, monkeypatch) -> None:

@@ -1,0 +1,35 @@
+"""What the crash tests share: a world for each run, on a file system that is fast and does not use inodes again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import pytest
+
+pytest.register_assert_rewrite("tests.crash.faults", "tests.crash.scenarios")
+
+from tests.crash.faults import World  # noqa: E402 -- its assertions are rewritten first
+
+
+class MakeWorld(Protocol):
+    """Makes a world, for the time of a block."""
+
+    def __call__(self, **settings: Any) -> contextlib.AbstractContextManager[World]: ...
+
+
+@contextlib.contextmanager
+def new_world(**settings: Any) -> Iterator[World]:
+    """A world in a folder of its own that is gone afterwards; `settings` are keys of config.json."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as folder, World(folder, **settings).installed() as world:
+        yield world
+
+
+@pytest.fixture
+def make_world() -> MakeWorld:
+    """Makes worlds, each in a folder of its own that is gone afterwards."""
+    return new_world

@@ -1,0 +1,21 @@
+"""The job that simulated processes run."""
+
+from __future__ import annotations
+
+from spoolrunner import current_job
+from tests.crash import faults
+
+
+def work(token: str, endings: list[str]) -> str:
+    """Count the start, then end as the list says for this attempt."""
+    job = current_job()
+    world = faults.stage
+    assert job is not None
+    assert world is not None
+    world.begin(token, job.id, job.attempt)
+    world.middle(token)
+    ending = endings[min(job.attempt, len(endings)) - 1]
+    if ending == "fail":
+        raise RuntimeError("as told")
+    world.inside.pop(token, None)
+    return "fine"

@@ -1,0 +1,284 @@
+"""What happens to a spool while somebody is killed: each scenario is prepared, acted out under a plan, and judged."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from spoolrunner import enqueue, enqueue_many, job, locks
+from spoolrunner.errors import JobFormatError
+from spoolrunner.states import MAX_INTERRUPTIONS, State
+from tests.crash.faults import JOBS, Operation, Plan, World, eras
+
+MakeWorld = Callable[..., contextlib.AbstractContextManager[World]]
+
+ALL, EARLY, LATE = "all die", "one dies, the others go on", "one dies, the others come late"
+MODES = (ALL, EARLY, LATE)
+"""Who dies, and whether what survives goes on before or after the next dispatcher has looked around."""
+
+
+@dataclass
+class Scenario:
+    """`least`: the operations an undisturbed run is known to have. `tokens`: the jobs that must be there at any time."""
+
+    name: str
+    prepare: Callable[[World], None]
+    act: Callable[[World], None]
+    judge: Callable[[World], None]
+    least: int
+    tokens: tuple[str, ...] = ("a",)
+    settings: dict[str, Any] = field(default_factory=dict)
+    ends_in: tuple[State, ...] = (State.DONE,)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tally(NamedTuple):
+    """What a sweep did: the operations of the undisturbed run, and the kills."""
+
+    operations: int
+    kills: int
+
+
+def measure(make_world: MakeWorld, scenario: Scenario) -> list[Operation]:
+    """The operations of the undisturbed run, which must itself be judged sound."""
+    with make_world(**scenario.settings) as world:
+        scenario.prepare(world)
+        world.kill_at(None)
+        scenario.act(world)
+        operations = world.log[world.plan_begins :]
+        aftermath(world, scenario, EARLY)
+    return operations
+
+
+def plans(operations: list[Operation], mode: str) -> Iterator[Plan]:
+    """A kill before each operation, and in the middle of each write."""
+    for at, operation in enumerate(operations, 1):
+        yield Plan(at, torn=False, everybody=mode == ALL, halts=mode == LATE)
+        if operation.kind == "write":
+            yield Plan(at, torn=True, everybody=mode == ALL, halts=mode == LATE)
+
+
+def sweep(make_world: MakeWorld, scenario: Scenario, mode: str) -> Tally:
+    """Act the scenario out once for each operation of it, with a kill there, and judge what recovery makes of it."""
+    operations = measure(make_world, scenario)
+    assert len(operations) >= scenario.least, f"only {len(operations)} operations were seen"
+    kills = 0
+    for plan in plans(operations, mode):
+        with make_world(**scenario.settings) as world:
+            strike(world, scenario, plan)
+            assert world.fired is not None, f"{plan} was not reached"
+            expected = operations[plan.at - 1]
+            assert (world.fired.process, world.fired.kind) == (expected.process, expected.kind)
+            aftermath(world, scenario, mode)
+            kills += 1
+    return Tally(len(operations), kills)
+
+
+def strike(world: World, scenario: Scenario, plan: Plan) -> None:
+    """Act it out under the plan; whoever waits for a process that is dead by now waits no longer."""
+    scenario.prepare(world)
+    world.kill_at(plan)
+    scenario.act(world)
+
+
+def aftermath(world: World, scenario: Scenario, mode: str) -> None:
+    """What is there must be sound at the moment of the death; what recovery makes of it must be final and sound."""
+    for token in scenario.tokens:
+        world.find(token)
+    world.plan = None
+    if mode == LATE and (world.dispatcher is None or world.dispatcher.is_over):
+        world.start_dispatcher().run()
+    for process in world.processes:
+        process.is_frozen = False
+    world.recover()
+    for token in scenario.tokens:
+        judge_job(world, token, scenario.ends_in)
+    assert not world.leftovers(), f"left behind: {world.leftovers()}; {world.describe()}"
+    scenario.judge(world)
+
+
+def judge_job(world: World, token: str, ends_in: tuple[State, ...]) -> None:
+    """The promises that hold for every job, whatever happened to it."""
+    state, name, raw = world.find(token)
+    attempts, starts = raw.get("attempts", []), world.starts(token)
+    story = f"{token}: {attempts}; {world.describe()}"
+    assert state in ends_in, story
+    assert len(starts) == len(set(starts)), f"an attempt was started twice: {story}"
+    assert set(starts) <= {made["number"] for made in attempts}, f"a start was not counted: {story}"
+    refused = sum(made["outcome"] == "rejected" for made in attempts)
+    history = sum("pid" not in made for made in attempts)  # what a scenario put there before it began
+    deaths = sum(runner.was_killed for runner in world.runners)
+    assert len(attempts) - len(starts) <= deaths + refused + history, (
+        f"an attempt was counted that nobody made: {story}"
+    )
+    for era in eras(attempts):
+        interrupted = sum(made["outcome"] == "interrupted" for made in era)
+        allowed = 1 + world.config.default_policy.max_retries + min(MAX_INTERRUPTIONS, interrupted)
+        assert len(era) <= allowed, f"started more often than allowed: {story}"
+    refused_later = state is State.FAILED and os.path.exists(world.layout.reason(name))  # between two attempts
+    if attempts and not refused_later:
+        assert attempts[-1]["verdict"] == state.value, f"the folder belies the verdict: {story}"
+
+
+def nothing(world: World) -> None:
+    """Nothing to do, or nothing more to ask."""
+
+
+def dispatch(world: World) -> None:
+    """A dispatcher runs what is due, and the jobs run."""
+    world.start_dispatcher(drain=True)
+    world.run()
+
+
+def pending(*endings: str, **fields: Any) -> Callable[[World], None]:
+    """One job waits."""
+
+    def prepare(world: World) -> None:
+        world.put(State.PENDING, "a", world.document("a", *endings, **fields))
+
+    return prepare
+
+
+def was_run_again(world: World) -> None:
+    """A retry by hand is really run."""
+    assert world.starts("a"), f"the retry by hand was not run: {world.describe()}"
+
+
+def ended(outcome: str, verdict: str, number: int = 1) -> dict[str, Any]:
+    """An attempt of the past."""
+    return {"number": number, "outcome": outcome, "verdict": verdict}
+
+
+def by_hand(source: State, *history: dict[str, Any]) -> Callable[[World], None]:
+    """A job with a history lies in done/ or failed/, and a person moves it back to pending/."""
+
+    def prepare(world: World) -> None:
+        world.put(source, "a", world.document("a", attempts=list(history)))
+        world.mv("a", source, State.PENDING)
+
+    return prepare
+
+
+def kept_its_bytes(data: bytes, name: str = "a") -> Callable[[World], None]:
+    """A file that never ran lies in failed/ as it was, with the reason beside it."""
+
+    def judge(world: World) -> None:
+        assert world.files() == {(State.FAILED, name): data}
+        with open(world.layout.reason(name), "rb") as stream:
+            assert set(orjson.loads(stream.read())) == {"outcome", "what", "where", "when"}
+        assert not world.effects
+
+    return judge
+
+
+def foreign(state: State, data: bytes, name: str = "a") -> Callable[[World], None]:
+    """A file of other people's making."""
+
+    def prepare(world: World) -> None:
+        world.put(state, name, data)
+
+    return prepare
+
+
+def publish_one(world: World) -> None:
+    """A producer publishes a job."""
+    given = {"token": "a", "endings": ["ok"]}
+    world.start("producer", lambda: enqueue(JOBS, "work", given, id="a", meta={"token": "a"}, config=world.config_path))
+    world.run()
+
+
+def publish_three(world: World) -> None:
+    """A producer publishes a batch."""
+    batch = [
+        {"job": JOBS, "method": "work", "params": {"token": t, "endings": ["ok"]}, "id": t, "meta": {"token": t}}
+        for t in "abc"
+    ]
+    world.start("producer", lambda: enqueue_many(batch, config=world.config_path))
+    world.run()
+
+
+def what_was_renamed_is_there(world: World) -> None:
+    """What was renamed into pending/ before the producer died was run, and nothing else was."""
+    operations = [op for op in world.log if op.process == "producer" and op.kind == "rename"]
+    renamed = [os.path.basename(op.path).removesuffix(".json") for op in operations if op is not world.fired]
+    assert sorted(name for _, name in world.files()) == sorted(renamed)
+    for token in renamed:
+        judge_job(world, token, (State.DONE,))
+        assert world.starts(token) == [1]
+
+
+def cancel_waiting(world: World) -> None:
+    """A job waits, and is to be cancelled."""
+    pending()(world)
+    world.touch_cancel("a")
+
+
+def cancel_running(world: World) -> None:
+    """A dispatcher has started a job, which is at work, when a person asks for it to be cancelled."""
+    work_in_progress(world)
+    world.touch_cancel("a")
+
+
+def work_in_progress(world: World) -> None:
+    """A dispatcher has started a job, which is at work and will stay there."""
+    pending()(world)
+    world.start_dispatcher().run()
+    (made,) = world.runners
+    while not world.effects:
+        made.run(1)
+    made.is_frozen = True
+
+
+def work_about_to_end(world: World) -> None:
+    """A dispatcher has started a job, which is at work and will go on."""
+    work_in_progress(world)
+    world.runners[0].is_frozen = False
+
+
+def until_settled(world: World) -> None:
+    """Go on until the job is not in running/ any more, or the dispatcher is dead."""
+    running, dispatching = world.layout.folder(State.RUNNING), world.dispatcher
+    assert dispatching is not None
+    if world.plan is not None and world.plan.everybody:
+        world.run(lambda: not os.listdir(running) or all(process.is_over for process in world.processes))
+        return
+    world.run(lambda: not os.listdir(running) or dispatching.is_over)
+    if not dispatching.is_over:
+        dispatching.run()
+
+
+def left_by(scenario: Scenario, plan: Plan) -> Callable[[World], None]:
+    """Everybody was killed in the middle of another scenario."""
+
+    def prepare(world: World) -> None:
+        strike(world, scenario, plan)
+        world.plan = None
+
+    return prepare
+
+
+def fingerprint(world: World) -> tuple[Any, ...]:
+    """What recovery can tell of a spool: scenarios that leave the same need not be recovered from twice."""
+    layout, seen = world.layout, []
+    for (state, name), data in world.files().items():
+        marker = locks.peek(layout.lock(name))
+        try:
+            _, raw = job.parse(data)
+        except JobFormatError:
+            seen.append((state, name, "unreadable"))
+            continue
+        attempts = raw.get("attempts", [])
+        status = os.stat(layout.job(state, name))
+        fits = marker is not None and marker.fits(len(attempts), status.st_ino, status.st_mtime_ns)
+        kind = None if marker is None else (marker.kind, marker.attempt)
+        last = attempts[-1]["verdict"] if attempts else ""
+        seen.append((state, name, len(attempts), last, kind, fits))
+    about = [sorted(os.listdir(folder)) for folder in (layout.locks, layout.control, layout.folder(State.FAILED))]
+    return (*seen, str(about), bool(os.listdir(layout.job_logs)))
