@@ -72,7 +72,7 @@ def resolve(job: str, method: str) -> Callee:
     """
     if method.startswith("_"):
         raise NotAllowedError(f"{job}.{method}: a method whose name begins with _ is private")
-    owner = _owner(job)
+    owner = owner_of(job)
     if inspect.isclass(owner):
         found = _method(owner, job, method)
     elif method in vars(owner):
@@ -86,7 +86,8 @@ def resolve(job: str, method: str) -> Callee:
     return found
 
 
-def _owner(job: str) -> Any:
+def owner_of(job: str) -> Any:
+    """The module or class that the operator's dotted path leads to, imported; NotAllowedError when it leads nowhere."""
     parts = job.split(".")
     for length in range(len(parts), 0, -1):
         name = ".".join(parts[:length])

@@ -99,7 +99,9 @@ class Attempts:
 
     def exited(self, exited: Exited) -> None:
         """A process ended."""
-        self.supervision.exited(exited.key, exited.status)
+        attempt = self.supervision.exited(exited.key, exited.status)
+        if attempt is not None:
+            attempt.pid = exited.pid
 
     def watch_over(self) -> None:
         """End what is overdue, and go on ending what is being ended. Touches no file of the spool."""
@@ -186,8 +188,7 @@ class Attempts:
 
     def _claim(self, candidate: Candidate) -> bool:
         name = candidate.name
-        attempts = candidate.raw.get("attempts", [])
-        if attempts and attempts[-1]["verdict"] in FINAL and not self._mark_claim(candidate, len(attempts) + 1):
+        if self._needs_claim_marker(candidate) and not self._mark_claim(candidate):
             self._intake.hold(name, RETRY_SETTLE)
             return False
         if not self._spool.claim(name):
@@ -204,13 +205,27 @@ class Attempts:
             return False
         return True
 
-    def _mark_claim(self, candidate: Candidate, number: int) -> bool:
+    def _needs_claim_marker(self, candidate: Candidate) -> bool:
+        """Whether what is on disk would speak against this claim: an old final verdict, or an old start marker.
+
+        A start marker of the next attempt, while the file still waits, is that of an earlier job of this id; its inode
+        number may have been given out again. After a power cut it may also be that of a claim which was undone.
+        """
+        attempts = candidate.raw.get("attempts", [])
+        if attempts and attempts[-1]["verdict"] in FINAL:
+            return True
+        if not self._boot.has_markers:
+            return False
+        marker = locks.peek(self._spool.layout.lock(candidate.name))
+        return marker is not None and marker.kind == locks.START and marker.attempt == len(attempts) + 1
+
+    def _mark_claim(self, candidate: Candidate) -> bool:
         lock = locks.acquire(self._spool.layout.lock(candidate.name))
         if lock is None:
             return False
         try:
-            found = candidate.signature
-            lock.append(Marker(locks.CLAIM, number, found.inode, mtime_ns=found.mtime_ns))
+            number = len(candidate.raw.get("attempts", [])) + 1
+            lock.append(Marker(locks.CLAIM, number, candidate.signature.inode))
         finally:
             lock.close()
         return True

@@ -64,7 +64,7 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     keep_failed: Duration = "30d"
     max_log_bytes: Annotated[int, Meta(ge=4096)] = 10 << 20
     fsync: bool = True
-    executor: Literal["auto", "spawn"] = "auto"
+    executor: Literal["auto", "fork", "spawn"] = "auto"
     preload: bool = True
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import queue
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import spoolrunner
-from spoolrunner import control, durable, executors, locks, processes
+from spoolrunner import control, durable, locks, processes
 from spoolrunner.attempts import Attempts
 from spoolrunner.clock import SYSTEM, Clock, format_time
 from spoolrunner.config import Config
+from spoolrunner.equipment import make_executor
 from spoolrunner.errors import SpoolBusyError, StartError
 from spoolrunner.events import Kind
 from spoolrunner.executors import Exited
@@ -24,12 +25,11 @@ from spoolrunner.intake import Intake
 from spoolrunner.journal import Journal
 from spoolrunner.recovery import Boot
 from spoolrunner.reporter import Listener, Reporter
-from spoolrunner.runner import Settings
 from spoolrunner.schedule import Schedule
 from spoolrunner.spool import Spool, warnings
 from spoolrunner.status import StatusFile
 from spoolrunner.supervision import RunningAttempt
-from spoolrunner.watch import Watch
+from spoolrunner.watch import CodeWatch, Watch
 
 LONGEST_WAIT = 60.0
 """Seconds after which the clocks are looked at again, whatever is due: the wall clock may have jumped."""
@@ -50,13 +50,25 @@ class Wish(Enum):
     LEAVE = "stop, and let the jobs run on"
 
 
+class Notice(NamedTuple):
+    """Something an operator should know, from another thread."""
+
+    text: str
+
+
+class CodeLoaded(NamedTuple):
+    """The files that a template process has imported."""
+
+    files: list[str]
+
+
 class Dispatcher:
     """The one holder of a spool. `listener`, if given, is told of every event as it is logged."""
 
     def __init__(self, config: Config, clock: Clock = SYSTEM, listener: Listener | None = None) -> None:
         self._config = config
         self._clock = clock
-        self._inbox: queue.SimpleQueue[Wish | Exited] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Wish | Exited | Notice | CodeLoaded] = queue.SimpleQueue()
         self._spool = Spool(config.layout, config.fsync)
         self._lock = locks.DispatcherLock(config.layout.dispatcher_lock)
         self._schedule = Schedule(config.priority_aging)
@@ -126,26 +138,14 @@ class Dispatcher:
         config, layout = self._config, self._config.layout
         if control.clear_stop(layout):
             self._reporter.say(Kind.DISPATCHER, "control/stop was left from before: removed")
-        settings = Settings(
-            root=layout.root,
-            boot=self._boot,
-            fsync=config.fsync,
-            max_log_bytes=config.max_log_bytes,
-            max_retries_limit=config.max_retries_limit,
-            timeout_limit=config.timeout_limit,
-            python_path=config.python_path,
-            allowed=config.allowed,
-            default_policy=config.default_policy,
-        )
-        self._executor = executors.make(
-            config.file.executor,
-            config.python_binary,
-            settings.to_bytes(),
-            layout.root,
-            config.folder,
-            layout.tmp,
+        self._executor = make_executor(
+            config,
+            self._boot,
             self._inbox.put,
+            loaded=lambda files: self._inbox.put(CodeLoaded(files)),
+            notice=lambda text: self._inbox.put(Notice(text)),
         )
+        self._code_watch = CodeWatch(self._executor.renew)
         boot = Boot(self._boot, has_markers=bool(self._boot) and self._lock.previous_boot == self._boot)
         self._attempts = Attempts(config, self._spool, self._intake, self._executor, self._reporter, self._clock, boot)
         self._watch.start()
@@ -161,7 +161,8 @@ class Dispatcher:
 
     def _close(self) -> None:
         self._watch.stop()
-        if hasattr(self, "_executor"):
+        if hasattr(self, "_code_watch"):
+            self._code_watch.stop()
             self._executor.close()
             control.clear_stop(self._config.layout)
             left = len(self._attempts.supervision)
@@ -214,9 +215,13 @@ class Dispatcher:
         except queue.Empty:
             return
 
-    def _take(self, value: Wish | Exited) -> None:
+    def _take(self, value: Wish | Exited | Notice | CodeLoaded) -> None:
         if isinstance(value, Exited):
             self._attempts.exited(value)
+        elif isinstance(value, Notice):
+            self._reporter.say(Kind.DISPATCHER, value.text)
+        elif isinstance(value, CodeLoaded):
+            self._code_watch.watch(value.files)
         elif value is Wish.STOP:
             self._stop()
         elif value is Wish.LEAVE:

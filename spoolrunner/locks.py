@@ -39,7 +39,7 @@ _HOLDER_BYTES = 512
 
 
 class Marker(NamedTuple):
-    """A line in the lock file: attempt `attempt` is about to be made of the file with this inode and this mtime.
+    """A line in the lock file: attempt `attempt` is about to be made of the file with this inode.
 
     A START marker names the process that makes it; a CLAIM marker (pid 0) says that the job was claimed after a retry
     by hand, so that its last verdict is not to be obeyed.
@@ -51,15 +51,13 @@ class Marker(NamedTuple):
     pid: int = 0
     process_started: str = ""
     started_at: str = ""
-    mtime_ns: int = 0
 
-    def fits(self, attempts: int, inode: int, mtime_ns: int) -> bool:
-        """Whether it speaks of the next attempt of a document with `attempts` of them, in this very file.
+    def fits(self, attempts: int, inode: int) -> bool:
+        """Whether it speaks of the next attempt of a document with `attempts` of them, in a file with this inode.
 
-        A rename keeps the inode and a record changes it, so a marker that fits says: no record was made since. The mtime
-        tells the file from a later one of the same id that was given the inode number of one that is gone.
+        A rename keeps the inode and a record changes it, so a marker that fits says: no record was made since.
         """
-        return self.attempt == attempts + 1 and (self.inode, self.mtime_ns) == (inode, mtime_ns)
+        return self.attempt == attempts + 1 and self.inode == inode
 
 
 class JobLock:

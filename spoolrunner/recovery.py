@@ -62,19 +62,19 @@ class Boot(NamedTuple):
 
 def choose(
     attempts: Sequence[dict[str, Any]] | None,
-    file: tuple[int, int],
+    inode: int,
     marker: locks.Marker | None,
     has_markers: bool,
 ) -> RecoveryRule:
     """The first rule whose sign is seen.
 
-    `attempts` are those of the document, None when it cannot be read; `file` is its (inode, mtime in ns). A final verdict
+    `attempts` are those of the document, None when it cannot be read; `inode` is its file's. A final verdict
     that was recorded in running/ has the start marker of its attempt in the lock file, unless a power cut took that; one
     without was in pending/ by a retry by hand, and slipped under a claim.
     """
     if attempts is None:
         return RECOVERY_RULES[0]
-    fits = marker is not None and marker.fits(len(attempts), *file)
+    fits = marker is not None and marker.fits(len(attempts), inode)
     if marker is not None and fits and marker.kind == locks.START:
         return RECOVERY_RULES[1]
     if marker is not None and fits and marker.kind == locks.CLAIM:
@@ -142,8 +142,8 @@ class Settler:
         except FileNotFoundError:
             return Settled(Fate.GONE, job_id, marker=marker)
         attempts = None if raw is None else raw.get("attempts", [])
-        file = (0, 0) if found is None else (found.inode, found.mtime_ns)
-        rule = choose(attempts, file, marker, self._boot.has_markers)
+        inode = 0 if found is None else found.inode
+        rule = choose(attempts, inode, marker, self._boot.has_markers)
         if rule.remedy is Remedy.REJECT or raw is None or document is None:
             where = f"running/{job_id}.json"
             name = spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
@@ -157,8 +157,7 @@ class Settler:
         if number is not None and number == len(raw.get("attempts", [])):
             return self._finish(job_id, raw, Verdict.RETRY, marker)
         if never_starts:
-            inode, mtime_ns = file
-            unstarted = locks.Marker(locks.START, len(raw.get("attempts", [])) + 1, inode, mtime_ns=mtime_ns)
+            unstarted = locks.Marker(locks.START, len(raw.get("attempts", [])) + 1, inode)
             lock.append(unstarted)
             return self._record(job_id, raw, document, unstarted, ended._replace(note="never reached its first line"))
         name = spool.move(job_id, State.RUNNING, State.PENDING)

@@ -38,7 +38,7 @@ class Reporter:
         """An attempt began, or one that runs was adopted."""
         self.totals["started"] += not attempt.adopted
         kind = Kind.ADOPTED if attempt.adopted else Kind.STARTED
-        self._tell(Happening(kind, self._clock.wall(), **_who(attempt), pid=attempt.pid))
+        self._tell(Happening(kind, self._clock.wall(), **_who(attempt), pid=attempt.pid or None))
 
     def ending(self, attempt: RunningAttempt) -> None:
         """We began to end an attempt."""

@@ -154,8 +154,7 @@ def _begin(settings: Settings, layout: Layout, lock: locks.JobLock, job_id: str,
     """The document, with our start marker in place; None when this attempt is not ours to make."""
     try:
         with open(layout.job(State.RUNNING, job_id), "rb") as stream:
-            status = os.fstat(stream.fileno())
-            inode, mtime_ns = status.st_ino, status.st_mtime_ns
+            inode = os.fstat(stream.fileno()).st_ino
             raw = document.decode(stream.read(document.MAX_BYTES + 1))
     except (FileNotFoundError, JobFormatError):
         return None  # settled meanwhile, or not readable: the dispatcher settles that
@@ -163,12 +162,12 @@ def _begin(settings: Settings, layout: Layout, lock: locks.JobLock, job_id: str,
     if not isinstance(attempts, list) or len(attempts) + 1 != number or not all(isinstance(a, dict) for a in attempts):
         return None
     marker = lock.marker()
-    if marker is not None and marker.kind == locks.START and marker.fits(len(attempts), inode, mtime_ns):
+    if marker is not None and marker.kind == locks.START and marker.fits(len(attempts), inode):
         return None  # this very attempt was begun by another process, and died
     now = clock.format_time(clock.SYSTEM.wall())
     pid = os.getpid()
     started = processes.started(pid, settings.boot) or ""
-    lock.append(locks.Marker(locks.START, number, inode, pid, started, now, mtime_ns))
+    lock.append(locks.Marker(locks.START, number, inode, pid, started, now))
     return raw
 
 

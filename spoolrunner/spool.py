@@ -204,12 +204,14 @@ class Spool:
 
     def was_cancelled(self, job_id: str) -> bool:
         """Whether control/cancel-ID is a request that was carried out: a crash kept it from being removed."""
-        try:
-            asked = os.stat(self.layout.cancel(job_id)).st_mtime_ns
-            done = os.stat(self.layout.reason(job_id)).st_mtime_ns
-        except FileNotFoundError:
-            return False
-        return done >= asked and self.exists(State.FAILED, job_id)
+        asked = _mtime_ns(self.layout.cancel(job_id))
+        name = job_id
+        while asked is not None and self.exists(State.FAILED, name):
+            done = _mtime_ns(self.layout.reason(name))
+            if done is not None and done >= asked:
+                return True
+            name = numbered(name)
+        return False
 
     def sweep_reasons(self) -> int:
         """Remove each failed/ID.reason beside which there is no job: its refusal never came about, or a person took it."""
@@ -279,6 +281,13 @@ def warnings(layout: Layout) -> list[str]:
     if sys.platform != "win32" and os.stat(layout.root).st_mode & 0o022:
         found.append(f"{layout.root} can be written by others: chmod go-w it")
     return found
+
+
+def _mtime_ns(path: str) -> int | None:
+    try:
+        return os.stat(path, follow_symlinks=False).st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _kind(mode: int) -> str:

@@ -13,10 +13,20 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from watchdog.events import EVENT_TYPE_DELETED, FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    EVENT_TYPE_DELETED,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
+MAX_CODE_FOLDERS = 64
+"""Folders of code that are watched, each with a thread; of an application with more, the first ones by name."""
 MAX_HINTS = 20_000
 """Names kept until they are taken; beyond it a scan is cheaper."""
 
@@ -116,6 +126,45 @@ class Watch:
             self._observer.stop()
             self._observer.join()
             self._observer = None
+
+
+class CodeWatch:
+    """Tells `changed`, from another thread, when one of the files it is to watch is written, replaced or removed."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._observer: BaseObserver | None = None
+
+    def watch(self, files: list[str]) -> None:
+        """Watch these files and no others. Without events nobody is told; the runner looks for itself then."""
+        self.stop()
+        observer: BaseObserver = Observer()
+        folders = {os.path.dirname(path) for path in files}
+        kinds: list[type[FileSystemEvent]] = [FileClosedEvent, FileMovedEvent, FileDeletedEvent, FileCreatedEvent]
+        try:
+            for folder in sorted(folders)[:MAX_CODE_FOLDERS]:
+                observer.schedule(_CodeHandler(set(files), self._changed), folder, event_filter=kinds)
+            observer.start()
+        except OSError:
+            return  # no event instances left: each job's process still compares the files it depends on
+        self._observer = observer
+
+    def stop(self) -> None:
+        """End the observer's threads."""
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
+            self._observer = None
+
+
+class _CodeHandler(FileSystemEventHandler):
+    def __init__(self, files: set[str], changed: Callable[[], None]) -> None:
+        self._files = files
+        self._changed = changed
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        if os.fsdecode(event.src_path) in self._files or os.fsdecode(event.dest_path) in self._files:
+            self._changed()
 
 
 def _observer(lost: Callable[[], None], control: str) -> BaseObserver:

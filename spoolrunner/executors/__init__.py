@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from spoolrunner.executors.base import AttemptKey, Executor, Exited, Report
+import sys
 
-__all__ = ["AttemptKey", "Executor", "Exited", "Report", "make"]
+from spoolrunner.errors import StartError
+from spoolrunner.executors.base import AttemptKey, Executor, Exited, Plan, Report
+
+__all__ = ["AttemptKey", "Executor", "Exited", "Plan", "Report", "make"]
 
 
-def make(kind: str, python: str, settings: bytes, root: str, folder: str, tmp: str, report: Report) -> Executor:
-    """The executor that the configuration key `executor` names."""
-    if kind not in ("auto", "spawn"):
-        raise ValueError(f"no executor is called {kind!r}")
+def make(plan: Plan, report: Report) -> Executor:
+    """The executor that the configuration key `executor` names; "auto" is fork on Linux and spawn elsewhere.
+
+    Not on macOS: its system frameworks do not survive a fork without exec.
+    """
+    kind = plan.kind
+    if kind == "auto":
+        kind = "fork" if sys.platform == "linux" else "spawn"
+    if kind == "fork":
+        if sys.platform == "win32":
+            raise StartError('executor "fork" does not exist on Windows; use "spawn" or "auto"')
+        from spoolrunner.executors.fork import ForkExecutor
+
+        return ForkExecutor(plan, report)
     from spoolrunner.executors.spawn import SpawnExecutor
 
-    return SpawnExecutor(python, settings, root, folder, tmp, report)
+    return SpawnExecutor(plan, report)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from spoolrunner import processes
@@ -35,11 +36,29 @@ Report = Callable[[Exited], None]
 """Called from any thread when a process ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an executor needs to know. `settings` is for the runner, `preload` the modules a template imports ahead.
+
+    `loaded` is told the files that came with them, `notice` what an operator should know; both from any thread.
+    """
+
+    kind: str
+    python: str
+    settings: bytes
+    root: str
+    folder: str
+    tmp: str
+    preload: list[str]
+    loaded: Callable[[list[str]], None]
+    notice: Callable[[str], None]
+
+
 class Executor(Protocol):
     """Runs the runner for an attempt, somewhere, and tells when it ended."""
 
     def start(self, key: AttemptKey) -> int:
-        """Start it, unless it was started; its pid. StartError when that is not possible."""
+        """Start it, unless it was started; its pid, or 0 if that is to follow. StartError when it is not possible."""
 
     def adopt(self, key: AttemptKey, pid: int) -> None:
         """Watch over an attempt that another executor started."""
@@ -55,6 +74,9 @@ class Executor(Protocol):
 
     def forget(self, key: AttemptKey) -> None:
         """The attempt is settled."""
+
+    def renew(self) -> None:
+        """Code on disk changed: what is started from now on must run the new one. Safe from any thread."""
 
     def close(self) -> None:
         """Give up what starting needs. What runs, runs on."""
@@ -107,11 +129,16 @@ class LocalExecutor:
         self._ending.pop(key, None)
         self._exited.discard(key)
 
+    def renew(self) -> None:
+        """Code on disk changed: what is started from now on must run the new one. Safe from any thread."""
+
     def close(self) -> None:
         """Give up what starting needs. What runs, runs on."""
 
     def _tree(self, key: AttemptKey) -> list[psutil.Process]:
         """What belongs to it now, and what did when it was last asked to end: a child may have left the tree meanwhile."""
+        if not self._pids[key]:
+            return []  # its pid is not known yet; whoever ends it comes again
         now = processes.tree(self._pids[key], self.mark(key))
         earlier = [process for process in self._ending.get(key, []) if process not in now]
         tree = processes.still_running(now + earlier)

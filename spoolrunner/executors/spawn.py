@@ -11,20 +11,20 @@ import sys
 
 from spoolrunner import durable, processes
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import AttemptKey, LocalExecutor, Report
+from spoolrunner.executors.base import AttemptKey, LocalExecutor, Plan, Report
 
 _PROGRAM = "import sys; from spoolrunner.runner import main; sys.exit(main())"
 
 
 class SpawnExecutor(LocalExecutor):
-    """Starts `python` for each attempt, in `folder`; the staged settings lie in `tmp`."""
+    """Starts an interpreter for each attempt; the settings are staged in the spool's tmp/."""
 
-    def __init__(self, python: str, settings: bytes, root: str, folder: str, tmp: str, report: Report) -> None:
-        super().__init__(root, report)
-        self._python = python
-        self._settings = settings
-        self._folder = folder
-        self._settings_path = os.path.join(tmp, f"{os.getpid()}-{os.urandom(8).hex()}.settings")
+    def __init__(self, plan: Plan, report: Report) -> None:
+        super().__init__(plan.root, report)
+        self._python = plan.python
+        self._settings = plan.settings
+        self._folder = plan.folder
+        self._settings_path = os.path.join(plan.tmp, f"{os.getpid()}-{os.urandom(8).hex()}.settings")
 
     def start(self, key: AttemptKey) -> int:
         """Start it, unless it was started; its pid. StartError when that is not possible."""

@@ -327,6 +327,8 @@ class FakeExecutor:
     def forget(self, key: AttemptKey) -> None:
         self._of.pop(key, None)
 
+    def renew(self) -> None: ...
+
     def close(self) -> None: ...
 
     def _tell(self, key: AttemptKey, status: int | None) -> None:
@@ -531,10 +533,11 @@ class World:
             put(durable, "_exclusive_rename", lambda: exclusive)
             put(locks, "_try_lock", faulty.try_lock(locks._try_lock))
             put(locks, "time", self.clock)
+            put(runner, "_current", None)
             put(clock, "SYSTEM", self.clock)
             put(processes, "started", self._started)
             put(processes, "holders", lambda path: [])
-            put(executors, "make", lambda kind, python, settings, *_: self._executor(settings, _[-1]))
+            put(executors, "make", lambda plan, report: self._executor(plan.settings, report))
             put(dispatcher, "Watch", FakeWatch)
             put(dispatcher, "warnings", lambda layout: [])
             stage = self

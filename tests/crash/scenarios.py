@@ -276,7 +276,7 @@ def fingerprint(world: World) -> tuple[Any, ...]:
             continue
         attempts = raw.get("attempts", [])
         status = os.stat(layout.job(state, name))
-        fits = marker is not None and marker.fits(len(attempts), status.st_ino, status.st_mtime_ns)
+        fits = marker is not None and marker.fits(len(attempts), status.st_ino)
         kind = None if marker is None else (marker.kind, marker.attempt)
         last = attempts[-1]["verdict"] if attempts else ""
         seen.append((state, name, len(attempts), last, kind, fits))

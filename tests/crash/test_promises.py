@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from spoolrunner import locks
+from spoolrunner.clock import format_time
 from spoolrunner.states import MAX_RELEASES, State
 from tests.crash.conftest import MakeWorld
 from tests.crash.faults import Operation, Plan, Process, World
@@ -16,13 +17,18 @@ from tests.crash.scenarios import (
     Scenario,
     aftermath,
     by_hand,
+    cancel_running,
     cancel_waiting,
     dispatch,
     ended,
     judge_job,
+    measure,
     nothing,
     pending,
+    plans,
+    strike,
     sweep,
+    until_settled,
 )
 
 
@@ -126,8 +132,8 @@ def test_a_record_is_made_though_a_process_of_the_same_pid_died_making_it(make_w
 def test_an_old_marker_is_not_taken_for_one_of_a_new_job_in_the_same_inode(make_world: MakeWorld) -> None:
     """A job published under the id of one that a person removed runs, though its file was given the old one's inode number.
 
-    ext4 gives the lowest free inode out again: the file that attempt 1 was made of is freed by its record, and the next
-    file made in tmp/ has its number.
+    The inode of the file that attempt 1 was made of is free after its record, and many file systems give numbers out
+    again; here the number is made up, since when that happens is theirs to decide.
     """
     with make_world(max_retries=0) as world:
         world.put(State.PENDING, "a", world.document("old", "fail", max_retries=1))
@@ -350,6 +356,33 @@ def test_a_job_edited_between_look_and_claim_is_judged_anew(make_world: MakeWorl
         assert not world.effects
 
 
+def test_a_job_put_off_between_look_and_claim_does_not_start_early(make_world: MakeWorld) -> None:
+    """A file that a person saves with a later next_run_at between the dispatcher's look and its claim waits for that time."""
+    with make_world() as world:
+        pending()(world)
+        dispatcher = world.start_dispatcher()
+        run_to(world, dispatcher, does("open", "pending/a.json"))
+        dispatcher.run(0)
+        due_at = world.clock.now + 60
+        world.put(State.PENDING, "a", world.document("a", next_run_at=format_time(due_at)))
+        world.run(lambda: world.effects, seconds=90)
+        assert world.clock.now >= due_at
+
+
+def test_a_cancel_never_outlives_its_job(make_world: MakeWorld) -> None:
+    """When a job that was to be cancelled lies where it stays, the request is gone, wherever somebody was killed."""
+    scenario = Scenario("", cancel_running, until_settled, nothing, 15, ends_in=(State.FAILED, State.DONE))
+    ended_ones = 0
+    for plan in plans(measure(make_world, scenario), ALL):
+        with make_world() as world:
+            strike(world, scenario, plan)
+            state, _, _ = world.find("a")
+            if state in (State.DONE, State.FAILED):
+                ended_ones += 1
+                assert not os.path.exists(world.layout.cancel("a")), f"it would hit a later job: {world.describe()}"
+    assert ended_ones
+
+
 def test_a_record_is_on_the_disk_before_the_job_moves(make_world: MakeWorld) -> None:
     """Nothing is renamed whose bytes were not synced since they were written, and each new name is synced into its folder."""
     with make_world() as world:
@@ -441,3 +474,55 @@ def test_a_dispatcher_that_was_stopped_during_a_scan_soon_scans_again(make_world
         world.clock.now += 600
         world.put(State.PENDING, "b", world.document("b"))
         world.run(world.is_idle, seconds=900)
+
+
+def test_a_start_is_counted_though_somebody_wrote_into_the_file_since(make_world: MakeWorld) -> None:
+    """A start whose process died is counted though a program that had the file open wrote into it after the start."""
+    with make_world() as world:
+        pending()(world)
+        world.start_dispatcher().run()
+        (runner,) = world.runners
+        editor = os.open(world.layout.job(State.RUNNING, "a"), os.O_WRONLY | os.O_APPEND)
+        run_to(world, runner, does("work", "a"))
+        os.write(editor, b"\n")
+        os.close(editor)
+        os.utime(world.layout.job(State.RUNNING, "a"), (1_600_000_000, 1_600_000_000))  # whatever the clock's grain is
+        runner.kill()
+        world.recover()
+        assert world.starts("a") == [1, 2]
+        judge_job(world, "a", (State.DONE,))
+
+
+def test_a_cancel_that_was_carried_out_under_another_name_hits_no_later_job(make_world: MakeWorld) -> None:
+    """A cancelled job whose name was taken in failed/ leaves no request to a later job of its id, wherever somebody died."""
+
+    def prepare(world: World) -> None:
+        world.put(State.FAILED, "a", world.document("earlier", attempts=[ended("failed", "failed")]))
+        cancel_waiting(world)
+
+    scenario = Scenario("", prepare, dispatch, nothing, 14, ("a", "earlier"), ends_in=(State.FAILED,))
+    hits = 0
+    for plan in plans(measure(make_world, scenario), ALL):
+        with make_world() as world:
+            strike(world, scenario, plan)
+            world.plan = None
+            if world.find("a")[0] is State.FAILED:
+                hits += 1
+                world.put(State.PENDING, "a", world.document("later"))
+                world.recover()
+                judge_job(world, "later", (State.DONE,))
+    assert hits
+
+
+def test_a_cancel_between_two_attempts_is_carried_out_wherever_the_dispatcher_is_killed(make_world: MakeWorld) -> None:
+    """A job that is cancelled while it waits for its retry is not tried again, wherever the dispatcher is killed."""
+
+    def prepare(world: World) -> None:
+        world.put(State.PENDING, "a", world.document("a", attempts=[ended("failed", "retry")]))
+        world.touch_cancel("a")
+
+    def never_started(world: World) -> None:
+        assert not world.effects, f"a cancel was lost: {world.describe()}"
+        assert world.find("a")[2]["attempts"][-1]["verdict"] == "failed"
+
+    sweep(make_world, Scenario("", prepare, dispatch, never_started, 14, ends_in=(State.FAILED,)), ALL)

@@ -40,7 +40,8 @@ class Site:
         """Write config.json."""
         path = os.path.join(self.folder, "config.json")
         raw = {
-            "allowed_jobs": {JOB: ["append"]}, "python_path": [ROOT], "retry_interval": 0, "max_retries": 1, **settings
+            "allowed_jobs": {JOB: ["append"]}, "python_path": [ROOT], "retry_interval": 0, "max_retries": 1,
+            "executor": "spawn", **settings
         }  # fmt: skip
         with open(path, "wb") as stream:
             stream.write(orjson.dumps(raw))

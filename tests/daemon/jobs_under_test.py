@@ -1,8 +1,10 @@
 """Jobs for the daemon tests; copied as jobs.py beside a test's config.json."""
 
 import asyncio
+import atexit
 import ctypes
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -10,6 +12,8 @@ import threading
 import time
 
 import spoolrunner
+
+IMPORTED_BY = os.getpid()
 
 
 def note(text):
@@ -121,6 +125,28 @@ def removes_itself(and_dies=False):
     os.unlink(f"spool/running/{spoolrunner.current_job().id}.json")
     if and_dies:
         os._exit(1)
+
+
+def surroundings():
+    names = ["SIGINT", "SIGTERM", "SIGCHLD", "SIGHUP"]
+    return {
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "session": os.getsid(0),
+        "random": random.random(),
+        "signals": [signal.getsignal(getattr(signal, name)).name for name in names],
+        "stdin": sys.stdin.read(),
+        "cwd": os.getcwd(),
+    }
+
+
+def was_preloaded():
+    return os.getpid() != IMPORTED_BY
+
+
+def leaves_work_behind():
+    atexit.register(note, "exit handler")
+    threading.Timer(0.2, note, ["thread"]).start()
 
 
 class Counter:

@@ -323,7 +323,7 @@ def test_a_runner_that_never_reaches_its_first_line_is_given_up(make, tmp_path):
     fake = tmp_path / "python-that-ends"
     fake.write_text("#!/bin/sh\nexit 1\n")
     fake.chmod(0o755)
-    home = make(python_binary=str(fake), max_retries=0)
+    home = make(python_binary=str(fake), max_retries=0, executor="spawn")
     daemon = home.start().ready()
     home.drop("one", method="noop")
     daemon.expect("released", "trying again in 1 s")

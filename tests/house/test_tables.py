@@ -142,4 +142,4 @@ def test_every_remedy_is_used():
 
 def test_last_rule_catches_all():
     """A readable document without attempts and without a marker falls to the last rule, so no file is left without one."""
-    assert choose([], (1, 1), None, has_markers=True) is RECOVERY_RULES[-1]
+    assert choose([], 1, None, has_markers=True) is RECOVERY_RULES[-1]

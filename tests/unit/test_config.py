@@ -206,13 +206,7 @@ def test_an_unknown_key_that_begins_like_the_whitelist() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        "auto",
-        "spawn",
-        pytest.param(
-            "fork", marks=pytest.mark.xfail(strict=True, reason="BUG: the design's executor 'fork' is refused")
-        ),
-    ],
+    ["auto", "fork", "spawn"],
 )
 def test_executors(config, kind) -> None:
     """The executor is one of the three that the design names."""

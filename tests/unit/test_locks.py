@@ -228,7 +228,7 @@ def test_a_marker_that_did_not_get_in(lock, monkeypatch) -> None:
 )
 def test_fits(attempts, inode, fits) -> None:
     """A marker fits the next attempt of a document in the file that it names, and no other."""
-    assert MARKER.fits(attempts, inode, 0) is fits
+    assert MARKER.fits(attempts, inode) is fits
 
 
 @posix

@@ -41,7 +41,7 @@ def mark(spool):
         status = os.stat(spool.layout.job(State.RUNNING, "x"))
         inode = status.st_ino if inode is None else inode
         pid, start = (pid, start) if kind == START else (0, "")
-        marker = Marker(kind, number, inode, pid, start, STARTED, status.st_mtime_ns)
+        marker = Marker(kind, number, inode, pid, start, STARTED)
         lock = locks.acquire(spool.layout.lock("x"))
         assert lock is not None
         lock.append(marker)
@@ -86,7 +86,7 @@ def read(spool, state: State, name: str = "x") -> dict:
 )
 def test_choose(attempts, marker, rule) -> None:
     """The first rule whose sign is seen is the one; a marker counts only if it fits."""
-    assert choose(attempts, (7, 0), marker, has_markers=False) is rule
+    assert choose(attempts, 7, marker, has_markers=False) is rule
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_choose(attempts, marker, rule) -> None:
 )
 def test_choose_where_markers_survived(marker, rule) -> None:
     """A final verdict is obeyed only with the marker of its attempt, where no power cut can have taken that."""
-    assert choose([DONE], (7, 0), marker, has_markers=True) is rule
+    assert choose([DONE], 7, marker, has_markers=True) is rule
 
 
 def test_started_and_died(spool, drop, settler, mark, clock) -> None:

@@ -1,0 +1,50 @@
+"""What a dispatcher starts jobs with: the settings every runner is given, and the executor, made from the configuration.
+
+Decides nothing; joins `config` to `runner` and `executors`, which do not know each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from spoolrunner import executors
+from spoolrunner.config import Config
+from spoolrunner.executors import Executor, Report
+from spoolrunner.runner import Settings
+
+
+def runner_settings(config: Config, boot: str) -> Settings:
+    """What every runner is told."""
+    return Settings(
+        root=config.layout.root,
+        boot=boot,
+        fsync=config.fsync,
+        max_log_bytes=config.max_log_bytes,
+        max_retries_limit=config.max_retries_limit,
+        timeout_limit=config.timeout_limit,
+        python_path=config.python_path,
+        allowed=config.allowed,
+        default_policy=config.default_policy,
+    )
+
+
+def make_executor(
+    config: Config,
+    boot: str,
+    report: Report,
+    loaded: Callable[[list[str]], None],
+    notice: Callable[[str], None],
+) -> Executor:
+    """The executor that the configuration names; the three callbacks come from any thread. StartError if there is none."""
+    plan = executors.Plan(
+        kind=config.file.executor,
+        python=config.python_binary,
+        settings=runner_settings(config, boot).to_bytes(),
+        root=config.layout.root,
+        folder=config.folder,
+        tmp=config.layout.tmp,
+        preload=list(config.allowed) if config.file.preload else [],
+        loaded=loaded,
+        notice=notice,
+    )
+    return executors.make(plan, report)

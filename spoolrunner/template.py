@@ -1,0 +1,212 @@
+"""The template process of the fork executor: has the allowed modules imported, and forks one fresh process a job.
+
+Started by the dispatcher with a socket as standard input. It reads one line a request and answers one line an event, all
+as JSON arrays; when the socket closes, the dispatcher is gone and so is the template, while its jobs run on. What it
+imports is copied with every fork, so it imports next to nothing, starts no threads, and knows no executor.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import select
+import signal
+import sys
+from typing import Any
+
+import orjson
+
+from spoolrunner import allowlist, clock, processes, runner
+
+assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
+
+STARTED, EXITED, READY, THREADS, SKIPPED = "started", "exited", "ready", "threads", "skipped"
+START, RETIRE = "start", "retire"
+_SOCKET = 0
+_FRESH = "import sys; from spoolrunner.runner import main; sys.exit(main())"
+_PYTHON_ITSELF = os.path.dirname(os.__file__)
+_DEFAULT_SIGNALS = ("SIGCHLD", "SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGXFSZ")
+
+
+class Template:
+    """Forks on request and reports what its children come to."""
+
+    def __init__(self, settings: runner.Settings) -> None:
+        self._settings = settings
+        self._children: dict[int, tuple[str, int]] = {}
+        self._code: dict[str, tuple[int, int]] = {}
+        self._retiring = False
+        self._socket = os.dup(_SOCKET)
+        _null_input()
+        self._wake_in, self._wake_out = os.pipe()
+        os.set_blocking(self._wake_in, False)
+        os.set_blocking(self._wake_out, False)
+        signal.signal(signal.SIGCHLD, _nothing)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.set_wakeup_fd(self._wake_out, warn_on_full_buffer=False)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+        self._poll.register(self._wake_in, select.POLLIN)
+
+    def preload(self, jobs: list[str]) -> None:
+        """Import what may be imported ahead; tells which files came with it. A module that starts a thread ends us."""
+        before = set(sys.modules)
+        began = int(clock.SYSTEM.wall() * 1e9)
+        sys.path[:0] = self._settings.python_path
+        for job in jobs:
+            try:
+                allowlist.owner_of(job)
+            except BaseException as error:
+                # The job's own process will meet the same error and record it; here it only costs the head start.
+                self._say(SKIPPED, job, f"{type(error).__name__}: {error}")
+            if _threads() > 1:
+                self._say(THREADS, job)
+                sys.exit(0)
+        sys.path[: len(self._settings.python_path)] = []
+        files = _code_files([sys.modules[name] for name in set(sys.modules) - before])
+        # Written since we began: which version was imported cannot be told, so it counts as changed.
+        self._code = {path: signature if signature[0] < began else (0, 0) for path, signature in files.items()}
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._say(READY, sorted(files))
+
+    def serve(self) -> None:
+        """Fork and report until the dispatcher closes the socket or, after RETIRE, until the last child has ended."""
+        rest = b""
+        while not self._retiring or self._children:
+            ready = [descriptor for descriptor, _ in self._poll.poll()]
+            if self._wake_in in ready:
+                os.read(self._wake_in, 4096)
+                self._reap()
+            if self._socket in ready:
+                data = os.read(self._socket, 65536)
+                if not data:
+                    return
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    self._obey(*orjson.loads(line))
+
+    def _obey(self, verb: str, *arguments: Any) -> None:
+        if verb == RETIRE:
+            self._retiring = True
+            return
+        job_id, number, mark = arguments
+        pid = os.fork()
+        if pid == 0:
+            self._become_job(job_id, number, mark)
+        self._children[pid] = (job_id, number)
+        self._say(STARTED, job_id, number, pid)
+
+    def _reap(self) -> None:
+        while self._children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            job = self._children.pop(pid, None)
+            if job is not None:
+                self._say(EXITED, *job, pid, os.waitstatus_to_exitcode(status))
+
+    def _say(self, *event: Any) -> None:
+        data = orjson.dumps(event) + b"\n"
+        while data:
+            try:
+                data = data[os.write(self._socket, data) :]
+            except BrokenPipeError:
+                os._exit(0)  # the dispatcher is gone
+
+    def _become_job(self, job_id: str, number: int, mark: str) -> None:
+        """In the child: shed the template, run the one job, and end without ever returning."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            for descriptor in (self._socket, self._wake_in, self._wake_out):
+                os.close(descriptor)
+            for name in _DEFAULT_SIGNALS:
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
+            os.setsid()
+            os.environ[processes.MARK] = mark
+            gc.enable()
+            if any(_signature(path) != signature for path, signature in self._code.items()):
+                self._run_afresh(job_id, number)
+            status = runner.run(self._settings, job_id, number)
+            _finish()
+        except SystemExit as error:
+            status = error.code if isinstance(error.code, int) else 1
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)
+
+    def _run_afresh(self, job_id: str, number: int) -> None:
+        """Code that we have imported is another on disk now: become a new interpreter, which imports that."""
+        import tempfile
+
+        with tempfile.TemporaryFile() as settings:
+            settings.write(self._settings.to_bytes())
+            settings.seek(0)
+            os.dup2(settings.fileno(), 0)
+        os.execv(sys.executable, [sys.executable, "-P", "-c", _FRESH, job_id, str(number)])
+
+
+def main() -> None:
+    """Serve, with the number of bytes of the settings and then these themselves first on the socket."""
+    head = b""
+    while not head.endswith(b"\n"):
+        head += os.read(_SOCKET, 1)
+    size = int(head)
+    data = b""
+    while len(data) < size:
+        data += os.read(_SOCKET, size - len(data))
+    question = orjson.loads(data)
+    template = Template(runner.Settings.from_bytes(orjson.dumps(question["settings"])))
+    template.preload(question["preload"])
+    template.serve()
+
+
+def _finish() -> None:
+    """What an interpreter does at its end, without taking itself apart: threads, exit handlers, output."""
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()  # noqa: SLF001 -- what the interpreter itself calls; there is no public name
+    atexit._run_exitfuncs()  # noqa: SLF001 -- as above
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+
+
+def _code_files(modules: list[Any]) -> dict[str, tuple[int, int]]:
+    """The source files of these modules with their signatures, but for those of Python itself."""
+    found = {}
+    for module in modules:
+        path = getattr(module, "__file__", None)
+        if path and (not path.startswith(_PYTHON_ITSELF) or "site-packages" in path):
+            found[path] = _signature(path)
+    return found
+
+
+def _signature(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return (0, 0)  # removed: another than the one that was imported
+    return status.st_mtime_ns, status.st_size
+
+
+def _threads() -> int:
+    """The threads of this process, those that Python knows nothing of included where the system tells."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except FileNotFoundError:
+        threading = sys.modules.get("threading")
+        return threading.active_count() if threading is not None else 1
+
+
+def _null_input() -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+def _nothing(_number: int, _frame: object) -> None:
+    """The wakeup descriptor says all; a handler is needed for it to be written to."""

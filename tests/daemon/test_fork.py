@@ -1,0 +1,132 @@
+"""The fork executor: a template process, and one fresh process a job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import psutil
+import pytest
+
+from tests.daemon.harness import ALLOWED, is_alive, until
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+
+
+@pytest.fixture
+def home(make):
+    return make(executor="fork", max_retries=0)
+
+
+def template_of(daemon):
+    (child,) = psutil.Process(daemon.process.pid).children()
+    return child
+
+
+def test_each_job_has_a_process_of_its_own(home):
+    """Every job runs in a fresh process, leader of its own session, with its own random numbers and default signals."""
+    daemon = home.start().ready()
+    for job_id in ("one", "two"):
+        home.drop(job_id, method="surroundings")
+        daemon.expect("completed", f"id={job_id} ")
+    one, two = (home.document("done", job_id)["result"] for job_id in ("one", "two"))
+    assert one["pid"] == one["session"] != two["pid"]
+    assert one["random"] != two["random"]
+    assert one["signals"] == ["SIG_DFL"] * 4
+    assert one["stdin"] == ""
+    assert one["cwd"] == str(home.folder)
+    assert one["parent"] == two["parent"] == template_of(daemon).pid
+
+
+def test_the_template_goes_with_its_dispatcher_and_the_jobs_do_not(home):
+    """When the dispatcher is killed the template ends; a job it forked runs on and is adopted."""
+    daemon = home.start().ready()
+    home.drop("one", method="wait_for", params=["go"])
+    until(lambda: "begin waited" in home.notes())
+    template = template_of(daemon).pid
+    daemon.kill()
+    until(lambda: not is_alive(template))
+    second = home.start().ready()
+    second.expect("adopted", "id=one ")
+    (home.folder / "go").touch()
+    second.expect("completed", "id=one ")
+    assert home.notes() == ["begin waited", "end waited"]
+
+
+def test_a_template_that_dies_is_replaced(home):
+    """A killed template takes no job with it: the running one is settled by its record, the next one is forked anew."""
+    daemon = home.start().ready()
+    home.drop("one", method="wait_for", params=["go"])
+    until(lambda: "begin waited" in home.notes())
+    os.kill(template_of(daemon).pid, signal.SIGKILL)
+    home.drop("two", method="noop")
+    daemon.expect("completed", "id=two ")
+    (home.folder / "go").touch()
+    daemon.expect("completed", "id=one ")
+    assert home.notes() == ["begin waited", "noop", "end waited"]
+
+
+def test_changed_code_is_run_as_it_is_on_disk(home):
+    """A job that starts after its module was saved runs the new code; one that runs is not disturbed."""
+    daemon = home.start().ready()
+    source = home.folder / "jobs.py"
+    home.drop("zero", method="wait_for", params=["go"])
+    until(lambda: "begin waited" in home.notes())
+    for turn in range(4):
+        source.write_text(source.read_text() + f"\n\ndef noop():\n    note('version {turn}')\n")
+        home.drop(f"job-{turn}", method="noop")
+        daemon.expect("completed", f"id=job-{turn} ")
+    (home.folder / "go").touch()
+    daemon.expect("completed", "id=zero ")
+    assert home.notes() == ["begin waited", *(f"version {turn}" for turn in range(4)), "end waited"]
+
+
+def test_a_module_that_starts_threads_is_named_and_not_preloaded(make):
+    """A thread in the template would be lost in its forks: the module that starts it is left to the jobs."""
+    home = make(executor="fork", allowed_jobs={**ALLOWED, "threaded": ["work"]})
+    code = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\ndef work():\n    return 1\n"
+    (home.folder / "threaded.py").write_text(code)
+    daemon = home.start()
+    home.drop("first", method="noop")
+    daemon.expect("threaded starts a thread")
+    daemon.expect("completed", "id=first ")
+    home.drop("second", job="threaded", method="work")
+    daemon.expect("completed", "id=second ")
+    assert home.document("done", "second")["result"] == 1
+
+
+def test_a_module_that_cannot_be_imported_fails_its_own_jobs_only(make):
+    """A broken module costs its jobs their attempts and nobody else's."""
+    home = make(executor="fork", max_retries=0, allowed_jobs={**ALLOWED, "broken": ["work"]})
+    (home.folder / "broken.py").write_text("raise RuntimeError('broken on purpose')\n")
+    daemon = home.start()
+    home.drop("good", method="noop")
+    home.drop("bad", job="broken", method="work")
+    daemon.expect("failed", "id=bad ", "broken on purpose")
+    until(lambda: home.where("good") == ["done"])
+
+
+def test_nothing_is_preloaded_when_that_is_off(make):
+    """With preload off the template imports none of the allowed modules, and jobs run all the same."""
+    home = make(executor="fork", preload=False)
+    daemon = home.start().ready()
+    home.drop("one", method="was_preloaded")
+    daemon.expect("completed", "id=one ")
+    assert home.document("done", "one")["result"] is False
+
+
+def test_a_preloaded_module_is_imported_once(home):
+    """With preload on a job finds its module imported by the template."""
+    daemon = home.start().ready()
+    home.drop("one", method="was_preloaded")
+    daemon.expect("completed", "id=one ")
+    assert home.document("done", "one")["result"] is True
+
+
+def test_exit_handlers_and_threads_of_a_job_are_waited_for(home):
+    """A forked job ends as an interpreter does: its threads are joined and its exit handlers run."""
+    daemon = home.start().ready()
+    home.drop("one", method="leaves_work_behind")
+    daemon.expect("completed", "id=one ")
+    assert home.notes() == ["thread", "exit handler"]
