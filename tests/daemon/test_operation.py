@@ -266,7 +266,8 @@ def test_due_jobs_start_by_priority(make):
     daemon.expect("paused")
     for job_id, priority in [("a", 0), ("b", -5), ("c", 7), ("d", 0)]:
         home.drop(job_id, method="echo", params=[job_id], priority=priority)
-    until(lambda: json.loads((home.spool / "status.json").read_text())["due"] == 4)
+    status = home.spool / "status.json"
+    until(lambda: status.exists() and json.loads(status.read_text())["due"] == 4)
     home.cli("resume")
     order = [daemon.expect("started").split("id=")[1][0] for _ in range(4)]
     assert order == ["c", "a", "d", "b"]
