@@ -7,7 +7,7 @@ be written and StartError when no process can be started; nothing is lost by eit
 from __future__ import annotations
 
 import os
-from collections import defaultdict, deque
+from collections import defaultdict
 from typing import Any
 
 from spoolrunner import job, joblog, locks, processes, runner
@@ -56,7 +56,7 @@ class Attempts:
         self._settler = Settler(spool, self._policy_of, config.max_log_bytes, boot, clock)
         self.supervision = Supervision(executor, clock, config.kill_grace)
         self._releases: dict[str, int] = {}
-        self._parked: defaultdict[tuple[str, str], deque[str]] = defaultdict(deque)
+        self._parked: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
         self._unresolved: dict[str, tuple[float, float]] = {}
         self._next_cut = 0.0
 
@@ -74,11 +74,11 @@ class Attempts:
         """Claim the job and start its process; False when it is not to be started now, for which there are many reasons."""
         name, document = candidate.name, candidate.document
         if name in self.supervision:
-            self._parked[name, ""].append(name)
+            self._parked[name, ""][name] = None
             return False
         limit = candidate.policy.concurrency
         if limit is not None and self.supervision.count(document.job, document.method) >= limit:
-            self._parked[document.job, document.method].append(name)
+            self._parked[document.job, document.method][name] = None
             return False
         if not self._claim(candidate):
             return False
@@ -247,9 +247,9 @@ class Attempts:
             self.recover(name)
             return
         self.supervision.remove(attempt)
-        self._report(name, settled, attempt)
         self._unpark(name, "")
         self._unpark(attempt.job, attempt.method)
+        self._report(name, settled, attempt)
 
     def _report(self, name: str, settled: Settled, attempt: RunningAttempt | None) -> None:
         if settled.fate is Fate.GONE:
@@ -286,8 +286,8 @@ class Attempts:
     def _never_starts(self, name: str) -> bool:
         return self._releases.get(name, 0) >= MAX_RELEASES
 
-    def _unpark(self, *of: str) -> None:
-        waiting = self._parked.pop((of[0], of[1]), None)
+    def _unpark(self, job: str, method: str) -> None:
+        waiting = self._parked.pop((job, method), None)
         for name in waiting or ():
             self._intake.look(name)
 

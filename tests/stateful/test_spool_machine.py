@@ -146,7 +146,6 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from((0.5, 3.0, 30.0, 700.0)))
     def pass_time(self, seconds: float) -> None:
         if self.dispatching():
-            # A scan that time passes over puts the next one off by a hundred times as much: test_promises tells of it.
             self.world.dispatcher.run()
         self.world.clock.now += seconds
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 
 import pytest
@@ -36,6 +35,13 @@ NOT_CALLABLE = 5
 class Base:
     def inherited(self) -> str:
         return "base"
+
+
+class TwoMore:
+    """A callable that is no function: a class does not bind it to its instances."""
+
+    def __call__(self, number: int) -> int:
+        return 2 + number
 
 
 class Report(Base):
@@ -73,7 +79,7 @@ class Report(Base):
 
     def _private(self) -> None: ...
 
-    two_more = functools.partial(add, 2)
+    two_more = TwoMore()
 
 
 class Needy:
