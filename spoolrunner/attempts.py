@@ -84,7 +84,7 @@ class Attempts:
             return False
         key = AttemptKey(name, len(candidate.raw.get("attempts", [])) + 1)
         try:
-            pid = self._executor.start(key)
+            self._executor.start(key)
         except StartError:
             self._spool.move(name, State.RUNNING, State.PENDING)
             raise
@@ -92,16 +92,14 @@ class Attempts:
         timeout = candidate.policy.timeout
         started_at = format_time(self._clock.wall())
         starts = self._starts(candidate.raw, candidate.policy)
-        attempt = RunningAttempt(key, document.job, document.method, pid, timeout, now + timeout, started_at, starts)
+        attempt = RunningAttempt(key, document.job, document.method, timeout, now + timeout, started_at, starts)
         self.supervision.add(attempt)
         self._reporter.started(attempt)
         return True
 
     def exited(self, exited: Exited) -> None:
         """A process ended."""
-        attempt = self.supervision.exited(exited.key, exited.status)
-        if attempt is not None:
-            attempt.pid = exited.pid
+        self.supervision.exited(exited.key, exited.status)
 
     def watch_over(self) -> None:
         """End what is overdue, and go on ending what is being ended. Touches no file of the spool."""
@@ -238,7 +236,7 @@ class Attempts:
         settled = self._settler.settle(name, ended, attempt.key.number, self._never_starts(name))
         marker = settled.marker
         if settled.fate in (Fate.HELD, Fate.LIVES):
-            if marker is not None and marker.kind == locks.START and marker.pid == attempt.pid:
+            if marker is not None and marker.kind == locks.START and marker.pid == self._executor.pid(attempt.key):
                 # The lock outlived its process: something forked from it below Python holds a copy.
                 self._executor.kill(attempt.key)
                 processes.kill(processes.holders(self._spool.layout.lock(name)))
@@ -300,7 +298,6 @@ class Attempts:
             key=key,
             job=document.job if document else "",
             method=document.method if document else "",
-            pid=marker.pid,
             timeout=policy.timeout,
             deadline=self._clock.monotonic() + left,
             started_at=marker.started_at,

@@ -249,7 +249,7 @@ class Dispatcher:
                 self._work(now)
             elif now >= self._next_look:
                 self._obey()
-            self._status.offer(self._describe())
+            self._status.offer(self._describe)
         except OSError as error:
             self._block(error)
 
@@ -365,9 +365,22 @@ class Dispatcher:
             "concurrency": self._config.concurrency,
             "waiting": len(self._schedule) + self._attempts.parked,
             "due": self._schedule.due(self._clock.wall()) + self._attempts.parked,
-            "running": [_describe_attempt(attempt) for attempt in self._attempts.supervision.all()],
+            "running": [self._describe_attempt(attempt) for attempt in self._attempts.supervision.all()],
             "totals": dict(sorted(self._reporter.totals.items())),
             "trouble": [text for text in trouble if text] + self._warnings,
+        }
+
+    def _describe_attempt(self, attempt: RunningAttempt) -> dict[str, Any]:
+        return {
+            "id": attempt.key.job_id,
+            "job": attempt.job,
+            "method": attempt.method,
+            "attempt": attempt.key.number,
+            "pid": self._executor.pid(attempt.key),
+            "started_at": attempt.started_at,
+            "timeout": attempt.timeout,
+            "adopted": attempt.adopted,
+            "ending": None if attempt.ending is None else attempt.ending.outcome.value,
         }
 
 
@@ -376,17 +389,3 @@ def busy_text(config: Config) -> str:
     held = locks.holder(config.layout.dispatcher_lock)
     who = f"pid {held['pid']} on {held['host']} since {held['since']}" if held else "another process"
     return f"{config.layout.root} is served by {who}; stop it with `spoolrunner stop`, or wait for it with --standby"
-
-
-def _describe_attempt(attempt: RunningAttempt) -> dict[str, Any]:
-    return {
-        "id": attempt.key.job_id,
-        "job": attempt.job,
-        "method": attempt.method,
-        "attempt": attempt.key.number,
-        "pid": attempt.pid,
-        "started_at": attempt.started_at,
-        "timeout": attempt.timeout,
-        "adopted": attempt.adopted,
-        "ending": None if attempt.ending is None else attempt.ending.outcome.value,
-    }

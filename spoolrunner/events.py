@@ -46,7 +46,6 @@ class Happening:
     outcome: str = ""
     verdict: str = ""
     next_run_at: float | None = None
-    pid: int | None = None
     note: str = ""
     traceback: str = ""
 
@@ -64,7 +63,6 @@ def line(event: Happening) -> str:
         "outcome": event.outcome,
         "verdict": event.verdict,
         "next_run_at": "" if event.next_run_at is None else format_time(event.next_run_at),
-        "pid": "" if event.pid is None else str(event.pid),
         "note": event.note,
     }
     return " ".join(words + [f"{key}={_quoted(value)}" for key, value in fields.items() if value])

@@ -38,13 +38,13 @@ class Reporter:
         """An attempt began, or one that runs was adopted."""
         self.totals["started"] += not attempt.adopted
         kind = Kind.ADOPTED if attempt.adopted else Kind.STARTED
-        self._tell(Happening(kind, self._clock.wall(), **_who(attempt), pid=attempt.pid or None))
+        self._tell(Happening(kind, self._clock.wall(), **_who(attempt)))
 
     def ending(self, attempt: RunningAttempt) -> None:
         """We began to end an attempt."""
         if attempt.ending is not None:
             why: dict[str, Any] = {"outcome": attempt.ending.outcome.value, "note": attempt.ending.note}
-            self._tell(Happening(Kind.ENDING, self._clock.wall(), **_who(attempt), pid=attempt.pid, **why))
+            self._tell(Happening(Kind.ENDING, self._clock.wall(), **_who(attempt), **why))
 
     def refused(self, refusal: Refusal) -> None:
         """A waiting file went to failed/ without having run."""

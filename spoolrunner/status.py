@@ -5,6 +5,7 @@ Written without a sync, since it speaks of this moment only. Whoever reads it as
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -26,11 +27,13 @@ class StatusFile:
         self._next = 0.0
         self._late = False
 
-    def offer(self, status: dict[str, Any]) -> None:
-        """This is the status now."""
-        now = self._clock.monotonic()
-        self._late = status != self._written
-        if self._late and now >= self._next:
+    def offer(self, describe: Callable[[], dict[str, Any]]) -> None:
+        """There may be something new; `describe` is called when the time has come to say it."""
+        self._late = self._clock.monotonic() < self._next
+        if self._late:
+            return
+        status = describe()
+        if status != self._written:
             self.write(status)
 
     def write(self, status: dict[str, Any]) -> None:
@@ -42,8 +45,12 @@ class StatusFile:
         self._late = False
 
     def next_write_in(self) -> float:
-        """Seconds until a status that came too soon may be written."""
-        return max(0.0, self._next - self._clock.monotonic()) if self._late else float("inf")
+        """Seconds until a status that came too soon may be written, or one is looked at again that was not complete."""
+        if self._late:
+            return max(0.0, self._next - self._clock.monotonic())
+        # The pid of a job's process is known a moment after its start, and nobody tells the loop.
+        incomplete = any(job["pid"] is None for job in self._written.get("running", ()))
+        return PERIOD if incomplete else float("inf")
 
 
 def read(layout: Layout) -> dict[str, Any]:

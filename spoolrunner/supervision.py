@@ -36,7 +36,6 @@ class RunningAttempt:
     key: AttemptKey
     job: str
     method: str
-    pid: int
     timeout: float
     deadline: float
     started_at: str
@@ -99,14 +98,12 @@ class Supervision:
             if not self._end(attempt, Outcome.INTERRUPTED, note, 0.0, self._kill_grace if grace is None else grace):
                 self._hurry(attempt, grace)
 
-    def exited(self, key: AttemptKey, status: int | None) -> RunningAttempt | None:
-        """The process of an attempt is gone; None when the attempt was settled before."""
+    def exited(self, key: AttemptKey, status: int | None) -> None:
+        """The process of an attempt is gone; nothing when the attempt was settled before."""
         attempt = self._running.get(key.job_id)
-        if attempt is None or attempt.key != key:
-            return None
-        attempt.has_exited = True
-        attempt.status = status
-        return attempt
+        if attempt is not None and attempt.key == key:
+            attempt.has_exited = True
+            attempt.status = status
 
     def is_over(self, attempt: RunningAttempt) -> bool:
         """Whether it may be settled: the process is gone and, if we ended it, nothing of its tree is left."""

@@ -106,7 +106,7 @@ class Template:
                 return
             job = self._children.pop(pid, None)
             if job is not None:
-                self._say(EXITED, *job, pid, os.waitstatus_to_exitcode(status))
+                self._say(EXITED, *job, os.waitstatus_to_exitcode(status))
 
     def _say(self, *event: Any) -> None:
         data = orjson.dumps(event) + b"\n"

@@ -28,7 +28,6 @@ class Exited(NamedTuple):
     """An attempt's process ended; `status` is as in `Popen.returncode`, None where it is not ours to know."""
 
     key: AttemptKey
-    pid: int
     status: int | None
 
 
@@ -57,8 +56,11 @@ class Plan:
 class Executor(Protocol):
     """Runs the runner for an attempt, somewhere, and tells when it ended."""
 
-    def start(self, key: AttemptKey) -> int:
-        """Start it, unless it was started; its pid, or 0 if that is to follow. StartError when it is not possible."""
+    def start(self, key: AttemptKey) -> None:
+        """Start it, unless it was started. StartError when it is not possible."""
+
+    def pid(self, key: AttemptKey) -> int | None:
+        """The process of an attempt that is not forgotten; None while it is not known."""
 
     def adopt(self, key: AttemptKey, pid: int) -> None:
         """Watch over an attempt that another executor started."""
@@ -92,6 +94,10 @@ class LocalExecutor:
         self._ending: dict[AttemptKey, list[psutil.Process]] = {}
         self._exited: set[AttemptKey] = set()
 
+    def pid(self, key: AttemptKey) -> int | None:
+        """The process of an attempt that is not forgotten; None while it is not known."""
+        return self._pids.get(key) or None
+
     def adopt(self, key: AttemptKey, pid: int) -> None:
         """Watch over an attempt that another executor started."""
         self._pids[key] = pid
@@ -103,7 +109,7 @@ class LocalExecutor:
         def until_gone() -> None:
             status = wait()
             self._exited.add(key)
-            self._report(Exited(key, pid, status))
+            self._report(Exited(key, status))
 
         threading.Thread(target=until_gone, name=f"wait-{pid}", daemon=True).start()
 
@@ -137,10 +143,11 @@ class LocalExecutor:
 
     def _tree(self, key: AttemptKey) -> list[psutil.Process]:
         """What belongs to it now, and what did when it was last asked to end: a child may have left the tree meanwhile."""
-        if not self._pids[key]:
-            return []  # its pid is not known yet; whoever ends it comes again
-        now = processes.tree(self._pids[key], self.mark(key))
+        pid = self.pid(key)
+        if pid is None:
+            return []  # whoever ends it comes again
+        now = processes.tree(pid, self.mark(key))
         earlier = [process for process in self._ending.get(key, []) if process not in now]
         tree = processes.still_running(now + earlier)
         # Its own pid may mean another process by now.
-        return [process for process in tree if process.pid != self._pids[key]] if key in self._exited else tree
+        return [process for process in tree if process.pid != pid] if key in self._exited else tree

@@ -34,11 +34,11 @@ class ForkExecutor(LocalExecutor):
         self._stale = False
         self._unserved = False
 
-    def start(self, key: AttemptKey) -> int:
-        """Start it, unless it was started; 0, since its pid is not known yet. StartError when that is not possible."""
+    def start(self, key: AttemptKey) -> None:
+        """Start it, unless it was started; its pid follows. StartError when that is not possible."""
         with self._lock:
             if key in self._pids:
-                return self._pids[key]
+                return
             if self._stale and self._template is not None:
                 self._template.retire()
                 self._template = None
@@ -48,7 +48,6 @@ class ForkExecutor(LocalExecutor):
                 if not self._template.start(key, self.mark(key)):
                     raise StartError(f"the template process, {self._plan.python}, ended as soon as it was started")
             self._pids[key] = 0
-        return 0
 
     def renew(self) -> None:
         """Code on disk changed: the next job is forked from a new template. What runs is not disturbed."""
@@ -87,8 +86,8 @@ class ForkExecutor(LocalExecutor):
             job_id, number, pid = arguments
             self._pids[AttemptKey(job_id, number)] = pid
         elif event == EXITED:
-            job_id, number, pid, status = arguments
-            self._report(Exited(AttemptKey(job_id, number), pid, status))
+            job_id, number, status = arguments
+            self._report(Exited(AttemptKey(job_id, number), status))
         elif event == READY:
             self._plan.loaded(arguments[0])
         elif event == SKIPPED:
@@ -112,7 +111,7 @@ class ForkExecutor(LocalExecutor):
             elif unserved:
                 self._start_again(key)
             else:
-                self._report(Exited(key, 0, None))
+                self._report(Exited(key, None))
 
     def _start_again(self, key: AttemptKey) -> None:
         self._pids.pop(key, None)
@@ -120,7 +119,7 @@ class ForkExecutor(LocalExecutor):
             self.start(key)
         except StartError as error:
             self._plan.notice(str(error))
-            self._report(Exited(key, 0, None))
+            self._report(Exited(key, None))
 
 
 class _Template:

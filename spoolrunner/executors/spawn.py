@@ -26,10 +26,10 @@ class SpawnExecutor(LocalExecutor):
         self._folder = plan.folder
         self._settings_path = os.path.join(plan.tmp, f"{os.getpid()}-{os.urandom(8).hex()}.settings")
 
-    def start(self, key: AttemptKey) -> int:
-        """Start it, unless it was started; its pid. StartError when that is not possible."""
+    def start(self, key: AttemptKey) -> None:
+        """Start it, unless it was started. StartError when that is not possible."""
         if key in self._pids:
-            return self._pids[key]
+            return
         command = [self._python, "-P", "-c", _PROGRAM, key.job_id, str(key.number)]
         try:
             with open(self._staged_settings(), "rb") as settings:
@@ -46,7 +46,6 @@ class SpawnExecutor(LocalExecutor):
             raise StartError(f"cannot start {self._python}: {error.strerror or error}") from None
         self._pids[key] = process.pid
         self.watch(key, process.pid, process.wait)
-        return process.pid
 
     def close(self) -> None:
         """Remove the settings. What runs, runs on."""

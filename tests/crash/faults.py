@@ -301,13 +301,15 @@ class FakeExecutor:
         self._report = report
         self._of: dict[AttemptKey, Process] = {}
 
-    def start(self, key: AttemptKey) -> int:
+    def start(self, key: AttemptKey) -> None:
         if key not in self._of:
             process = current()
             if process is not None:
                 process.point("start", f"{key.job_id} {key.number}")
             self._of[key] = self._world.start_runner(self._settings, key)
             self._of[key].watchers.append(lambda status: self._tell(key, status))
+
+    def pid(self, key: AttemptKey) -> int | None:
         return self._of[key].pid
 
     def adopt(self, key: AttemptKey, pid: int) -> None:
@@ -334,7 +336,7 @@ class FakeExecutor:
     def _tell(self, key: AttemptKey, status: int | None) -> None:
         process = self._of.get(key)
         if process is not None:
-            self._report(Exited(key, process.pid, status))
+            self._report(Exited(key, status))
 
 
 class Runner(Process):

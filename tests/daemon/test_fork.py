@@ -9,6 +9,8 @@ import sys
 import psutil
 import pytest
 
+from spoolrunner import locks, status
+from spoolrunner.layout import Layout
 from tests.daemon.harness import ALLOWED, is_alive, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
@@ -37,6 +39,17 @@ def test_each_job_has_a_process_of_its_own(home):
     assert one["stdin"] == ""
     assert one["cwd"] == str(home.folder)
     assert one["parent"] == two["parent"] == template_of(daemon).pid
+
+
+def test_the_status_names_the_process_of_a_running_job(home):
+    """The pid that status.json gives for a running job is that of its own process, although that is told later."""
+    home.start().ready()
+    home.drop("one", method="wait_for", params=["go"])
+    layout = Layout(str(home.spool))
+    until(lambda: "begin waited" in home.notes())
+    pid = locks.peek(layout.lock("one")).pid
+    until(lambda: [job["pid"] for job in status.read(layout)["running"]] == [pid])
+    (home.folder / "go").touch()
 
 
 def test_the_template_goes_with_its_dispatcher_and_the_jobs_do_not(home):

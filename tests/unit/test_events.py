@@ -40,12 +40,11 @@ def test_a_whole_line() -> None:
         outcome="failed",
         verdict="retry",
         next_run_at=AT,
-        pid=7,
         note='said "no" = a\\b',
     )
     assert line(event) == (
         f"{TIME} retry id=x-1 class=app.Report method=build attempt=2/4 duration=0.123s outcome=failed verdict=retry "
-        f'next_run_at={TIME} pid=7 note="said \\"no\\" = a\\\\b"'
+        f'next_run_at={TIME} note="said \\"no\\" = a\\\\b"'
     )
 
 

@@ -31,33 +31,53 @@ def test_write(spool, file) -> None:
 def test_at_most_once_a_second(spool, file, clock) -> None:
     """A status that comes too soon waits for its second, and the latest one is what is written then."""
     for state in "abc":
-        file.offer({"state": state})
+        file.offer(lambda state=state: {"state": state})
     assert written(spool) == "a"
     assert file.next_write_in() == PERIOD
     clock.advance(PERIOD / 4)
     assert file.next_write_in() == PERIOD * 3 / 4
     clock.advance(PERIOD)
     assert file.next_write_in() == 0.0
-    file.offer({"state": "c"})
+    file.offer(lambda: {"state": "c"})
     assert written(spool) == "c"
     assert file.next_write_in() == float("inf")
 
 
 def test_nothing_new(spool, file, clock) -> None:
     """A status that says nothing new is not written, however late it is."""
-    file.offer({"state": "a"})
+    file.offer(lambda: {"state": "a"})
     os.unlink(spool.layout.status)
     clock.advance(100)
-    file.offer({"state": "a"})
+    file.offer(lambda: {"state": "a"})
     assert not os.path.exists(spool.layout.status)
     assert file.next_write_in() == float("inf")
 
 
-def test_back_to_what_is_written(spool, file) -> None:
+def test_back_to_what_is_written(spool, file, clock) -> None:
     """A change that was taken back before it could be written needs no writing."""
-    file.offer({"state": "a"})
-    file.offer({"state": "b"})
-    file.offer({"state": "a"})
+    for state in "aba":
+        file.offer(lambda state=state: {"state": state})
+    os.unlink(spool.layout.status)
+    clock.advance(PERIOD)
+    file.offer(lambda: {"state": "a"})
+    assert not os.path.exists(spool.layout.status)
+    assert file.next_write_in() == float("inf")
+
+
+def test_not_described_in_vain(file) -> None:
+    """What comes too soon to be written is not even described: that is left to the moment of writing."""
+    file.offer(lambda: {"state": "a"})
+    file.offer(lambda: pytest.fail("described"))
+
+
+def test_a_pid_that_is_not_known_yet(file, clock) -> None:
+    """While a running job's pid is missing in it, the status is looked at again each second."""
+    file.offer(lambda: {"running": [{"pid": None}]})
+    assert file.next_write_in() == PERIOD
+    clock.advance(PERIOD)
+    file.offer(lambda: {"running": [{"pid": None}]})
+    assert file.next_write_in() == PERIOD
+    file.offer(lambda: {"running": [{"pid": 5}]})
     assert file.next_write_in() == float("inf")
 
 
@@ -92,7 +112,7 @@ def test_a_full_disk_costs_no_status(spool, file, clock, monkeypatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(durable, "replace_content", full)
         with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-            file.offer({"state": "a"})
+            file.offer(lambda: {"state": "a"})
     clock.advance(PERIOD)
-    file.offer({"state": "a"})
+    file.offer(lambda: {"state": "a"})
     assert written(spool) == "a"
