@@ -10,6 +10,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
 import orjson
@@ -43,12 +44,14 @@ class Callee(NamedTuple):
         """Why it cannot be called with `params` (array by position, object by name), or None when it can."""
         if not isinstance(params, (list, dict)):
             return "params must be an array or an object"
+        # What is no descriptor (a partial kept in a class, say) is not given the instance.
+        is_bound = self.owner is not None and hasattr(type(self.function), "__get__")
+        if _clearly_fit(params, self.function, int(is_bound)):
+            return None
         try:
             signature = inspect.signature(self.function)
         except ValueError:
             return None  # some builtins have no signature: calling them is the only test
-        # What is no descriptor (a partial kept in a class, say) is not given the instance.
-        is_bound = self.owner is not None and hasattr(type(self.function), "__get__")
         positional: list[Any] = [self.owner] if is_bound else []
         try:
             if isinstance(params, dict):
@@ -122,6 +125,25 @@ def _method(cls: type, job: str, method: str) -> Callee:
     if problem:
         raise NotAllowedError(f"{job}: the class must be made without arguments: {problem}")
     return Callee(method, found, cls)
+
+
+def _clearly_fit(params: list[Any] | dict[str, Any], function: Callable[..., Any], bound: int) -> bool:
+    """Whether a plain function, `bound` of whose arguments are given, takes `params`. False means: ask its signature.
+
+    A function's code tells it at a fraction of what `inspect` costs, which is a tenth of a job's process.
+    """
+    if type(function) is MethodType:
+        function, bound = function.__func__, 1
+    if type(function) is not FunctionType or vars(function):  # what was set on it may give it another signature
+        return False
+    code = function.__code__
+    names = code.co_varnames[bound : code.co_argcount]
+    required = names[: len(names) - len(function.__defaults__ or ())]
+    if code.co_kwonlyargcount:
+        return False
+    if isinstance(params, list):
+        return len(required) <= len(params) <= len(names)
+    return not code.co_posonlyargcount and params.keys() >= set(required) and params.keys() <= set(names)
 
 
 def print_audit() -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 import time
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import lru_cache
 
 DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?[smhd]$"
 MAX_DURATION = 3650 * 86400.0
@@ -39,8 +40,15 @@ SYSTEM = Clock()
 
 def format_time(wall: float) -> str:
     """RFC 3339 in UTC with microseconds, as in `2026-11-23T17:45:01.123456Z`."""
-    moment = datetime.fromtimestamp(wall, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    seconds = math.floor(wall)
+    carry, microseconds = divmod(round((wall - seconds) * 1e6), 1_000_000)
+    return f"{_to_the_second(seconds + carry)}.{microseconds:06}Z"
+
+
+@lru_cache(maxsize=16)
+def _to_the_second(wall: int) -> str:
+    year, month, day, hour, minute, second, *_ = time.gmtime(wall)
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
 
 
 def parse_time(text: str) -> float:

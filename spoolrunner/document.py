@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from typing import Any
 
@@ -38,6 +39,16 @@ def encode(document: dict[str, Any]) -> bytes:
     if len(data) > MAX_INDENTED_BYTES:
         return data
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | _STRICT)
+
+
+def read(descriptor: int, size: int) -> bytes:
+    """The bytes of an open file that was `size` bytes long a moment ago; of one that is too long, more than MAX_BYTES."""
+    data = os.read(descriptor, min(size, MAX_BYTES) + 1)
+    if len(data) == size:
+        return data
+    while len(data) <= MAX_BYTES and (chunk := os.read(descriptor, MAX_INDENTED_BYTES)):
+        data += chunk  # it is being written this moment, or the system reads in parts
+    return data
 
 
 def decode(data: bytes) -> dict[str, Any]:

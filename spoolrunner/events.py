@@ -28,6 +28,7 @@ class Kind(StrEnum):
     TROUBLE = "trouble"
 
 
+_TO_BE_QUOTED = frozenset(' "=\\')
 FAILURES = frozenset({Kind.FAILED, Kind.REFUSED, Kind.TROUBLE})
 
 
@@ -52,20 +53,22 @@ class Happening:
 
 def line(event: Happening) -> str:
     """The event as one line, without its line break."""
-    words = [format_time(event.at), event.kind.value]
     attempt = "" if event.attempt is None else f"{event.attempt}" + (f"/{event.starts}" if event.starts else "")
-    fields = {
-        "id": event.id,
-        "class": event.job,
-        "method": event.method,
-        "attempt": attempt,
-        "duration": "" if event.duration is None else f"{event.duration:.3f}s",
-        "outcome": event.outcome,
-        "verdict": event.verdict,
-        "next_run_at": "" if event.next_run_at is None else format_time(event.next_run_at),
-        "note": event.note,
-    }
-    return " ".join(words + [f"{key}={_quoted(value)}" for key, value in fields.items() if value])
+    said = f"{format_time(event.at)} {event.kind}"
+    for key, value in (
+        ("id", event.id),
+        ("class", event.job),
+        ("method", event.method),
+        ("attempt", attempt),
+        ("duration", "" if event.duration is None else f"{event.duration:.3f}s"),
+        ("outcome", event.outcome),
+        ("verdict", event.verdict),
+        ("next_run_at", "" if event.next_run_at is None else format_time(event.next_run_at)),
+        ("note", event.note),
+    ):
+        if value:
+            said += f" {key}={_quoted(value)}"
+    return said
 
 
 def block(event: Happening) -> str:
@@ -82,6 +85,6 @@ def printable(text: str) -> str:
 
 def _quoted(value: str) -> str:
     value = printable(value)
-    if value and not any(c in value for c in ' "=\\'):
+    if _TO_BE_QUOTED.isdisjoint(value):
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

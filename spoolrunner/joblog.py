@@ -10,6 +10,7 @@ import os
 import re
 
 _HEADER = re.compile(b"--- attempt [0-9]+ \xc2\xb7 [0-9T:.Z-]+ \xc2\xb7 pid [0-9]+\n")
+_TAIL_BYTES = 200
 _FLAGS = os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -36,17 +37,21 @@ def cut(path: str, limit: int) -> bool:
         os.close(descriptor)
 
 
-def tidy(path: str) -> None:
-    """Take the line of an attempt that printed nothing away, and the file if nothing else is in it."""
+def tidy(path: str, limit: int) -> None:
+    """Cut a log at `limit` bytes; take the line of an attempt that printed nothing away, and a file that holds no more."""
     try:
         descriptor = os.open(path, _FLAGS & ~os.O_CREAT)
     except OSError:
         return  # there is none, or the job replaced it by something that is not ours to touch
     try:
         size = os.fstat(descriptor).st_size
-        tail_start = max(0, size - 200)
-        os.lseek(descriptor, tail_start, os.SEEK_SET)
-        tail = os.read(descriptor, 200)
+        if size > limit:
+            _cut(descriptor, limit, limit)
+            return
+        tail_start = max(0, size - _TAIL_BYTES)
+        if tail_start:
+            os.lseek(descriptor, tail_start, os.SEEK_SET)
+        tail = os.read(descriptor, _TAIL_BYTES)
         last = tail[:-1].rfind(b"\n") + 1
         if not _HEADER.fullmatch(tail, last) or (last == 0 and tail_start):
             return

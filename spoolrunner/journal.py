@@ -6,10 +6,9 @@ standard error and in status.json.
 
 from __future__ import annotations
 
-import logging
+import errno
 import os
 import sys
-from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 
 from spoolrunner import events
@@ -17,6 +16,7 @@ from spoolrunner.events import Happening
 from spoolrunner.layout import Layout
 
 _KEEP = 5
+_FLAGS = os.O_CREAT | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
 class Journal:
@@ -24,39 +24,63 @@ class Journal:
 
     def __init__(self, layout: Layout, max_bytes: int) -> None:
         self.trouble = ""
-        self._all = self._file(os.path.join(layout.logs, "background_jobs.log"), max_bytes)
-        self._errors = self._file(os.path.join(layout.logs, "background_jobs_errors.log"), max_bytes)
+        self._all = _LogFile(os.path.join(layout.logs, "background_jobs.log"), max_bytes)
+        self._errors = _LogFile(os.path.join(layout.logs, "background_jobs_errors.log"), max_bytes)
 
     def write(self, event: Happening) -> None:
         """Add the event to the log and, if it is a failure, to the error log."""
         before, self.trouble = self.trouble, ""
-        self._emit(self._all, events.line(event))
+        line = events.line(event)
+        self._add(self._all, line)
         if event.kind in events.FAILURES:
-            self._emit(self._errors, events.block(event))
+            self._add(self._errors, events.block(event))
         if self.trouble and not before:
-            print(f"spoolrunner: {self.trouble}; going on without: {events.line(event)}", file=sys.stderr)
+            print(f"spoolrunner: {self.trouble}; going on without: {line}", file=sys.stderr)
 
     def close(self) -> None:
         """Close both files."""
         self._all.close()
         self._errors.close()
 
-    def _file(self, path: str, max_bytes: int) -> RotatingFileHandler:
-        return _LogFile(path, max_bytes, self._note_trouble)
-
-    def _emit(self, file: RotatingFileHandler, text: str) -> None:
-        file.handle(logging.LogRecord("spoolrunner", logging.INFO, "", 0, text, None, None))
-
-    def _note_trouble(self, error: BaseException | None) -> None:
-        self.trouble = f"the logs cannot be written: {error}"
+    def _add(self, file: _LogFile, text: str) -> None:
+        try:
+            file.add(text)
+        except OSError as error:
+            self.trouble = f"the logs cannot be written: {error}"
 
 
-class _LogFile(RotatingFileHandler):
-    """A rotated file that tells `trouble` of an error instead of printing a traceback for each record."""
+class _LogFile:
+    """A file that lines are appended to, and that is rotated before it would outgrow `max_bytes`."""
 
-    def __init__(self, path: str, max_bytes: int, trouble: Callable[[BaseException | None], None]) -> None:
-        super().__init__(path, maxBytes=max_bytes, backupCount=_KEEP, encoding="utf-8", delay=True)
-        self._trouble = trouble
+    def __init__(self, path: str, max_bytes: int) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._rotation = RotatingFileHandler(path, maxBytes=max_bytes, backupCount=_KEEP, delay=True)
+        self._descriptor: int | None = None
+        self._size = 0
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 -- the name and arguments of logging
-        self._trouble(sys.exc_info()[1])
+    def add(self, text: str) -> None:
+        """Append a line; OSError when it cannot be written."""
+        data = f"{text}\n".encode()
+        descriptor = self._open()
+        if self._size and self._size + len(data) > self._max_bytes:
+            self.close()
+            self._rotation.doRollover()
+            descriptor = self._open()
+        written = os.write(descriptor, data)
+        if written != len(data):
+            os.ftruncate(descriptor, self._size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
+        self._size += written
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, _FLAGS, 0o600)
+            self._size = os.fstat(self._descriptor).st_size
+        return self._descriptor
+
+    def close(self) -> None:
+        """Close the file; the next line opens it again."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -14,6 +14,7 @@ FOLDERS = (*(state.value for state in State), "tmp", "locks", "control", "logs",
 SUFFIX = ".json"
 MAX_NAME_BYTES = 255
 """The longest file name of ext4, xfs, APFS and NTFS."""
+_SHORT_NAME = (MAX_NAME_BYTES - len(".reason")) // 4
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(~[0-9]{1,9})?")
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file lists the names no file may have there.
@@ -46,7 +47,8 @@ def numbered(stem: str) -> str:
 
 def _fit(stem: str, ending: str) -> str:
     """`stem` + `ending`, with the stem shortened to stay a legal file name; a checksum keeps it distinct."""
-    if len(os.fsencode(stem + ending)) <= MAX_NAME_BYTES:
+    # A character takes at most 4 bytes, so that only a long one needs to be counted out.
+    if len(stem) < _SHORT_NAME or len(os.fsencode(stem + ending)) <= MAX_NAME_BYTES:
         return stem + ending
     import hashlib  # 3 ms that only an outlandish name is worth
 
@@ -58,18 +60,19 @@ class Layout:
     """Paths inside one spool. `root` is the absolute path of the spool."""
 
     def __init__(self, root: str) -> None:
+        inside = root + os.sep
         self.root = root
-        self.tmp = os.path.join(root, "tmp")
-        self.locks = os.path.join(root, "locks")
-        self.control = os.path.join(root, "control")
-        self.logs = os.path.join(root, "logs")
-        self.job_logs = os.path.join(root, "logs", "jobs")
-        self.dispatcher_lock = os.path.join(root, "dispatcher.lock")
-        self.status = os.path.join(root, "status.json")
-        self.pause = os.path.join(self.control, "pause")
-        self.stop = os.path.join(self.control, "stop")
-        self.pending = os.path.join(root, State.PENDING.value)
-        self._states = {state: os.path.join(root, state.value) for state in State}
+        self.tmp = inside + "tmp"
+        self.locks = inside + "locks"
+        self.control = inside + "control"
+        self.logs = inside + "logs"
+        self.job_logs = f"{self.logs}{os.sep}jobs"
+        self.dispatcher_lock = inside + "dispatcher.lock"
+        self.status = inside + "status.json"
+        self.pause = f"{self.control}{os.sep}pause"
+        self.stop = f"{self.control}{os.sep}stop"
+        self._states = {state: inside + state for state in State}
+        self.pending = self._states[State.PENDING]
 
     def folder(self, state: State) -> str:
         """The folder of a state."""

@@ -63,18 +63,20 @@ class Marker(NamedTuple):
 class JobLock:
     """A lock that is held, and the markers in its file."""
 
-    def __init__(self, path: str, descriptor: int) -> None:
+    def __init__(self, path: str, descriptor: int, status: os.stat_result) -> None:
         self.path = path
         self.descriptor = descriptor
-        self._file = _identity(os.fstat(descriptor))
+        self._file = _identity(status)
+        self._is_new = status.st_size == 0
 
     def marker(self) -> Marker | None:
         """The last complete marker."""
-        return _last_marker(self.descriptor)
+        return None if self._is_new else _last_marker(self.descriptor)
 
     def append(self, marker: Marker) -> None:
         """Add a marker with a single write; OSError when it did not get in whole."""
         line = b"\n" + orjson.dumps(marker._asdict()) + b"\n"
+        self._is_new = False
         written = os.write(self.descriptor, line)
         if written != len(line):
             raise OSError(28, "the marker was written in part only", self.path)
@@ -108,8 +110,9 @@ def acquire(path: str, patience: float = 0.0) -> JobLock | None:
         try:
             locked = _try_lock(descriptor)
             # Race: the holder may have removed the file between our open and our lock; then this guards no name.
-            if locked and _is_at(descriptor, path):
-                return JobLock(path, descriptor)
+            status = os.fstat(descriptor)
+            if locked and _is_at(_identity(status), path):
+                return JobLock(path, descriptor, status)
         except BaseException:
             os.close(descriptor)
             raise
@@ -190,12 +193,11 @@ def holder(path: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _is_at(descriptor: int, path: str) -> bool:
+def _is_at(file: tuple[int, int], path: str) -> bool:
     try:
-        there = os.stat(path, follow_symlinks=False)
+        return _identity(os.stat(path, follow_symlinks=False)) == file
     except FileNotFoundError:
         return False
-    return _is_open_on(descriptor, _identity(there))
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -113,11 +113,10 @@ class Settler:
                 and processes.lives(marker.pid, marker.process_started, self._boot.id)
             ):
                 return Settled(Fate.LIVES, job_id, State.RUNNING, marker=marker)
-            settled = self._settle_held(job_id, lock, ended, number, never_starts)
+            settled = self._settle_held(job_id, lock, marker, ended, number, never_starts)
             if settled.fate is not Fate.GONE:
                 log = self._spool.layout.log(job_id)
-                joblog.cut(log, self._max_log_bytes)
-                joblog.tidy(log)
+                joblog.tidy(log, self._max_log_bytes)
             self._drop_lock(lock, job_id)
             return settled
         finally:
@@ -134,9 +133,15 @@ class Settler:
             lock.close()
 
     def _settle_held(
-        self, job_id: str, lock: locks.JobLock, ended: Ended, number: int | None, never_starts: bool
+        self,
+        job_id: str,
+        lock: locks.JobLock,
+        marker: locks.Marker | None,
+        ended: Ended,
+        number: int | None,
+        never_starts: bool,
     ) -> Settled:
-        spool, marker = self._spool, lock.marker()
+        spool = self._spool
         try:
             found, raw, document, problem = self._read(job_id)
         except FileNotFoundError:
@@ -189,6 +194,7 @@ class Settler:
         )
         changed, decision = record.add(raw, made, self._policy_of(document), now)
         record.commit(self._spool.layout, job_id, changed, self._spool.fsync)
+        durable.unlink(self._spool.layout.progress(job_id))
         return self._finish(job_id, changed, decision.verdict, marker)
 
     def _finish(self, job_id: str, raw: dict[str, Any], verdict: Verdict, marker: locks.Marker | None) -> Settled:
@@ -239,7 +245,6 @@ class Settler:
     def _drop_lock(self, lock: locks.JobLock, job_id: str) -> bool:
         if self._spool.exists(State.PENDING, job_id) or self._spool.exists(State.RUNNING, job_id):
             return False
-        durable.unlink(self._spool.layout.progress(job_id))
         lock.remove()
         return True
 

@@ -11,14 +11,18 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
 import orjson
 
-from spoolrunner import allowlist, clock, document, joblog, locks, processes, record
+if sys.platform != "win32":
+    import resource
+
+from spoolrunner import allowlist, clock, document, durable, joblog, locks, processes, record
+from spoolrunner.allowlist import Callee
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.layout import Layout
 from spoolrunner.retry import Policy
@@ -47,10 +51,15 @@ class Settings:
     python_path: list[str]
     allowed: Mapping[str, Mapping[str, Policy]]
     default_policy: Policy
+    layout: Layout = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layout", Layout(self.root))
 
     def to_bytes(self) -> bytes:
         """For the way across the process boundary."""
-        return orjson.dumps(asdict(self))
+        given = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        return orjson.dumps(given)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Settings:
@@ -81,10 +90,15 @@ class CurrentJob:
         self.id = job_id
         self.attempt = number
         self.meta: dict[str, Any] = raw.get("meta") or {}
-        self.deadline = datetime.fromtimestamp(deadline, UTC)
+        self._deadline = deadline
         self._layout = layout
         self._reported = 0.0
         self._saw_cancel = False
+
+    @property
+    def deadline(self) -> datetime:
+        """When the attempt has used up its timeout."""
+        return datetime.fromtimestamp(self._deadline, UTC)
 
     @property
     def cancel_requested(self) -> bool:
@@ -106,7 +120,15 @@ class CurrentJob:
         except OSError as error:
             _say(f"progress could not be told: {error}")  # no reason for the job to fail
 
+    def forget_progress(self) -> None:
+        """What was told is over with the attempt."""
+        if self._reported:
+            durable.unlink(self._layout.progress(self.id))
 
+
+Callees = Mapping[tuple[str, str], Callee]
+"""(job, method) -> what the table's entry leads to."""
+_NONE_KNOWN: Callees = {}
 _current: CurrentJob | None = None
 
 
@@ -124,24 +146,29 @@ def main() -> int:
     return run(settings, sys.argv[1], int(sys.argv[2]))
 
 
-def run(settings: Settings, job_id: str, number: int) -> int:
-    """Make attempt `number` of the job, if it is still to be made; returns the exit status for this process."""
-    layout = Layout(settings.root)
+def run(settings: Settings, job_id: str, number: int, callees: Callees = _NONE_KNOWN) -> int:
+    """Make attempt `number` of the job, if it is still to be made; returns the exit status for this process.
+
+    `callees` are entries of the table that this process, or the one it was forked from, has looked up already.
+    """
+    layout = settings.layout
     try:
         lock = locks.acquire(layout.lock(job_id), LOCK_PATIENCE)
         if lock is None:
             return EXIT_LEFT
-        raw = _begin(settings, layout, lock, job_id, number)
+        begun = _begin(settings, layout, lock, job_id, number)
     except OSError as error:
         _say(f"attempt {number} of {job_id} was not begun: {error}")
         return EXIT_UNWRITABLE
-    if raw is None:
+    if begun is None:
         return EXIT_LEFT
+    raw, started_at = begun
     _keep_from_children(lock)
-    started_at = clock.format_time(clock.SYSTEM.wall())
     _take_over_output(layout, settings, job_id, number, started_at)
-    ending, policy = _attempt(settings, layout, job_id, number, raw)
+    ending, policy = _attempt(settings, layout, job_id, number, raw, callees)
     _flush_output()
+    if _current is not None:
+        _current.forget_progress()
     made = record.attempt(number, ending.outcome, started_at, clock.SYSTEM.wall(), **_facts(ending))
     changed, _ = record.add(raw, made, policy, clock.SYSTEM.wall())
     if ending.result is not None:
@@ -150,12 +177,13 @@ def run(settings: Settings, job_id: str, number: int) -> int:
     return EXIT_RECORDED
 
 
-def _begin(settings: Settings, layout: Layout, lock: locks.JobLock, job_id: str, number: int) -> dict[str, Any] | None:
-    """The document, with our start marker in place; None when this attempt is not ours to make."""
+def _begin(
+    settings: Settings, layout: Layout, lock: locks.JobLock, job_id: str, number: int
+) -> tuple[dict[str, Any], str] | None:
+    """The document and when we began, with our start marker in place; None when this attempt is not ours to make."""
     try:
-        with open(layout.job(State.RUNNING, job_id), "rb") as stream:
-            inode = os.fstat(stream.fileno()).st_ino
-            raw = document.decode(stream.read(document.MAX_BYTES + 1))
+        inode, data = _read(layout.job(State.RUNNING, job_id))
+        raw = document.decode(data)
     except (FileNotFoundError, JobFormatError):
         return None  # settled meanwhile, or not readable: the dispatcher settles that
     attempts = raw.get("attempts", [])
@@ -168,7 +196,17 @@ def _begin(settings: Settings, layout: Layout, lock: locks.JobLock, job_id: str,
     pid = os.getpid()
     started = processes.started(pid, settings.boot) or ""
     lock.append(locks.Marker(locks.START, number, inode, pid, started, now))
-    return raw
+    return raw, now
+
+
+def _read(path: str) -> tuple[int, bytes]:
+    """The file's inode and bytes; of a file that is too long, as many as show it."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        status = os.fstat(descriptor)
+        return status.st_ino, document.read(descriptor, status.st_size)
+    finally:
+        os.close(descriptor)
 
 
 def _keep_from_children(lock: locks.JobLock) -> None:
@@ -189,7 +227,7 @@ def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: i
 
 
 def _attempt(
-    settings: Settings, layout: Layout, job_id: str, number: int, raw: dict[str, Any]
+    settings: Settings, layout: Layout, job_id: str, number: int, raw: dict[str, Any], callees: Callees = _NONE_KNOWN
 ) -> tuple[_Ending, Policy]:
     """Look up, bind, call; and turn whatever happens into an ending."""
     global _current  # noqa: PLW0603 -- one job a process is what this module is about
@@ -200,9 +238,8 @@ def _attempt(
         return _Ending(Outcome.REJECTED, record.error(type(error).__name__, str(error))), settings.default_policy
     deadline = clock.SYSTEM.wall() + policy.timeout
     _current = CurrentJob(layout, job_id, number, raw, deadline)
-    sys.path[:0] = settings.python_path
     try:
-        callee = allowlist.resolve(raw["job"], raw["method"])
+        callee = callees.get((raw["job"], raw["method"])) or _resolve(settings, raw["job"], raw["method"])
         params = raw.get("params", [])
         problem = callee.problem(params)
         if problem:
@@ -219,12 +256,20 @@ def _attempt(
     return _Ending(Outcome.SUCCEEDED, result=_kept(result), exit_status=0), policy
 
 
+def _resolve(settings: Settings, job: str, method: str) -> Callee:
+    if sys.path[: len(settings.python_path)] != settings.python_path:
+        sys.path[:0] = settings.python_path
+    return allowlist.resolve(job, method)
+
+
 def _overridden(policy: Policy, raw: dict[str, Any], settings: Settings) -> Policy:
     """The policy with what the document asks for; ValueError for what the dispatcher would not have let through.
 
     It looked at the same file a moment ago, but whoever held it open may have written into it since.
     """
     retries = raw.get("max_retries")
+    if retries is None and raw.get("timeout") is None:
+        return policy
     timeout = None if raw.get("timeout") is None else clock.parse_duration(raw["timeout"])
     if retries is not None and not (type(retries) is int and 0 <= retries <= settings.max_retries_limit):
         raise ValueError(f"max_retries: {retries!r} is not a number from 0 to {settings.max_retries_limit}")
@@ -299,8 +344,6 @@ def _kept(result: Any) -> Any:
 def _facts(ending: _Ending) -> dict[str, Any]:
     facts: dict[str, Any] = {"pid": os.getpid(), "exit_status": ending.exit_status, "error": ending.error}
     if sys.platform != "win32":
-        import resource
-
         own = resource.getrusage(resource.RUSAGE_SELF)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         peak = max(own.ru_maxrss, children.ru_maxrss)

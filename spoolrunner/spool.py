@@ -111,9 +111,7 @@ class Spool:
                 raise JobFormatError(
                     "", f"{status.st_size} bytes; a job document has at most {document.MAX_PRODUCER_BYTES}"
                 )
-            data = b""
-            while len(data) <= document.MAX_BYTES and (chunk := os.read(descriptor, document.MAX_BYTES + 1)):
-                data += chunk
+            data = document.read(descriptor, status.st_size)
         finally:
             os.close(descriptor)
         return Found(data, status.st_ino, status.st_size, status.st_mtime_ns)

@@ -26,7 +26,6 @@ START, RETIRE = "start", "retire"
 _SOCKET = 0
 _FRESH = "import sys; from spoolrunner.runner import main; sys.exit(main())"
 _PYTHON_ITSELF = os.path.dirname(os.__file__)
-_DEFAULT_SIGNALS = ("SIGCHLD", "SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGXFSZ")
 
 
 class Template:
@@ -35,6 +34,7 @@ class Template:
     def __init__(self, settings: runner.Settings) -> None:
         self._settings = settings
         self._children: dict[int, tuple[str, int]] = {}
+        self._callees: dict[tuple[str, str], allowlist.Callee] = {}
         self._code: dict[str, tuple[int, int]] = {}
         self._retiring = False
         self._socket = os.dup(_SOCKET)
@@ -42,28 +42,29 @@ class Template:
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)  # whatever the dispatcher's parent had ignored
         signal.signal(signal.SIGCHLD, _nothing)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.set_wakeup_fd(self._wake_out, warn_on_full_buffer=False)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._poll.register(self._wake_in, select.POLLIN)
 
     def preload(self, jobs: list[str]) -> None:
-        """Import what may be imported ahead; tells which files came with it. A module that starts a thread ends us."""
+        """Look up ahead what these jobs lead to; tells which files came with it. A module that starts a thread ends us."""
         before = set(sys.modules)
         began = int(clock.SYSTEM.wall() * 1e9)
         sys.path[:0] = self._settings.python_path
         for job in jobs:
             try:
-                allowlist.owner_of(job)
+                for method in self._settings.allowed[job]:
+                    self._callees[job, method] = allowlist.resolve(job, method)
             except BaseException as error:
                 # The job's own process will meet the same error and record it; here it only costs the head start.
                 self._say(SKIPPED, job, f"{type(error).__name__}: {error}")
             if _threads() > 1:
                 self._say(THREADS, job)
                 sys.exit(0)
-        sys.path[: len(self._settings.python_path)] = []
         files = _code_files([sys.modules[name] for name in set(sys.modules) - before])
         # Written since we began: which version was imported cannot be told, so it counts as changed.
         self._code = {path: signature if signature[0] < began else (0, 0) for path, signature in files.items()}
@@ -121,16 +122,15 @@ class Template:
         status = 1
         try:
             signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for descriptor in (self._socket, self._wake_in, self._wake_out):
                 os.close(descriptor)
-            for name in _DEFAULT_SIGNALS:
-                signal.signal(getattr(signal, name), signal.SIG_DFL)
             os.setsid()
             os.environ[processes.MARK] = mark
             gc.enable()
             if any(_signature(path) != signature for path, signature in self._code.items()):
                 self._run_afresh(job_id, number)
-            status = runner.run(self._settings, job_id, number)
+            status = runner.run(self._settings, job_id, number, self._callees)
             _finish()
         except SystemExit as error:
             status = error.code if isinstance(error.code, int) else 1

@@ -97,7 +97,7 @@ def test_cut_while_the_job_writes_on(path) -> None:
 def test_nothing_there(path) -> None:
     """A log that is not there is neither cut nor made."""
     assert joblog.cut(path, LIMIT) is False
-    joblog.tidy(path)
+    joblog.tidy(path, LIMIT)
     assert not os.path.exists(path)
 
 
@@ -107,7 +107,7 @@ def test_a_log_that_the_job_replaced(path, tmp_path) -> None:
     (tmp_path / "precious").write_bytes(HEADER + b"x" * 5 * LIMIT)
     os.symlink(tmp_path / "precious", path)
     assert joblog.cut(path, LIMIT) is False
-    joblog.tidy(path)
+    joblog.tidy(path, LIMIT)
     assert os.path.islink(path)
     assert len(read(path)) > 5 * LIMIT
 
@@ -115,7 +115,7 @@ def test_a_log_that_the_job_replaced(path, tmp_path) -> None:
 def test_tidy_of_a_silent_job(path) -> None:
     """A job that printed nothing leaves no log."""
     begin(path)
-    joblog.tidy(path)
+    joblog.tidy(path, LIMIT)
     assert not os.path.exists(path)
 
 
@@ -123,7 +123,7 @@ def test_tidy_of_a_silent_attempt(path) -> None:
     """An attempt that printed nothing leaves no line after the output of an earlier one."""
     begin(path, b"hello\n")
     begin(path, number=2)
-    joblog.tidy(path)
+    joblog.tidy(path, LIMIT)
     assert read(path) == HEADER + b"hello\n"
 
 
@@ -133,7 +133,7 @@ def test_tidy_keeps_what_was_printed(output) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "x.log")
         begin(path, output)
-        joblog.tidy(path)
+        joblog.tidy(path, LIMIT)
         assert read(path) == HEADER + output
 
 
@@ -142,7 +142,7 @@ def test_tidy_keeps_a_line_that_looks_like_a_header() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "x.log")
         begin(path, b"--- attempt to connect failed\n")
-        joblog.tidy(path)
+        joblog.tidy(path, LIMIT)
         assert read(path) == HEADER + b"--- attempt to connect failed\n"
 
 

@@ -50,6 +50,18 @@ def test_rotation(spool) -> None:
     assert "id=1999" in read(spool, "background_jobs.log")
 
 
+def test_a_line_that_got_in_in_part(spool, journal, monkeypatch, capsys) -> None:
+    """Of a line that the disk took only a part of nothing is left, and the next one is whole."""
+    journal.write(Happening(Kind.STARTED, AT, id="a"))
+    real = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:10]))
+        journal.write(Happening(Kind.STARTED, AT, id="b"))
+    assert "cannot be written" in capsys.readouterr().err
+    journal.write(Happening(Kind.STARTED, AT, id="c"))
+    assert [row.split("id=")[1] for row in read(spool, "background_jobs.log").splitlines()] == ["a", "c"]
+
+
 def test_a_journal_goes_on(spool, journal) -> None:
     """A journal that is opened again adds to what is there."""
     journal.write(Happening(Kind.STARTED, AT, id="a"))

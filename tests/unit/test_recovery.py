@@ -100,12 +100,15 @@ def test_choose_where_markers_survived(marker, rule) -> None:
 
 
 def test_started_and_died(spool, drop, settler, mark, clock) -> None:
-    """A job that started and died without a record is recorded as crashed, and retried."""
+    """A job that started and died without a record is recorded as crashed, and retried; its progress is forgotten."""
     drop(State.RUNNING, "x", {"meta": {"k": 1}})
+    with open(spool.layout.progress("x"), "wb"):
+        pass
     marker = mark(START, 1)
     settled = settler.settle("x", Ended(signal=9))
     assert (settled.fate, settled.name, settled.state, settled.marker) == (Fate.SETTLED, "x", State.PENDING, marker)
     assert places(spool) == {State.PENDING: ["x.json"]}
+    assert os.listdir(spool.layout.locks) == ["x.lock"]
     document = read(spool, State.PENDING)
     assert document == settled.raw
     assert document["meta"] == {"k": 1}
@@ -333,12 +336,10 @@ def test_no_stale_reason(spool, drop, settler) -> None:
     assert places(spool) == {State.FAILED: ["x.json"]}
 
 
-@pytest.mark.parametrize(("last", "files"), [(DONE, []), (GIVEN_UP, []), (RETRIED, ["x.lock", "x.progress"])])
+@pytest.mark.parametrize(("last", "files"), [(DONE, []), (GIVEN_UP, []), (RETRIED, ["x.lock"])])
 def test_the_lock_file(spool, drop, settler, last, files) -> None:
-    """The lock and the progress of a job that is over are removed; those of one that waits again stay."""
+    """The lock of a job that is over is removed; that of one that waits again stays."""
     drop(State.RUNNING, "x", {"attempts": [last]})
-    with open(spool.layout.progress("x"), "wb"):
-        pass
     settler.settle("x", Ended())
     assert sorted(os.listdir(spool.layout.locks)) == files
 

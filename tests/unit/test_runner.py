@@ -59,7 +59,9 @@ class Jobs:
     def about(self):
         job = spoolrunner.current_job()
         job.progress(0.5, "half")
-        return [job.id, job.attempt, job.meta, job.deadline.timestamp(), job.cancel_requested, sys.stdin.read()]
+        with open(job._layout.progress(job.id)) as stream:
+            said = stream.read()
+        return [job.id, job.attempt, job.meta, job.deadline.timestamp(), job.cancel_requested, sys.stdin.read(), said]
 
 class Unstringed(Exception):
     def __str__(self):
@@ -168,17 +170,17 @@ def test_a_death(spool, drop, run) -> None:
 
 
 def test_what_a_job_knows_of_itself(spool, drop, run) -> None:
-    """A job is told its id, attempt, meta and deadline, and reads nothing from standard input."""
+    """A job is told its id, attempt, meta and deadline; it reads nothing from standard input; its progress goes with it."""
     earlier = {"number": 1, "outcome": "failed", "verdict": "retry"}
     drop(State.RUNNING, "x", {"job": CLASS, "method": "about", "attempts": [earlier], "meta": {"k": 1}, "timeout": 50})
     assert run(number=2) == EXIT_RECORDED
     raw = read(spool)
-    job_id, number, meta, deadline, cancel, stdin = raw["result"]
+    job_id, number, meta, deadline, cancel, stdin, said = raw["result"]
     assert (job_id, number, meta, cancel, stdin) == ("x", 2, {"k": 1}, False, "")
     began = clock_module.parse_time(raw["attempts"][1]["started_at"])
     assert began + 50 <= deadline <= began + 55
-    with open(spool.layout.progress("x"), "rb") as stream:
-        assert orjson.loads(stream.read()) == {"fraction": 0.5, "text": "half"}
+    assert orjson.loads(said) == {"fraction": 0.5, "text": "half"}
+    assert not os.path.exists(spool.layout.progress("x"))
 
 
 @pytest.mark.parametrize(
