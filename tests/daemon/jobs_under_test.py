@@ -128,13 +128,13 @@ def removes_itself(and_dies=False):
 
 
 def surroundings():
-    names = ["SIGINT", "SIGTERM", "SIGCHLD", "SIGHUP"]
+    names = ["SIGINT", "SIGTERM", "SIGCHLD", "SIGHUP", "SIGPIPE"]
     return {
         "pid": os.getpid(),
         "parent": os.getppid(),
         "session": os.getsid(0),
         "random": random.random(),
-        "signals": [signal.getsignal(getattr(signal, name)).name for name in names],
+        "signals": [getattr(signal.getsignal(getattr(signal, name)), "name", "Python's own") for name in names],
         "stdin": sys.stdin.read(),
         "cwd": os.getcwd(),
     }

@@ -27,7 +27,7 @@ def template_of(daemon):
 
 
 def test_each_job_has_a_process_of_its_own(home):
-    """Every job runs in a fresh process, leader of its own session, with its own random numbers and default signals."""
+    """Every job has a process, session and random numbers of its own, and the signal handlers of a fresh interpreter."""
     daemon = home.start().ready()
     for job_id in ("one", "two"):
         home.drop(job_id, method="surroundings")
@@ -35,7 +35,7 @@ def test_each_job_has_a_process_of_its_own(home):
     one, two = (home.document("done", job_id)["result"] for job_id in ("one", "two"))
     assert one["pid"] == one["session"] != two["pid"]
     assert one["random"] != two["random"]
-    assert one["signals"] == ["SIG_DFL"] * 4
+    assert one["signals"] == ["Python's own", "SIG_DFL", "SIG_DFL", "SIG_DFL", "SIG_IGN"]
     assert one["stdin"] == ""
     assert one["cwd"] == str(home.folder)
     assert one["parent"] == two["parent"] == template_of(daemon).pid
