@@ -21,16 +21,17 @@ _AT_FDCWD, _RENAME_NOREPLACE = -100, 1
 _RENAME_EXCL = 0x4
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
 _unchecked: set[str] = set()
 
 
 def write_new(path: str, data: bytes, fsync: bool) -> None:
     """Write a file that must not exist yet; synced, if asked for, when this returns."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, 0o600)
+    descriptor = os.open(path, _NEW, 0o600)
     try:
         try:
-            left = memoryview(data)
+            left = data
             while left:
                 left = left[os.write(descriptor, left) :]
             if fsync:

@@ -73,6 +73,13 @@ class Layout:
         self.stop = f"{self.control}{os.sep}stop"
         self._states = {state: inside + state for state in State}
         self.pending = self._states[State.PENDING]
+        self._running = self._states[State.RUNNING]
+
+    def for_rehearsal(self) -> Layout:
+        """The same names with all files of jobs in tmp/, where nobody looks and what is left over is swept."""
+        made = Layout(self.root)
+        made.locks = made.job_logs = made.control = made._running = made.tmp
+        return made
 
     def folder(self, state: State) -> str:
         """The folder of a state."""
@@ -81,6 +88,10 @@ class Layout:
     def job(self, state: State, job_id: str) -> str:
         """The job's file in that state."""
         return f"{self._states[state]}{os.sep}{_fit(job_id, SUFFIX)}"
+
+    def running(self, job_id: str) -> str:
+        """The job's file while it runs."""
+        return f"{self._running}{os.sep}{_fit(job_id, SUFFIX)}"
 
     def reason(self, job_id: str) -> str:
         """Why a job that never ran lies in failed/."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -38,7 +39,8 @@ _POLL = 0.01
 _HOLDER_BYTES = 512
 
 
-class Marker(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Marker:
     """A line in the lock file: attempt `attempt` is about to be made of the file with this inode.
 
     A START marker names the process that makes it; a CLAIM marker (pid 0) says that the job was claimed after a retry
@@ -75,7 +77,7 @@ class JobLock:
 
     def append(self, marker: Marker) -> None:
         """Add a marker with a single write; OSError when it did not get in whole."""
-        line = b"\n" + orjson.dumps(marker._asdict()) + b"\n"
+        line = b"\n" + orjson.dumps(marker) + b"\n"
         self._is_new = False
         written = os.write(self.descriptor, line)
         if written != len(line):

@@ -13,10 +13,11 @@ from spoolrunner import document, durable, processes
 from spoolrunner.clock import format_time, parse_time
 from spoolrunner.layout import Layout
 from spoolrunner.retry import Decision, Policy, decide
-from spoolrunner.states import Outcome, State, Verdict
+from spoolrunner.states import Outcome, Verdict
 
 _TRIM_BYTES = document.MAX_BYTES // 2
 _SHORT_BYTES = 200
+_OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 _CUT = "\n  … cut …\n".encode()
 _REPLACED = ("delay", "next_run_at", "retries", "attempts", "result")
 """What a record takes out of a document, to be set anew or gone."""
@@ -26,7 +27,7 @@ def attempt(number: int, outcome: Outcome, started_at: str, ended: float, **fact
     """An attempt as it stands in a document, but for its verdict; facts that are None are left out."""
     known = {name: value for name, value in facts.items() if value is not None}
     times = {"started_at": started_at, "ended_at": format_time(ended)}
-    return {"number": number, "outcome": outcome.value, **times, "host": processes.host(), **known}
+    return {"number": number, "outcome": str(outcome), **times, "host": processes.host(), **known}
 
 
 def duration(made: dict[str, Any]) -> float | None:
@@ -52,8 +53,9 @@ def _cut(text: str, limit: int = document.MAX_TRACEBACK_BYTES) -> str:
 def add(raw: dict[str, Any], made: dict[str, Any], policy: Policy, now: float) -> tuple[dict[str, Any], Decision]:
     """The document with the attempt `made`, its verdict and what follows from it; `raw` is left as it was."""
     attempts = list(raw.get("attempts", []))
-    decision = decide(Outcome(made["outcome"]), policy, attempts, now, _dice())
-    attempts.append({**made, "verdict": decision.verdict.value})
+    outcome = _OUTCOMES[made["outcome"]]
+    decision = decide(outcome, policy, attempts, now, 0.0 if outcome is Outcome.SUCCEEDED else _dice())
+    attempts.append({**made, "verdict": str(decision.verdict)})
     changed = {key: value for key, value in raw.items() if key not in _REPLACED}
     if decision.verdict is Verdict.RETRY and decision.next_run_at is not None:
         changed["next_run_at"] = format_time(decision.next_run_at)
@@ -72,7 +74,7 @@ def commit(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool) ->
     data = document.encode(changed)
     if len(data) > _TRIM_BYTES:
         data = document.encode(_shortened(changed))
-    durable.replace_content(layout.stage(), layout.job(State.RUNNING, job_id), data, fsync)
+    durable.replace_content(layout.stage(), layout.running(job_id), data, fsync)
 
 
 def _shortened(changed: dict[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def decide(
     Interrupted attempts are free, five times a job; every other start uses one of 1 + `max_retries`.
     """
     earlier = since_final(attempts)
-    interruptions = sum(1 for attempt in earlier if attempt.get("outcome") == Outcome.INTERRUPTED)
+    interruptions = len([1 for attempt in earlier if attempt.get("outcome") == Outcome.INTERRUPTED])
     used = len(earlier) - min(interruptions, MAX_INTERRUPTIONS)
     if outcome is Outcome.SUCCEEDED:
         return Decision(Verdict.DONE, used)

@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -26,7 +26,7 @@ from spoolrunner.allowlist import Callee
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.layout import Layout
 from spoolrunner.retry import Policy
-from spoolrunner.states import Outcome, State
+from spoolrunner.states import Outcome
 
 EXIT_RECORDED = 0
 EXIT_UNWRITABLE = 74
@@ -36,6 +36,9 @@ EXIT_LEFT = 75
 LOCK_PATIENCE = 2.0
 """Seconds to wait for the lock; a dispatcher that settles holds it for milliseconds."""
 _RECORD_PAUSE = 1.0
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+REHEARSALS = 12
+"""More than the number of calls after which CPython 3.11 specialises a function (8; later versions need fewer)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +54,10 @@ class Settings:
     python_path: list[str]
     allowed: Mapping[str, Mapping[str, Policy]]
     default_policy: Policy
-    layout: Layout = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "layout", Layout(self.root))
 
     def to_bytes(self) -> bytes:
         """For the way across the process boundary."""
-        given = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
-        return orjson.dumps(given)
+        return orjson.dumps(asdict(self))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Settings:
@@ -130,6 +128,8 @@ Callees = Mapping[tuple[str, str], Callee]
 """(job, method) -> what the table's entry leads to."""
 _NONE_KNOWN: Callees = {}
 _current: CurrentJob | None = None
+_held: locks.JobLock | None = None
+_is_watching_forks = False
 
 
 def current_job() -> CurrentJob | None:
@@ -143,15 +143,46 @@ def main() -> int:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    return run(settings, sys.argv[1], int(sys.argv[2]))
+    return run(settings, Layout(settings.root), sys.argv[1], int(sys.argv[2]))
 
 
-def run(settings: Settings, job_id: str, number: int, callees: Callees = _NONE_KNOWN) -> int:
+def rehearse(settings: Settings, layout: Layout) -> None:
+    """Make a few attempts of a job that does nothing, with all their files in tmp/, in a process that will be forked.
+
+    After that Python has specialised the code of an attempt, and its caches are filled, so that the forks need not do
+    that each for itself, in pages of memory that have to be copied for it first. OSError when tmp/ cannot be written.
+    """
+    global _current, _held  # noqa: PLW0603 -- as they were before
+    stage = layout.for_rehearsal()
+    settings = replace(settings, allowed={"": {"": settings.default_policy}}, fsync=False)
+    callees = {("", ""): Callee("", _nothing, None)}
+    streams = os.dup(1), os.dup(2)
+    try:
+        for number in range(REHEARSALS):
+            job_id = f"rehearsal-{os.getpid()}-{number}"
+            paths = stage.running(job_id), stage.log(job_id), stage.lock(job_id)
+            durable.write_new(paths[0], document.encode({"job": "", "method": "", "params": []}), fsync=False)
+            run(settings, stage, job_id, 1, callees)
+            for path in paths:
+                durable.unlink(path)
+            if _held is not None:
+                _held.close()
+            _current = _held = None
+    finally:
+        for descriptor, stream in enumerate(streams, start=1):
+            os.dup2(stream, descriptor)
+            os.close(stream)
+
+
+def _nothing() -> None:
+    """The job of a rehearsal."""
+
+
+def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: Callees = _NONE_KNOWN) -> int:
     """Make attempt `number` of the job, if it is still to be made; returns the exit status for this process.
 
     `callees` are entries of the table that this process, or the one it was forked from, has looked up already.
     """
-    layout = settings.layout
     try:
         lock = locks.acquire(layout.lock(job_id), LOCK_PATIENCE)
         if lock is None:
@@ -163,7 +194,7 @@ def run(settings: Settings, job_id: str, number: int, callees: Callees = _NONE_K
     if begun is None:
         return EXIT_LEFT
     raw, started_at = begun
-    _keep_from_children(lock)
+    _hold(lock)
     _take_over_output(layout, settings, job_id, number, started_at)
     ending, policy = _attempt(settings, layout, job_id, number, raw, callees)
     _flush_output()
@@ -182,12 +213,14 @@ def _begin(
 ) -> tuple[dict[str, Any], str] | None:
     """The document and when we began, with our start marker in place; None when this attempt is not ours to make."""
     try:
-        inode, data = _read(layout.job(State.RUNNING, job_id))
+        inode, data = _read(layout.running(job_id))
         raw = document.decode(data)
     except (FileNotFoundError, JobFormatError):
         return None  # settled meanwhile, or not readable: the dispatcher settles that
     attempts = raw.get("attempts", [])
-    if not isinstance(attempts, list) or len(attempts) + 1 != number or not all(isinstance(a, dict) for a in attempts):
+    if not isinstance(attempts, list) or len(attempts) + 1 != number:
+        return None
+    if attempts and not all(isinstance(made, dict) for made in attempts):
         return None
     marker = lock.marker()
     if marker is not None and marker.kind == locks.START and marker.fits(len(attempts), inode):
@@ -201,7 +234,7 @@ def _begin(
 
 def _read(path: str) -> tuple[int, bytes]:
     """The file's inode and bytes; of a file that is too long, as many as show it."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(path, _READ)
     try:
         status = os.fstat(descriptor)
         return status.st_ino, document.read(descriptor, status.st_size)
@@ -209,10 +242,18 @@ def _read(path: str) -> tuple[int, bytes]:
         os.close(descriptor)
 
 
-def _keep_from_children(lock: locks.JobLock) -> None:
-    """A forked child must not hold the job's lock after the job has ended; what is executed does not inherit it anyway."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lock.close_if_ours)
+def _hold(lock: locks.JobLock) -> None:
+    """Keep the lock from forked children, or one would hold it after the job has ended; by exec it is not inherited."""
+    global _held, _is_watching_forks  # noqa: PLW0603 -- one job a process
+    _held = lock
+    if not _is_watching_forks and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_let_go)
+    _is_watching_forks = True
+
+
+def _let_go() -> None:
+    if _held is not None:
+        _held.close_if_ours()
 
 
 def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: int, started_at: str) -> None:

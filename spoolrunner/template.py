@@ -11,19 +11,21 @@ import atexit
 import gc
 import os
 import select
-import signal
 import sys
 from typing import Any
 
 import orjson
 
 from spoolrunner import allowlist, clock, processes, runner
+from spoolrunner.layout import Layout
 
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
 
 STARTED, EXITED, READY, THREADS, SKIPPED = "started", "exited", "ready", "threads", "skipped"
 START, RETIRE = "start", "retire"
 _SOCKET = 0
+_UNWATCHED_PAUSE = 10
+"""Milliseconds."""
 _FRESH = "import sys; from spoolrunner.runner import main; sys.exit(main())"
 _PYTHON_ITSELF = os.path.dirname(os.__file__)
 
@@ -33,22 +35,16 @@ class Template:
 
     def __init__(self, settings: runner.Settings) -> None:
         self._settings = settings
-        self._children: dict[int, tuple[str, int]] = {}
+        self._layout = Layout(settings.root)
         self._callees: dict[tuple[str, str], allowlist.Callee] = {}
         self._code: dict[str, tuple[int, int]] = {}
+        self._children: dict[int, tuple[str, int]] = {}
+        self._ends: dict[int, int] = {}
         self._retiring = False
         self._socket = os.dup(_SOCKET)
         _null_input()
-        self._wake_in, self._wake_out = os.pipe()
-        os.set_blocking(self._wake_in, False)
-        os.set_blocking(self._wake_out, False)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)  # whatever the dispatcher's parent had ignored
-        signal.signal(signal.SIGCHLD, _nothing)
-        signal.set_wakeup_fd(self._wake_out, warn_on_full_buffer=False)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
-        self._poll.register(self._wake_in, select.POLLIN)
 
     def preload(self, jobs: list[str]) -> None:
         """Look up ahead what these jobs lead to; tells which files came with it. A module that starts a thread ends us."""
@@ -68,18 +64,29 @@ class Template:
         files = _code_files([sys.modules[name] for name in set(sys.modules) - before])
         # Written since we began: which version was imported cannot be told, so it counts as changed.
         self._code = {path: signature if signature[0] < began else (0, 0) for path, signature in files.items()}
+        self._rehearse()
         gc.collect()
         gc.freeze()
         gc.disable()
         self._say(READY, sorted(files))
 
+    def _rehearse(self) -> None:
+        for _ in range(runner.REHEARSALS):
+            os.environ[processes.MARK] = ""
+            self._is_outdated()
+        try:
+            runner.rehearse(self._settings, self._layout)
+        except OSError as error:
+            self._say(SKIPPED, "the rehearsal", str(error))  # jobs start all the same, each a little later
+
     def serve(self) -> None:
         """Fork and report until the dispatcher closes the socket or, after RETIRE, until the last child has ended."""
         rest = b""
         while not self._retiring or self._children:
-            ready = [descriptor for descriptor, _ in self._poll.poll()]
-            if self._wake_in in ready:
-                os.read(self._wake_in, 4096)
+            # A child whose end wakes nobody, for want of a descriptor, is looked after by the clock.
+            pause = _UNWATCHED_PAUSE if len(self._ends) < len(self._children) else None
+            ready = [descriptor for descriptor, _ in self._poll.poll(pause)]
+            if ready != [self._socket]:
                 self._reap()
             if self._socket in ready:
                 data = os.read(self._socket, 65536)
@@ -99,6 +106,10 @@ class Template:
             self._become_job(job_id, number, mark)
         self._children[pid] = (job_id, number)
         self._say(STARTED, job_id, number, pid)
+        end = _descriptor_of(pid)
+        if end is not None:
+            self._ends[pid] = end
+            self._poll.register(end, select.POLLIN)
 
     def _reap(self) -> None:
         while self._children:
@@ -106,6 +117,10 @@ class Template:
             if pid == 0:
                 return
             job = self._children.pop(pid, None)
+            end = self._ends.pop(pid, None)
+            if end is not None:
+                self._poll.unregister(end)
+                os.close(end)
             if job is not None:
                 self._say(EXITED, *job, os.waitstatus_to_exitcode(status))
 
@@ -121,16 +136,14 @@ class Template:
         """In the child: shed the template, run the one job, and end without ever returning."""
         status = 1
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for descriptor in (self._socket, self._wake_in, self._wake_out):
+            for descriptor in (self._socket, *self._ends.values()):
                 os.close(descriptor)
             os.setsid()
             os.environ[processes.MARK] = mark
             gc.enable()
-            if any(_signature(path) != signature for path, signature in self._code.items()):
+            if self._is_outdated():
                 self._run_afresh(job_id, number)
-            status = runner.run(self._settings, job_id, number, self._callees)
+            status = runner.run(self._settings, self._layout, job_id, number, self._callees)
             _finish()
         except SystemExit as error:
             status = error.code if isinstance(error.code, int) else 1
@@ -138,6 +151,13 @@ class Template:
             sys.excepthook(*sys.exc_info())
         finally:
             os._exit(status)
+
+    def _is_outdated(self) -> bool:
+        """Whether code that we have imported is another on disk now."""
+        for path, signature in self._code.items():  # noqa: SIM110 -- a generator would cost each job its making
+            if _signature(path) != signature:
+                return True
+        return False
 
     def _run_afresh(self, job_id: str, number: int) -> None:
         """Code that we have imported is another on disk now: become a new interpreter, which imports that."""
@@ -193,6 +213,14 @@ def _signature(path: str) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
+def _descriptor_of(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where there is no such thing (macOS), or none left."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
+
+
 def _threads() -> int:
     """The threads of this process, those that Python knows nothing of included where the system tells."""
     try:
@@ -206,7 +234,3 @@ def _null_input() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-
-
-def _nothing(_number: int, _frame: object) -> None:
-    """The wakeup descriptor says all; a handler is needed for it to be written to."""

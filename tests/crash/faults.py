@@ -344,7 +344,9 @@ class Runner(Process):
 
     def __init__(self, world: World, pid: int, settings: bytes, key: AttemptKey) -> None:
         made = runner.Settings.from_bytes(settings)
-        super().__init__(world, f"runner {key.job_id}/{key.number}", pid, lambda: runner.run(made, *key))
+        super().__init__(
+            world, f"runner {key.job_id}/{key.number}", pid, lambda: runner.run(made, Layout(made.root), *key)
+        )
         self.key = key
         self.watchers: list[Callable[[int | None], None]] = []
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -156,8 +157,8 @@ def test_peek_at_nothing(path) -> None:
 def test_the_last_marker_counts(path, lock) -> None:
     """Of several markers the last one counts, and all stay in the file."""
     for attempt in (1, 2, 3):
-        lock.append(MARKER._replace(attempt=attempt))
-    assert lock.marker() == locks.peek(path) == MARKER._replace(attempt=3)
+        lock.append(replace(MARKER, attempt=attempt))
+    assert lock.marker() == locks.peek(path) == replace(MARKER, attempt=3)
     with open(path, "rb") as stream:
         assert stream.read().count(b'"start"') == 3
 
@@ -190,7 +191,7 @@ def test_a_torn_marker_harms_no_other(path, lock, torn) -> None:
     lock.append(MARKER)
     append(path, torn)
     assert lock.marker() == MARKER
-    later = MARKER._replace(attempt=2)
+    later = replace(MARKER, attempt=2)
     lock.append(later)
     assert lock.marker() == later
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import orjson
 import pytest
@@ -199,7 +198,7 @@ def test_nothing_to_do(spool, drop, settings, content, number) -> None:
     if content is not None:
         drop(State.RUNNING, "x", content)
     before = content and spool.read(State.RUNNING, "x")
-    assert runner.run(settings, "x", number) == EXIT_LEFT
+    assert runner.run(settings, Layout(settings.root), "x", number) == EXIT_LEFT
     assert locks.peek(spool.layout.lock("x")) is None
     assert before == (content and spool.read(State.RUNNING, "x"))
 
@@ -212,7 +211,7 @@ def test_an_attempt_that_was_begun(spool, drop, settings) -> None:
     assert lock is not None
     lock.append(marker)
     lock.close()
-    assert runner.run(settings, "x", 1) == EXIT_LEFT
+    assert runner.run(settings, Layout(settings.root), "x", 1) == EXIT_LEFT
     assert locks.peek(spool.layout.lock("x")) == marker
 
 
@@ -223,7 +222,7 @@ def test_a_lock_that_is_held(spool, drop, settings, monkeypatch) -> None:
     lock = locks.acquire(spool.layout.lock("x"))
     assert lock is not None
     try:
-        assert runner.run(settings, "x", 1) == EXIT_LEFT
+        assert runner.run(settings, Layout(settings.root), "x", 1) == EXIT_LEFT
     finally:
         lock.close()
 
@@ -236,7 +235,7 @@ def test_a_spool_that_cannot_be_written(drop, settings, monkeypatch, capfd) -> N
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(locks.JobLock, "append", full)
-    assert runner.run(settings, "x", 1) == EXIT_UNWRITABLE
+    assert runner.run(settings, Layout(settings.root), "x", 1) == EXIT_UNWRITABLE
     assert "attempt 1 of x was not begun: [Errno 28] No space left on device" in capfd.readouterr().err
 
 
@@ -466,5 +465,5 @@ def test_the_runner_is_light() -> None:
 
 def test_another_root(settings, tmp_path) -> None:
     """A spool that is not there is one that cannot be written."""
-    assert runner.run(replace(settings, root=str(tmp_path / "nowhere")), "x", 1) == EXIT_UNWRITABLE
+    assert runner.run(settings, Layout(str(tmp_path / "nowhere")), "x", 1) == EXIT_UNWRITABLE
     assert not os.path.exists(Layout(str(tmp_path / "nowhere")).root)
