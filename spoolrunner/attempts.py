@@ -241,6 +241,11 @@ class Attempts:
                 self._executor.kill(attempt.key)
                 processes.kill(processes.holders(self._spool.layout.lock(name)))
                 return
+            if attempt.status is None and marker is not None and self._is_at_work(attempt, marker):
+                # Only whoever would have told of its end is gone: the job itself runs on, and so does what we do to it.
+                self._executor.adopt(attempt.key, marker.pid)
+                attempt.has_exited = False
+                return
             self.supervision.remove(attempt)
             self.recover(name)
             return
@@ -320,6 +325,9 @@ class Attempts:
             return policy_for(self._config, document)
         except (NotAllowedError, JobFormatError):
             return self._config.default_policy  # it left the whitelist while it ran; it still needs a verdict
+
+    def _is_at_work(self, attempt: RunningAttempt, marker: Marker) -> bool:
+        return marker.kind == locks.START and marker.attempt == attempt.key.number and self._lives(marker)
 
     def _lives(self, marker: Marker) -> bool:
         return processes.lives(marker.pid, marker.process_started, self._boot.id)

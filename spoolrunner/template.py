@@ -22,7 +22,7 @@ from spoolrunner.layout import Layout
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
 
 STARTED, EXITED, READY, THREADS, SKIPPED = "started", "exited", "ready", "threads", "skipped"
-START, RETIRE = "start", "retire"
+START, WHO, RETIRE = "start", "who", "retire"
 _SOCKET = 0
 _UNWATCHED_PAUSE = 10
 """Milliseconds."""
@@ -100,12 +100,15 @@ class Template:
         if verb == RETIRE:
             self._retiring = True
             return
+        if verb == WHO:
+            for pid, (job_id, number) in self._children.items():
+                self._say(STARTED, job_id, number, pid)
+            return
         job_id, number, mark = arguments
         pid = os.fork()
         if pid == 0:
             self._become_job(job_id, number, mark)
         self._children[pid] = (job_id, number)
-        self._say(STARTED, job_id, number, pid)
         end = _descriptor_of(pid)
         if end is not None:
             self._ends[pid] = end
@@ -122,7 +125,7 @@ class Template:
                 self._poll.unregister(end)
                 os.close(end)
             if job is not None:
-                self._say(EXITED, *job, os.waitstatus_to_exitcode(status))
+                self._say(EXITED, *job, pid, os.waitstatus_to_exitcode(status))
 
     def _say(self, *event: Any) -> None:
         data = orjson.dumps(event) + b"\n"

@@ -1,7 +1,7 @@
 """A fork of a small template process for each job: the fastest way on POSIX.
 
 Keeps one template alive, replaces it when it dies or when code that it has imported changed on disk, and turns what it
-says into reports. Starting is a line written to a socket and waits for nothing; the pid follows.
+says into reports. Starting is a line written to a socket and waits for nothing; the pid is asked for when it is needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spoolrunner.executors.base import AttemptKey, Exited, LocalExecutor, Plan, 
 
 _PROGRAM = "from spoolrunner.template import main; main()"
 STARTED, EXITED, READY, THREADS, SKIPPED = "started", "exited", "ready", "threads", "skipped"
-START, RETIRE = "start", "retire"
+START, WHO, RETIRE = "start", "who", "retire"
 """The words of the template's protocol, as in `spoolrunner.template`, which is another program (a test compares them)."""
 
 
@@ -33,9 +33,11 @@ class ForkExecutor(LocalExecutor):
         self._template: _Template | None = None
         self._stale = False
         self._unserved = False
+        self._serving: dict[AttemptKey, _Template] = {}
+        self._to_end: set[AttemptKey] = set()
 
     def start(self, key: AttemptKey) -> None:
-        """Start it, unless it was started; its pid follows. StartError when that is not possible."""
+        """Start it, unless it was started. StartError when that is not possible."""
         with self._lock:
             if key in self._pids:
                 return
@@ -48,6 +50,27 @@ class ForkExecutor(LocalExecutor):
                 if not self._template.start(key, self.mark(key)):
                     raise StartError(f"the template process, {self._plan.python}, ended as soon as it was started")
             self._pids[key] = 0
+            self._serving[key] = self._template
+
+    def pid(self, key: AttemptKey) -> int | None:
+        """The process of an attempt that is not forgotten; None while it is not known: then the template is asked."""
+        known = super().pid(key)
+        template = self._serving.get(key)
+        if known is None and template is not None:
+            template.ask()
+        return known
+
+    def ask_to_end(self, key: AttemptKey) -> None:
+        """Send its process tree the terminate signal, as soon as its pid is known."""
+        self._to_end.add(key)
+        if self.pid(key) is not None:
+            self._end_now(key)
+
+    def forget(self, key: AttemptKey) -> None:
+        """The attempt is settled."""
+        super().forget(key)
+        self._serving.pop(key, None)
+        self._to_end.discard(key)
 
     def renew(self) -> None:
         """Code on disk changed: the next job is forked from a new template. What runs is not disturbed."""
@@ -84,10 +107,14 @@ class ForkExecutor(LocalExecutor):
         """Something a template said."""
         if event == STARTED:
             job_id, number, pid = arguments
-            self._pids[AttemptKey(job_id, number)] = pid
+            key = AttemptKey(job_id, number)
+            self._learn(key, pid)
+            self._end_now(key)
         elif event == EXITED:
-            job_id, number, status = arguments
-            self._report(Exited(AttemptKey(job_id, number), status))
+            job_id, number, pid, status = arguments
+            key = AttemptKey(job_id, number)
+            self._learn(key, pid)
+            self._report(Exited(key, status))
         elif event == READY:
             self._plan.loaded(arguments[0])
         elif event == SKIPPED:
@@ -112,6 +139,18 @@ class ForkExecutor(LocalExecutor):
                 self._start_again(key)
             else:
                 self._report(Exited(key, None))
+
+    def _learn(self, key: AttemptKey, pid: int) -> None:
+        with self._lock:
+            if key in self._pids:
+                self._pids[key] = pid
+
+    def _end_now(self, key: AttemptKey) -> None:
+        with self._lock:
+            if key not in self._to_end:
+                return
+            self._to_end.discard(key)
+        super().ask_to_end(key)
 
     def _start_again(self, key: AttemptKey) -> None:
         self._pids.pop(key, None)
@@ -142,6 +181,10 @@ class _Template:
             self._open.add(key)
         self._send(START, *key, mark)
         return True
+
+    def ask(self) -> None:
+        """Ask for the pids of its children."""
+        self._send(WHO)
 
     def retire(self) -> None:
         """Ask it to end when its last child has."""

@@ -67,6 +67,17 @@ def test_the_template_goes_with_its_dispatcher_and_the_jobs_do_not(home):
     assert home.notes() == ["begin waited", "end waited"]
 
 
+def test_a_job_whose_template_died_can_be_cancelled(home):
+    """A job goes on being looked after when the template that forked it is gone: a cancel ends it."""
+    daemon = home.start().ready()
+    home.drop("one", method="wait_for", params=["never"])
+    until(lambda: "begin waited" in home.notes())
+    template_of(daemon).kill()
+    home.cli("cancel", "one")
+    until(lambda: home.where("one") == ["failed"])
+    assert home.outcomes("failed", "one") == ["cancelled"]
+
+
 def test_a_template_that_dies_is_replaced(home):
     """A killed template takes no job with it: the running one is settled by its record, the next one is forked anew."""
     daemon = home.start().ready()
