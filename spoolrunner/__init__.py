@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spoolrunner.current import CurrentJob, current_job
     from spoolrunner.errors import (
         ConfigError,
         DuplicateJobError,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         StartError,
     )
     from spoolrunner.producer import Job, enqueue, enqueue_many
-    from spoolrunner.runner import CurrentJob, current_job
 
 __version__ = "0.1.0"
 
@@ -44,8 +44,8 @@ _HOMES = {
     "Job": "producer",
     "enqueue": "producer",
     "enqueue_many": "producer",
-    "CurrentJob": "runner",
-    "current_job": "runner",
+    "CurrentJob": "current",
+    "current_job": "current",
 }
 
 

@@ -12,7 +12,6 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +22,7 @@ if sys.platform != "win32":
 
 from spoolrunner import allowlist, clock, document, durable, joblog, locks, processes, record
 from spoolrunner.allowlist import Callee
+from spoolrunner.current import CurrentJob, current_job, set_current_job
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.layout import Layout
 from spoolrunner.retry import Policy
@@ -81,60 +81,11 @@ class _Ending:
     exit_status: int | None = None
 
 
-class CurrentJob:
-    """What a job may know of itself, by `spoolrunner.current_job()`."""
-
-    def __init__(self, layout: Layout, job_id: str, number: int, raw: dict[str, Any], deadline: float) -> None:
-        self.id = job_id
-        self.attempt = number
-        self.meta: dict[str, Any] = raw.get("meta") or {}
-        self._deadline = deadline
-        self._layout = layout
-        self._reported = 0.0
-        self._saw_cancel = False
-
-    @property
-    def deadline(self) -> datetime:
-        """When the attempt has used up its timeout."""
-        return datetime.fromtimestamp(self._deadline, UTC)
-
-    @property
-    def cancel_requested(self) -> bool:
-        """Whether a cancel was asked for. A job that saw it and returns counts as cancelled."""
-        self._saw_cancel = self._saw_cancel or os.path.exists(self._layout.cancel(self.id))
-        return self._saw_cancel
-
-    def progress(self, fraction: float, text: str = "") -> None:
-        """Tell how far the job is (0 to 1) and what it is doing, for `spoolrunner show`; at most ten times a second."""
-        now = clock.SYSTEM.monotonic()
-        if now - self._reported < 0.1 and fraction < 1:
-            return
-        self._reported = now
-        clean = str(text)[:500].encode("utf-8", "backslashreplace").decode()
-        said = {"fraction": min(1.0, max(0.0, float(fraction))), "text": clean}
-        try:
-            with open(self._layout.progress(self.id), "wb") as stream:
-                stream.write(orjson.dumps(said))
-        except OSError as error:
-            _say(f"progress could not be told: {error}")  # no reason for the job to fail
-
-    def forget_progress(self) -> None:
-        """What was told is over with the attempt."""
-        if self._reported:
-            durable.unlink(self._layout.progress(self.id))
-
-
 Callees = Mapping[tuple[str, str], Callee]
 """(job, method) -> what the table's entry leads to."""
 _NONE_KNOWN: Callees = {}
-_current: CurrentJob | None = None
 _held: locks.JobLock | None = None
 _is_watching_forks = False
-
-
-def current_job() -> CurrentJob | None:
-    """The job this process runs, or None when it runs none."""
-    return _current
 
 
 def main() -> int:
@@ -152,7 +103,7 @@ def rehearse(settings: Settings, layout: Layout) -> None:
     After that Python has specialised the code of an attempt, and its caches are filled, so that the forks need not do
     that each for itself, in pages of memory that have to be copied for it first. OSError when tmp/ cannot be written.
     """
-    global _current, _held  # noqa: PLW0603 -- as they were before
+    global _held  # noqa: PLW0603 -- as it was before
     stage = layout.for_rehearsal()
     settings = replace(settings, allowed={"": {"": settings.default_policy}}, fsync=False)
     callees = {("", ""): Callee("", _nothing, None)}
@@ -167,7 +118,8 @@ def rehearse(settings: Settings, layout: Layout) -> None:
                 durable.unlink(path)
             if _held is not None:
                 _held.close()
-            _current = _held = None
+            _held = None
+            set_current_job(None)
     finally:
         for descriptor, stream in enumerate(streams, start=1):
             os.dup2(stream, descriptor)
@@ -198,8 +150,9 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
     _take_over_output(layout, settings, job_id, number, started_at)
     ending, policy = _attempt(settings, layout, job_id, number, raw, callees)
     _flush_output()
-    if _current is not None:
-        _current.forget_progress()
+    job = current_job()
+    if job is not None:
+        job.forget_progress()
     made = record.attempt(number, ending.outcome, started_at, clock.SYSTEM.wall(), **_facts(ending))
     changed, _ = record.add(raw, made, policy, clock.SYSTEM.wall())
     if ending.result is not None:
@@ -271,14 +224,14 @@ def _attempt(
     settings: Settings, layout: Layout, job_id: str, number: int, raw: dict[str, Any], callees: Callees = _NONE_KNOWN
 ) -> tuple[_Ending, Policy]:
     """Look up, bind, call; and turn whatever happens into an ending."""
-    global _current  # noqa: PLW0603 -- one job a process is what this module is about
     try:
         policy = allowlist.entry(settings.allowed, raw.get("job"), raw.get("method"))
         policy = _overridden(policy, raw, settings)
     except (NotAllowedError, ValueError) as error:
         return _Ending(Outcome.REJECTED, record.error(type(error).__name__, str(error))), settings.default_policy
     deadline = clock.SYSTEM.wall() + policy.timeout
-    _current = CurrentJob(layout, job_id, number, raw, deadline)
+    current = CurrentJob(layout, job_id, number, raw, deadline)
+    set_current_job(current)
     try:
         callee = callees.get((raw["job"], raw["method"])) or _resolve(settings, raw["job"], raw["method"])
         params = raw.get("params", [])
@@ -292,7 +245,7 @@ def _attempt(
         return _exited(error, _stopped(deadline)), policy
     except BaseException as error:
         return _raised(error, _stopped(deadline)), policy
-    if _current._saw_cancel:  # noqa: SLF001 -- the class is this module's own
+    if current.saw_cancel:
         return _Ending(Outcome.CANCELLED), policy
     return _Ending(Outcome.SUCCEEDED, result=_kept(result), exit_status=0), policy
 
@@ -330,7 +283,8 @@ def _run_coroutine(awaitable: Any) -> Any:
 
 def _stopped(deadline: float) -> Outcome | None:
     """What a failure is due to when it came after a cancel was asked for, or after the deadline."""
-    if _current is not None and _current.cancel_requested:
+    job = current_job()
+    if job is not None and job.cancel_requested:
         return Outcome.CANCELLED
     return Outcome.TIMED_OUT if clock.SYSTEM.wall() >= deadline else None
 

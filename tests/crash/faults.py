@@ -26,6 +26,7 @@ import orjson
 
 import spoolrunner
 from spoolrunner import clock, config, dispatcher, durable, executors, job, locks, processes, runner
+from spoolrunner import current as current_module
 from spoolrunner.clock import Clock
 from spoolrunner.executors import AttemptKey, Exited
 from spoolrunner.layout import Layout
@@ -202,10 +203,10 @@ class Process:
         self._waits_for = None
 
     def _yield(self) -> None:
-        self._current_job = runner._current
+        self._current_job = current_module._current
         self._back.release()
         self._go.acquire()
-        runner._current = self._current_job
+        current_module._current = self._current_job
         self.check_alive()
 
     def _main(self) -> None:
@@ -543,7 +544,7 @@ class World:
             put(durable, "_exclusive_rename", lambda: exclusive)
             put(locks, "_try_lock", faulty.try_lock(locks._try_lock))
             put(locks, "time", self.clock)
-            put(runner, "_current", None)
+            put(current_module, "_current", None)
             put(clock, "SYSTEM", self.clock)
             put(processes, "started", self._started)
             put(processes, "holders", lambda path: [])

@@ -10,11 +10,11 @@ import orjson
 import pytest
 
 from spoolrunner import clock as clock_module
-from spoolrunner import document, locks, processes, record, runner
+from spoolrunner import current, document, locks, processes, record, runner
 from spoolrunner.layout import Layout
 from spoolrunner.locks import START, Marker
 from spoolrunner.retry import Policy
-from spoolrunner.runner import EXIT_LEFT, EXIT_RECORDED, EXIT_UNWRITABLE, CurrentJob, Settings
+from spoolrunner.runner import EXIT_LEFT, EXIT_RECORDED, EXIT_UNWRITABLE, Settings
 from spoolrunner.states import Outcome, State
 
 POLICY = Policy(max_retries=2, retry_interval=10.0, timeout=60.0)
@@ -104,7 +104,7 @@ def run(settings):
 def attempt(settings, spool, monkeypatch, clock):
     """Make an attempt in this process, up to its record; gives what came of it."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(runner, "_current", None)
+    monkeypatch.setattr(current, "_current", None)
     monkeypatch.setattr(clock_module, "SYSTEM", clock)
     yield lambda **raw: runner._attempt(settings, spool.layout, "x", 1, {"job": CLASS, **raw})[0]
     sys.modules.pop(NAME, None)
@@ -364,66 +364,6 @@ def test_results(capfd, result, kept) -> None:
     """A return value is kept if it is JSON of at most 64 KiB; otherwise the job's log says why not."""
     assert runner._kept(result) == (result if kept else None)
     assert ("the return value was not kept" in capfd.readouterr().err) is not kept
-
-
-@pytest.fixture
-def current(spool, monkeypatch, clock) -> CurrentJob:
-    monkeypatch.setattr(clock_module, "SYSTEM", clock)
-    return CurrentJob(spool.layout, "x", 2, {"meta": {"k": 1}}, clock.wall() + 60)
-
-
-def progress(spool) -> dict:
-    with open(spool.layout.progress("x"), "rb") as stream:
-        return orjson.loads(stream.read())
-
-
-def test_current_job(current, clock) -> None:
-    """A job knows its id, its attempt, its meta and its deadline, with a time zone."""
-    assert (current.id, current.attempt, current.meta) == ("x", 2, {"k": 1})
-    assert current.deadline.timestamp() == clock.wall() + 60
-    assert current.deadline.tzinfo is not None
-    assert runner.current_job() is None
-
-
-@pytest.mark.parametrize(
-    ("fraction", "text", "said"),
-    [
-        (0.5, "half", {"fraction": 0.5, "text": "half"}),
-        (-1, "", {"fraction": 0.0, "text": ""}),
-        (7, "", {"fraction": 1.0, "text": ""}),
-        (0, "x" * 600, {"fraction": 0.0, "text": "x" * 500}),
-        (0, 5, {"fraction": 0.0, "text": "5"}),
-    ],
-)
-def test_progress(spool, current, fraction, text, said) -> None:
-    """Progress is a fraction from 0 to 1 and a short text."""
-    current.progress(fraction, text)
-    assert progress(spool) == said
-
-
-def test_progress_is_not_told_too_often(spool, current, clock) -> None:
-    """Progress is told at most ten times a second, but the end of it always."""
-    for fraction, text, told in ((0.1, "a", "a"), (0.2, "b", "a"), (1.0, "c", "c")):
-        current.progress(fraction, text)
-        assert progress(spool)["text"] == told
-    clock.advance(0.1)
-    current.progress(0.3, "d")
-    assert progress(spool)["text"] == "d"
-
-
-def test_progress_with_odd_text(spool, current) -> None:
-    """Telling progress never fails a job, whatever its text."""
-    current.progress(0.5, "file \udc80")
-    assert progress(spool)["fraction"] == 0.5
-
-
-def test_cancel_requested(spool, current) -> None:
-    """A cancel is seen as soon as it was asked for, and stays seen when it is taken back."""
-    assert current.cancel_requested is False
-    touch(spool.layout.cancel("x"))
-    assert current.cancel_requested is True
-    os.unlink(spool.layout.cancel("x"))
-    assert current.cancel_requested is True
 
 
 def test_the_record_waits_for_the_disk(spool, drop, clock, monkeypatch, capfd) -> None:
