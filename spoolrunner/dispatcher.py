@@ -254,6 +254,9 @@ class Dispatcher:
             self._block(error)
 
     def _work(self, now: float) -> None:
+        if not self._control_due:
+            # A process that ended leaves its place to the next one at once; it is settled while that one starts.
+            self._start_due()
         self._attempts.settle()
         scans = self._intake.scans_done
         hints, self._hints = self._hints[:_HINTS_A_TURN], self._hints[_HINTS_A_TURN:]
@@ -263,8 +266,7 @@ class Dispatcher:
         if self._control_due or self._intake.scans_done != scans:
             self._obey()
         self._attempts.cut_logs()
-        while self._can_start():
-            self._start_next()
+        self._start_due()
         is_idle = not self._intake.is_scanning and not self._schedule.is_due(self._clock.wall())
         if now >= self._next_sweep and (is_idle or now >= self._next_sweep + SWEEP_PERIOD):
             self._next_sweep = now + SWEEP_PERIOD
@@ -279,7 +281,12 @@ class Dispatcher:
     def _can_start(self) -> bool:
         if self._stop_wishes or self._leave or self._paused or self._blocked:
             return False
-        return len(self._attempts.supervision) < self._config.concurrency and self._schedule.is_due(self._clock.wall())
+        busy = self._attempts.supervision.at_work
+        return busy < self._config.concurrency and self._schedule.is_due(self._clock.wall())
+
+    def _start_due(self) -> None:
+        while self._can_start():
+            self._start_next()
 
     def _start_next(self) -> None:
         name = self._schedule.pop(self._clock.wall())

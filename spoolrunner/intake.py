@@ -5,7 +5,6 @@ Owns the look at a waiting file: read, validate, whitelist, limits, expiry. Clai
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -30,7 +29,8 @@ LONGEST_PAUSE = 600.0
 """Seconds between two scans at most, however long they take."""
 SCAN_PERIOD = 5.0
 POLL_PERIOD = 1.0
-_MAX_RECENT = 256
+_MAX_READ_AHEAD = 2000
+"""Candidates that are kept until they start, so as not to be read twice; each takes about 2 kB."""
 
 
 class Candidate(NamedTuple):
@@ -68,7 +68,7 @@ class Intake:
         self._schedule = schedule
         self._clock = clock
         self._refused = refused
-        self._recent: OrderedDict[str, Candidate] = OrderedDict()
+        self._read_ahead: dict[str, Candidate] = {}
         self._unsettled: dict[str, _Unsettled] = {}
         self._held_until: dict[str, float] = {}
         self._scan: Iterator[str] | None = None
@@ -95,14 +95,15 @@ class Intake:
 
     def look(self, name: str) -> None:
         """Read the file and put it into the schedule, or refuse it."""
+        self._read_ahead.pop(name, None)
         candidate = self.examine(name)
         if candidate is None:
             self._schedule.remove(name)
             return
-        self._recent[name] = candidate
-        if len(self._recent) > _MAX_RECENT:
-            self._recent.popitem(last=False)
-        self._schedule.add(name, Waiting(self._due_at(candidate), candidate.policy.priority), self._clock.wall())
+        now, due_at = self._clock.wall(), self._due_at(candidate)
+        if due_at <= now and len(self._read_ahead) < _MAX_READ_AHEAD:
+            self._read_ahead[name] = candidate
+        self._schedule.add(name, Waiting(due_at, candidate.policy.priority), now)
 
     def hold(self, name: str, seconds: float) -> None:
         """Do not let the job start before `seconds` have passed, whatever its file says."""
@@ -118,7 +119,7 @@ class Intake:
 
         It may be out of date by the time of the claim, whoever read it: the claimer compares the signature.
         """
-        candidate = self._recent.pop(name, None)
+        candidate = self._read_ahead.pop(name, None)
         if candidate is None or self._has_expired(candidate):
             candidate = self.examine(name)
         if candidate is not None and self._due_at(candidate) > self._clock.wall():
@@ -152,7 +153,7 @@ class Intake:
 
     def forget(self, name: str) -> None:
         """The job waits no more."""
-        self._recent.pop(name, None)
+        self._read_ahead.pop(name, None)
         self._schedule.remove(name)
 
     def cancel(self, name: str) -> bool:
@@ -243,7 +244,7 @@ class Intake:
 
     def _refuse(self, name: str, outcome: Outcome, what: str) -> None:
         self._unsettled.pop(name, None)
-        self._recent.pop(name, None)
+        self._read_ahead.pop(name, None)
         self._schedule.remove(name)
         now = self._clock.wall()
         moved = self._spool.refuse(name, State.PENDING, outcome, what, f"pending/{name}.json", now)

@@ -70,6 +70,11 @@ class Supervision:
         return list(self._running.values())
 
     @property
+    def at_work(self) -> int:
+        """How many have a process, or something left of its tree that is being ended."""
+        return sum(1 for attempt in self._running.values() if not attempt.has_exited or attempt.ending is not None)
+
+    @property
     def all_exited(self) -> bool:
         """Whether every process is gone, so that only settling is left to do."""
         return all(attempt.has_exited for attempt in self._running.values())

@@ -394,7 +394,7 @@ def test_take_of_a_job_that_was_postponed(intake, drop, schedule, clock) -> None
     """A job that turns out to be postponed when it is read for its claim is no candidate now, and waits."""
     drop(State.PENDING, "x")
     intake.look("x")
-    intake._recent.clear()  # as 256 other jobs do
+    intake._read_ahead.clear()  # as if it had been read when many others were kept
     drop(State.PENDING, "x", {"next_run_at": FUTURE})
     assert schedule.pop(clock.wall()) == "x"
     candidate = intake.take("x")
