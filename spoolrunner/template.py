@@ -12,7 +12,7 @@ import gc
 import os
 import select
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -30,6 +30,13 @@ _FRESH = "import sys; from spoolrunner.runner import main; sys.exit(main())"
 _PYTHON_ITSELF = os.path.dirname(os.__file__)
 
 
+class _Spare(NamedTuple):
+    """A process that was forked ahead, and the pipe by which it is told its job."""
+
+    pid: int
+    pipe: int
+
+
 class Template:
     """Forks on request and reports what its children come to."""
 
@@ -40,6 +47,7 @@ class Template:
         self._code: dict[str, tuple[int, int]] = {}
         self._children: dict[int, tuple[str, int]] = {}
         self._ends: dict[int, int] = {}
+        self._spare: _Spare | None = None
         self._retiring = False
         self._socket = os.dup(_SOCKET)
         _null_input()
@@ -83,6 +91,8 @@ class Template:
         """Fork and report until the dispatcher closes the socket or, after RETIRE, until the last child has ended."""
         rest = b""
         while not self._retiring or self._children:
+            if self._spare is None and not self._retiring:
+                self._fork_ahead()
             # A child whose end wakes nobody, for want of a descriptor, is looked after by the clock.
             pause = _UNWATCHED_PAUSE if len(self._ends) < len(self._children) else None
             ready = [descriptor for descriptor, _ in self._poll.poll(pause)]
@@ -99,26 +109,63 @@ class Template:
     def _obey(self, verb: str, *arguments: Any) -> None:
         if verb == RETIRE:
             self._retiring = True
+            self._drop_spare()
             return
         if verb == WHO:
             for pid, (job_id, number) in self._children.items():
                 self._say(STARTED, job_id, number, pid)
             return
-        job_id, number, mark = arguments
-        pid = os.fork()
+        job_id, number, _ = arguments
+        pid = self._use_spare(arguments) or os.fork()
         if pid == 0:
-            self._become_job(job_id, number, mark)
+            self._become_job(*arguments)
         self._children[pid] = (job_id, number)
         end = _descriptor_of(pid)
         if end is not None:
             self._ends[pid] = end
             self._poll.register(end, select.POLLIN)
 
+    def _fork_ahead(self) -> None:
+        """Fork the process of the next job now, so that it only has to be told which one it is."""
+        ours, theirs = os.pipe()[::-1]
+        pid = os.fork()
+        if pid == 0:
+            os.close(ours)
+            request = b""
+            while not request.endswith(b"\n"):
+                data = os.read(theirs, 65536)
+                if not data:
+                    os._exit(0)  # the template is gone, or does without
+                request += data
+            os.close(theirs)
+            self._become_job(*orjson.loads(request))
+        os.close(theirs)
+        self._spare = _Spare(pid, ours)
+
+    def _use_spare(self, job: tuple[Any, ...]) -> int:
+        """Give the job to the process that was forked ahead; its pid, or 0 if there is none."""
+        if self._spare is None:
+            return 0
+        pid = self._spare.pid
+        try:
+            os.write(self._spare.pipe, orjson.dumps(job) + b"\n")
+        except BrokenPipeError:
+            pid = 0  # somebody killed it
+        self._drop_spare()
+        return pid
+
+    def _drop_spare(self) -> None:
+        if self._spare is not None:
+            os.close(self._spare.pipe)
+            self._spare = None
+
     def _reap(self) -> None:
-        while self._children:
+        while self._children or self._spare is not None:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
+            if self._spare is not None and pid == self._spare.pid:
+                self._drop_spare()
             job = self._children.pop(pid, None)
             end = self._ends.pop(pid, None)
             if end is not None:

@@ -26,6 +26,10 @@ def template_of(daemon):
     return child
 
 
+def job_process(home, job_id):
+    return locks.peek(Layout(str(home.spool)).lock(job_id)).pid
+
+
 def test_each_job_has_a_process_of_its_own(home):
     """Every job has a process, session and random numbers of its own, and the signal handlers of a fresh interpreter."""
     daemon = home.start().ready()
@@ -45,26 +49,38 @@ def test_the_status_names_the_process_of_a_running_job(home):
     """The pid that status.json gives for a running job is that of its own process, although that is told later."""
     home.start().ready()
     home.drop("one", method="wait_for", params=["go"])
-    layout = Layout(str(home.spool))
     until(lambda: "begin waited" in home.notes())
-    pid = locks.peek(layout.lock("one")).pid
-    until(lambda: [job["pid"] for job in status.read(layout)["running"]] == [pid])
+    pid = job_process(home, "one")
+    until(lambda: [job["pid"] for job in status.read(Layout(str(home.spool)))["running"]] == [pid])
     (home.folder / "go").touch()
 
 
 def test_the_template_goes_with_its_dispatcher_and_the_jobs_do_not(home):
-    """When the dispatcher is killed the template ends; a job it forked runs on and is adopted."""
+    """When the dispatcher is killed the template ends, and what it forked ahead; a job runs on and is adopted."""
     daemon = home.start().ready()
     home.drop("one", method="wait_for", params=["go"])
     until(lambda: "begin waited" in home.notes())
-    template = template_of(daemon).pid
+    template = template_of(daemon)
+    spare = [child.pid for child in template.children() if child.pid != job_process(home, "one")]
     daemon.kill()
-    until(lambda: not is_alive(template))
+    until(lambda: not any(is_alive(pid) for pid in [template.pid, *spare]))
     second = home.start().ready()
     second.expect("adopted", "id=one ")
     (home.folder / "go").touch()
     second.expect("completed", "id=one ")
     assert home.notes() == ["begin waited", "end waited"]
+
+
+def test_the_process_that_was_forked_ahead_is_killed(home):
+    """Whoever kills the process that waits for its job costs no job anything."""
+    daemon = home.start().ready()
+    home.drop("one", method="noop")
+    daemon.expect("completed", "id=one ")
+    for child in template_of(daemon).children():
+        child.kill()
+    home.drop("two", method="noop")
+    daemon.expect("completed", "id=two ")
+    assert home.outcomes("done", "two") == ["succeeded"]
 
 
 def test_a_job_whose_template_died_can_be_cancelled(home):

@@ -14,7 +14,7 @@ def test_both_ends_speak_the_same_words() -> None:
     from spoolrunner import template
     from spoolrunner.executors import fork
 
-    for word in ("STARTED", "EXITED", "READY", "THREADS", "SKIPPED", "START", "RETIRE"):
+    for word in ("STARTED", "EXITED", "READY", "THREADS", "SKIPPED", "START", "WHO", "RETIRE"):
         assert getattr(template, word) == getattr(fork, word)
 
 
