@@ -59,6 +59,8 @@ class Attempts:
         self._parked: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
         self._unresolved: dict[str, tuple[float, float]] = {}
         self._next_cut = 0.0
+        self.last_settled = float("-inf")
+        """When an attempt was last settled, monotonic."""
 
     @property
     def parked(self) -> int:
@@ -69,6 +71,23 @@ class Attempts:
     def unresolved(self) -> int:
         """How many files in running/ could neither be settled nor adopted yet."""
         return len(self._unresolved)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The running attempts, as status.json shows them."""
+        return [
+            {
+                "id": attempt.key.job_id,
+                "job": attempt.job,
+                "method": attempt.method,
+                "attempt": attempt.key.number,
+                "pid": self._executor.pid(attempt.key),
+                "started_at": attempt.started_at,
+                "timeout": attempt.timeout,
+                "adopted": attempt.adopted,
+                "ending": None if attempt.ending is None else attempt.ending.outcome.value,
+            }
+            for attempt in self.supervision.all()
+        ]
 
     def begin(self, candidate: Candidate) -> bool:
         """Claim the job and start its process; False when it is not to be started now, for which there are many reasons."""
@@ -230,6 +249,7 @@ class Attempts:
 
     def _settle(self, attempt: RunningAttempt) -> None:
         name = attempt.key.job_id
+        self.last_settled = self._clock.monotonic()
         exit_status, signal = (None, None) if attempt.status is None else processes.exit_reason(attempt.status)
         outcome, note = (None, "") if attempt.ending is None else (attempt.ending.outcome, attempt.ending.note)
         ended = Ended(outcome, exit_status, signal, note)

@@ -28,7 +28,6 @@ from spoolrunner.reporter import Listener, Reporter
 from spoolrunner.schedule import Schedule
 from spoolrunner.spool import Spool, warnings
 from spoolrunner.status import StatusFile
-from spoolrunner.supervision import RunningAttempt
 from spoolrunner.watch import CodeWatch, Watch
 
 LONGEST_WAIT = 60.0
@@ -36,6 +35,8 @@ LONGEST_WAIT = 60.0
 STANDBY_POLL = 0.25
 PROBE_PERIOD = 1.0
 SWEEP_PERIOD = 3600.0
+BUSY_SECONDS = 0.1
+BUSY_SCAN_SHARE = 0.05
 HURRY_GRACE = 1.0
 """Seconds between the terminate signal and the kill when a second signal says not to wait."""
 _MAX_START_PAUSE = 30.0
@@ -262,7 +263,7 @@ class Dispatcher:
         hints, self._hints = self._hints[:_HINTS_A_TURN], self._hints[_HINTS_A_TURN:]
         for name in hints:
             self._intake.hint(name)
-        self._intake.work(self._watch.has_events)
+        self._intake.work(self._watch.has_events, self._scan_share(now))
         if self._control_due or self._intake.scans_done != scans:
             self._obey()
         self._attempts.cut_logs()
@@ -271,6 +272,11 @@ class Dispatcher:
         if now >= self._next_sweep and (is_idle or now >= self._next_sweep + SWEEP_PERIOD):
             self._next_sweep = now + SWEEP_PERIOD
             self._sweep()
+
+    def _scan_share(self, now: float) -> float:
+        """The share of time for a scan: little while jobs come to their ends and more of them are known to be due."""
+        is_busy = now - self._attempts.last_settled < BUSY_SECONDS and self._schedule.is_due(self._clock.wall())
+        return BUSY_SCAN_SHARE if is_busy else 1.0
 
     def _sweep(self) -> None:
         """Remove what the dead left behind: staged files, locks, reasons."""
@@ -372,22 +378,9 @@ class Dispatcher:
             "concurrency": self._config.concurrency,
             "waiting": len(self._schedule) + self._attempts.parked,
             "due": self._schedule.due(self._clock.wall()) + self._attempts.parked,
-            "running": [self._describe_attempt(attempt) for attempt in self._attempts.supervision.all()],
+            "running": self._attempts.describe(),
             "totals": dict(sorted(self._reporter.totals.items())),
             "trouble": [text for text in trouble if text] + self._warnings,
-        }
-
-    def _describe_attempt(self, attempt: RunningAttempt) -> dict[str, Any]:
-        return {
-            "id": attempt.key.job_id,
-            "job": attempt.job,
-            "method": attempt.method,
-            "attempt": attempt.key.number,
-            "pid": self._executor.pid(attempt.key),
-            "started_at": attempt.started_at,
-            "timeout": attempt.timeout,
-            "adopted": attempt.adopted,
-            "ending": None if attempt.ending is None else attempt.ending.outcome.value,
         }
 
 

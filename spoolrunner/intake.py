@@ -76,6 +76,7 @@ class Intake:
         self._thorough_next = False
         self._scan_seconds = 0.0
         self._next_scan = 0.0
+        self._next_slice = 0.0
         self.scans_done = 0
 
     @property
@@ -175,32 +176,35 @@ class Intake:
         self._scan = self._spool.names(State.PENDING)
         self._is_thorough, self._thorough_next = self._thorough_next, False
         self._scan_seconds = 0.0
+        self._next_slice = 0.0
         self._next_scan = float("inf")
 
-    def work(self, has_events: bool) -> None:
-        """Whatever is due of scanning and of looking again, for one slice of time."""
+    def work(self, has_events: bool, share: float = 1.0) -> None:
+        """Whatever is due of scanning and of looking again, for one slice of time; scans take that `share` of it."""
         now = self._clock.monotonic()
         for name, unsettled in list(self._unsettled.items()):
             if now - unsettled.since >= SETTLE_SECONDS:
                 self.look(name)
         if self._scan is None and now >= self._next_scan:
             self.start_scan(thorough=not has_events)
-        if self._scan is None:
+        if self._scan is None or (share < 1.0 and now < self._next_slice):
             return
         for name in self._scan:
             if name not in self._unsettled and (self._is_thorough or name not in self._schedule):
                 self.look(name)
-            if self._clock.monotonic() - now >= SCAN_SLICE:
-                self._scan_seconds += self._clock.monotonic() - now
+            spent = self._clock.monotonic() - now
+            if spent >= SCAN_SLICE * share:
+                self._scan_seconds += spent
+                self._next_slice = now + spent / share
                 return
         self._scan_seconds += self._clock.monotonic() - now
         self._end_scan(has_events)
 
     def next_work_in(self) -> float:
         """Seconds until `work` has something to do."""
-        if self._scan is not None:
-            return 0.0
         now = self._clock.monotonic()
+        if self._scan is not None:
+            return max(0.0, self._next_slice - now)
         times = [unsettled.since + SETTLE_SECONDS for unsettled in self._unsettled.values()]
         return max(0.0, min([self._next_scan, *times]) - now)
 

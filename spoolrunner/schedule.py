@@ -17,14 +17,22 @@ class Waiting(NamedTuple):
     priority: int
 
 
+_Entry = tuple[float, float, str]
+"""(first key, second key, name) of a job that is due; (due_at, priority, name) of one that is not.
+
+The same tuple stands in the heap and in the table of jobs: 1,000,000 waiting jobs are kept, and told from entries that a
+change left behind, by identity and without another object each.
+"""
+
+
 class Schedule:
     """The waiting jobs by name. `aging` is in seconds a step of priority."""
 
     def __init__(self, aging: float) -> None:
         self._aging = aging
-        self._jobs: dict[str, Waiting] = {}
-        self._ready: list[tuple[float, float, str]] = []
-        self._later: list[tuple[float, str]] = []
+        self._jobs: dict[str, _Entry] = {}
+        self._ready: list[_Entry] = []
+        self._later: list[_Entry] = []
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -34,14 +42,12 @@ class Schedule:
 
     def add(self, name: str, waiting: Waiting, now: float) -> None:
         """Add a job, or change what is known of it."""
-        known = self._jobs.get(name)
-        if known == waiting:
+        is_due = waiting.due_at <= now
+        entry = self._ready_entry(*waiting, name) if is_due else (waiting.due_at, waiting.priority, name)
+        if self._jobs.get(name) == entry:
             return
-        self._jobs[name] = waiting
-        if waiting.due_at <= now:
-            heappush(self._ready, (*self._key(waiting), name))
-        else:
-            heappush(self._later, (waiting.due_at, name))
+        self._jobs[name] = entry
+        heappush(self._ready if is_due else self._later, entry)
         self._drop_stale_if_many()
 
     def remove(self, name: str) -> None:
@@ -65,9 +71,9 @@ class Schedule:
         """
         self._ripen(now)
         while self._ready:
-            first, second, name = heappop(self._ready)
-            waiting = self._jobs.get(name)
-            if waiting is not None and self._key(waiting) == (first, second):
+            entry = heappop(self._ready)
+            name = entry[2]
+            if self._jobs.get(name) is entry:
                 del self._jobs[name]
                 return name
         return None
@@ -75,28 +81,28 @@ class Schedule:
     def next_due_at(self) -> float | None:
         """When the next job becomes due that is not due yet, in seconds since 1970."""
         while self._later:
-            due_at, name = self._later[0]
-            waiting = self._jobs.get(name)
-            if waiting is not None and waiting.due_at == due_at:
-                return due_at
+            entry = self._later[0]
+            if self._jobs.get(entry[2]) is entry:
+                return entry[0]
             heappop(self._later)
         return None
 
-    def _key(self, waiting: Waiting) -> tuple[float, float]:
+    def _ready_entry(self, due_at: float, priority: float, name: str) -> _Entry:
         if self._aging:
-            return waiting.due_at - waiting.priority * self._aging, waiting.due_at
-        return -float(waiting.priority), waiting.due_at
+            return (due_at - priority * self._aging if priority else due_at), due_at, name
+        return -float(priority), due_at, name
 
     def _ripen(self, now: float) -> None:
         while (due_at := self.next_due_at()) is not None and due_at <= now:
-            _, name = heappop(self._later)
-            heappush(self._ready, (*self._key(self._jobs[name]), name))
+            entry = self._ready_entry(*heappop(self._later))
+            self._jobs[entry[2]] = entry
+            heappush(self._ready, entry)
 
     def _drop_stale_if_many(self) -> None:
         # A changed or removed job leaves its old entry in a heap until that comes up; do not let them outnumber the jobs.
         if len(self._ready) + len(self._later) <= 2 * len(self._jobs) + 64:
             return
-        self._ready = [(a, b, n) for a, b, n in self._ready if n in self._jobs and self._key(self._jobs[n]) == (a, b)]
-        self._later = [(due, n) for due, n in self._later if n in self._jobs and self._jobs[n].due_at == due]
+        self._ready = [entry for entry in self._ready if self._jobs.get(entry[2]) is entry]
+        self._later = [entry for entry in self._later if self._jobs.get(entry[2]) is entry]
         heapify(self._ready)
         heapify(self._later)

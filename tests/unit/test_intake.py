@@ -365,6 +365,24 @@ def test_scans_in_slices(config, drop, spool, schedule, clock, refused) -> None:
     assert intake.next_work_in() == pytest.approx(max(SCAN_PERIOD, 10 * cost / SCAN_SHARE))
 
 
+def test_a_scan_takes_no_more_than_its_share(config, drop, spool, schedule, clock, refused) -> None:
+    """A scan that is given a tenth of the time makes shorter slices, and waits nine times as long after each."""
+    for number in range(10):
+        drop(State.PENDING, f"x{number}")
+    intake = Intake(config(), CostlySpool(spool, clock, SCAN_SLICE / 20), schedule, clock, refused.append)
+    intake.start_scan()
+    intake.work(True, 0.1)
+    assert len(schedule) == 2
+    assert intake.next_work_in() == pytest.approx(SCAN_SLICE * 0.9)
+    intake.work(True, 0.1)
+    assert len(schedule) == 2
+    clock.advance(SCAN_SLICE)
+    intake.work(True, 0.1)
+    assert len(schedule) == 4
+    intake.work(True)
+    assert len(schedule) == 10
+
+
 def test_a_scan_asked_for_during_a_scan(intake, clock) -> None:
     """A scan that is asked for while one is under way is made after it, at once."""
     intake.start_scan()
