@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
+MANY = 8
+"""Files from which on one sync of the file system is cheaper than one of each file."""
 WINDOWS_PATIENCE = 2.0
 """Seconds for which a rename or unlink is tried again while another program holds the file open."""
 _SHARING_VIOLATIONS = (5, 32, 33)  # access denied, sharing violation, lock violation: winerror.h
@@ -65,6 +70,47 @@ def publish(staged: str, path: str, data: bytes, fsync: bool) -> None:
         raise
     if fsync:
         sync_folder(os.path.dirname(path))
+
+
+def publish_many(files: Sequence[tuple[str, str, bytes]], fsync: bool) -> None:
+    """Make many new files, each (staged, path, data) of the same two folders, appear at their paths.
+
+    All are written before the first appears. FileExistsError when a path is taken: those before it have appeared.
+    """
+    if not files:
+        return
+    at_once = fsync and len(files) >= MANY and _sync_file_system() is not None
+    folder = os.path.dirname(files[0][0])
+    left: dict[str, None] = {}
+    try:
+        with _synced(folder) if at_once else nullcontext():
+            for staged, _, data in files:
+                write_new(staged, data, fsync and not at_once)
+                left[staged] = None
+        for staged, path, _ in files:
+            rename(staged, path)
+            del left[staged]
+    finally:
+        for staged in left:
+            os.unlink(staged)
+        if fsync and len(left) < len(files):
+            sync_folder(os.path.dirname(files[0][1]))
+
+
+@contextmanager
+def _synced(folder: str) -> Iterator[None]:
+    """All that is written within is on disk after it: the whole file system is synced, once.
+
+    The folder is opened before: an error of a write is told to those who had it open then (syncfs(2), Linux 5.8).
+    """
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        yield
+        sync = _sync_file_system()
+        if sync is not None:
+            sync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def unlink(path: str) -> bool:
@@ -175,3 +221,20 @@ def _exclusive_rename() -> Callable[[str, str], None]:
     if _exclusive is None:
         _exclusive = _load_exclusive_rename()
     return _exclusive
+
+
+@cache
+def _sync_file_system() -> Callable[[int], None] | None:
+    """The syncfs of Linux, by a descriptor in the file system; None where it is missing or keeps errors to itself."""
+    if sys.platform != "linux" or tuple(map(int, re.findall(r"[0-9]+", os.uname().release)[:2])) < (5, 8):
+        return None
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def sync(descriptor: int) -> None:
+        if libc.syncfs(descriptor) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+
+    return sync

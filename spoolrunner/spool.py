@@ -136,21 +136,14 @@ class Spool:
             raise DuplicateJobError(job_id) from None
 
     def publish_many(self, jobs: dict[str, bytes]) -> None:
-        """Publish all, syncing the folder once. DuplicateJobError tells the first taken id; those before it are published."""
+        """Publish all, synced together. DuplicateJobError tells the first taken id; those before it are published."""
+        paths = {self.layout.job(State.PENDING, job_id): job_id for job_id in jobs}
         try:
-            for job_id, data in jobs.items():
-                staged, target = self.layout.stage(), self.layout.job(State.PENDING, job_id)
-                durable.write_new(staged, data, self.fsync)
-                try:
-                    durable.rename(staged, target)
-                except BaseException as error:
-                    os.unlink(staged)
-                    if isinstance(error, FileExistsError):
-                        raise DuplicateJobError(job_id) from None
-                    raise
-        finally:
-            if self.fsync:
-                durable.sync_folder(self.layout.folder(State.PENDING))
+            durable.publish_many(
+                [(self.layout.stage(), path, jobs[job_id]) for path, job_id in paths.items()], self.fsync
+            )
+        except FileExistsError as error:
+            raise DuplicateJobError(paths[error.filename2]) from None
 
     def claim(self, job_id: str) -> bool:
         """Pending -> running under the same name; False when the file is gone or that id is running already."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
+import sys
 import threading
 
 import orjson
@@ -142,7 +144,7 @@ def syncs(monkeypatch) -> list[bool]:
 
 @posix
 def test_publish_many(spool, syncs) -> None:
-    """A batch is synced file by file, and its folder once, after the last."""
+    """A small batch is synced file by file, and its folder once, after the last."""
     Spool(spool.layout, fsync=True).publish_many({"a": b"1", "b": b"2", "c": b"3"})
     assert files(spool) == {"pending/a.json", "pending/b.json", "pending/c.json"}
     assert syncs == [False, False, False, True]
@@ -159,6 +161,44 @@ def test_publish_many_up_to_a_taken_id(spool, syncs, drop) -> None:
     assert content(spool.layout.job(State.PENDING, "b")) == b"first"
     assert syncs[-1] is True
     assert os.listdir(spool.layout.tmp) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="syncfs is a call of Linux")
+def test_a_large_batch_is_synced_at_once(spool, syncs, monkeypatch) -> None:
+    """Of a large batch nothing appears before the whole file system was synced, and then its folder is synced once."""
+    real, seen = durable._sync_file_system(), []
+
+    def sync(descriptor: int) -> None:
+        seen.append((len(os.listdir(spool.layout.tmp)), len(files(spool)), list(syncs)))
+        real(descriptor)
+
+    monkeypatch.setattr(durable, "_sync_file_system", lambda: sync)
+    batch = {f"x{number}": b"{}" for number in range(durable.MANY)}
+    Spool(spool.layout, fsync=True).publish_many(batch)
+    assert seen == [(durable.MANY, 0, [])]
+    assert syncs == [True]
+    assert len(files(spool)) == durable.MANY
+    assert os.listdir(spool.layout.tmp) == []
+
+
+def test_a_large_batch_that_cannot_be_synced(spool, monkeypatch) -> None:
+    """Of a batch that the disk refused nothing is published, and nothing is left in tmp/."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(durable, "_sync_file_system", lambda: fail)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        Spool(spool.layout, fsync=True).publish_many({f"x{number}": b"" for number in range(durable.MANY)})
+    assert files(spool) == set()
+    assert os.listdir(spool.layout.tmp) == []
+
+
+def test_an_empty_batch(spool, syncs) -> None:
+    """Nothing is published of an empty batch."""
+    Spool(spool.layout, fsync=True).publish_many({})
+    assert files(spool) == set()
+    assert syncs == []
 
 
 def test_without_fsync_nothing_is_synced(spool, syncs) -> None:
