@@ -155,8 +155,9 @@ class Dispatcher:
         for warning in self._warnings:
             self._reporter.say(Kind.TROUBLE, warning)
         try:
+            self._executor.prepare()
             self._attempts.recover_all()
-        except OSError as error:
+        except (OSError, StartError) as error:
             self._block(error)
         self._intake.start_scan()
 

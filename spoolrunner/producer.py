@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -236,7 +235,7 @@ def _new_id(now: float) -> str:
     """Sorts by time and can be read: 20261123-174501-123456-7f3a9c, in UTC."""
     text = clock.format_time(now)
     day, time = text[:10].replace("-", ""), text[11:19].replace(":", "")
-    return f"{day}-{time}-{text[20:26]}-{secrets.token_hex(3)}"
+    return f"{day}-{time}-{text[20:26]}-{os.urandom(3).hex()}"
 
 
 _loaded: dict[str, tuple[tuple[int, int], Config]] = {}

@@ -97,7 +97,7 @@ def main() -> int:
     return run(settings, Layout(settings.root), sys.argv[1], int(sys.argv[2]))
 
 
-def rehearse(settings: Settings, layout: Layout) -> None:
+def rehearse(settings: Settings, layout: Layout, times: int = REHEARSALS) -> None:
     """Make a few attempts of a job that does nothing, with all their files in tmp/, in a process that will be forked.
 
     After that Python has specialised the code of an attempt, and its caches are filled, so that the forks need not do
@@ -109,7 +109,7 @@ def rehearse(settings: Settings, layout: Layout) -> None:
     callees = {("", ""): Callee("", _nothing, None)}
     streams = os.dup(1), os.dup(2)
     try:
-        for number in range(REHEARSALS):
+        for number in range(times):
             job_id = f"rehearsal-{os.getpid()}-{number}"
             paths = stage.running(job_id), stage.log(job_id), stage.lock(job_id)
             durable.write_new(paths[0], document.encode({"job": "", "method": "", "params": []}), fsync=False)

@@ -24,7 +24,7 @@ assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor t
 STARTED, EXITED, READY, THREADS, SKIPPED = "started", "exited", "ready", "threads", "skipped"
 START, WHO, RETIRE = "start", "who", "retire"
 _SOCKET = 0
-_UNWATCHED_PAUSE = 10
+_UNWATCHED_PAUSE, _WARM_UP_PAUSE = 10, 20
 """Milliseconds."""
 _FRESH = "import sys; from spoolrunner.runner import main; sys.exit(main())"
 _PYTHON_ITSELF = os.path.dirname(os.__file__)
@@ -131,6 +131,7 @@ class Template:
         pid = os.fork()
         if pid == 0:
             os.close(ours)
+            self._warm_up(theirs)
             request = b""
             while not request.endswith(b"\n"):
                 data = os.read(theirs, 65536)
@@ -141,6 +142,17 @@ class Template:
             self._become_job(*orjson.loads(request))
         os.close(theirs)
         self._spare = _Spare(pid, ours)
+
+    def _warm_up(self, request: int) -> None:
+        """In a child that is not needed at once: go through an attempt, so that the real one finds its memory copied."""
+        waiting = select.poll()
+        waiting.register(request, select.POLLIN)
+        if waiting.poll(_WARM_UP_PAUSE):
+            return
+        try:
+            runner.rehearse(self._settings, self._layout, 1)
+        except OSError:
+            return  # the job itself will say what is wrong with the disk
 
     def _use_spare(self, job: tuple[Any, ...]) -> int:
         """Give the job to the process that was forked ahead; its pid, or 0 if there is none."""

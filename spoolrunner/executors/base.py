@@ -56,6 +56,9 @@ class Plan:
 class Executor(Protocol):
     """Runs the runner for an attempt, somewhere, and tells when it ended."""
 
+    def prepare(self) -> None:
+        """Get ready for the first start. StartError when it is not possible."""
+
     def start(self, key: AttemptKey) -> None:
         """Start it, unless it was started. StartError when it is not possible."""
 
@@ -93,6 +96,9 @@ class LocalExecutor:
         self._pids: dict[AttemptKey, int] = {}
         self._ending: dict[AttemptKey, list[psutil.Process]] = {}
         self._exited: set[AttemptKey] = set()
+
+    def prepare(self) -> None:
+        """Get ready for the first start."""
 
     def pid(self, key: AttemptKey) -> int | None:
         """The process of an attempt that is not forgotten; None while it is not known."""

@@ -36,6 +36,11 @@ class ForkExecutor(LocalExecutor):
         self._serving: dict[AttemptKey, _Template] = {}
         self._to_end: set[AttemptKey] = set()
 
+    def prepare(self) -> None:
+        """Start a template. StartError when that is not possible."""
+        with self._lock:
+            self._template = self._new_template()
+
     def start(self, key: AttemptKey) -> None:
         """Start it, unless it was started. StartError when that is not possible."""
         with self._lock:

@@ -302,6 +302,8 @@ class FakeExecutor:
         self._report = report
         self._of: dict[AttemptKey, Process] = {}
 
+    def prepare(self) -> None: ...
+
     def start(self, key: AttemptKey) -> None:
         if key not in self._of:
             process = current()
