@@ -36,7 +36,7 @@ STANDBY_POLL = 0.25
 PROBE_PERIOD = 1.0
 SWEEP_PERIOD = 3600.0
 BUSY_SECONDS = 0.1
-BUSY_SCAN_SHARE = 0.05
+BUSY_SCAN_SHARE = 0.03
 HURRY_GRACE = 1.0
 """Seconds between the terminate signal and the kill when a second signal says not to wait."""
 _MAX_START_PAUSE = 30.0

@@ -39,7 +39,7 @@ _POLL = 0.01
 _HOLDER_BYTES = 512
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Marker:
     """A line in the lock file: attempt `attempt` is about to be made of the file with this inode.
 
@@ -65,10 +65,12 @@ class Marker:
 class JobLock:
     """A lock that is held, and the markers in its file."""
 
+    __slots__ = ("_file", "_is_new", "descriptor", "path")
+
     def __init__(self, path: str, descriptor: int, status: os.stat_result) -> None:
         self.path = path
         self.descriptor = descriptor
-        self._file = _identity(status)
+        self._file = status.st_dev, status.st_ino
         self._is_new = status.st_size == 0
 
     def marker(self) -> Marker | None:
@@ -106,22 +108,23 @@ class JobLock:
 
 def acquire(path: str, patience: float = 0.0) -> JobLock | None:
     """Take the lock at `path`, trying for `patience` seconds; None when it is held by another process."""
-    deadline = time.monotonic() + patience
+    deadline = None
     while True:
         descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
         try:
             locked = _try_lock(descriptor)
             # Race: the holder may have removed the file between our open and our lock; then this guards no name.
-            status = os.fstat(descriptor)
-            if locked and _is_at(_identity(status), path):
-                return JobLock(path, descriptor, status)
+            if locked and (lock := _guarding(path, descriptor)) is not None:
+                return lock
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
-        if not locked and time.monotonic() >= deadline:
-            return None
         if not locked:
+            now = time.monotonic()
+            deadline = now + patience if deadline is None else deadline
+            if now >= deadline:
+                return None
             time.sleep(_POLL)
 
 
@@ -195,22 +198,22 @@ def holder(path: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _is_at(file: tuple[int, int], path: str) -> bool:
+def _guarding(path: str, descriptor: int) -> JobLock | None:
+    status = os.fstat(descriptor)
     try:
-        return _identity(os.stat(path, follow_symlinks=False)) == file
+        there = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
-        return False
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
+        return None
+    same = status.st_ino == there.st_ino and status.st_dev == there.st_dev
+    return JobLock(path, descriptor, status) if same else None
 
 
 def _is_open_on(descriptor: int, file: tuple[int, int]) -> bool:
     try:
-        return _identity(os.fstat(descriptor)) == file
+        status = os.fstat(descriptor)
     except OSError:
         return False  # closed
+    return (status.st_dev, status.st_ino) == file
 
 
 def _last_marker(descriptor: int) -> Marker | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ MARK = "SPOOLRUNNER_JOB"
 """The environment variable by which the descendants of a job's process are known."""
 
 
+@cache
 def host() -> str:
     """The name of this machine."""
     if sys.platform != "win32":

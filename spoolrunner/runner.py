@@ -324,6 +324,8 @@ def _from_job_on(trace: TracebackType | None) -> TracebackType | None:
 
 def _kept(result: Any) -> Any:
     """The return value if it may stand in the document, else None and a line in the job's log."""
+    if result is None:
+        return None
     try:
         document.check_value(result, "result", 2)
     except JobFormatError as error:
