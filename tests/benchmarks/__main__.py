@@ -1,0 +1,110 @@
+"""The command: `python -m tests.benchmarks` measures everything, prints the tables, and writes page and figure.
+
+Linux only. Takes about half an hour; `--quick` a few minutes, for trying the benchmarks themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+
+from tests.benchmarks import machine, measure, parts, plot, report
+from tests.benchmarks.million import million
+from tests.benchmarks.parts import Bench, Plan
+from tests.benchmarks.results import Results
+from tests.benchmarks.subject import ROOT, Ground
+from tests.benchmarks.targets import targets
+
+PARTS = {
+    "drain": parts.drain,
+    "enqueue": parts.enqueue,
+    "commands": parts.commands,
+    "latency": parts.latency,
+    "idle": parts.idle,
+    "backlog": parts.backlog,
+    "million": million,
+}
+
+
+def main() -> int:
+    """Do what the arguments say."""
+    arguments = _arguments()
+    if arguments.list:
+        for name, part in PARTS.items():
+            print(f"{name:10} {(part.__doc__ or '').partition(chr(10))[0]}")
+        return 0
+    plan = _plan(arguments)
+    results = Results()
+    began = measure.now()
+
+    def say(text: str) -> None:
+        print(f"[{measure.now() - began:6.0f} s] {text}", file=sys.stderr, flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="spoolrunner-benchmarks-", dir=arguments.folder) as folder:
+        described = machine.describe(folder)
+        ground = Ground(folder)
+        try:
+            bench = Bench(ground, plan, results, say)
+            for name in arguments.parts or PARTS:
+                PARTS[name](bench)
+        finally:
+            ground.close()
+            say("removing the files")
+    _tell(arguments, plan, results, described)
+    return 0
+
+
+def _tell(arguments: argparse.Namespace, plan: Plan, results: Results, described: dict[str, str]) -> None:
+    """Print the page, and write it with the figure, unless it would replace that of a whole run by less."""
+    command = " ".join(["python", "-m", "tests.benchmarks", *sys.argv[1:]])
+    judged = targets(results, plan.waiting)
+    output = arguments.output
+    if output is None and not arguments.parts and not arguments.quick:
+        output = os.path.join(ROOT, "docs")
+    print(report.page(described, command, plan, results, judged, plot=output is not None))
+    if arguments.raw:
+        with open(arguments.raw, "w") as stream:
+            json.dump(results.as_json(), stream, indent=1)
+    if output is None:
+        print("Not written: this was not a whole run. --output DIR writes it.", file=sys.stderr)
+        return
+    os.makedirs(output, exist_ok=True)
+    with open(os.path.join(output, "benchmarks.md"), "w") as stream:
+        stream.write(report.page(described, command, plan, results, judged, plot=True))
+    plot.draw(os.path.join(output, "benchmarks.png"), plan, results)
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    plan = parts.QUICK if arguments.quick else Plan()
+    if arguments.rounds:
+        plan = plan._replace(rounds=arguments.rounds)
+    if arguments.waiting:
+        plan = plan._replace(waiting=tuple(sorted({1000, *arguments.waiting})))
+    if arguments.backlogs:
+        plan = plan._replace(backlogs=tuple(sorted(arguments.backlogs)))
+    return plan
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="only these parts; --list names them")
+    parser.add_argument("--list", action="store_true", help="list the parts and end")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller numbers")
+    parser.add_argument("--rounds", type=int, help="rounds of every measurement")
+    parser.add_argument("--waiting", type=int, nargs="+", metavar="N", help="numbers of files for the part `million`")
+    parser.add_argument("--backlogs", type=int, nargs="+", metavar="N", help="numbers of jobs for the part `backlog`")
+    parser.add_argument("--folder", help="where the temporary folder with all files is made")
+    parser.add_argument("--output", metavar="DIR", help="where benchmarks.md and benchmarks.png go (whole runs: docs)")
+    parser.add_argument("--raw", metavar="FILE", help="also write every value of every round, as JSON")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.parts if name not in PARTS]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""The page: Markdown tables of one run's figures, each with what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tests.benchmarks.million import label
+from tests.benchmarks.parts import SUBJECTS, Plan
+from tests.benchmarks.results import Results
+from tests.benchmarks.targets import MB, Target
+
+KINDS = {kind.name: kind for kind in SUBJECTS}
+CALLED = (
+    "Start latency counts to the first line of the job: for spoolrunner from the rename into `pending/`, for the others (and "
+    "in the rows `by enqueue()`) from the call of the client. Jobs of task-spooler and nq are commands; theirs is a shell's."
+)
+
+
+def page(machine: dict[str, str], command: str, plan: Plan, results: Results, targets: list[Target], plot: bool) -> str:
+    """The whole of it."""
+    blocks = [
+        "# Benchmarks",
+        "All figures of this page are from one run on one machine, medians of interleaved rounds; a ratio is the median of the "
+        "rounds' ratios. The absolute figures are this machine's, the ratios are what to look at. "
+        "[What is measured and how](../tests/benchmarks/README.md)."
+        if plot
+        else "",
+        _table(("this run", ""), [*machine.items(), ("Command", f"`{command}`"), ("Rounds", str(plan.rounds))]),
+        "![The same as bars and lines](benchmarks.png)" if plot else "",
+        "## Targets",
+        _targets(targets),
+        *_subjects(results, plan),
+        *_commands(results),
+        *_backlogs(results, plan),
+        *_waiting(results, plan),
+        *_finished(results),
+        "## Left out",
+        _left_out(results),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _targets(targets: list[Target]) -> str:
+    rows = []
+    for target in targets:
+        value = "" if target.value is None else f"{target.value:.3g}{target.unit}"
+        limit = f"{'>=' if target.at_least else '<='} {target.limit:.3g}{target.unit}"
+        rows.append((target.words, value, limit, target.verdict))
+    return _table(("target", "measured", "wanted", "reached"), rows)
+
+
+def _subjects(results: Results, plan: Plan) -> list[str]:
+    metrics = ("drain", "cpu", "cpu_with_server", "enqueue", "latency_p50", "latency_p99", "idle_cpu", "memory")
+    if not any(results.has(metric) for metric in metrics):
+        return []
+    header = (
+        "subject", "a process a job", "fsync included", "drain, jobs/s", "CPU, ms/job", "with its server", "enqueue, jobs/s",
+        "start latency p50 / p99, ms", "idle CPU in 30 s, s", "idle memory, MB",
+    )  # fmt: skip
+    extra = [name for metric in metrics for name in results.subjects(metric) if name not in KINDS]
+    rows = [_subject(results, name) for name in [*KINDS, *dict.fromkeys(extra)]]
+    remarks = [f"- {kind.name}: {kind.remark}." for kind in KINDS.values() if kind.remark]
+    many = (
+        results.median("enqueue_many", "spoolrunner, fork"),
+        results.median("enqueue_many", "spoolrunner, fork, fsync"),
+    )
+    return [
+        "## Side by side",
+        _table(header, [row for row in rows if any(row[3:])]),
+        f"All with 2 slots (workers) unless the name says otherwise. {CALLED}",
+        f"`enqueue_many` of 10,000: {_number(many[0])} jobs/s without fsync, {_number(many[1])} with."
+        if many[0]
+        else "",
+        _scaled(plan),
+        "\n".join(remarks),
+    ]
+
+
+def _scaled(plan: Plan) -> str:
+    return "" if plan.idle_seconds == 30 else f"Idle CPU was measured over {plan.idle_seconds:g} s and scaled to 30 s."
+
+
+def _subject(results: Results, name: str) -> tuple[str, ...]:
+    kind = KINDS.get(name)
+    cpu, with_server = results.median("cpu", name), results.median("cpu_with_server", name)
+    p50, p99 = results.median("latency_p50", name), results.median("latency_p99", name)
+    memory, idle = results.median("memory", name), results.median("idle_cpu", name)
+    process = "" if kind is None else ("yes" if kind.a_process_a_job else "no")
+    return (
+        name,
+        process,
+        "" if kind is None else kind.fsync,
+        _number(results.median("drain", name)),
+        _number(cpu),
+        _number(with_server) if with_server != cpu else "",
+        _number(results.median("enqueue", name)),
+        "" if p50 is None or p99 is None else f"{p50:.2f} / {p99:.2f}",
+        "" if idle is None else f"{idle:.4f}",
+        "" if memory is None else f"{memory / MB:.1f}",
+    )
+
+
+def _commands(results: Results) -> list[str]:
+    if not results.has("command"):
+        return []
+    rows = [(name, _number(results.median("command", name))) for name in results.subjects("command")]
+    said = "Wall time of a fresh program that enqueues one job; spoolrunner's job is synced to the disk when it ends."
+    return ["## Enqueueing from outside", said, _table(("command", "ms"), rows)]
+
+
+def _backlogs(results: Results, plan: Plan) -> list[str]:
+    sizes = [size for size in plan.backlogs if results.has(f"backlog {size}")]
+    if not sizes:
+        return []
+    rows = []
+    for kind in SUBJECTS:
+        rates = [_number(results.median(f"backlog {size}", kind.name)) for size in sizes]
+        if any(rates):
+            rows.append((kind.name, *rates))
+    left = [f"- {kind.name}: {kind.why_not_larger}." for kind in SUBJECTS if kind.why_not_larger]
+    words = ("Jobs a second of the first jobs while so many wait, from one drain each that was watched for a few seconds. "
+             "Not measured here:")  # fmt: skip
+    return ["## Backlog, side by side", _table(("subject", *map(label, sizes)), rows), words, "\n".join(left)]
+
+
+def _waiting(results: Results, plan: Plan) -> list[str]:
+    if not results.has("waiting first"):
+        return []
+    rows = [
+        ("first start after, s", "first", 1.0),
+        ("all known after, s (told once a second)", "scan", 1.0),
+        ("jobs/s while scanning (urgent ones included)", "rate while scanning", 1.0),
+        ("jobs/s afterwards", "rate", 1.0),
+        ("jobs/s of a thousand, alternating with it", "rate of a thousand", 1.0),
+        ("dispatcher's memory, MB", "memory", 1 / MB),
+        ("jobs waiting then", "left", 1.0),
+        ("dispatcher's CPU for one arrival, all paused, ms", "cpu of an arrival", 1.0),
+        ("urgent arrival while scanning, p50, ms", "latency p50 while scanning", 1.0),
+        ("urgent arrival while scanning, longest, ms", "latency max while scanning", 1.0),
+        ("urgent arrival while draining, p50, ms", "latency p50 while draining", 1.0),
+        ("urgent arrival while draining, longest, ms", "latency max while draining", 1.0),
+    ]
+    names = [label(size) for size in plan.waiting]
+    cells = []
+    for words, metric, factor in rows:
+        found = [results.median(f"waiting {metric}", name) for name in names]
+        cells.append((words, *("" if value is None else _number(value * factor) for value in found)))
+    return ["## spoolrunner with many files in pending/", "Fork, 2 slots, no fsync.", _table(("", *names), cells)]
+
+
+def _finished(results: Results) -> list[str]:
+    kinds = results.subjects("finished rate")
+    if not kinds:
+        return []
+    rows = []
+    for kind in kinds:
+        p50, p99 = (results.median(f"finished latency_{share}", kind) for share in ("p50", "p99"))
+        rows.append((kind, _number(results.median("finished rate", kind)), f"{_number(p50)} / {_number(p99)}"))
+    return ["## With many files in done/", _table(("in done/", "drain, jobs/s", "latency p50 / p99, ms"), rows)]
+
+
+def _left_out(results: Results) -> str:
+    return "\n".join(f"- {name}: {why}" for name, why in results.left_out.items()) or "Nobody."
+
+
+def _number(value: float | None) -> str:
+    """As many digits as mean something."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
