@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 
@@ -36,6 +37,7 @@ def main() -> int:
         for name, part in PARTS.items():
             print(f"{name:10} {(part.__doc__ or '').partition(chr(10))[0]}")
         return 0
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(f"ended by signal {number}"))
     plan = _plan(arguments)
     results = Results()
     began = measure.now()

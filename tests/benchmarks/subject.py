@@ -47,7 +47,7 @@ class Ground:
 
     def end(self, started: subprocess.Popen[bytes]) -> None:
         """End a process that was launched here: ask it, and after a while kill what is left of its tree."""
-        descendants = measure.tree([started.pid])[1:]
+        descendants = measure.tree([started.pid])[1:] if started.poll() is None else []
         for stream in (started.stdin, started.stdout):
             if stream is not None:
                 stream.close()  # those that have a standard input end with it
@@ -64,6 +64,19 @@ class Ground:
         for process in alive:
             process.kill()
         self._started.remove(started)
+
+    def answer(self, command: list[str], folder: str, env: dict[str, str]) -> Any:
+        """Run a program that prints JSON; what it printed."""
+        started = self.launch(command, folder, env, stdout=subprocess.PIPE)
+        try:
+            text, _ = started.communicate(timeout=CLIENT_LIMIT)
+        finally:
+            self.end(started)
+        if started.returncode:
+            with open(os.path.join(folder, "output"), errors="replace") as stream:
+                told = stream.read()[-500:]
+            raise ChildProcessError(f"{' '.join(command[1:])} ended with {started.returncode}: {told}")
+        return json.loads(text)
 
     def close(self) -> None:
         """End whatever still runs."""
@@ -169,24 +182,7 @@ class Subject:
     def client(self, action: str, count: int, **env: str) -> Any:
         """What a producer in a process of its own answers."""
         words = [sys.executable, "-m", "tests.benchmarks.load.client", self.load, action, str(count)]
-        return run_json(words, self.folder, self.env() | env)
-
-
-def run_json(words: list[str], folder: str, env: dict[str, str]) -> Any:
-    """Run a program that prints JSON; what it printed."""
-    done = subprocess.run(
-        words,
-        cwd=folder,
-        env=environment(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=CLIENT_LIMIT,
-        check=False,
-    )
-    if done.returncode:
-        raise ChildProcessError(f"{' '.join(words[1:])} ended with {done.returncode}: {done.stderr[-500:]}")
-    return json.loads(done.stdout)
+        return self.ground.answer(words, self.folder, self.env() | env)
 
 
 def environment(more: dict[str, str]) -> dict[str, str]:

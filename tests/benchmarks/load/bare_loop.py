@@ -1,29 +1,25 @@
 """The bare loop: what a job costs when there is nothing but its process and its files. `bare_loop.py FOLDER SLOTS`.
 
 Claim by rename, fork; in the child read, write the record in tmp/, rename it over, exit; wait, move. No dispatcher, no
-lock, no log, no sync, no look for new files: the floor that a dispatcher is held against. Run as a plain script with as
-few imports as will do, since what is imported is what a fork costs. Counts in shared memory, which costs no call.
+lock, no log, no sync, no look for new files, and no JSON either: the record is spliced into the bytes. This is the floor
+that a dispatcher is held against, so it is made as fast as it can be without being another thing: a plain script with next
+to no imports, since what is imported is what a fork costs. Counts in shared memory, which costs no call.
 """
 
 import gc
 import mmap
 import os
 import sys
-import time
-
-import orjson
 
 
 def child(name):
     """One job: the document gets one attempt, and takes the place of what was claimed."""
-    began = time.time()
-    descriptor = os.open(f"running/{name}", os.O_RDONLY)
-    document = orjson.loads(os.read(descriptor, 65536))
-    document["attempts"] = [
-        {"number": 1, "started_at": began, "ended_at": time.time(), "outcome": "succeeded", "pid": os.getpid()}
-    ]
+    claimed = os.open(f"running/{name}", os.O_RDONLY)
+    document = os.read(claimed, 65536)
+    os.close(claimed)
+    attempt = b',"attempts":[{"number":1,"outcome":"succeeded","pid":%d}]}' % os.getpid()
     staged = os.open(f"tmp/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    os.write(staged, orjson.dumps(document))
+    os.write(staged, document[: document.rindex(b"}")] + attempt)
     os.close(staged)
     os.rename(f"tmp/{name}", f"running/{name}")
     os._exit(0)
