@@ -21,6 +21,7 @@ WINDOW = 3000
 ARRIVALS = 500
 URGENT = "1000"
 SCAN_LIMIT = 900.0
+SCAN_WATCHED = 20.0
 DOCUMENT = b'{"job": "%s", "method": "noop", "params": []}\n' % JOBS.encode()
 
 
@@ -63,7 +64,6 @@ class Waiting:
         try:
             self.first_scan(began)
             self.bench.say(f"waiting {self.label}: paused")
-            self.pause()
             self.note("memory", measure.memory(self.spool.roots()[:1]) - self.template())
             self.note("left", float(self.spool.status().get("waiting", 0)))
             for number in self.bench.rounds():
@@ -74,19 +74,25 @@ class Waiting:
             self.spool.stop()
 
     def first_scan(self, began: float) -> None:
-        """From the start of the process to the first job, and what the jobs have of the machine until all are known."""
+        """From the start of the process to the first job, and what the jobs have of the machine until all are known.
+
+        A scan gives way to jobs, so a large one is watched for a while beside them and then, paused, left to itself.
+        """
         first = started(self.spool)
         self.note("first", first - began)
         urgent = Urgent(self.spool) if self.size > SMALL else None
-        log = self.spool.log
-        measure.until(lambda: self.is_scanned(log.read()), SCAN_LIMIT, "the end of the first scan")
+        measure.until(lambda: self.is_scanned() or measure.wall() - first > SCAN_WATCHED, SCAN_LIMIT, "a while")
         seconds = measure.wall() - first
+        self.spool.completed(0)
         if urgent is not None:
-            self.note("rate while scanning", log.completed / seconds)
-            self.note("scan", measure.wall() - began)
+            self.note("rate while scanning", self.spool.log.completed / seconds)
             self.latencies("while scanning", urgent.end())
+        self.pause()
+        measure.until(self.is_scanned, SCAN_LIMIT, "the end of the first scan")
+        if urgent is not None:
+            self.note("scan", measure.wall() - began)
 
-    def is_scanned(self, _read: object) -> bool:
+    def is_scanned(self) -> bool:
         """Whether the dispatcher knows of all files: by status.json, which it writes once a second."""
         measure.pause(0.1)
         status = self.spool.status()
@@ -121,14 +127,17 @@ class Waiting:
 
     def arrivals(self, number: int) -> None:
         """The CPU time the dispatcher spends on one new file, while all others wait; the jobs are paused."""
-        measure.pause(1.5)
-        before = measure.fine_cpu_seconds(self.spool.roots())
         write_files(self.spool.path("tmp"), f"arrival-{number}", ARRIVALS)
-        for name in sorted(os.listdir(self.spool.path("tmp"))):
-            os.rename(self.spool.path("tmp", name), self.spool.path("pending", name))
-            measure.pause(0.001)
-        measure.pause(1.5)
-        self.note("cpu of an arrival", 1000 * (measure.fine_cpu_seconds(self.spool.roots()) - before) / ARRIVALS)
+        moments = [measure.fine_cpu_seconds(self.spool.roots())]
+        for move in (False, True):  # the first time only to know what goes on anyway: status.json, a bit of a scan
+            for name in sorted(os.listdir(self.spool.path("tmp"))):
+                if move:
+                    os.rename(self.spool.path("tmp", name), self.spool.path("pending", name))
+                measure.pause(0.001)
+            measure.pause(1.5)
+            moments.append(measure.fine_cpu_seconds(self.spool.roots()))
+        without, with_arrivals = moments[1] - moments[0], moments[2] - moments[1]
+        self.note("cpu of an arrival", 1000 * (with_arrivals - without) / ARRIVALS)
 
     def rates(self, small: Fork) -> None:
         """Stretches of this drain, alternating with drains of a thousand; then urgent arrivals in the midst of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from tests.benchmarks.million import label
@@ -10,6 +11,7 @@ from tests.benchmarks.parts import SUBJECTS, Plan
 from tests.benchmarks.results import Results
 
 OURS, PROCESS, NO_PROCESS, FLOOR = "#c0392b", "#2c7fb8", "#a6bddb", "#636363"
+LINES = ("#2c7fb8", "#41ab5d", "#8c6bb1", "#d98f07", "#17becf", "#636363")
 
 
 def draw(path: str, plan: Plan, results: Results) -> None:
@@ -63,6 +65,8 @@ def _rates(axes: Any, results: Results) -> None:
 
 
 def _latency(axes: Any, results: Results) -> None:
+    from matplotlib.ticker import LogLocator
+
     names = results.subjects("latency_p50")
     names.sort(key=lambda name: -(results.median("latency_p50", name) or 0.0))
     for number, name in enumerate(names):
@@ -73,12 +77,14 @@ def _latency(axes: Any, results: Results) -> None:
     axes.set_yticks(range(len(names)), names)
     _logarithmic(axes, "x")
     axes.set(title="Start latency when idle: p50 (dot) to p99 (bar)", xlabel="ms (log scale)")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
     axes.grid(axis="x", which="both", alpha=0.3)
 
 
 def _backlog(axes: Any, plan: Plan, results: Results) -> None:
+    colors = itertools.cycle(LINES)
     for kind in SUBJECTS:
         if kind is Fork and results.has("waiting rate"):
             sizes = [size for size in plan.waiting if results.median("waiting rate", label(size))]
@@ -87,7 +93,7 @@ def _backlog(axes: Any, plan: Plan, results: Results) -> None:
             sizes = [size for size in plan.backlogs if results.median(f"backlog {size}", kind.name)]
             rates = [results.median(f"backlog {size}", kind.name) for size in sizes]
         if sizes:
-            color = OURS if kind is Fork else None
+            color = OURS if kind is Fork else next(colors)
             axes.plot(sizes, rates, marker="o", label=kind.name, color=color, linewidth=3 if kind is Fork else 1.5)
     axes.set(
         xscale="log", yscale="log", title="Drain rate at a backlog", xlabel="jobs waiting", ylabel="jobs per second"

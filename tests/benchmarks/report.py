@@ -128,7 +128,7 @@ def _waiting(results: Results, plan: Plan) -> list[str]:
         return []
     rows = [
         ("first start after, s", "first", 1.0),
-        ("all known after, s (told once a second)", "scan", 1.0),
+        ("all known after, s (paused after the first 20)", "scan", 1.0),
         ("jobs/s while scanning (urgent ones included)", "rate while scanning", 1.0),
         ("jobs/s afterwards", "rate", 1.0),
         ("jobs/s of a thousand, alternating with it", "rate of a thousand", 1.0),
