@@ -6,6 +6,7 @@ Linux only. Takes about half an hour; `--quick` a few minutes, for trying the be
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import signal
@@ -74,9 +75,13 @@ def _tell(arguments: argparse.Namespace, plan: Plan, results: Results, described
         print("Not written: this was not a whole run. --output DIR writes it.", file=sys.stderr)
         return
     os.makedirs(output, exist_ok=True)
+    can_draw = importlib.util.find_spec("matplotlib") is not None
     with open(os.path.join(output, "benchmarks.md"), "w") as stream:
-        stream.write(report.page(described, command, plan, results, judged, plot=True))
-    plot.draw(os.path.join(output, "benchmarks.png"), plan, results)
+        stream.write(report.page(described, command, plan, results, judged, plot=can_draw))
+    if can_draw:
+        plot.draw(os.path.join(output, "benchmarks.png"), plan, results)
+    else:
+        print("No figure: matplotlib is not installed.", file=sys.stderr)
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
