@@ -22,6 +22,7 @@ from tests.benchmarks.targets import targets
 
 PARTS = {
     "drain": parts.drain,
+    "steps": parts.steps,
     "enqueue": parts.enqueue,
     "commands": parts.commands,
     "latency": parts.latency,

@@ -10,7 +10,7 @@ import sys
 from typing import ClassVar
 
 from tests.benchmarks.measure import Window
-from tests.benchmarks.subject import ROOT, SLOTS, Subject, script
+from tests.benchmarks.subject import SLOTS, Subject, load_program, script
 
 
 class Huey(Subject):
@@ -65,8 +65,7 @@ class ShellQueue(Subject):
 
     def herd(self, action: str, count: int) -> list[str]:
         """The words that start the program."""
-        program = os.path.join(ROOT, "tests", "benchmarks", "load", "herd.py")
-        return [sys.executable, "-I", program, self.kind, action, str(count)]
+        return [sys.executable, "-I", load_program("herd.py"), self.kind, action, str(count)]
 
     def drain(self, count: int, limit: float = 120.0) -> Window:
         self.fresh()

@@ -1,4 +1,4 @@
-"""The subjects of this repository: spoolrunner in its configurations, and the bare loop it is held against."""
+"""The subjects of this repository: spoolrunner in its configurations, the bare loop, and the steps between the two."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
-from tests.benchmarks.subject import ROOT, SLOTS, Ground, Subject
+from tests.benchmarks.subject import ROOT, SLOTS, Ground, Subject, load_program
 
 FOLDERS = ("pending", "running", "done", "failed", "tmp", "locks", "control", "logs/jobs")
 JOBS = "tests.benchmarks.load.jobs"
@@ -146,6 +146,8 @@ class BareLoop(Subject):
     load = "on_bare"
     jobs = 4000
     has_latency = False
+    program: ClassVar[str] = "bare_loop.py"
+    more: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
@@ -153,18 +155,44 @@ class BareLoop(Subject):
 
     def fresh(self) -> None:
         super().fresh()
-        for name in ("pending", "running", "done", "tmp"):
-            os.mkdir(f"{self.folder}/{name}")
+        for name in FOLDERS:
+            os.makedirs(f"{self.folder}/{name}")
         with open(f"{self.folder}/count", "w+b") as stream:
             stream.write(bytes(8))
             stream.flush()
             self._count = memoryview(mmap.mmap(stream.fileno(), 8)).cast("Q")
 
     def start(self) -> None:
-        program = os.path.join(ROOT, "tests", "benchmarks", "load", "bare_loop.py")
-        words = [sys.executable, "-I", program, self.folder, str(SLOTS)]
+        words = [sys.executable, "-s", load_program(self.program), self.folder, str(SLOTS), *self.more]
         self._processes = [self.ground.launch(words, self.folder, self.env(), stdin=subprocess.PIPE)]
 
     def completed(self, filled: int) -> int:
         assert self._count is not None
         return int(self._count[0])
+
+
+class StepJson(BareLoop):
+    """The bare loop with a record that is parsed and written as JSON."""
+
+    name = "+ the document parsed, the record complete"
+    remark = ""
+    program = "steps.py"
+    more = ("1",)
+
+
+class StepLocks(StepJson):
+    name = "+ a lock and its markers for each job"
+    more = ("2",)
+
+
+class StepOutput(StepJson):
+    name = "+ a session, streams and a log for each job"
+    more = ("3",)
+
+
+class StepRunner(StepJson):
+    name = "+ spoolrunner's runner in place of all that"
+    more = ("4",)
+
+
+STEPS = (StepJson, StepLocks, StepOutput, StepRunner)

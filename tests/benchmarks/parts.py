@@ -1,4 +1,4 @@
-"""The parts that measure every subject alike: drain, enqueue, commands, latency, idle, backlog. Rounds are interleaved."""
+"""The parts that measure every subject alike: drain, steps, enqueue, and so on. Rounds are interleaved."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tests.benchmarks import measure
 from tests.benchmarks.file_peers import HueyFiles, HueySqlite, Nq, TaskSpooler
-from tests.benchmarks.ours import JOBS, BareLoop, Fork, ForkFsync, ForkFsync8, Spawn, SpawnFsync
+from tests.benchmarks.ours import JOBS, STEPS, BareLoop, Fork, ForkFsync, ForkFsync8, Spawn, SpawnFsync
 from tests.benchmarks.redis_peers import Celery, CeleryOneTask, Dramatiq, RedisPeer, Rq
 from tests.benchmarks.results import Results
 from tests.benchmarks.subject import Ground, Subject, environment, script
@@ -48,7 +48,7 @@ class Bench:
         self.results = results
         self.say = say
         self.subjects: dict[type[Subject], Subject] = {}
-        for kind in SUBJECTS:
+        for kind in (*SUBJECTS, *STEPS):
             missing = kind.missing()
             if missing:
                 results.left_out[kind.name] = f"not installed: {missing}"
@@ -86,6 +86,18 @@ def drain(bench: Bench) -> None:
 
     for number in bench.rounds():
         bench.each(SUBJECTS, f"drain {number + 1}", one)
+
+
+def steps(bench: Bench) -> None:
+    """Drain rate and CPU per job of what lies between the bare loop and spoolrunner."""
+
+    def one(subject: Subject) -> None:
+        window = subject.drain(max(20, int(subject.jobs * bench.plan.scale)))
+        bench.results.add("step", subject.name, window.rate)
+        bench.results.add("step_cpu", subject.name, window.cpu_ms)
+
+    for number in bench.rounds():
+        bench.each((BareLoop, *STEPS, Fork), f"steps {number + 1}", one)
 
 
 def enqueue(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.benchmarks.million import label
+from tests.benchmarks.ours import BareLoop
 from tests.benchmarks.parts import SUBJECTS, Plan
 from tests.benchmarks.results import Results
 from tests.benchmarks.targets import MB, Target
@@ -30,6 +31,7 @@ def page(machine: dict[str, str], command: str, plan: Plan, results: Results, ta
         "## Targets",
         _targets(targets),
         *_subjects(results, plan),
+        *_steps(results),
         *_commands(results),
         *_backlogs(results, plan),
         *_waiting(results, plan),
@@ -98,6 +100,25 @@ def _subject(results: Results, name: str) -> tuple[str, ...]:
         "" if idle is None else f"{idle:.4f}",
         "" if memory is None else f"{memory / MB:.1f}",
     )
+
+
+def _steps(results: Results) -> list[str]:
+    names = results.subjects("step")
+    if not names:
+        return []
+    rows = []
+    for name in names:
+        rate, cpu = results.median("step", name), results.median("step_cpu", name)
+        rows.append((name, _number(rate), _number(cpu), _number(results.ratio("step", name, BareLoop.name))))
+    said = (
+        "What lies between the floor and spoolrunner; each step has those before it. Up to the last but one it is a loop over "
+        "a list of names, which sees no new files, obeys nobody, keeps no log and recovers from nothing."
+    )
+    return [
+        "## From the bare loop to spoolrunner",
+        said,
+        _table(("step", "jobs/s", "CPU, ms/job", "/ bare loop"), rows),
+    ]
 
 
 def _commands(results: Results) -> list[str]:

@@ -190,6 +190,11 @@ def environment(more: dict[str, str]) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": ROOT, **more}
 
 
+def load_program(name: str) -> str:
+    """The path of a program in load/ that is run as a script, not as a module."""
+    return os.path.join(ROOT, "tests", "benchmarks", "load", name)
+
+
 def script(name: str) -> str:
     """The path of a command that was installed beside this interpreter."""
     return os.path.join(os.path.dirname(sys.executable), name)

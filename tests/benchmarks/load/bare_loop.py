@@ -12,41 +12,50 @@ import os
 import sys
 
 
-def child(name):
+def attempt(name):
     """One job: the document gets one attempt, and takes the place of what was claimed."""
     claimed = os.open(f"running/{name}", os.O_RDONLY)
     document = os.read(claimed, 65536)
     os.close(claimed)
-    attempt = b',"attempts":[{"number":1,"outcome":"succeeded","pid":%d}]}' % os.getpid()
+    made = b',"attempts":[{"number":1,"outcome":"succeeded","pid":%d}]}' % os.getpid()
     staged = os.open(f"tmp/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    os.write(staged, document[: document.rindex(b"}")] + attempt)
+    os.write(staged, document[: document.rindex(b"}")] + made)
     os.close(staged)
     os.rename(f"tmp/{name}", f"running/{name}")
-    os._exit(0)
 
 
-def main():
-    folder, slots = sys.argv[1], int(sys.argv[2])
+def claim(name):
+    os.rename(f"pending/{name}", f"running/{name}")
+
+
+def settle(name):
+    os.rename(f"running/{name}", f"done/{name}")
+
+
+def loop(folder, slots, claim=claim, attempt=attempt, settle=settle):
+    """Go through what is pending, then stay until standard input is closed, so that our CPU time can be read."""
     os.chdir(folder)
     with open("count", "r+b") as stream:
         count = memoryview(mmap.mmap(stream.fileno(), 8)).cast("Q")
     names = iter(sorted(os.listdir("pending")))
+    gc.collect()
     gc.freeze()
     gc.disable()
     running = {}
     while True:
         while len(running) < slots and (name := next(names, None)):
-            os.rename(f"pending/{name}", f"running/{name}")
+            claim(name)
             pid = os.fork()
             if pid == 0:
-                child(name)
+                attempt(name)
+                os._exit(0)
             running[pid] = name
         if not running:
             break
-        name = running.pop(os.wait()[0])
-        os.rename(f"running/{name}", f"done/{name}")
+        settle(running.pop(os.wait()[0]))
         count[0] += 1
-    sys.stdin.read()  # stay, so that our CPU time can be read, until we are told to end
+    sys.stdin.read()
 
 
-main()
+if __name__ == "__main__":
+    loop(sys.argv[1], int(sys.argv[2]))
