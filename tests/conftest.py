@@ -16,9 +16,32 @@ from spoolrunner.config import Config
 from spoolrunner.layout import Layout
 from spoolrunner.spool import Spool
 from spoolrunner.states import State
+from tests.tally import Tally
 
 settings.register_profile("spoolrunner", deadline=None, max_examples=60, database=None)
 settings.load_profile("spoolrunner")
+
+_TALLY = pytest.StashKey[Tally]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The counts of the reliability suites live as long as the run."""
+    config.stash[_TALLY] = Tally()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell what the reliability suites tried."""
+    lines = config.stash[_TALLY].lines()
+    if lines:
+        terminalreporter.section("tried and found")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def tally(pytestconfig: pytest.Config) -> Tally:
+    """Counts what a suite tried and found, for the table at the end of the run."""
+    return pytestconfig.stash[_TALLY]
 
 
 class FakeClock(Clock):
