@@ -13,7 +13,7 @@ from tests.benchmarks.file_peers import HueyFiles, HueySqlite, Nq, TaskSpooler
 from tests.benchmarks.ours import JOBS, STEPS, BareLoop, Fork, ForkFsync, ForkFsync8, Spawn, SpawnFsync
 from tests.benchmarks.redis_peers import Celery, CeleryOneTask, Dramatiq, RedisPeer, Rq
 from tests.benchmarks.results import Results
-from tests.benchmarks.subject import Ground, Subject, environment, script
+from tests.benchmarks.subject import Ground, Subject, environment, load_program, script
 
 OURS = (Fork, ForkFsync, ForkFsync8, Spawn, SpawnFsync)
 PEERS = (Rq, Celery, CeleryOneTask, Dramatiq, HueyFiles, HueySqlite, TaskSpooler, Nq)
@@ -98,6 +98,20 @@ def steps(bench: Bench) -> None:
 
     for number in bench.rounds():
         bench.each((BareLoop, *STEPS, Fork), f"steps {number + 1}", one)
+
+
+def costs(bench: Bench) -> None:
+    """The bare costs of what a job is made of, in microseconds."""
+    in_memory = {"bare Python": "-", "with orjson": "orjson", "as the template": "spoolrunner.template"}
+    for number in bench.rounds():
+        bench.say(f"costs {number + 1}")
+        for words, module in in_memory.items():
+            folder = bench.ground.new_folder("costs")
+            os.mkdir(f"{folder}/there")
+            found = bench.ground.answer([sys.executable, load_program("costs.py"), folder, module], folder, {})
+            for name, cost in found["costs"].items():
+                bench.results.add("cost", f"{name}, {words}" if name.startswith("fork") else name, cost)
+            bench.results.add("cost", f"faults of the memory in that, {words} (a count)", found["faults"])
 
 
 def enqueue(bench: Bench) -> None:

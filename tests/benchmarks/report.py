@@ -32,6 +32,7 @@ def page(machine: dict[str, str], command: str, plan: Plan, results: Results, ta
         _targets(targets),
         *_subjects(results, plan),
         *_steps(results),
+        *_costs(results),
         *_commands(results),
         *_backlogs(results, plan),
         *_waiting(results, plan),
@@ -119,6 +120,15 @@ def _steps(results: Results) -> list[str]:
         said,
         _table(("step", "jobs/s", "CPU, ms/job", "/ bare loop"), rows),
     ]
+
+
+def _costs(results: Results) -> list[str]:
+    names = results.subjects("cost")
+    if not names:
+        return []
+    said = "What the operations of a job cost one process that does nothing else, in this folder."
+    rows = [(name, _number(results.median("cost", name))) for name in names]
+    return ["## Bare costs", said, _table(("operation", "microseconds"), rows)]
 
 
 def _commands(results: Results) -> list[str]:
