@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 _HEADER = re.compile(b"--- attempt [0-9]+ \xc2\xb7 [0-9T:.Z-]+ \xc2\xb7 pid [0-9]+\n")
 _TAIL_BYTES = 200
@@ -61,6 +62,24 @@ def tidy(path: str, limit: int) -> None:
             os.ftruncate(descriptor, tail_start + last)
     finally:
         os.close(descriptor)
+
+
+def say(text: str) -> None:
+    """A line of ours in the job's own output."""
+    try:
+        os.write(2, f"spoolrunner: {text}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        return  # the job closed its standard error: there is nobody left to tell
+
+
+def flush() -> None:
+    """Get out what the job printed and Python still holds."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError) as error:
+            # The job closed or replaced its output, or the disk is full: no reason to lose the record of what it did.
+            say(f"output was lost: {error}")
 
 
 def _cut(descriptor: int, size_to_keep: int, limit: int) -> bool:
