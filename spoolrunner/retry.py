@@ -17,7 +17,7 @@ _MAX_EXPONENT = 60
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a job is run. Durations in seconds; `concurrency` None means no limit of its own."""
+    """How a job is run. Durations in seconds, memory in bytes; None means no limit."""
 
     timeout: float = 3600.0
     max_retries: int = 3
@@ -28,6 +28,15 @@ class Policy:
     on_crash: str = "retry"
     concurrency: int | None = None
     priority: int = 0
+    memory: int | None = None
+    cpu_time: float | None = None
+    open_files: int | None = None
+    no_new_privileges: bool = False
+
+    @property
+    def limits_its_process(self) -> bool:
+        """Whether the process is held to anything by the operating system."""
+        return self.no_new_privileges or any((self.memory, self.cpu_time, self.open_files))
 
     def override(self, **changes: Any) -> Policy:
         """This policy with those of `changes` that are not None."""
