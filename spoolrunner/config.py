@@ -15,7 +15,7 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from spoolrunner import clock
+from spoolrunner import clock, limits, signing
 from spoolrunner.errors import ConfigError, JobFormatError
 from spoolrunner.job import Count, Document, Duration, Priority
 from spoolrunner.layout import Layout
@@ -27,6 +27,8 @@ VARIABLE = "SPOOLRUNNER_CONFIG"
 
 Positive = Annotated[int, Meta(ge=1, le=100_000)]
 OnCrash = Literal["retry", "fail"]
+Size = int | Annotated[str, Meta(pattern=limits.SIZE_PATTERN, description='bytes, or "512M", "2G"')]
+OpenFiles = Annotated[int, Meta(ge=16)]
 
 
 class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -38,6 +40,10 @@ class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     on_crash: OnCrash | None = None
     concurrency: Positive | None = None
     priority: Priority | None = None
+    memory: Size | None = None
+    cpu_time: Duration | None = None
+    open_files: OpenFiles | None = None
+    no_new_privileges: bool | None = None
 
 
 class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,6 +53,9 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     spool: str = "spool"
     python_binary: str | None = None
     python_path: list[str] = msgspec.field(default_factory=lambda: ["."])
+    environment: dict[str, str] = {}
+    inherit_environment: bool | list[str] = True
+    signing_key: str | None = None
     concurrency: Positive = msgspec.field(default_factory=lambda: os.cpu_count() or 1)
     max_retries: Count = 3
     max_retries_limit: Count = 100
@@ -59,6 +68,10 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     kill_grace: Duration = "10s"
     stop_grace: Duration = "30s"
     on_crash: OnCrash = "retry"
+    memory: Size | None = None
+    cpu_time: Duration | None = None
+    open_files: OpenFiles | None = None
+    no_new_privileges: bool = False
     priority_aging: Duration = "1m"
     keep_done: Duration = "7d"
     keep_failed: Duration = "30d"
@@ -68,8 +81,14 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     preload: bool = True
 
 
-_DURATIONS = [field.name for field in msgspec.structs.fields(ConfigFile) if field.type == Duration]
-_POSITIVE = ("timeout", "timeout_limit")
+_PARSERS = {
+    field.name: clock.parse_duration
+    for field in msgspec.structs.fields(ConfigFile)
+    if field.type in (Duration, Duration | None)
+} | {"memory": limits.parse_size}
+"""Keys whose values are text with a unit."""
+_POSITIVE = ("timeout", "timeout_limit", "cpu_time")
+_LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
 
 
 class Config:
@@ -82,6 +101,7 @@ class Config:
         self.layout = Layout(self._absolute(file.spool))
         self.python_binary = sys.executable if file.python_binary is None else self._program(file.python_binary)
         self.python_path = [self._absolute(entry) for entry in file.python_path]
+        self.signing_key_path = "" if file.signing_key is None else self._absolute(file.signing_key)
         self.concurrency = file.concurrency
         self.fsync = file.fsync
         self.max_log_bytes = file.max_log_bytes
@@ -105,6 +125,10 @@ class Config:
             retry_max_interval=clock.parse_duration(file.retry_max_interval),
             retry_jitter=file.retry_jitter,
             on_crash=file.on_crash,
+            memory=None if file.memory is None else limits.parse_size(file.memory),
+            cpu_time=None if file.cpu_time is None else clock.parse_duration(file.cpu_time),
+            open_files=file.open_files,
+            no_new_privileges=file.no_new_privileges,
         )
 
     @cached_property
@@ -116,6 +140,20 @@ class Config:
             else dict.fromkeys(methods, self.default_policy)
             for job, methods in self.file.allowed_jobs.items()
         }
+
+    @cached_property
+    def signing_key(self) -> bytes | None:
+        """The key that job files are signed with, or None when they need not be; ConfigError when it cannot be had."""
+        if not self.signing_key_path:
+            return None
+        path = self.signing_key_path
+        try:
+            with open(path, "rb") as stream:
+                return signing.parse_key(stream.read())
+        except OSError as error:
+            raise ConfigError(self.path, [f"signing_key: {path} cannot be read: {error.strerror}"]) from None
+        except ValueError as error:
+            raise ConfigError(self.path, [f"signing_key: {path} {error}"]) from None
 
     def check_limits(self, checked: Document) -> None:
         """Raise JobFormatError when a document asks for more than the operator's limits allow."""
@@ -141,6 +179,10 @@ class Config:
             on_crash=given.on_crash,
             concurrency=given.concurrency,
             priority=given.priority,
+            memory=None if given.memory is None else limits.parse_size(given.memory),
+            cpu_time=None if given.cpu_time is None else clock.parse_duration(given.cpu_time),
+            open_files=given.open_files,
+            no_new_privileges=given.no_new_privileges,
         )
 
     def _absolute(self, path: str) -> str:
@@ -187,9 +229,10 @@ def parse(path: str, raw: Any) -> Config:
     if not isinstance(raw, dict):
         raise ConfigError(path, ["must hold a JSON object"])
     others = {key: value for key, value in raw.items() if key != "allowed_jobs"}
-    # The whitelist and durations are judged below, with words of their own.
-    found = [fault for fault in faults(others, ConfigFile) if fault.key != "allowed_jobs" and not _is_duration(fault)]
-    found += _durations(raw, _DURATIONS, "")
+    # The whitelist and values with a unit are judged below, with words of their own.
+    found = [fault for fault in faults(others, ConfigFile) if fault.key != "allowed_jobs" and not _is_parsed(fault)]
+    found += _parsed(raw, ConfigFile, "")
+    found += _environment(raw.get("environment"))
     found += _allowed_jobs(raw)
     if found:
         raise ConfigError(path, [str(fault) for fault in dict.fromkeys(found)])
@@ -222,24 +265,47 @@ def _method_policy(key: str, policy: Any) -> list[Fault]:
     if not isinstance(policy, dict):
         return [Fault(key, "must be an object of policy keys; {} for none")]
     found = [
-        Fault(f"{key}.{fault.key}", fault.problem) for fault in faults(policy, MethodPolicy) if not _is_duration(fault)
+        Fault(f"{key}.{fault.key}", fault.problem) for fault in faults(policy, MethodPolicy) if not _is_parsed(fault)
     ]
-    return found + _durations(policy, ["timeout", "retry_interval"], f"{key}.")
+    return found + _parsed(policy, MethodPolicy, f"{key}.")
 
 
-def _is_duration(fault: Fault) -> bool:
-    return fault.key in _DURATIONS and "regex" in fault.problem
+def _environment(variables: Any) -> list[Fault]:
+    if not isinstance(variables, dict):
+        return []
+    bad = [name for name in variables if not name or "=" in name or "\0" in f"{name}{variables[name]}"]
+    problem = "no system takes an empty name, a name with =, or a NUL"
+    return [Fault(f"environment.{name}", problem) for name in bad]
 
 
-def _durations(raw: dict[str, Any], keys: list[str], prefix: str) -> list[Fault]:
+def _is_parsed(fault: Fault) -> bool:
+    return fault.key in _PARSERS and "regex" in fault.problem
+
+
+def _parsed(raw: dict[str, Any], shape: type[msgspec.Struct], prefix: str) -> list[Fault]:
+    """What is wrong with the values that have a unit, and with limits that this system cannot keep."""
     found = []
-    for key in keys:
+    for key in (field.name for field in msgspec.structs.fields(shape)):
         value = raw.get(key)
-        if value is None or not isinstance(value, (int, float, str)):
+        if value is None or value is False:
+            continue
+        problem = _why_not(key)
+        if problem:
+            found.append(Fault(prefix + key, problem))
+        if key not in _PARSERS or not isinstance(value, (int, float, str)):
             continue
         try:
-            if clock.parse_duration(value) == 0 and key in _POSITIVE:
+            if _PARSERS[key](value) == 0 and key in _POSITIVE:
                 found.append(Fault(prefix + key, "must be more than 0 seconds"))
         except ValueError as error:
             found.append(Fault(prefix + key, str(error)))
     return found
+
+
+def _why_not(key: str) -> str | None:
+    """Why this system cannot keep a job to this limit; None when it can, or the key is no limit."""
+    if key not in _LIMITS or sys.platform == "linux":
+        return None
+    if sys.platform == "win32":
+        return "Windows offers no such limit; leave it out"
+    return None if key in ("cpu_time", "open_files") else "only Linux keeps a job to it; leave it out"

@@ -5,7 +5,10 @@ Decides nothing; joins `config` to `runner` and `executors`, which do not know e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 
 from spoolrunner import executors
 from spoolrunner.config import Config
@@ -25,7 +28,18 @@ def runner_settings(config: Config, boot: str) -> Settings:
         python_path=config.python_path,
         allowed=config.allowed,
         default_policy=config.default_policy,
+        signing_key=None if config.signing_key is None else config.signing_key.hex(),
     )
+
+
+def job_environment(config: Config, ours: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a job's process: what it inherits of `ours`, and on top what the configuration sets."""
+    inherit = config.file.inherit_environment
+    patterns = ["*"] if inherit is True else list(inherit or [])
+    if sys.platform == "win32":
+        patterns += ["SYSTEMROOT"]  # without it no Python starts
+    made = {name: value for name, value in ours.items() if any(fnmatchcase(name, pattern) for pattern in patterns)}
+    return made | config.file.environment
 
 
 def make_executor(
@@ -42,7 +56,7 @@ def make_executor(
         settings=runner_settings(config, boot).to_bytes(),
         root=config.layout.root,
         folder=config.folder,
-        tmp=config.layout.tmp,
+        environment=job_environment(config, os.environ),
         preload=list(config.allowed) if config.file.preload else [],
         loaded=loaded,
         notice=notice,

@@ -7,7 +7,7 @@ whether it ran is told by the record on disk, not by an exit status.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -39,6 +39,7 @@ Report = Callable[[Exited], None]
 class Plan:
     """What an executor needs to know. `settings` is for the runner, `preload` the modules a template imports ahead.
 
+    `environment` is the whole one of a job's process, which runs in `folder`.
     `loaded` is told the files that came with them, `notice` what an operator should know; both from any thread.
     """
 
@@ -47,7 +48,7 @@ class Plan:
     settings: bytes
     root: str
     folder: str
-    tmp: str
+    environment: Mapping[str, str]
     preload: list[str]
     loaded: Callable[[list[str]], None]
     notice: Callable[[str], None]

@@ -98,6 +98,7 @@ class ForkExecutor(LocalExecutor):
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     cwd=self._plan.folder,
+                    env=self._plan.environment,
                     start_new_session=True,
                 )
             ours.sendall(b"%d\n" % len(question) + question)

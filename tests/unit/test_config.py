@@ -302,3 +302,44 @@ def test_limits(config, keys, wrong) -> None:
     with pytest.raises(JobFormatError, match=f"more than the operator allows .*{wrong}_limit") as caught:
         made.check_limits(checked)
     assert caught.value.key == wrong
+
+
+def test_limits_of_a_method_over_those_of_all(config) -> None:
+    """Limits are given for all, and by method; sizes become bytes and durations seconds."""
+    made = config(
+        allowed_jobs={"app.A": {"b": {"memory": "64M", "cpu_time": "1m"}, "c": {}}}, cpu_time=5, open_files=64
+    )
+
+    by_method, by_default = made.allowed["app.A"]["b"], made.allowed["app.A"]["c"]
+    assert (by_method.memory, by_method.cpu_time, by_method.open_files) == (64 << 20, 60.0, 64)
+    assert (by_default.memory, by_default.cpu_time, by_default.no_new_privileges) == (None, 5.0, False)
+    assert by_default.limits_its_process
+
+
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        ({"memory": "12"}, "memory: '12' is no size"),
+        ({"memory": 1000}, "memory: 1000 is out of range"),
+        ({"cpu_time": 0}, "cpu_time: must be more than 0 seconds"),
+        ({"open_files": 3}, "open_files: expected `int` >= 16"),
+        ({"allowed_jobs": {"app.A": {"b": {"memory": "lots"}}}}, "allowed_jobs.app.A.b.memory: 'lots' is no size"),
+        ({"environment": {"A=B": "x"}}, "environment.A=B: no system takes"),
+        ({"environment": {"A": "x\0"}}, "environment.A: no system takes"),
+        ({"environment": {"A": 5}}, "environment[...]: expected `str`"),
+        ({"inherit_environment": "PATH"}, "inherit_environment: expected"),
+    ],
+)
+def test_faulty_limits_and_environments(config, keys, fault) -> None:
+    """A limit or variable that no system takes is a fault of its key."""
+    with pytest.raises(ConfigError) as raised:
+        config(**keys)
+    assert fault in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["memory", "cpu_time", "open_files", "no_new_privileges"])
+def test_limits_that_a_system_cannot_keep(config, monkeypatch, key) -> None:
+    """On Windows a limit is a fault: one that is not kept would be worse than none."""
+    monkeypatch.setattr("sys.platform", "win32")
+    with pytest.raises(ConfigError, match="leave it out"):
+        config(**{key: {"memory": "64M", "cpu_time": 5, "open_files": 64, "no_new_privileges": True}[key]})
