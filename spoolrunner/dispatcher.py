@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 import spoolrunner
-from spoolrunner import control, durable, locks, processes
+from spoolrunner import control, durable, locks, permissions, processes
 from spoolrunner.attempts import Attempts
 from spoolrunner.clock import SYSTEM, Clock, format_time
 from spoolrunner.config import Config
@@ -150,7 +150,8 @@ class Dispatcher:
         boot = Boot(self._boot, has_markers=bool(self._boot) and self._lock.previous_boot == self._boot)
         self._attempts = Attempts(config, self._spool, self._intake, self._executor, self._reporter, self._clock, boot)
         self._watch.start()
-        self._warnings = warnings(layout) + ([self._watch.reason] if self._watch.reason else [])
+        self._warnings = [*warnings(layout), *permissions.loose(config)]
+        self._warnings += [self._watch.reason] if self._watch.reason else []
         self._reporter.say(Kind.DISPATCHER, f"started, version {spoolrunner.__version__}, pid {os.getpid()}")
         for warning in self._warnings:
             self._reporter.say(Kind.TROUBLE, warning)

@@ -262,15 +262,13 @@ def file_system(path: str) -> str:
 
 
 def warnings(layout: Layout) -> list[str]:
-    """What is legal but weakens the promise: memory file systems, network mounts, folders open to others."""
+    """What is legal but weakens the promise: memory file systems and network mounts."""
     found = []
     kind = file_system(layout.root)
     if kind in ("tmpfs", "ramfs"):
         found.append(f"the spool lies on {kind}: a power cut or restart of the machine loses every job")
     if kind.startswith(("nfs", "cifs", "smb", "fuse", "9p", "afs")):
         found.append(f"the spool lies on {kind}: locks and renames are only as good as that mount")
-    if sys.platform != "win32" and os.stat(layout.root).st_mode & 0o022:
-        found.append(f"{layout.root} can be written by others: chmod go-w it")
     return found
 
 

@@ -9,9 +9,10 @@ import sys
 
 import orjson
 
-from spoolrunner import config, durable, job
+from spoolrunner import config, durable, job, permissions
 from spoolrunner.cli import render
 from spoolrunner.config import Config
+from spoolrunner.equipment import job_environment
 from spoolrunner.events import printable
 from spoolrunner.spool import Spool, warnings
 
@@ -47,7 +48,7 @@ def check(arguments: argparse.Namespace) -> int:
     settings = config.load(arguments.config)
     spool = Spool(settings.layout)
     spool.check()
-    weaknesses = warnings(settings.layout)
+    weaknesses = warnings(settings.layout) + permissions.loose(settings)
     problems = _audit(settings)
     if arguments.json:
         report = {
@@ -82,7 +83,13 @@ def _audit(settings: Config) -> list[str]:
     command = [settings.python_binary, "-P", "-c", _AUDIT]
     try:
         done = subprocess.run(
-            command, input=question, capture_output=True, cwd=settings.folder, timeout=_AUDIT_SECONDS, check=False
+            command,
+            input=question,
+            capture_output=True,
+            cwd=settings.folder,
+            env=job_environment(settings, os.environ),
+            timeout=_AUDIT_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return [f"python_binary {settings.python_binary} cannot be used: {error}"]

@@ -469,14 +469,6 @@ def test_warnings_of_file_systems(spool, monkeypatch, kind, word) -> None:
     assert all(word in warning for warning in found)
 
 
-@posix
-def test_warning_of_an_open_spool(spool, monkeypatch) -> None:
-    """A spool that others can write is warned of."""
-    monkeypatch.setattr(spool_module, "file_system", lambda path: "")
-    os.chmod(spool.layout.root, 0o722)
-    assert "can be written by others" in spool_module.warnings(spool.layout)[0]
-
-
 @pytest.mark.skipif(os.name == "nt", reason="not told on Windows")
 def test_file_system(tmp_path) -> None:
     """Every path lies on a file system that has a name."""

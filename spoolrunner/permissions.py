@@ -1,0 +1,108 @@
+"""Who else may do what: files and folders whose permissions let others in where nobody but the operator should be.
+
+Owns the rules of docs/security.md as far as owner and mode of a file can tell. Changes nothing, and knows no access lists:
+on Windows it has nothing to say.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+
+from spoolrunner.config import Config
+from spoolrunner.layout import FOLDERS, Layout
+
+if sys.platform != "win32":
+    import grp
+    import pwd
+
+    def _is_private_group(uid: int, gid: int) -> bool:
+        try:
+            user, group = pwd.getpwuid(uid), grp.getgrgid(gid)
+        except KeyError:
+            return False
+        return user.pw_gid == gid and group.gr_name == user.pw_name and not group.gr_mem
+
+
+_OPEN_TO_A_GROUP = ("pending", "tmp")
+_READ, _ENTER = 0o044, 0o011
+
+
+def loose(config: Config) -> list[str]:
+    """What is open to others and should not be, each with what to do; empty when all is tight."""
+    if sys.platform == "win32":
+        return []
+    found = _spool(config.layout)
+    for path, what in _trusted(config):
+        found += _replaceable(path, what)
+    if config.signing_key_path:
+        found += _readable(config.signing_key_path)
+    return list(dict.fromkeys(found))
+
+
+def _trusted(config: Config) -> list[tuple[str, str]]:
+    """The files and folders that decide what code runs, and why each matters."""
+    decides = "whoever writes it decides what runs"
+    places = [(config.path, decides), (config.layout.root, "whoever replaces it owns every job")]
+    places += [(entry, decides) for entry in config.python_path]
+    program = shutil.which(config.python_binary)
+    return [*places, (program, decides)] if program else places
+
+
+def _spool(layout: Layout) -> list[str]:
+    """Folders of the spool that others can enter and use, but for the two that may be open to a group."""
+    found = []
+    is_open = os.stat(layout.root).st_mode & _ENTER
+    for name in FOLDERS if is_open else ():
+        path = os.path.join(layout.root, name)
+        mode = _mode(path)
+        if name not in _OPEN_TO_A_GROUP and mode & 0o077:
+            found.append(f"{path} is open to others: chmod go-rwx it")
+        elif mode & 0o007:
+            found.append(f"{path} is open to everybody: chmod o-rwx it, and let a group in")
+        elif mode & 0o020 and not mode & stat.S_ISVTX:
+            found.append(f"{path} lets its group replace each other's files, and ours: chmod +t it")
+    return found
+
+
+def _replaceable(path: str, what: str) -> list[str]:
+    """Where on the way from the root to `path` others can put something else in its place."""
+    found: list[str] = []
+    path = os.path.realpath(path)
+    while True:
+        try:
+            status = os.stat(path)
+        except OSError:
+            return found  # what is missing, or hidden from us, is reported by whoever needs it
+        is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+        if _others_may_write(status) and not is_sticky:
+            found.append(f"{path} can be written by others: chmod go-w it; {what}")
+        if sys.platform != "win32" and status.st_uid not in (0, os.geteuid()):
+            found.append(f"{path} belongs to user {status.st_uid}; {what}")
+        parent = os.path.dirname(path)
+        if parent == path:
+            return found
+        path = parent
+
+
+def _others_may_write(status: os.stat_result) -> bool:
+    """Whether anybody but the owner may; a group that is the owner's alone, as many systems give each user, counts as him."""
+    group_may = bool(status.st_mode & 0o020)
+    if sys.platform != "win32":
+        group_may = group_may and not _is_private_group(status.st_uid, status.st_gid)
+    return group_may or bool(status.st_mode & 0o002)
+
+
+def _readable(path: str) -> list[str]:
+    if _mode(path) & _READ:
+        return [f"{path} can be read by others, who can sign with it: chmod go-rwx it"]
+    return []
+
+
+def _mode(path: str) -> int:
+    try:
+        return os.stat(path).st_mode
+    except OSError:
+        return 0
