@@ -53,7 +53,7 @@ class Attempts:
         self._reporter = reporter
         self._clock = clock
         self._boot = boot
-        self._settler = Settler(spool, self._policy_of, config.max_log_bytes, boot, clock)
+        self._settler = Settler(spool, self._policy_of, config.max_log_bytes, boot, clock, config.signing_key)
         self.supervision = Supervision(executor, clock, config.kill_grace)
         self._releases: dict[str, int] = {}
         self._parked: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)

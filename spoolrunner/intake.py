@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from spoolrunner import allowlist, clock, job
+from spoolrunner import allowlist, clock, job, signing
 from spoolrunner.clock import Clock
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError
@@ -233,9 +233,16 @@ class Intake:
             if error.key:
                 raise _FaultyValueError(error.key, error.problem) from None
             raise
+        self._check_signature(name, raw, found.data)
         policy = policy_for(self._config, checked)
         due_at = job.due_at(checked, found.mtime, self._clock.wall())
         return Candidate(name, checked, raw, Signature(found.inode, found.size, found.mtime_ns), due_at, policy)
+
+    def _check_signature(self, name: str, raw: dict[str, Any], data: bytes) -> None:
+        key = self._config.signing_key
+        problem = None if key is None else signing.problem(key, name, raw, data)
+        if problem:
+            raise _FaultyValueError(signing.FIELD, problem)
 
     def _wait_for_writer(self, name: str, error: JobFormatError) -> None:
         signature = self._spool.signature(State.PENDING, name)

@@ -71,6 +71,9 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
     expires_at: Annotated[Time | None, _text("no first start after this time")] = None
     meta: Annotated[dict[str, Any], _text("free data, carried along untouched")] = {}
     created_at: Annotated[Time | None, _text("when it was enqueued")] = None
+    signature: Annotated[
+        str | None, _text("who made the file, where the operator asks for it: HMAC-SHA256, in hexadecimal")
+    ] = None
     attempts: Annotated[list[Attempt], _text("written by the runner: one object a start")] = []
     retries: Annotated[Count | None, _text("written by the runner, for reading only")] = None
     result: Annotated[Any, _text("written by the runner: the return value")] = None

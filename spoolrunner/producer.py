@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from spoolrunner import allowlist, clock, config, document
+from spoolrunner import allowlist, clock, config, document, signing
 from spoolrunner import job as job_module
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError
@@ -109,7 +109,7 @@ def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None
         job_id, raw = _make(settings, **given)
         if job_id in made:
             raise JobFormatError("id", f"{job_id!r} occurs twice in one batch")
-        made[job_id] = _encode(settings, raw)
+        made[job_id] = _encode(settings, job_id, raw)
     spool = Spool(settings.layout, settings.fsync)
     if not os.path.isdir(settings.layout.tmp):
         spool.make()
@@ -194,10 +194,11 @@ def _make(
     return job_id, raw
 
 
-def _encode(settings: Config, raw: dict[str, Any]) -> bytes:
-    for key, value in raw.items():
-        document.check_value(value, key, 2)
-    data = document.encode(raw)
+def _encode(settings: Config, job_id: str, raw: dict[str, Any]) -> bytes:
+    for name, value in raw.items():
+        document.check_value(value, name, 2)
+    key = settings.signing_key
+    data = document.encode(raw) if key is None else signing.sign(key, job_id, raw)
     checked, _ = job_module.parse(data)
     settings.check_limits(checked)
     return data

@@ -19,7 +19,7 @@ _TRIM_BYTES = document.MAX_BYTES // 2
 _SHORT_BYTES = 200
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 _CUT = "\n  … cut …\n".encode()
-_REPLACED = ("delay", "next_run_at", "retries", "attempts", "result")
+_REPLACED = ("delay", "next_run_at", "retries", "attempts", "result", "signature")
 """What a record takes out of a document, to be set anew or gone."""
 
 
@@ -69,11 +69,19 @@ def _dice() -> float:
     return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
-def commit(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool) -> None:
-    """Make `changed` the content of running/ID.json, durably. The caller holds the job's lock."""
+def commit(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool, key: bytes | None = None) -> None:
+    """Make `changed` the content of running/ID.json, durably, signed with `key` if there is one.
+
+    The caller holds the job's lock.
+    """
     data = document.encode(changed)
     if len(data) > _TRIM_BYTES:
-        data = document.encode(_shortened(changed))
+        changed = _shortened(changed)
+        data = document.encode(changed)
+    if key is not None:
+        from spoolrunner import signing  # for those only who sign
+
+        data = signing.sign(key, job_id, changed)
     durable.replace_content(layout.stage(), layout.running(job_id), data, fsync)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from spoolrunner import durable, job, joblog, locks, processes, record
+from spoolrunner import durable, job, joblog, locks, processes, record, signing
 from spoolrunner.clock import Clock, format_time
 from spoolrunner.errors import JobFormatError
 from spoolrunner.job import Document
@@ -86,14 +86,23 @@ def choose(
 
 
 class Settler:
-    """Settles the jobs of one spool."""
+    """Settles the jobs of one spool; what it records is signed with `key`, if there is one."""
 
-    def __init__(self, spool: Spool, policy_of: PolicyOf, max_log_bytes: int, boot: Boot, clock: Clock) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        policy_of: PolicyOf,
+        max_log_bytes: int,
+        boot: Boot,
+        clock: Clock,
+        key: bytes | None = None,
+    ) -> None:
         self._spool = spool
         self._max_log_bytes = max_log_bytes
         self._policy_of = policy_of
         self._boot = boot
         self._clock = clock
+        self._key = key
 
     def settle(self, job_id: str, ended: Ended, number: int | None = None, never_starts: bool = False) -> Settled:
         """Settle running/ID.json, unless it runs.
@@ -149,12 +158,12 @@ class Settler:
         attempts = None if raw is None else raw.get("attempts", [])
         inode = 0 if found is None else found.inode
         rule = choose(attempts, inode, marker, self._boot.has_markers)
-        if rule.remedy is Remedy.REJECT or raw is None or document is None:
+        if rule.remedy is Remedy.REJECT or found is None or raw is None or document is None:
             where = f"running/{job_id}.json"
             name = spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
             return Settled(Fate.REJECTED, name or job_id, State.FAILED, marker=marker, problem=problem)
         if rule.remedy is Remedy.RECORD and marker is not None:
-            return self._record(job_id, raw, document, marker, ended)
+            return self._record(job_id, found, raw, document, marker, ended)
         if rule.remedy is Remedy.FINISH:
             return self._finish(job_id, raw, Verdict(raw["attempts"][-1]["verdict"]), marker)
         if number is None and marker is not None and marker.kind == locks.START:
@@ -164,7 +173,8 @@ class Settler:
         if never_starts:
             unstarted = locks.Marker(locks.START, len(raw.get("attempts", [])) + 1, inode)
             lock.append(unstarted)
-            return self._record(job_id, raw, document, unstarted, ended._replace(note="never reached its first line"))
+            ended = ended._replace(note="never reached its first line")
+            return self._record(job_id, found, raw, document, unstarted, ended)
         name = spool.move(job_id, State.RUNNING, State.PENDING)
         return Settled(Fate.RELEASED, name or job_id, State.PENDING, raw, marker)
 
@@ -178,7 +188,13 @@ class Settler:
         return found, raw, document, ""
 
     def _record(
-        self, job_id: str, raw: dict[str, Any], document: Document, marker: locks.Marker, ended: Ended
+        self,
+        job_id: str,
+        found: Found,
+        raw: dict[str, Any],
+        document: Document,
+        marker: locks.Marker,
+        ended: Ended,
     ) -> Settled:
         now = self._clock.wall()
         outcome = ended.outcome or Outcome.CRASHED
@@ -193,7 +209,7 @@ class Settler:
             error=record.error("ProcessEnded", "; ".join(filter(None, [ended.note, _died(ended)]))),
         )
         changed, decision = record.add(raw, made, self._policy_of(document), now)
-        record.commit(self._spool.layout, job_id, changed, self._spool.fsync)
+        self._commit(job_id, found, raw, changed)
         durable.unlink(self._spool.layout.progress(job_id))
         return self._finish(job_id, changed, decision.verdict, marker)
 
@@ -224,15 +240,15 @@ class Settler:
         if lock is None:
             return None
         try:
-            _, raw, _, _ = self._read(job_id)
-            if raw is None or not raw.get("attempts"):
+            found, raw, _, _ = self._read(job_id)
+            if found is None or raw is None or not raw.get("attempts"):
                 return Settled(Fate.GONE, job_id)
             *earlier, last = raw["attempts"]
             changed = {key: value for key, value in raw.items() if key != "next_run_at"}
             changed["attempts"] = [*earlier, {**last, "verdict": Verdict.FAILED.value}]
             number = len(changed["attempts"])
             lock.append(locks.Marker(locks.START, number, 0))  # what follows is a record of this attempt
-            record.commit(self._spool.layout, job_id, changed, self._spool.fsync)
+            self._commit(job_id, found, raw, changed)
             where, now = f"pending/{job_id}.json", self._clock.wall()
             name = self._spool.refuse(job_id, State.RUNNING, Outcome.CANCELLED, what, where, now)
             self._drop_lock(lock, job_id)
@@ -241,6 +257,13 @@ class Settler:
         finally:
             lock.close()
         return Settled(Fate.SETTLED, name or job_id, State.FAILED, changed)
+
+    def _commit(self, job_id: str, found: Found, raw: dict[str, Any], changed: dict[str, Any]) -> None:
+        """Record `changed`, signed only if what was `found` was: its maker may have written into it since it was claimed."""
+        key = self._key
+        if key is not None and signing.problem(key, job_id, raw, found.data):
+            key = None
+        record.commit(self._spool.layout, job_id, changed, self._spool.fsync, key)
 
     def _drop_lock(self, lock: locks.JobLock, job_id: str) -> bool:
         if self._spool.exists(State.PENDING, job_id) or self._spool.exists(State.RUNNING, job_id):

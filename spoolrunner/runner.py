@@ -54,6 +54,8 @@ class Settings:
     python_path: list[str]
     allowed: Mapping[str, Mapping[str, Policy]]
     default_policy: Policy
+    signing_key: str | None = None
+    """In hexadecimal; None where job files need not be signed."""
 
     def to_bytes(self) -> bytes:
         """For the way across the process boundary."""
@@ -141,15 +143,19 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
             return EXIT_LEFT
         begun = _begin(settings, layout, lock, job_id, number)
     except OSError as error:
-        _say(f"attempt {number} of {job_id} was not begun: {error}")
+        joblog.say(f"attempt {number} of {job_id} was not begun: {error}")
         return EXIT_UNWRITABLE
     if begun is None:
         return EXIT_LEFT
-    raw, started_at = begun
+    raw, started_at, data = begun
     _hold(lock)
     _take_over_output(layout, settings, job_id, number, started_at)
-    ending, policy = _attempt(settings, layout, job_id, number, raw, callees)
-    _flush_output()
+    key, forged = _signature(settings, job_id, raw, data)
+    if forged:
+        ending, policy = _Ending(Outcome.REJECTED, record.error("NotAllowedError", forged)), settings.default_policy
+    else:
+        ending, policy = _attempt(settings, layout, job_id, number, raw, callees)
+    joblog.flush()
     job = current_job()
     if job is not None:
         job.forget_progress()
@@ -157,14 +163,14 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
     changed, _ = record.add(raw, made, policy, clock.SYSTEM.wall())
     if ending.result is not None:
         changed["result"] = ending.result
-    _record_patiently(layout, job_id, changed, settings.fsync)
+    _record_patiently(layout, job_id, changed, settings.fsync, key)
     return EXIT_RECORDED
 
 
 def _begin(
     settings: Settings, layout: Layout, lock: locks.JobLock, job_id: str, number: int
-) -> tuple[dict[str, Any], str] | None:
-    """The document and when we began, with our start marker in place; None when this attempt is not ours to make."""
+) -> tuple[dict[str, Any], str, bytes] | None:
+    """The document, when we began, and the file's bytes, with our start marker in place; None when it is not ours to make."""
     try:
         inode, data = _read(layout.running(job_id))
         raw = document.decode(data)
@@ -182,7 +188,18 @@ def _begin(
     pid = os.getpid()
     started = processes.started(pid, settings.boot) or ""
     lock.append(locks.Marker(locks.START, number, inode, pid, started, now))
-    return raw, now
+    return raw, now, data
+
+
+def _signature(settings: Settings, job_id: str, raw: dict[str, Any], data: bytes) -> tuple[bytes | None, str | None]:
+    """The key to sign the record with, and why the job must not run; each None if there is none."""
+    if settings.signing_key is None:
+        return None, None
+    from spoolrunner import signing
+
+    key = bytes.fromhex(settings.signing_key)
+    problem = signing.problem(key, job_id, raw, data)
+    return (None, f"{signing.FIELD}: {problem}") if problem else (key, None)
 
 
 def _read(path: str) -> tuple[int, bytes]:
@@ -213,7 +230,7 @@ def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: i
     try:
         log = joblog.begin(layout.log(job_id), number, started_at, os.getpid(), settings.max_log_bytes)
     except OSError as error:
-        _say(f"{job_id}: no log of its own: {error}")
+        joblog.say(f"{job_id}: no log of its own: {error}")
         log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -223,7 +240,7 @@ def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: i
 def _attempt(
     settings: Settings, layout: Layout, job_id: str, number: int, raw: dict[str, Any], callees: Callees = _NONE_KNOWN
 ) -> tuple[_Ending, Policy]:
-    """Look up, bind, call; and turn whatever happens into an ending."""
+    """Make the call under its policy, and turn whatever happens into an ending."""
     try:
         policy = allowlist.entry(settings.allowed, raw.get("job"), raw.get("method"))
         policy = _overridden(policy, raw, settings)
@@ -233,21 +250,31 @@ def _attempt(
     current = CurrentJob(layout, job_id, number, raw, deadline)
     set_current_job(current)
     try:
-        callee = callees.get((raw["job"], raw["method"])) or _resolve(settings, raw["job"], raw["method"])
-        params = raw.get("params", [])
-        problem = callee.problem(params)
-        if problem:
-            return _Ending(Outcome.REJECTED, record.error("TypeError", problem)), policy
-        result = callee.call(params)
-        if hasattr(result, "__await__"):
-            result = _run_coroutine(result)
+        if sys.platform == "win32" or not policy.limits_its_process:
+            return _call(settings, raw, callees, current), policy
+        from spoolrunner import limits
+
+        with limits.held_to(policy):
+            return _call(settings, raw, callees, current), policy
     except SystemExit as error:
         return _exited(error, _stopped(deadline)), policy
     except BaseException as error:
         return _raised(error, _stopped(deadline)), policy
+
+
+def _call(settings: Settings, raw: dict[str, Any], callees: Callees, current: CurrentJob) -> _Ending:
+    """Look up, bind, call; whatever the user's code raises comes through."""
+    callee = callees.get((raw["job"], raw["method"])) or _resolve(settings, raw["job"], raw["method"])
+    params = raw.get("params", [])
+    problem = callee.problem(params)
+    if problem:
+        return _Ending(Outcome.REJECTED, record.error("TypeError", problem))
+    result = callee.call(params)
+    if hasattr(result, "__await__"):
+        result = _run_coroutine(result)
     if current.saw_cancel:
-        return _Ending(Outcome.CANCELLED), policy
-    return _Ending(Outcome.SUCCEEDED, result=_kept(result), exit_status=0), policy
+        return _Ending(Outcome.CANCELLED)
+    return _Ending(Outcome.SUCCEEDED, result=_kept(result), exit_status=0)
 
 
 def _resolve(settings: Settings, job: str, method: str) -> Callee:
@@ -299,8 +326,8 @@ def _exited(error: SystemExit, stopped: Outcome | None) -> _Ending:
 
 def _raised(error: BaseException, stopped: Outcome | None) -> _Ending:
     text = "".join(traceback.format_exception(type(error), error, _from_job_on(error.__traceback__)))
-    _flush_output()
-    _say("the attempt failed\n" + text.rstrip())
+    joblog.flush()
+    joblog.say("the attempt failed\n" + text.rstrip())
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return _Ending(stopped or Outcome.FAILED, record.error(name, _text(error), text))
@@ -329,11 +356,11 @@ def _kept(result: Any) -> Any:
     try:
         document.check_value(result, "result", 2)
     except JobFormatError as error:
-        _say(f"the return value was not kept: {error}")
+        joblog.say(f"the return value was not kept: {error}")
         return None
     size = len(orjson.dumps(result))
     if size > document.MAX_RESULT_BYTES:
-        _say(f"the return value was not kept: {size} bytes of JSON, more than {document.MAX_RESULT_BYTES}")
+        joblog.say(f"the return value was not kept: {size} bytes of JSON, more than {document.MAX_RESULT_BYTES}")
         return None
     return result
 
@@ -349,30 +376,14 @@ def _facts(ending: _Ending) -> dict[str, Any]:
     return facts
 
 
-def _record_patiently(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool) -> None:
+def _record_patiently(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool, key: bytes | None) -> None:
     """Commit the record, waiting while the disk refuses: the effect is there, so it must not be lost to a full disk."""
     said = False
     while True:
         try:
-            return record.commit(layout, job_id, changed, fsync)
+            return record.commit(layout, job_id, changed, fsync, key)
         except OSError as error:
             if not said:
-                _say(f"the record cannot be written, trying on: {error}")
+                joblog.say(f"the record cannot be written, trying on: {error}")
             said = True
             clock.SYSTEM.sleep(_RECORD_PAUSE)
-
-
-def _flush_output() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError) as error:
-            # The job closed or replaced its output, or the disk is full: no reason to lose the record of what it did.
-            _say(f"output was lost: {error}")
-
-
-def _say(text: str) -> None:
-    try:
-        os.write(2, f"spoolrunner: {text}\n".encode("utf-8", "backslashreplace"))
-    except OSError:
-        return  # the job closed its standard error: there is nobody left to tell

@@ -136,6 +136,7 @@ def _add_operation(verbs: _Verbs) -> None:
     retry = _verb(verbs, "retry", "operate", "run failed (or finished) jobs again, with a fresh retry budget")
     retry.add_argument("ids", nargs="*", metavar="ID")
     retry.add_argument("--all", action="store_true", help="all in failed/ that are not rejected")
+    retry.add_argument("--sign", action="store_true", help="sign them first, as they are now (with signing_key only)")
     cancel = _verb(
         verbs, "cancel", "operate", "cancel jobs, waiting or running; a running one ends with its whole tree"
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import clock, config, control, document, durable
+from spoolrunner import clock, config, control, document, durable, signing
 from spoolrunner.cli.inspect import check_id, dispatcher_of
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError
@@ -34,6 +34,13 @@ def retry(arguments: argparse.Namespace) -> int:
         ids += _retryable(settings.layout)
     if not ids and not arguments.all:
         raise JobFormatError("retry", "name the jobs, or say --all")
+    if arguments.sign:
+        if settings.signing_key is None:
+            raise JobFormatError("--sign", "config.json names no signing_key")
+        if arguments.all:
+            raise JobFormatError("--sign", "name the jobs: each is to be read before it is signed")
+        for job_id in ids:
+            _sign(settings, job_id, settings.signing_key)
     moved = [job_id for job_id in ids if _retry(settings, job_id)]
     if arguments.all and not ids:
         print("nothing to retry in failed/", file=sys.stderr)
@@ -133,7 +140,7 @@ def _retry(settings: Config, job_id: str) -> bool:
             continue
         try:
             if state is State.FAILED:
-                _lift_expiry(layout, job_id)
+                _lift_expiry(settings, job_id)
             durable.rename(path, pending)
         except FileNotFoundError:
             continue  # Race: somebody moved it just now.
@@ -148,16 +155,37 @@ def _retry(settings: Config, job_id: str) -> bool:
     return False
 
 
-def _lift_expiry(layout: Layout, job_id: str) -> None:
+def _lift_expiry(settings: Config, job_id: str) -> None:
     """Take expires_at out of a job that expired, or it would expire again at once."""
-    if _outcome(layout, job_id) != Outcome.EXPIRED:
+    if _outcome(settings.layout, job_id) != Outcome.EXPIRED:
         return
-    path = layout.job(State.FAILED, job_id)
+    path = settings.layout.job(State.FAILED, job_id)
     with open(path, "rb") as stream:
-        raw = document.decode(stream.read(document.MAX_BYTES + 1))
+        data = stream.read(document.MAX_BYTES + 1)
+    raw = document.decode(data)
+    key = settings.signing_key
+    if key is not None and signing.problem(key, job_id, raw, data):
+        return  # it is refused for that
     if raw.pop("expires_at", None) is not None:
-        durable.replace_content(layout.stage(), path, document.encode(raw), True)
+        _replace(settings, path, job_id, raw, key)
         print(f"took expires_at out of {printable(path)}")
+
+
+def _sign(settings: Config, job_id: str, key: bytes) -> None:
+    """Sign a job in failed/ as it stands there now, after a person has mended it."""
+    path = settings.layout.job(State.FAILED, job_id)
+    try:
+        with open(path, "rb") as stream:
+            raw = document.decode(stream.read(document.MAX_BYTES + 1))
+    except FileNotFoundError:
+        return  # said when it is to be moved
+    _replace(settings, path, job_id, raw, key)
+    print(f"signed {printable(path)}")
+
+
+def _replace(settings: Config, path: str, job_id: str, raw: dict[str, Any], key: bytes | None) -> None:
+    data = document.encode(raw) if key is None else signing.sign(key, job_id, raw)
+    durable.replace_content(settings.layout.stage(), path, data, True)
 
 
 def _outcome(layout: Layout, job_id: str) -> Any:

@@ -140,6 +140,31 @@ def surroundings():
     }
 
 
+def environment():
+    return dict(os.environ)
+
+
+def allocates(megabytes):
+    return len(bytearray(megabytes << 20))
+
+
+HELD = []
+
+
+def opens_files(count):
+    HELD.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(count))
+
+
+def spins():
+    while True:
+        pass
+
+
+def privileges():
+    with open("/proc/self/status") as stream:
+        return next(line.split()[1] for line in stream if line.startswith("NoNewPrivs"))
+
+
 def was_preloaded():
     return os.getpid() != IMPORTED_BY
 

@@ -283,10 +283,10 @@ def test_fields_table_knows_what_is_required():
 
 
 def test_full_document_of_the_page_has_every_field_but_delay():
-    """The page's full document shows every field of the table, but `delay`, which `next_run_at` would overrule."""
+    """The page's full document shows every field of the table, but `signature`, and `delay`, which `next_run_at` overrules."""
     fields = {row[0].strip("`") for row in table_rows()}
 
-    assert set(json.loads(blocks("json")[1])) == fields - {"delay"}
+    assert set(json.loads(blocks("json")[1])) == fields - {"delay", "signature"}
 
 
 def test_runner_fields_are_named():

@@ -379,7 +379,7 @@ def test_the_record_waits_for_the_disk(spool, drop, clock, monkeypatch, capfd) -
         real(*args)
 
     monkeypatch.setattr(record, "commit", full_twice)
-    runner._record_patiently(spool.layout, "x", {"job": "a", "method": "b", "attempts": []}, False)
+    runner._record_patiently(spool.layout, "x", {"job": "a", "method": "b", "attempts": []}, False, None)
     assert len(tries) == 3
     assert len(set(tries)) == 3
     assert read(spool)["job"] == "a"
