@@ -34,12 +34,13 @@ def loose(config: Config) -> list[str]:
     """What is open to others and should not be, each with what to do; empty when all is tight."""
     if sys.platform == "win32":
         return []
-    found = _spool(config.layout)
+    replaceable: dict[str, str] = {}
     for path, what in _trusted(config):
-        found += _replaceable(path, what)
+        replaceable = _replaceable(path, what) | replaceable
+    found = [*_spool(config.layout), *replaceable.values()]
     if config.signing_key_path:
         found += _readable(config.signing_key_path)
-    return list(dict.fromkeys(found))
+    return found
 
 
 def _trusted(config: Config) -> list[tuple[str, str]]:
@@ -48,7 +49,8 @@ def _trusted(config: Config) -> list[tuple[str, str]]:
     places = [(config.path, decides), (config.layout.root, "whoever replaces it owns every job")]
     places += [(entry, decides) for entry in config.python_path]
     program = shutil.which(config.python_binary)
-    return [*places, (program, decides)] if program else places
+    # A virtual environment lies where its link to the interpreter does, the interpreter where that leads.
+    return [*places, (os.path.dirname(program), decides), (program, decides)] if program else places
 
 
 def _spool(layout: Layout) -> list[str]:
@@ -67,9 +69,9 @@ def _spool(layout: Layout) -> list[str]:
     return found
 
 
-def _replaceable(path: str, what: str) -> list[str]:
-    """Where on the way from the root to `path` others can put something else in its place."""
-    found: list[str] = []
+def _replaceable(path: str, what: str) -> dict[str, str]:
+    """Where on the way from the root to `path` others can put something else in its place, each with a sentence on it."""
+    found: dict[str, str] = {}
     path = os.path.realpath(path)
     while True:
         try:
@@ -78,9 +80,9 @@ def _replaceable(path: str, what: str) -> list[str]:
             return found  # what is missing, or hidden from us, is reported by whoever needs it
         is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
         if _others_may_write(status) and not is_sticky:
-            found.append(f"{path} can be written by others: chmod go-w it; {what}")
+            found[path] = f"{path} can be written by others: chmod go-w it; {what}"
         if sys.platform != "win32" and status.st_uid not in (0, os.geteuid()):
-            found.append(f"{path} belongs to user {status.st_uid}; {what}")
+            found[path] = f"{path} belongs to user {status.st_uid}; {what}"
         parent = os.path.dirname(path)
         if parent == path:
             return found
