@@ -99,7 +99,7 @@ class Template:
             if ready != [self._socket]:
                 self._reap()
             if self._socket in ready:
-                data = os.read(self._socket, 65536)
+                data = _heard(self._socket, 65536)
                 if not data:
                     return
                 *lines, rest = (rest + data).split(b"\n")
@@ -191,7 +191,7 @@ class Template:
         while data:
             try:
                 data = data[os.write(self._socket, data) :]
-            except BrokenPipeError:
+            except ConnectionError:
                 os._exit(0)  # the dispatcher is gone
 
     def _become_job(self, job_id: str, number: int, mark: str) -> None:
@@ -236,15 +236,23 @@ def main() -> None:
     """Serve, with the number of bytes of the settings and then these themselves first on the socket."""
     head = b""
     while not head.endswith(b"\n"):
-        head += os.read(_SOCKET, 1)
+        head += _heard(_SOCKET, 1) or sys.exit()
     size = int(head)
     data = b""
     while len(data) < size:
-        data += os.read(_SOCKET, size - len(data))
+        data += _heard(_SOCKET, size - len(data)) or sys.exit()
     question = orjson.loads(data)
     template = Template(runner.Settings.from_bytes(orjson.dumps(question["settings"])))
     template.preload(question["preload"])
     template.serve()
+
+
+def _heard(descriptor: int, size: int) -> bytes:
+    """What the dispatcher said; nothing when it is gone, also when it died before it read all that we had said."""
+    try:
+        return os.read(descriptor, size)
+    except ConnectionError:
+        return b""
 
 
 def _finish() -> None:

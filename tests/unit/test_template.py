@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 import sys
 
+import orjson
 import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
@@ -43,3 +47,48 @@ def test_a_file_that_is_gone_has_another_signature(tmp_path) -> None:
     assert template._signature(str(path)) != (0, 0)
     path.unlink()
     assert template._signature(str(path)) == (0, 0)
+
+
+def template_process(theirs):
+    """A template whose dispatcher is this test."""
+    with theirs:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", "from spoolrunner.template import main; main()"],
+            stdin=theirs.fileno(),
+            stderr=subprocess.PIPE,
+        )
+
+
+def end_of(process) -> tuple[int, bytes]:
+    """Its exit status and what it said on standard error."""
+    try:
+        _, said = process.communicate(timeout=25)
+    finally:
+        process.kill()
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("sent", [b"", b'20\n{"sett'])
+def test_a_template_ends_when_its_dispatcher_died_before_it_had_said_all(sent) -> None:
+    """A dispatcher that is killed while it starts its template leaves no process behind that reads for ever."""
+    ours, theirs = socket.socketpair()
+    process = template_process(theirs)
+    ours.sendall(sent)
+    ours.close()
+    assert end_of(process) == (0, b"")
+
+
+def test_a_template_ends_in_silence_when_nobody_read_what_it_said(config) -> None:
+    """A dispatcher that is killed with something unread resets the connection: that is an end like any other."""
+    from spoolrunner.equipment import runner_settings
+
+    made = config()
+    os.makedirs(made.layout.tmp)
+    question = b'{"settings":' + runner_settings(made, boot="").to_bytes() + b',"preload":[]}'
+    ours, theirs = socket.socketpair()
+    process = template_process(theirs)
+    ours.sendall(b"%d\n" % len(question) + question)
+    said = ours.recv(65536, socket.MSG_PEEK)
+    ours.close()
+    assert orjson.loads(said)[0] == "ready"
+    assert end_of(process) == (0, b"")
