@@ -120,11 +120,11 @@ def prune(arguments: argparse.Namespace) -> int:
     removed = 0
     for state, seconds in keep.items():
         for job_id in _older(settings.layout, state, now - seconds):
-            removed += 1
             if arguments.dry_run:
                 print(f"would remove {printable(settings.layout.job(state, job_id))}")
+                removed += 1
             else:
-                _remove(settings.layout, state, job_id)
+                removed += _remove(settings.layout, state, job_id)
     if not arguments.dry_run:
         _remove_orphaned_reasons(settings.layout)
     print(f"{'would remove' if arguments.dry_run else 'removed'} {removed} jobs", file=sys.stderr)
@@ -245,13 +245,15 @@ def _older(layout: Layout, state: State, moment: float, ending: str = ".json") -
     return sorted(found)
 
 
-def _remove(layout: Layout, state: State, job_id: str) -> None:
-    durable.unlink(layout.job(state, job_id))
+def _remove(layout: Layout, state: State, job_id: str) -> bool:
+    if not durable.unlink(layout.job(state, job_id)):
+        return False  # Race: a person removed it, or moved it back to pending/, just now.
     print(f"rm {printable(shlex.quote(layout.job(state, job_id)))}")
     if state is State.FAILED:
         durable.unlink(layout.reason(job_id))
     if not any(os.path.lexists(layout.job(other, job_id)) for other in State):
         durable.unlink(layout.log(job_id))
+    return True
 
 
 def _remove_orphaned_reasons(layout: Layout) -> None:
