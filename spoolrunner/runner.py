@@ -8,6 +8,7 @@ dispatcher nor the executors; what it says on its way out (the exit status) is o
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import traceback
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ EXIT_LEFT = 75
 LOCK_PATIENCE = 2.0
 """Seconds to wait for the lock; a dispatcher that settles holds it for milliseconds."""
 _RECORD_PAUSE = 1.0
-_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 REHEARSALS = 12
 """More than the number of calls after which CPython 3.11 specialises a function (8; later versions need fewer)."""
 
@@ -203,10 +204,21 @@ def _signature(settings: Settings, job_id: str, raw: dict[str, Any], data: bytes
 
 
 def _read(path: str) -> tuple[int, bytes]:
-    """The file's inode and bytes; of a file that is too long, as many as show it."""
-    descriptor = os.open(path, _READ)
+    """The file's inode and bytes; of a file that is too long, as many as show it. JobFormatError when it is no file.
+
+    The dispatcher looked, but whoever may write into pending/ may have put a link or a pipe there just before the claim,
+    which from outside looks the same.
+    """
+    try:
+        descriptor = os.open(path, _READ)
+    except OSError:
+        if stat.S_ISREG(os.stat(path, follow_symlinks=False).st_mode):
+            raise
+        raise JobFormatError("", "not a file") from None
     try:
         status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise JobFormatError("", "not a file")
         return status.st_ino, document.read(descriptor, status.st_size)
     finally:
         os.close(descriptor)

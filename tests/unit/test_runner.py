@@ -203,6 +203,24 @@ def test_nothing_to_do(spool, drop, settings, content, number) -> None:
     assert before == (content and spool.read(State.RUNNING, "x"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of POSIX")
+@pytest.mark.parametrize("thing", ["a link", "a pipe", "a folder"])
+def test_nothing_but_a_file_is_read(spool, drop, settings, thing) -> None:
+    """What took the place of a claimed document, so that it looks the same from outside, is neither read nor waited for."""
+    path = spool.layout.running("x")
+    if thing == "a link":
+        os.symlink(
+            drop(State.PENDING, "another", b'{"job": "unit_runner_jobs.Jobs", "method": "work", "params": [1]}'), path
+        )
+    elif thing == "a pipe":
+        os.mkfifo(path)
+    else:
+        os.mkdir(path)
+    assert runner.run(settings, Layout(settings.root), "x", 1) == EXIT_LEFT
+    assert locks.peek(spool.layout.lock("x")) is None
+    assert os.path.islink(path) == (thing == "a link")
+
+
 def test_an_attempt_that_was_begun(spool, drop, settings) -> None:
     """An attempt that another process began, and did not record, is not made again."""
     status = os.stat(drop(State.RUNNING, "x"))
