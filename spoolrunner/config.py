@@ -233,6 +233,7 @@ def parse(path: str, raw: Any) -> Config:
     found = [fault for fault in faults(others, ConfigFile) if fault.key != "allowed_jobs" and not _is_parsed(fault)]
     found += _parsed(raw, ConfigFile, "")
     found += _environment(raw.get("environment"))
+    found += _paths(raw)
     found += _allowed_jobs(raw)
     if found:
         raise ConfigError(path, [str(fault) for fault in dict.fromkeys(found)])
@@ -276,6 +277,15 @@ def _environment(variables: Any) -> list[Fault]:
     bad = [name for name in variables if not name or "=" in name or "\0" in f"{name}{variables[name]}"]
     problem = "no system takes an empty name, a name with =, or a NUL"
     return [Fault(f"environment.{name}", problem) for name in bad]
+
+
+def _paths(raw: dict[str, Any]) -> list[Fault]:
+    several = raw.get("python_path")
+    given = [(key, raw.get(key)) for key in ("spool", "python_binary", "signing_key")]
+    given += [("python_path", path) for path in several] if isinstance(several, list) else []
+    return [
+        Fault(key, "holds a NUL, which no path may") for key, path in given if isinstance(path, str) and "\0" in path
+    ]
 
 
 def _is_parsed(fault: Fault) -> bool:

@@ -271,6 +271,14 @@ def test_load_of_no_json(tmp_path, data) -> None:
     assert caught.value.where == path
 
 
+@pytest.mark.parametrize("key", ["spool", "python_path", "python_binary", "signing_key"])
+@pytest.mark.parametrize("path", ["a\0b", "~\0"])
+def test_a_path_that_no_system_takes(key, path) -> None:
+    """A path with a NUL in it is told with its key, not left to whoever opens it."""
+    value = [path] if key == "python_path" else path
+    assert problems({"allowed_jobs": JOBS, key: value}) == [f"{key}: holds a NUL, which no path may"]
+
+
 def test_effective(config, tmp_path) -> None:
     """The effective configuration has every key, with paths as they are used, and can be read again."""
     made = config(concurrency=7, timeout="2m")
