@@ -12,6 +12,11 @@ import msgspec
 
 from spoolrunner.errors import nearest
 
+MOST_NAMED = 20
+"""Unknown keys that are named: a document may hold 100,000, and looking for the word that each was meant to be takes long."""
+LONGEST_NAME = 200
+"""Characters of a key that are told."""
+
 
 class Fault(NamedTuple):
     """One thing wrong: `key` is its path (`allowed_jobs.app.Report`), `problem` says what is and what is needed."""
@@ -26,7 +31,10 @@ class Fault(NamedTuple):
 def faults(raw: Mapping[str, Any], shape: type[msgspec.Struct]) -> list[Fault]:
     """Everything in `raw` that `shape` does not take: unknown keys, missing keys, values of the wrong kind."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
-    found = [Fault(key, f"unknown key{nearest(key, fields)}") for key in raw if key not in fields]
+    unknown = [key for key in raw if key not in fields]
+    found = [Fault(_short(key), f"unknown key{nearest(_short(key), fields)}") for key in unknown[:MOST_NAMED]]
+    if len(unknown) > MOST_NAMED:
+        found.append(Fault("", f"and {len(unknown) - MOST_NAMED} more unknown keys"))
     for name, field in fields.items():
         if name not in raw:
             if field.required:
@@ -38,3 +46,7 @@ def faults(raw: Mapping[str, Any], shape: type[msgspec.Struct]) -> list[Fault]:
             problem, _, path = str(error).partition(" - at `$")
             found.append(Fault(name + path.rstrip("`"), problem[:1].lower() + problem[1:]))
     return found
+
+
+def _short(key: str) -> str:
+    return key if len(key) <= LONGEST_NAME else key[:LONGEST_NAME] + "…"

@@ -120,6 +120,14 @@ def test_depth(opening, closing, core) -> None:
             document.decode(nested(levels - inner, opening, closing, core))
 
 
+def test_depth_is_told_with_its_key() -> None:
+    """Of a document that is too deep the top key is told; of a key that is long itself, its beginning."""
+    for key in ("meta", "m" * 5000):
+        with pytest.raises(JobFormatError) as caught:
+            document.decode(b'{"job": "x", "%s": %s}' % (key.encode(), b"[" * 64 + b"]" * 64))
+        assert caught.value.key == key[:100]
+
+
 def test_many_brackets_are_no_depth() -> None:
     """A document with many arrays side by side is not a deep one."""
     assert len(document.decode(b'{"x":[' + b",".join([b"[]"] * 1000) + b"]}")["x"]) == 1000

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from spoolrunner.validation import Fault, faults
+from spoolrunner.validation import LONGEST_NAME, MOST_NAMED, Fault, faults
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,6 +40,14 @@ class Shape(msgspec.Struct, forbid_unknown_fields=True):
 def test_faults(raw, found) -> None:
     """Each fault is named by its path, and a right object has none."""
     assert faults(raw, Shape) == found
+
+
+def test_many_unknown_keys_are_counted() -> None:
+    """A hundred thousand unknown keys are told in a few lines, and so is one that is very long."""
+    found = faults({"size": 1, "k" * 1000: 0, **{str(number): 0 for number in range(100_000)}}, Shape)
+    assert found[-1] == Fault("", "and 99981 more unknown keys")
+    assert len(found) == MOST_NAMED + 1
+    assert len(found[0].key) == LONGEST_NAME + 1
 
 
 def test_every_fault() -> None:
