@@ -138,10 +138,10 @@ class CodeWatch:
     def watch(self, files: list[str]) -> None:
         """Watch these files and no others. Without events nobody is told; the runner looks for itself then."""
         self.stop()
-        observer: BaseObserver = Observer()
         folders = {os.path.dirname(path) for path in files}
         kinds: list[type[FileSystemEvent]] = [FileClosedEvent, FileMovedEvent, FileDeletedEvent, FileCreatedEvent]
         try:
+            observer: BaseObserver = Observer()
             for folder in sorted(folders)[:MAX_CODE_FOLDERS]:
                 observer.schedule(_CodeHandler(set(files), self._changed), folder, event_filter=kinds)
             observer.start()
