@@ -127,7 +127,10 @@ class Template:
 
     def _fork_ahead(self) -> None:
         """Fork the process of the next job now, so that it only has to be told which one it is."""
-        ours, theirs = os.pipe()[::-1]
+        try:
+            theirs, ours = os.pipe()
+        except OSError:
+            return  # no descriptors left: the next job is forked when it comes
         pid = os.fork()
         if pid == 0:
             os.close(ours)
