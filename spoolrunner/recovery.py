@@ -169,7 +169,8 @@ class Settler:
         if number is None and marker is not None and marker.kind == locks.START:
             number = marker.attempt
         if number is not None and number == len(raw.get("attempts", [])):
-            return self._finish(job_id, raw, Verdict.RETRY, marker)
+            # Recorded, as is known without its marker too: a job may remove its own lock file.
+            return self._finish(job_id, raw, Verdict(raw["attempts"][-1]["verdict"]), marker)
         if never_starts:
             unstarted = locks.Marker(locks.START, len(raw.get("attempts", [])) + 1, inode)
             lock.append(unstarted)
