@@ -316,8 +316,7 @@ class Attempts:
 
     def _adopt(self, name: str, marker: Marker) -> None:
         document, policy = self._describe(name)
-        ran = max(0.0, self._clock.wall() - parse_time(marker.started_at))
-        left = max(0.0, policy.timeout - ran)
+        left = max(0.0, policy.timeout - self._ran(marker))
         key = AttemptKey(name, marker.attempt)
         attempt = RunningAttempt(
             key=key,
@@ -332,6 +331,12 @@ class Attempts:
         self._executor.adopt(key, marker.pid)
         self.supervision.add(attempt)
         self._reporter.started(attempt)
+
+    def _ran(self, marker: Marker) -> float:
+        """Seconds since the process left its marker; by the clock that nobody sets, which all processes of a boot share."""
+        if marker.began:
+            return max(0.0, self._clock.monotonic() - marker.began)
+        return max(0.0, self._clock.wall() - parse_time(marker.started_at))
 
     def _describe(self, name: str) -> tuple[Document | None, Policy]:
         try:

@@ -241,6 +241,7 @@ class Dispatcher:
     def _turn(self) -> None:
         """One round of everything that is due."""
         now = self._clock.monotonic()
+        self._intake.mind_the_clock()
         self._attempts.watch_over()
         if self._interrupt_at is not None and now >= self._interrupt_at:
             self._interrupt_at = None

@@ -29,6 +29,10 @@ LONGEST_PAUSE = 600.0
 """Seconds between two scans at most, however long they take."""
 SCAN_PERIOD = 5.0
 POLL_PERIOD = 1.0
+_LEAP = 1.0
+"""Seconds by which the clocks must have moved against each other for the wall clock to count as set."""
+_INSTANT = 0.001
+"""Seconds that are too few to hold a job back for: the difference of two clocks is no more exact."""
 _MAX_READ_AHEAD = 2000
 """Candidates that are kept until they start, so as not to be read twice; each takes about 2 kB."""
 
@@ -77,7 +81,15 @@ class Intake:
         self._scan_seconds = 0.0
         self._next_scan = 0.0
         self._next_slice = 0.0
+        self._lead = clock.wall() - clock.monotonic()
         self.scans_done = 0
+
+    def mind_the_clock(self) -> None:
+        """Look at every waiting file again when the wall clock was set: what is due, and when, was told by the old one."""
+        lead = self._clock.wall() - self._clock.monotonic()
+        if abs(lead - self._lead) > _LEAP:
+            self._lead = lead
+            self.start_scan(thorough=True)
 
     @property
     def is_scanning(self) -> bool:
@@ -107,8 +119,8 @@ class Intake:
         self._schedule.add(name, Waiting(due_at, candidate.policy.priority), now)
 
     def hold(self, name: str, seconds: float) -> None:
-        """Do not let the job start before `seconds` have passed, whatever its file says."""
-        self._held_until[name] = self._clock.wall() + seconds
+        """Do not let the job start before `seconds` have passed, whatever its file says, and however the clock is set."""
+        self._held_until[name] = self._clock.monotonic() + seconds
         self.look(name)
 
     def lift_hold(self, name: str) -> None:
@@ -209,7 +221,8 @@ class Intake:
         return max(0.0, min([self._next_scan, *times]) - now)
 
     def _due_at(self, candidate: Candidate) -> float:
-        return max(candidate.due_at, self._held_until.get(candidate.name, 0.0))
+        held_for = self._held_until.get(candidate.name, 0.0) - self._clock.monotonic()
+        return candidate.due_at if held_for < _INSTANT else max(candidate.due_at, self._clock.wall() + held_for)
 
     def _has_expired(self, candidate: Candidate) -> bool:
         expires_at = candidate.document.expires_at

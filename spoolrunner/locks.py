@@ -43,8 +43,9 @@ _HOLDER_BYTES = 512
 class Marker:
     """A line in the lock file: attempt `attempt` is about to be made of the file with this inode.
 
-    A START marker names the process that makes it; a CLAIM marker (pid 0) says that the job was claimed after a retry
-    by hand, so that its last verdict is not to be obeyed.
+    A START marker names the process that makes it, and when it began, by the wall clock and by the one that nobody sets;
+    a CLAIM marker (pid 0) says that the job was claimed after a retry by hand, so that its last verdict is not to be
+    obeyed.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Marker:
     pid: int = 0
     process_started: str = ""
     started_at: str = ""
+    began: float = 0.0
 
     def fits(self, attempts: int, inode: int) -> bool:
         """Whether it speaks of the next attempt of a document with `attempts` of them, in a file with this inode.

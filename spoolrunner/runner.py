@@ -188,7 +188,7 @@ def _begin(
     now = clock.format_time(clock.SYSTEM.wall())
     pid = os.getpid()
     started = processes.started(pid, settings.boot) or ""
-    lock.append(locks.Marker(locks.START, number, inode, pid, started, now))
+    lock.append(locks.Marker(locks.START, number, inode, pid, started, now, clock.SYSTEM.monotonic()))
     return raw, now, data
 
 
@@ -258,8 +258,8 @@ def _attempt(
         policy = _overridden(policy, raw, settings)
     except (NotAllowedError, ValueError) as error:
         return _Ending(Outcome.REJECTED, record.error(type(error).__name__, str(error))), settings.default_policy
-    deadline = clock.SYSTEM.wall() + policy.timeout
-    current = CurrentJob(layout, job_id, number, raw, deadline)
+    deadline = clock.SYSTEM.monotonic() + policy.timeout
+    current = CurrentJob(layout, job_id, number, raw, clock.SYSTEM.wall() + policy.timeout)
     set_current_job(current)
     try:
         if sys.platform == "win32" or not policy.limits_its_process:
@@ -321,11 +321,11 @@ def _run_coroutine(awaitable: Any) -> Any:
 
 
 def _stopped(deadline: float) -> Outcome | None:
-    """What a failure is due to when it came after a cancel was asked for, or after the deadline."""
+    """What a failure is due to when it came after a cancel was asked for, or after the deadline (monotonic)."""
     job = current_job()
     if job is not None and job.cancel_requested:
         return Outcome.CANCELLED
-    return Outcome.TIMED_OUT if clock.SYSTEM.wall() >= deadline else None
+    return Outcome.TIMED_OUT if clock.SYSTEM.monotonic() >= deadline else None
 
 
 def _exited(error: SystemExit, stopped: Outcome | None) -> _Ending:

@@ -228,13 +228,14 @@ class Process:
 
 
 class FakeClock(Clock):
-    """The world's time: both clocks in one, moved by the test."""
+    """The world's time, moved by the test: both clocks in one, unless the wall clock was set `ahead` of it, or back."""
 
     def __init__(self) -> None:
         self.now = EPOCH
+        self.ahead = 0.0
 
     def wall(self) -> float:
-        return self.now
+        return self.now + self.ahead
 
     def monotonic(self) -> float:
         return self.now
