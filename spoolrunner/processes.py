@@ -189,3 +189,22 @@ def holders(path: str) -> list[psutil.Process]:
         except (psutil.Error, OSError):
             continue  # gone, or not ours to look at
     return found
+
+
+def holder_of_removed(path: str) -> int | None:
+    """The process that has the file open which was removed from `path`; None without one, or where that is not told."""
+    try:
+        pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+    except FileNotFoundError:
+        return None
+    return next((pid for pid in pids if pid != os.getpid() and f"{path} (deleted)" in _open_paths(pid)), None)
+
+
+def _open_paths(pid: int) -> set[str]:
+    folder, found = f"/proc/{pid}/fd", set()
+    try:
+        for descriptor in os.listdir(folder):
+            found.add(os.readlink(f"{folder}/{descriptor}"))
+    except OSError:
+        return found  # gone, or not ours to look at
+    return found

@@ -115,6 +115,8 @@ class Settler:
             return Settled(Fate.HELD, job_id, marker=locks.peek(self._spool.layout.lock(job_id)))
         try:
             marker = lock.marker()
+            if marker is None and number is None:
+                marker = self._restored_marker(lock, job_id)
             # A job may have closed its descriptors, the lock among them: only when its process is gone too is it over.
             if (
                 marker
@@ -178,6 +180,20 @@ class Settler:
             return self._record(job_id, found, raw, document, unstarted, ended)
         name = spool.move(job_id, State.RUNNING, State.PENDING)
         return Settled(Fate.RELEASED, name or job_id, State.PENDING, raw, marker)
+
+    def _restored_marker(self, lock: locks.JobLock, job_id: str) -> locks.Marker | None:
+        """The start marker that went with a lock file which the job removed, made anew while its process lives."""
+        pid = processes.holder_of_removed(lock.path)
+        start = None if pid is None else processes.started(pid, self._boot.id)
+        status = self._spool.signature(State.RUNNING, job_id)
+        if pid is None or start is None or status is None:
+            return None
+        _, raw, _, _ = self._read(job_id)
+        number = 1 + len([] if raw is None else raw.get("attempts", []))
+        began = format_time(self._clock.wall()), self._clock.monotonic()
+        marker = locks.Marker(locks.START, number, status.inode, pid, start, *began)
+        lock.append(marker)
+        return marker
 
     def _read(self, job_id: str) -> tuple[Found | None, dict[str, Any] | None, Document | None, str]:
         found = None

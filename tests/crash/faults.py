@@ -551,6 +551,7 @@ class World:
             put(clock, "SYSTEM", self.clock)
             put(processes, "started", self._started)
             put(processes, "holders", lambda path: [])
+            put(processes, "holder_of_removed", lambda path: None)
             put(executors, "make", lambda plan, report: self._executor(plan.settings, report))
             put(dispatcher, "Watch", FakeWatch)
             put(dispatcher, "warnings", lambda layout: [])
