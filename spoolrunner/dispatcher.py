@@ -13,12 +13,12 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 import spoolrunner
-from spoolrunner import control, durable, locks, permissions, processes
+from spoolrunner import control, durable, permissions, processes
 from spoolrunner.attempts import Attempts
 from spoolrunner.clock import SYSTEM, Clock, format_time
 from spoolrunner.config import Config
 from spoolrunner.equipment import make_executor
-from spoolrunner.errors import SpoolBusyError, StartError
+from spoolrunner.errors import StartError
 from spoolrunner.events import Kind
 from spoolrunner.executors import Exited
 from spoolrunner.intake import Intake
@@ -28,6 +28,7 @@ from spoolrunner.reporter import Listener, Reporter
 from spoolrunner.schedule import Schedule
 from spoolrunner.spool import Spool, warnings
 from spoolrunner.status import StatusFile
+from spoolrunner.tenure import Tenure
 from spoolrunner.watch import CodeWatch, Watch
 
 LONGEST_WAIT = 60.0
@@ -71,13 +72,13 @@ class Dispatcher:
         self._clock = clock
         self._inbox: queue.SimpleQueue[Wish | Exited | Notice | CodeLoaded] = queue.SimpleQueue()
         self._spool = Spool(config.layout, config.fsync)
-        self._lock = locks.DispatcherLock(config.layout.dispatcher_lock)
         self._schedule = Schedule(config.priority_aging)
         self._reporter = Reporter(Journal(config.layout, config.max_log_bytes), clock, listener)
         self._intake = Intake(config, self._spool, self._schedule, clock, self._reporter.refused)
         self._watch = Watch(config.layout.pending, config.layout.control, lambda: self._inbox.put(Wish.LOOK))
         self._status = StatusFile(config.layout, clock)
         self._boot = processes.boot_id()
+        self._tenure = Tenure(config, clock, self._boot)
         self._began = clock.wall()
         self._warnings: list[str] = []
         self._hints: list[str] = []
@@ -121,19 +122,24 @@ class Dispatcher:
 
     def _take_spool(self, standby: bool) -> bool:
         """Take the dispatcher's lock; False when we were asked to stop while waiting for it."""
-        pid = os.getpid()
-        me = {"pid": pid, "start": processes.started(pid, self._boot), "host": processes.host()}
-        me["boot"] = self._boot
-        me["since"] = format_time(self._clock.wall())
-        while not self._lock.acquire(me):
-            if not standby:
-                raise SpoolBusyError(busy_text(self._config))
+        while not self._tenure.begin(standby):
             try:
                 if self._inbox.get(timeout=STANDBY_POLL) in (Wish.STOP, Wish.LEAVE):
                     return False
             except queue.Empty:
                 continue
         return True
+
+    def _keep_spool(self) -> None:
+        """See to it that it is our spool that lies at the path, or take what lies there: it may have been removed under us."""
+        if self._tenure.holds:
+            return
+        self._tenure.begin_anew()
+        self._reporter.journal.close()  # its files went too: the next line opens them anew
+        self._watch.restart()
+        self._reporter.say(Kind.TROUBLE, "the spool or its dispatcher.lock was removed: serving what is there now")
+        self._control_due = True
+        self._intake.start_scan(thorough=True)
 
     def _open(self) -> None:
         config, layout = self._config, self._config.layout
@@ -147,7 +153,7 @@ class Dispatcher:
             notice=lambda text: self._inbox.put(Notice(text)),
         )
         self._code_watch = CodeWatch(self._executor.renew)
-        boot = Boot(self._boot, has_markers=bool(self._boot) and self._lock.previous_boot == self._boot)
+        boot = Boot(self._boot, has_markers=self._tenure.follows_in_this_boot)
         self._attempts = Attempts(config, self._spool, self._intake, self._executor, self._reporter, self._clock, boot)
         self._watch.start()
         self._warnings = [*warnings(layout), *permissions.loose(config)]
@@ -167,15 +173,19 @@ class Dispatcher:
         if hasattr(self, "_code_watch"):
             self._code_watch.stop()
             self._executor.close()
-            control.clear_stop(self._config.layout)
             left = len(self._attempts.supervision)
             self._reporter.say(Kind.DISPATCHER, f"stopped{f'; {left} jobs run on' if left else ''}")
-            try:
-                self._status.write({**self._describe(), "state": "stopped"})
-            except OSError as error:
-                self._reporter.say(Kind.TROUBLE, f"status.json could not be written: {error}")
+            if self._tenure.holds:  # otherwise what lies there now is not for us to write to
+                control.clear_stop(self._config.layout)
+                self._write_last_status()
         self._reporter.journal.close()
-        self._lock.release()
+        self._tenure.end()
+
+    def _write_last_status(self) -> None:
+        try:
+            self._status.write({**self._describe(), "state": "stopped"})
+        except OSError as error:
+            self._reporter.say(Kind.TROUBLE, f"status.json could not be written: {error}")
 
     def _is_finished(self, drain: bool) -> bool:
         running = self._attempts.supervision
@@ -258,7 +268,9 @@ class Dispatcher:
             self._block(error)
 
     def _work(self, now: float) -> None:
-        if not self._control_due:
+        if self._control_due:
+            self._keep_spool()
+        else:
             # A process that ended leaves its place to the next one at once; it is settled while that one starts.
             self._start_due()
         self._attempts.settle()
@@ -311,6 +323,7 @@ class Dispatcher:
 
     def _obey(self) -> None:
         """Do what lies in control/."""
+        self._keep_spool()
         self._control_due = False
         self._next_look = self._clock.monotonic() + PROBE_PERIOD
         requests = control.read(self._config.layout)
@@ -358,9 +371,10 @@ class Dispatcher:
         if error is not None:
             self._block(error)
             return
-        self._blocked = ""
-        self._reporter.say(Kind.DISPATCHER, "going on")
         try:
+            self._keep_spool()
+            self._blocked = ""
+            self._reporter.say(Kind.DISPATCHER, "going on")
             self._attempts.recover_all()
             self._intake.start_scan()
         except OSError as again:
@@ -385,10 +399,3 @@ class Dispatcher:
             "totals": dict(sorted(self._reporter.totals.items())),
             "trouble": [text for text in trouble if text] + self._warnings,
         }
-
-
-def busy_text(config: Config) -> str:
-    """Who holds the spool, in a sentence."""
-    held = locks.holder(config.layout.dispatcher_lock)
-    who = f"pid {held['pid']} on {held['host']} since {held['since']}" if held else "another process"
-    return f"{config.layout.root} is served by {who}; stop it with `spoolrunner stop`, or wait for it with --standby"

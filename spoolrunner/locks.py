@@ -152,6 +152,7 @@ class DispatcherLock:
         """The boot of the machine in which the last holder served; known once the lock is taken."""
         self._boot = ""
         self._path = path
+        self._file: tuple[int, int] | None = None
         self._lock = FileLock(path, mode=0o600, fallback_to_soft=False)
 
     def acquire(self, me: dict[str, Any]) -> bool:
@@ -162,14 +163,25 @@ class DispatcherLock:
             self._lock.acquire(timeout=0)
         except Timeout:
             return False
+        self._file = _identity(self._path)
         self.previous_boot = str(holder(self._path).get("boot", ""))
         self._boot = me.get("boot", "")
         self._write(me)
         return True
 
+    def is_in_place(self) -> bool:
+        """Whether what we hold is the file at the path: who removes that, makes a lock of it that guards nothing."""
+        return self._file is not None and self._file == _identity(self._path)
+
+    def forsake(self) -> None:
+        """Let the file go that is not at the path any more; `acquire` then takes the one that is."""
+        self._file = None
+        self._lock.release()
+
     def release(self) -> None:
         """Give it up."""
-        self._write({"boot": self._boot} if self._boot else {})
+        if self.is_in_place():
+            self._write({"boot": self._boot} if self._boot else {})
         self._lock.release()
 
     def _write(self, me: dict[str, Any]) -> None:
@@ -198,6 +210,14 @@ def holder(path: str) -> dict[str, Any]:
     finally:
         os.close(descriptor)
     return found if isinstance(found, dict) else {}
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _guarding(path: str, descriptor: int) -> JobLock | None:

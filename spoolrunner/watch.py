@@ -104,6 +104,7 @@ class Watch:
 
     def start(self) -> None:
         """Begin. Start before the first scan: what comes in between would be missed by both the other way round."""
+        self.reason = ""
         arrivals, control = self._folders
 
         def lost() -> None:
@@ -119,6 +120,11 @@ class Watch:
             self.reason = f"no file events here ({error.strerror or error}): looking once a second instead"
             return
         self._observer = observer
+
+    def restart(self) -> None:
+        """Watch what lies at the paths of the two folders now: a watch is on a folder, whatever becomes of its path."""
+        self.stop()
+        self.start()
 
     def stop(self) -> None:
         """End the observer's threads."""
@@ -176,7 +182,8 @@ def _observer(lost: Callable[[], None], control: str) -> BaseObserver:
 
     class Descriptor(InotifyFD):
         def handle_event(self, event: InotifyEvent) -> None:
-            if event.is_queue_overflow:
+            # A folder that is removed takes its watch along: another of that name would go unwatched, and unnoticed.
+            if event.is_queue_overflow or event.is_delete_self:
                 lost()
             super().handle_event(event)
 

@@ -18,12 +18,13 @@ from spoolrunner.cli.inspect import dispatcher_of
 from spoolrunner.cli.serve import stop_on_signals
 from spoolrunner.clock import SYSTEM, format_time
 from spoolrunner.config import Config
-from spoolrunner.dispatcher import Dispatcher, Wish, busy_text
+from spoolrunner.dispatcher import Dispatcher, Wish
 from spoolrunner.errors import ConfigError, SpoolBusyError
 from spoolrunner.events import Happening, Kind
 from spoolrunner.producer import enqueue
 from spoolrunner.spool import Spool
 from spoolrunner.states import State
+from spoolrunner.tenure import busy
 
 _FOLDER = "spoolrunner-demo"
 _LONGEST = 18.0
@@ -72,7 +73,7 @@ def demo(arguments: argparse.Namespace) -> int:
     """Run the demo; 0 when every job ended where it should."""
     settings = _installation(arguments)
     if dispatcher_of(settings.layout) is not None:
-        raise SpoolBusyError(busy_text(settings))
+        raise busy(settings.layout)
     if os.path.exists(settings.layout.pause):
         raise SpoolBusyError(f"{settings.layout.pause} exists: `spoolrunner resume` first")
     Spool(settings.layout).make()

@@ -605,7 +605,7 @@ class World:
             try:
                 rooms.run(drain=drain)
             finally:  # what the end of a process does to its files
-                rooms._lock._lock.release(force=True)
+                rooms._tenure.lock._lock.release(force=True)
 
         inbox = Inbox(self)
         self.rooms = None

@@ -1,0 +1,63 @@
+"""Serving a spool, as the one dispatcher of it: taking it, noticing that it was removed, giving it up.
+
+Owns what `dispatcher.lock` says of its holder. What is done with the spool meanwhile is for the dispatcher.
+"""
+
+from __future__ import annotations
+
+import os
+
+from spoolrunner import locks, processes
+from spoolrunner.clock import Clock, format_time
+from spoolrunner.config import Config
+from spoolrunner.errors import SpoolBusyError
+from spoolrunner.layout import Layout
+
+
+class Tenure:
+    """A dispatcher's hold on the spool of `config`; `boot` is that of the machine."""
+
+    def __init__(self, config: Config, clock: Clock, boot: str) -> None:
+        self._layout = config.layout
+        self._clock = clock
+        self._boot = boot
+        self.lock = locks.DispatcherLock(config.layout.dispatcher_lock)
+
+    @property
+    def follows_in_this_boot(self) -> bool:
+        """Whether the last holder served since the machine was started; known once the spool is taken."""
+        return bool(self._boot) and self.lock.previous_boot == self._boot
+
+    def begin(self, standby: bool = False) -> bool:
+        """Take the spool; when another dispatcher serves it, False with `standby`, and SpoolBusyError without."""
+        pid, since = os.getpid(), format_time(self._clock.wall())
+        start = processes.started(pid, self._boot)
+        me = {"pid": pid, "start": start, "host": processes.host(), "boot": self._boot, "since": since}
+        if not self.lock.acquire(me):
+            if standby:
+                return False
+            raise busy(self._layout)
+        return True
+
+    @property
+    def holds(self) -> bool:
+        """Whether what lies at the spool's path is what was taken: it may have been removed, and made anew, since."""
+        return self.lock.is_in_place()
+
+    def begin_anew(self) -> None:
+        """Take what lies at the spool's path now. OSError when nothing does, SpoolBusyError when another serves that."""
+        os.stat(self._layout.pending)  # not mounted, perhaps: nothing is made in its place
+        self.lock.forsake()
+        self.begin()
+
+    def end(self) -> None:
+        """Give it up."""
+        self.lock.release()
+
+
+def busy(layout: Layout) -> SpoolBusyError:
+    """The error that names who serves the spool."""
+    held = locks.holder(layout.dispatcher_lock)
+    who = f"pid {held['pid']} on {held['host']} since {held['since']}" if held else "another process"
+    advice = "stop it with `spoolrunner stop`, or wait for it with --standby"
+    return SpoolBusyError(f"{layout.root} is served by {who}; {advice}")
