@@ -138,7 +138,6 @@ class Dispatcher:
         self._reporter.journal.close()  # its files went too: the next line opens them anew
         self._watch.restart()
         self._reporter.say(Kind.TROUBLE, "the spool or its dispatcher.lock was removed: serving what is there now")
-        self._control_due = True
         self._intake.start_scan(thorough=True)
 
     def _open(self) -> None:
@@ -373,6 +372,7 @@ class Dispatcher:
             return
         try:
             self._keep_spool()
+            self._watch.restart()  # the folders may be others by now
             self._blocked = ""
             self._reporter.say(Kind.DISPATCHER, "going on")
             self._attempts.recover_all()
