@@ -69,9 +69,9 @@ class Installation:
         assert done.returncode == code, f"{shlex.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def start(self, *options):
-        """Start a dispatcher."""
-        daemon = Daemon(self.folder, options)
+    def start(self, *options, prefix=()):
+        """Start a dispatcher; `prefix` is a command that starts it in surroundings of its own."""
+        daemon = Daemon(self.folder, options, prefix)
         self.running.append(daemon)
         return daemon
 
@@ -102,9 +102,9 @@ class Installation:
 class Daemon:
     """A running `spoolrunner run`."""
 
-    def __init__(self, folder, options=()):
+    def __init__(self, folder, options=(), prefix=()):
         self.process = subprocess.Popen(
-            [*COMMAND, "run", *options],
+            [*prefix, *COMMAND, "run", *options],
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
