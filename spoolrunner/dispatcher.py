@@ -130,15 +130,10 @@ class Dispatcher:
                 continue
         return True
 
-    def _keep_spool(self) -> None:
-        """See to it that it is our spool that lies at the path, or take what lies there: it may have been removed under us."""
-        if self._tenure.holds:
-            return
-        self._tenure.begin_anew()
-        self._reporter.journal.close()  # its files went too: the next line opens them anew
-        self._watch.restart()
-        self._reporter.say(Kind.TROUBLE, "the spool or its dispatcher.lock was removed: serving what is there now")
-        self._intake.start_scan(thorough=True)
+    def _check_spool(self) -> None:
+        """Raise OSError unless what lies at the spool's path is what we serve: it may have been removed, and made anew."""
+        if not self._tenure.holds:
+            raise OSError("the spool, or the dispatcher.lock in it, was removed")
 
     def _open(self) -> None:
         config, layout = self._config, self._config.layout
@@ -268,7 +263,7 @@ class Dispatcher:
 
     def _work(self, now: float) -> None:
         if self._control_due:
-            self._keep_spool()
+            self._check_spool()
         else:
             # A process that ended leaves its place to the next one at once; it is settled while that one starts.
             self._start_due()
@@ -279,6 +274,7 @@ class Dispatcher:
             self._intake.hint(name)
         self._intake.work(self._watch.has_events, self._scan_share(now))
         if self._control_due or self._intake.scans_done != scans:
+            self._check_spool()
             self._obey()
         self._attempts.cut_logs()
         self._start_due()
@@ -322,7 +318,6 @@ class Dispatcher:
 
     def _obey(self) -> None:
         """Do what lies in control/."""
-        self._keep_spool()
         self._control_due = False
         self._next_look = self._clock.monotonic() + PROBE_PERIOD
         requests = control.read(self._config.layout)
@@ -371,7 +366,9 @@ class Dispatcher:
             self._block(error)
             return
         try:
-            self._keep_spool()
+            if not self._tenure.holds:
+                self._tenure.begin_anew()
+                self._reporter.journal.close()  # its files were removed too: the next line opens them anew
             self._watch.restart()  # the folders may be others by now
             self._blocked = ""
             self._reporter.say(Kind.DISPATCHER, "going on")

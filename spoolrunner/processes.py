@@ -193,11 +193,12 @@ def holders(path: str) -> list[psutil.Process]:
 
 def holder_of_removed(path: str) -> int | None:
     """The process that has the file open which was removed from `path`; None without one, or where that is not told."""
+    removed = f"{os.path.realpath(path)} (deleted)"
     try:
         pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
     except FileNotFoundError:
         return None
-    return next((pid for pid in pids if pid != os.getpid() and f"{path} (deleted)" in _open_paths(pid)), None)
+    return next((pid for pid in pids if pid != os.getpid() and removed in _open_paths(pid)), None)
 
 
 def _open_paths(pid: int) -> set[str]:

@@ -90,7 +90,8 @@ class WallClock:
         patch = folder / "clock-patch"
         patch.mkdir()
         (patch / "sitecustomize.py").write_text(SET_CLOCK.format(path=str(self._file)))
-        self.prefix = ["env", f"PYTHONPATH={patch}"]
+        others = os.environ.get("PYTHONPATH")
+        self.prefix = ["env", f"PYTHONPATH={os.pathsep.join(filter(None, [str(patch), others]))}"]
 
     def set_ahead(self, seconds: int) -> None:
         """From now on it is so many seconds ahead of the true time."""
