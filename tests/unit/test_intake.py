@@ -264,6 +264,31 @@ def test_hold(intake, drop, schedule, clock) -> None:
     assert schedule.pop(clock.wall()) == "x"
 
 
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+def test_hold_while_the_clock_is_set(intake, drop, schedule, clock, jump) -> None:
+    """A job that is held for a while is held that long, however the wall clock is set meanwhile."""
+    drop(State.PENDING, "x")
+    intake.hold("x", 30.0)
+    clock.wall_now += jump
+    intake.look("x")
+    assert schedule.next_due_at() == clock.wall() + 30
+    clock.advance(30)
+    intake.look("x")
+    assert schedule.is_due(clock.wall())
+
+
+@pytest.mark.parametrize(("jump", "scans"), [(3600.0, 1), (-3600.0, 1), (0.5, 0), (0.0, 0)])
+def test_the_clock_is_minded(intake, drop, clock, jump, scans) -> None:
+    """When the wall clock was set every waiting file is looked at again, once; time that passes is no reason to."""
+    clock.advance(1000)
+    clock.wall_now += jump
+    intake.mind_the_clock()
+    assert intake.is_scanning is bool(scans)
+    intake.work(True)
+    intake.mind_the_clock()
+    assert not intake.is_scanning
+
+
 def test_hold_never_hastens(intake, drop, schedule, clock) -> None:
     """A hold does not make a job due sooner than its file says."""
     drop(State.PENDING, "x", {"next_run_at": FUTURE})

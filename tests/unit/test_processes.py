@@ -213,3 +213,18 @@ def test_holders(program, tmp_path) -> None:
     holder = program(f"held = open({path!r}, 'w')\n" + WAITS)
     with open(path, "rb"):
         assert pids(processes.holders(path)) == {holder.pid}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells who has a file open")
+def test_holder_of_removed(tmp_path) -> None:
+    """The process that has a removed file open is found, by a path through a link too, and not one with its successor open."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    path = tmp_path / "real" / "x.lock"
+    path.touch()
+    with path.open() as stream, subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[stream.fileno()]) as holder:
+        assert processes.holder_of_removed(str(path)) is None
+        path.unlink()
+        path.touch()
+        assert processes.holder_of_removed(str(tmp_path / "link" / "x.lock")) == holder.pid
+        holder.kill()

@@ -203,3 +203,17 @@ def test_stop_ends_the_threads(folders, bell) -> None:
     made.stop()
     assert made.has_events is False
     assert threading.active_count() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder's watch goes with it on Linux")
+def test_a_folder_that_is_removed_and_made_again(watching, folders, bell, tmp_path) -> None:
+    """When a watched folder is removed the hint is to scan, and after a restart the one in its place is watched."""
+    os.rmdir(folders[0])
+    deadline = time.monotonic() + PATIENCE
+    while not (lost := watching.arrivals.take()[1]) and time.monotonic() < deadline:
+        bell.wait(0.05)
+    assert lost
+    os.mkdir(folders[0])
+    watching.restart()
+    (tmp_path / "pending" / "x.json").touch()
+    assert "x.json" in names_until(watching.arrivals, bell, "x.json")

@@ -1,0 +1,89 @@
+"""Serving a spool: taking it, noticing that it was removed, giving it up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+import pytest
+
+from spoolrunner import locks
+from spoolrunner.errors import SpoolBusyError
+from spoolrunner.tenure import Tenure
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed")
+BOOT = "boot-1"
+
+
+@pytest.fixture
+def begin(config, spool, clock):
+    """Make a tenure, begun already; all end after the test."""
+    made = []
+
+    def new(boot: str = BOOT) -> Tenure:
+        tenure = Tenure(config(), clock, boot)
+        made.append(tenure)
+        tenure.begin()
+        return tenure
+
+    yield new
+    for tenure in made:
+        tenure.end()
+
+
+def test_one_at_a_time(begin, config, spool, clock) -> None:
+    """While one serves the spool another is refused by an error that names the first, or told so when it stands by."""
+    first = begin()
+    assert first.holds
+    second = Tenure(config(), clock, BOOT)
+    with pytest.raises(SpoolBusyError, match=f"pid {os.getpid()} "):
+        second.begin()
+    assert second.begin(standby=True) is False
+    first.end()
+    assert second.begin(standby=True) is True
+    second.end()
+
+
+@pytest.mark.parametrize(("boot", "follows"), [(BOOT, True), ("boot-2", False), ("", False)])
+def test_following_in_the_same_boot(begin, boot, follows) -> None:
+    """A successor knows whether the last holder served since the machine was started."""
+    begin().end()
+    assert begin(boot).follows_in_this_boot is follows
+
+
+@posix
+def test_a_spool_that_was_removed(begin, spool) -> None:
+    """A spool that was removed is not held any more, and is not made again by trying to take it."""
+    tenure = begin()
+    shutil.rmtree(spool.layout.root)
+    assert not tenure.holds
+    with pytest.raises(FileNotFoundError):
+        tenure.begin_anew()
+    assert not os.path.exists(spool.layout.root)
+
+
+@posix
+def test_a_spool_that_was_made_anew(begin, spool) -> None:
+    """A spool that was removed and made anew is taken, and then held against others."""
+    tenure = begin()
+    shutil.rmtree(spool.layout.root)
+    spool.make()
+    tenure.begin_anew()
+    assert tenure.holds
+    with pytest.raises(SpoolBusyError):
+        begin()
+
+
+@posix
+def test_a_spool_that_another_serves_by_now(begin, spool) -> None:
+    """A spool that was removed, made anew and taken by another stays that one's, whose word in it is not touched."""
+    tenure = begin()
+    shutil.rmtree(spool.layout.root)
+    spool.make()
+    another = begin("boot-2")
+    with pytest.raises(SpoolBusyError):
+        tenure.begin_anew()
+    tenure.end()
+    assert another.holds
+    assert locks.holder(spool.layout.dispatcher_lock)["boot"] == "boot-2"
