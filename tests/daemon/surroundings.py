@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
@@ -39,6 +38,8 @@ def unmount(path: Path) -> None:
 @contextlib.contextmanager
 def kernel_limit(name: str, value: int) -> Iterator[None]:
     """A limit of /proc/sys for the time of the block. It holds for the whole machine, so one test at a time may change one."""
+    import fcntl  # this module is imported, and its tests are skipped, on Windows too
+
     path = Path("/proc/sys") / name
     with open(Path(tempfile.gettempdir()) / "spoolrunner-tests-kernel-limits", "w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
