@@ -27,7 +27,7 @@ from spoolrunner.current import CurrentJob, current_job, set_current_job
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.layout import Layout
 from spoolrunner.retry import Policy
-from spoolrunner.states import Outcome
+from spoolrunner.states import FINAL, Outcome
 
 EXIT_RECORDED = 0
 EXIT_UNWRITABLE = 74
@@ -38,6 +38,7 @@ LOCK_PATIENCE = 2.0
 """Seconds to wait for the lock; a dispatcher that settles holds it for milliseconds."""
 _RECORD_PAUSE = 1.0
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_FINAL = tuple(FINAL)
 REHEARSALS = 12
 """More than the number of calls after which CPython 3.11 specialises a function (8; later versions need fewer)."""
 
@@ -185,6 +186,9 @@ def _begin(
     marker = lock.marker()
     if marker is not None and marker.kind == locks.START and marker.fits(len(attempts), inode):
         return None  # this very attempt was begun by another process, and died
+    is_marked = marker is not None and marker.kind == locks.CLAIM and marker.fits(len(attempts), inode)
+    if attempts and attempts[-1].get("verdict") in _FINAL and not is_marked:
+        return None  # Race: finished by another process, and not settled yet; the claim of a retry by hand is marked
     now = clock.format_time(clock.SYSTEM.wall())
     pid = os.getpid()
     started = processes.started(pid, settings.boot) or ""
