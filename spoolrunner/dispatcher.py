@@ -157,7 +157,7 @@ class Dispatcher:
             self._reporter.say(Kind.TROUBLE, warning)
         try:
             self._executor.prepare()
-            self._attempts.recover_all()
+            self._recover()
         except (OSError, StartError) as error:
             self._block(error)
         self._intake.start_scan()
@@ -372,10 +372,14 @@ class Dispatcher:
             self._watch.restart()  # the folders may be others by now
             self._blocked = ""
             self._reporter.say(Kind.DISPATCHER, "going on")
-            self._attempts.recover_all()
+            self._recover()
             self._intake.start_scan()
         except OSError as again:
             self._block(again)
+
+    def _recover(self) -> None:
+        self._attempts.recover_all()
+        self._tenure.vouch()
 
     def _describe(self) -> dict[str, Any]:
         state = (

@@ -149,8 +149,8 @@ class DispatcherLock:
         from filelock import FileLock  # the dispatcher alone pays for the import
 
         self.previous_boot = ""
-        """The boot of the machine in which the last holder served; known once the lock is taken."""
-        self._boot = ""
+        """The last boot of the machine in which a holder vouched for the markers; known once the lock is taken."""
+        self._me: dict[str, Any] = {}
         self._path = path
         self._file: tuple[int, int] | None = None
         self._lock = FileLock(path, mode=0o600, fallback_to_soft=False)
@@ -165,8 +165,8 @@ class DispatcherLock:
             return False
         self._file = _identity(self._path)
         self.previous_boot = str(holder(self._path).get("boot", ""))
-        self._boot = me.get("boot", "")
-        self._write(me)
+        self._me = {**me, "boot": self.previous_boot} if self.previous_boot else dict(me)
+        self._write(self._me)
         return True
 
     def is_in_place(self) -> bool:
@@ -178,10 +178,18 @@ class DispatcherLock:
         self._file = None
         self._lock.release()
 
+    def vouch(self, boot: str) -> None:
+        """Tell later holders that whatever a power cut before this boot left in running/ has been looked at.
+
+        Told any sooner, a holder that dies while it recovers would have the next one trust markers that the cut took.
+        """
+        self._me["boot"] = boot
+        self._write(self._me)
+
     def release(self) -> None:
         """Give it up."""
         if self.is_in_place():
-            self._write({"boot": self._boot} if self._boot else {})
+            self._write({"boot": self._me["boot"]} if "boot" in self._me else {})
         self._lock.release()
 
     def _write(self, me: dict[str, Any]) -> None:

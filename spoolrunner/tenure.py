@@ -25,14 +25,14 @@ class Tenure:
 
     @property
     def follows_in_this_boot(self) -> bool:
-        """Whether the last holder served since the machine was started; known once the spool is taken."""
+        """Whether a holder before us vouched for the markers since the machine was started; known once the spool is taken."""
         return bool(self._boot) and self.lock.previous_boot == self._boot
 
     def begin(self, standby: bool = False) -> bool:
         """Take the spool; when another dispatcher serves it, False with `standby`, and SpoolBusyError without."""
         pid, since = os.getpid(), format_time(self._clock.wall())
         start = processes.started(pid, self._boot)
-        me = {"pid": pid, "start": start, "host": processes.host(), "boot": self._boot, "since": since}
+        me = {"pid": pid, "start": start, "host": processes.host(), "since": since}
         if not self.lock.acquire(me):
             if standby:
                 return False
@@ -49,6 +49,10 @@ class Tenure:
         os.stat(self._layout.pending)  # not mounted, perhaps: nothing is made in its place
         self.lock.forsake()
         self.begin()
+
+    def vouch(self) -> None:
+        """Tell later holders that what lay in running/ has been looked at since the machine was started."""
+        self.lock.vouch(self._boot)
 
     def end(self) -> None:
         """Give it up."""

@@ -84,3 +84,15 @@ def test_a_late_runner_leaves_a_finished_job_of_its_id_alone(make_world: MakeWor
         world.recover()
         judge_job(world, "b", (State.DONE,))
         assert world.starts("b") == [1]
+
+
+def test_markers_are_trusted_only_after_a_recovery_in_this_boot(make_world: MakeWorld) -> None:
+    """A finished job whose marker a power cut took is not run again though the first dispatcher after it was killed at once."""
+    with make_world() as world:
+        world.put(State.RUNNING, "a", world.document("a", attempts=[ended("succeeded", "done")]))
+        dispatcher = world.start_dispatcher()
+        run_to(world, dispatcher, does("open", "locks/a.lock"))
+        dispatcher.kill()
+        world.recover()
+        assert world.find("a")[0] is State.DONE
+        assert not world.starts("a")

@@ -283,6 +283,22 @@ def test_dispatcher_lock(path, dispatcher_lock) -> None:
     second.release()
 
 
+def test_a_boot_is_handed_on_once_it_is_vouched_for(path, dispatcher_lock) -> None:
+    """The next holder learns of the last boot that was vouched for, however those before it ended, and of no later one."""
+    assert dispatcher_lock.acquire(ME)
+    assert not dispatcher_lock.previous_boot
+    dispatcher_lock.vouch("first")
+    dispatcher_lock._lock.release()  # as a kill does
+    unvouched = DispatcherLock(path)
+    assert unvouched.acquire(ME)
+    assert unvouched.previous_boot == "first"
+    unvouched.release()
+    third = DispatcherLock(path)
+    assert third.acquire(ME)
+    assert third.previous_boot == "first"
+    third.release()
+
+
 def test_a_short_holder_after_a_long_one(path, dispatcher_lock) -> None:
     """Nothing of a long-winded holder is left when a short one follows it."""
     assert dispatcher_lock.acquire({"host": "h" * 400})
