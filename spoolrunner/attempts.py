@@ -105,7 +105,7 @@ class Attempts:
         try:
             self._executor.start(key)
         except StartError:
-            self._spool.move(name, State.RUNNING, State.PENDING)
+            self.recover(name, claimed=True)
             raise
         now = self._clock.monotonic()
         timeout = candidate.policy.timeout
@@ -141,14 +141,15 @@ class Attempts:
             if name not in self.supervision:
                 self.recover(name)
 
-    def recover(self, name: str) -> None:
-        """Settle or adopt one file in running/ that is not ours."""
+    def recover(self, name: str, *, claimed: bool = False) -> None:
+        """Settle or adopt one file in running/ that is not ours, or that was `claimed` just now but is not to be started."""
         problem = id_problem(name)
         if problem:
             where = f"running/{name}.json"
             self._spool.refuse(name, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
             return
-        settled = self._settler.settle(name, Ended(), never_starts=self._never_starts(name))
+        never_starts = not claimed and self._never_starts(name)
+        settled = self._settler.settle(name, Ended(), never_starts=never_starts, claimed=claimed)
         marker = settled.marker
         if settled.fate not in (Fate.HELD, Fate.LIVES):
             self._unresolved.pop(name, None)
@@ -169,8 +170,12 @@ class Attempts:
         """Whether there is a file of that id in running/, ours or not."""
         return self._spool.exists(State.RUNNING, name)
 
+    def waits_or_runs(self, name: str) -> bool:
+        """Whether there is a file of that id in pending/ or running/."""
+        return self._spool.exists(State.PENDING, name) or self._spool.exists(State.RUNNING, name)
+
     def cancel_waiting(self, name: str) -> bool:
-        """Cancel a job that waits; False when it does not wait, or only a moment ago went on."""
+        """Cancel a job that waits; False when it does not wait, or cannot be cancelled just now."""
         candidate = self._intake.examine(name)
         if candidate is None or not candidate.document.attempts or candidate.document.attempts[-1].verdict in FINAL:
             return self._intake.cancel(name)
@@ -179,6 +184,9 @@ class Attempts:
         if not self._claim(candidate):
             return False
         settled = self._settler.give_up(name, "cancelled before it was tried again")
+        if settled is None:
+            # Race: a process that an earlier dispatcher started for this attempt has come to it since our claim.
+            self.recover(name, claimed=True)
         if settled is not None and settled.state is State.FAILED:
             self._intake.forget(name)
             self._reporter.refused(Refusal(settled.name, Outcome.CANCELLED, "cancelled before it was tried again"))
@@ -197,44 +205,48 @@ class Attempts:
         """Remove lock files of ids that neither wait nor run."""
         for entry in os.listdir(self._spool.layout.locks):
             name, _, ending = entry.rpartition(".")
-            if ending == "lock" and name not in self.supervision and not self._is_needed(name):
+            if ending == "lock" and name not in self.supervision and not self.waits_or_runs(name):
                 self._settler.sweep(name)
-
-    def _is_needed(self, name: str) -> bool:
-        return self._spool.exists(State.PENDING, name) or self._spool.exists(State.RUNNING, name)
 
     def _claim(self, candidate: Candidate) -> bool:
         name = candidate.name
-        if self._needs_claim_marker(candidate) and not self._mark_claim(candidate):
-            self._intake.hold(name, RETRY_SETTLE)
-            return False
+        if self._needs_claim_marker(candidate):
+            if self.is_in_running(name):
+                self._wait_behind(name)  # the markers there are speak of that file, and none must hide them
+                return False
+            if not self._mark_claim(candidate):
+                self._intake.hold(name, RETRY_SETTLE)
+                return False
         if not self._spool.claim(name):
             if self._spool.exists(State.PENDING, name):
-                # An earlier file of this id is still in running/, and not ours: this one waits until that is settled.
-                self.recover(name)
-                self._intake.hold(name, RETRY_SETTLE)
+                self._wait_behind(name)
             return False
         if self._spool.signature(State.RUNNING, name) != candidate.signature:
-            # Race: a person saved another version between our look and our claim. It is judged anew.
-            moved = self._spool.move(name, State.RUNNING, State.PENDING)
-            if moved is not None:
-                self._intake.look(moved)
+            # Race: a person saved another version between our look and our claim, and it is judged anew; or a process that
+            # an earlier dispatcher started has made this attempt since our claim. Who settles finds out, under the lock.
+            self.recover(name, claimed=True)
             return False
         return True
+
+    def _wait_behind(self, name: str) -> None:
+        """An earlier file of this id is still in running/, and not ours: the waiting one waits until that is settled."""
+        self.recover(name)
+        self._intake.hold(name, RETRY_SETTLE)
 
     def _needs_claim_marker(self, candidate: Candidate) -> bool:
         """Whether what is on disk would speak against this claim: an old final verdict, or an old start marker.
 
-        A start marker of the next attempt, while the file still waits, is that of an earlier job of this id; its inode
-        number may have been given out again. After a power cut it may also be that of a claim which was undone.
+        Whatever attempt it names: the file that is claimed may be another than the one we looked at, and its inode number
+        that of the marker, since they are given out again. Only after a power cut may a marker of the very next attempt be
+        that of a claim which was undone: it counts.
         """
         attempts = candidate.raw.get("attempts", [])
         if attempts and attempts[-1]["verdict"] in FINAL:
             return True
-        if not self._boot.has_markers:
-            return False
         marker = locks.peek(self._spool.layout.lock(candidate.name))
-        return marker is not None and marker.kind == locks.START and marker.attempt == len(attempts) + 1
+        if marker is None or marker.kind != locks.START:
+            return False
+        return self._boot.has_markers or marker.attempt != len(attempts) + 1
 
     def _mark_claim(self, candidate: Candidate) -> bool:
         lock = locks.acquire(self._spool.layout.lock(candidate.name))

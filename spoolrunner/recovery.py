@@ -104,11 +104,19 @@ class Settler:
         self._clock = clock
         self._key = key
 
-    def settle(self, job_id: str, ended: Ended, number: int | None = None, never_starts: bool = False) -> Settled:
+    def settle(
+        self,
+        job_id: str,
+        ended: Ended,
+        number: int | None = None,
+        never_starts: bool = False,
+        claimed: bool = False,
+    ) -> Settled:
         """Settle running/ID.json, unless it runs.
 
         `number` is that of the attempt that was started, if that is known: it tells a recorded retry from a start that
-        never came about. With `never_starts` a job that would be released counts as crashed.
+        never came about. With `never_starts` a job that would be released counts as crashed. One that was `claimed` a
+        moment ago has not lost its markers to a power cut.
         """
         lock = locks.acquire(self._spool.layout.lock(job_id))
         if lock is None:
@@ -124,7 +132,8 @@ class Settler:
                 and processes.lives(marker.pid, marker.process_started, self._boot.id)
             ):
                 return Settled(Fate.LIVES, job_id, State.RUNNING, marker=marker)
-            settled = self._settle_held(job_id, lock, marker, ended, number, never_starts)
+            has_markers = claimed or self._boot.has_markers
+            settled = self._settle_held(job_id, lock, marker, ended, number, never_starts, has_markers)
             if settled.fate is not Fate.GONE:
                 log = self._spool.layout.log(job_id)
                 joblog.tidy(log, self._max_log_bytes)
@@ -151,6 +160,7 @@ class Settler:
         ended: Ended,
         number: int | None,
         never_starts: bool,
+        has_markers: bool,
     ) -> Settled:
         spool = self._spool
         try:
@@ -159,7 +169,7 @@ class Settler:
             return Settled(Fate.GONE, job_id, marker=marker)
         attempts = None if raw is None else raw.get("attempts", [])
         inode = 0 if found is None else found.inode
-        rule = choose(attempts, inode, marker, self._boot.has_markers)
+        rule = choose(attempts, inode, marker, has_markers)
         if rule.remedy is Remedy.REJECT or found is None or raw is None or document is None:
             where = f"running/{job_id}.json"
             name = spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
@@ -251,7 +261,8 @@ class Settler:
     def give_up(self, job_id: str, what: str) -> Settled | None:
         """Turn the last verdict of a job that was to be tried again, and is claimed but not started, into the final one.
 
-        None when its lock is held. Killed in between, it is released, and the request to cancel it still stands.
+        None when its lock is held, or it was started nonetheless by a process of an earlier dispatcher. Killed in between,
+        it is released, and the request to cancel it still stands.
         """
         lock = locks.acquire(self._spool.layout.lock(job_id))
         if lock is None:
@@ -261,6 +272,10 @@ class Settler:
             if found is None or raw is None or not raw.get("attempts"):
                 return Settled(Fate.GONE, job_id)
             *earlier, last = raw["attempts"]
+            marker = lock.marker()
+            is_begun = choose(raw["attempts"], found.inode, marker, has_markers=True).remedy is Remedy.RECORD
+            if is_begun or last["verdict"] in FINAL:
+                return None
             changed = {key: value for key, value in raw.items() if key != "next_run_at"}
             changed["attempts"] = [*earlier, {**last, "verdict": Verdict.FAILED.value}]
             number = len(changed["attempts"])

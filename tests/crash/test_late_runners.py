@@ -66,6 +66,51 @@ def run_on(world: World, process: Process) -> None:
     world.run(lambda: process.is_over, seconds=60)
 
 
+def test_a_late_runner_that_makes_the_attempt_between_claim_and_comparison_is_not_put_back(
+    make_world: MakeWorld,
+) -> None:
+    """A job that a late process has finished while the next dispatcher was claiming it is not run again."""
+    with make_world() as world, gate_after_claim() as gate:
+        pending()(world)
+        gate.is_open = True
+        late = leave_a_runner(world)
+        gate.is_open = False
+        dispatcher = world.start_dispatcher()
+        dispatcher.run()
+        assert world.find("a")[0] is State.RUNNING
+        late.run()
+        gate.is_open = True
+        world.recover()
+        judge_job(world, "a", (State.DONE,))
+        assert world.starts("a") == [1]
+
+
+def test_a_job_whose_process_cannot_be_started_stays_where_a_late_runner_works_on_it(make_world: MakeWorld) -> None:
+    """A job is not put back because no process can be started while a late process is at work on it."""
+    gate, real = Gate(), FakeExecutor.start
+
+    def start(executor: FakeExecutor, key: Any) -> None:
+        if len(world.runners) == 1 and not gate.is_open:
+            gate.wait()
+            raise StartError("no process can be started")
+        real(executor, key)
+
+    with make_world() as world, mock.patch.object(FakeExecutor, "start", start):
+        pending()(world)
+        late = leave_a_runner(world)
+        world.start_dispatcher().run()
+        run_to(world, late, does("work", "a"))
+        late.is_frozen = True
+        gate.is_open = True
+        assert world.dispatcher is not None
+        world.dispatcher.run()
+        assert world.find("a")[0] is State.RUNNING
+        late.is_frozen = False
+        world.recover()
+        judge_job(world, "a", (State.DONE,))
+        assert world.starts("a") == [1]
+
+
 def test_a_late_runner_leaves_a_finished_job_of_its_id_alone(make_world: MakeWorld) -> None:
     """A process that comes late for attempt 2 does not take another job of its id for it that was just finished at its first."""
     with make_world() as world:
@@ -84,6 +129,89 @@ def test_a_late_runner_leaves_a_finished_job_of_its_id_alone(make_world: MakeWor
         world.recover()
         judge_job(world, "b", (State.DONE,))
         assert world.starts("b") == [1]
+
+
+def test_a_job_that_slips_under_a_claim_is_not_counted_by_the_marker_of_another(make_world: MakeWorld) -> None:
+    """A new job put in the place of one that was looked at is not counted as started when it has that one's old inode number."""
+    with make_world(max_retries=1) as world:
+        world.put(State.PENDING, "a", world.document("old", "fail"))
+        inode = os.stat(world.layout.job(State.PENDING, "a")).st_ino
+        world.start_dispatcher(drain=True)
+        world.run()  # attempt 1 has failed; its start marker stays while it waits for its retry
+        world.clock.now += 60
+        dispatcher = world.start_dispatcher()
+        run_to(world, dispatcher, does("open", "pending/a.json"))
+        dispatcher.run(0)
+        while not world.log[-1].path.startswith("pending/a.json -> "):
+            swap = world.log[-1].path == "locks/a.lock" and world.spool.exists(State.PENDING, "a")
+            if swap and b"old" in world.files().get((State.PENDING, "a"), b""):
+                os.unlink(world.layout.job(State.PENDING, "a"))
+                world.put(State.PENDING, "a", world.document("new"))
+                world.inodes[os.stat(world.layout.job(State.PENDING, "a")).st_ino] = inode
+            dispatcher.run(1)
+        dispatcher.kill()
+        world.recover()
+        _, _, raw = world.find("new")
+        assert [made["outcome"] for made in raw["attempts"]] == ["succeeded"]
+
+
+def test_the_mark_of_a_start_is_not_hidden_by_the_claim_of_a_second_file(make_world: MakeWorld) -> None:
+    """A start is counted though a second file of that id was about to be claimed when the process died."""
+    with make_world() as world:
+        pending()(world)
+        late = leave_a_runner(world)
+        run_to(world, late, does("flock", "locks/a.lock"))
+        late.run(0)  # it has the lock, and has left no marker
+        dispatcher = world.start_dispatcher()
+        dispatcher.run()
+        run_to(world, late, does("work", "a"))
+        world.put(State.PENDING, "a", world.document("b"))
+        world.hint("a")
+        late.kill()
+        world.recover()
+        for token in ("a", "b"):
+            judge_job(world, token, (State.DONE,))
+        assert world.starts("a") == [1, 2]
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["runs", "dies"])
+def test_a_cancel_between_two_attempts_meets_a_late_runner(make_world: MakeWorld, dies: bool) -> None:
+    """A job that a late process begins while it is claimed to be cancelled is settled, and that start is counted."""
+    with make_world(max_retries=2) as world, gate_after_claim() as gate:
+        second_attempt(world)
+        gate.is_open = True
+        late = leave_a_runner(world)
+        gate.is_open = False
+        world.touch_cancel("a")
+        dispatcher = world.start_dispatcher()
+        dispatcher.run()
+        run_to(world, late, does("effect", "a"))
+        late.run(0)
+        if dies:
+            late.kill()
+        gate.is_open = True
+        world.run(lambda: not os.listdir(world.layout.folder(State.RUNNING)), seconds=60)
+        assert not dispatcher.is_over
+        world.recover()
+        state, _, raw = world.find("a")
+        assert state in (State.FAILED, State.DONE)
+        assert [made["number"] for made in raw["attempts"]][1:] == [2]
+
+
+def test_a_cancel_waits_until_it_is_known_what_runs(make_world: MakeWorld) -> None:
+    """A cancel is not spent on a second file of the id while a late process comes to the first."""
+    with make_world() as world:
+        pending()(world)
+        late = leave_a_runner(world)
+        run_to(world, late, does("flock", "locks/a.lock"))
+        late.is_frozen = True
+        world.touch_cancel("a")
+        world.put(State.PENDING, "a", world.document("b"))
+        world.start_dispatcher().run()
+        assert world.find("b")[0] is State.PENDING
+        late.is_frozen = False
+        world.recover()
+        judge_job(world, "a", (State.FAILED, State.DONE))
 
 
 def test_markers_are_trusted_only_after_a_recovery_in_this_boot(make_world: MakeWorld) -> None:
