@@ -264,7 +264,7 @@ class Attempts:
         self.last_settled = self._clock.monotonic()
         exit_status, signal = (None, None) if attempt.status is None else processes.exit_reason(attempt.status)
         outcome, note = (None, "") if attempt.ending is None else (attempt.ending.outcome, attempt.ending.note)
-        ended = Ended(outcome, exit_status, signal, note)
+        ended = Ended(outcome, exit_status, signal, note, attempt.status == runner.EXIT_RECORDED)
         settled = self._settler.settle(name, ended, attempt.key.number, self._never_starts(name))
         marker = settled.marker
         if settled.fate in (Fate.HELD, Fate.LIVES):

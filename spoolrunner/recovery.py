@@ -42,12 +42,16 @@ class Settled(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """What the dispatcher knows of how an attempt ended: why it ended it, if it did, and the process's own word."""
+    """What the dispatcher knows of how an attempt ended: why it ended it, if it did, and the process's own word.
+
+    `is_recorded`: that word was that its record is made, and on the disk for good.
+    """
 
     outcome: Outcome | None = None
     exit_status: int | None = None
     signal: int | None = None
     note: str = ""
+    is_recorded: bool = False
 
 
 PolicyOf = Callable[[Document], Policy]
@@ -177,11 +181,13 @@ class Settler:
         if rule.remedy is Remedy.RECORD and marker is not None:
             return self._record(job_id, found, raw, document, marker, ended)
         if rule.remedy is Remedy.FINISH:
+            self._sync_record(ended)
             return self._finish(job_id, raw, Verdict(raw["attempts"][-1]["verdict"]), marker)
         if number is None and marker is not None and marker.kind == locks.START:
             number = marker.attempt
         if number is not None and number == len(raw.get("attempts", [])):
             # Recorded, as is known without its marker too: a job may remove its own lock file.
+            self._sync_record(ended)
             return self._finish(job_id, raw, Verdict(raw["attempts"][-1]["verdict"]), marker)
         if never_starts:
             unstarted = locks.Marker(locks.START, len(raw.get("attempts", [])) + 1, inode)
@@ -239,6 +245,11 @@ class Settler:
         self._commit(job_id, found, raw, changed)
         durable.unlink(self._spool.layout.progress(job_id))
         return self._finish(job_id, changed, decision.verdict, marker)
+
+    def _sync_record(self, ended: Ended) -> None:
+        """Whoever made the record may have died before it was on the disk for good; a move must not come before that."""
+        if self._spool.fsync and not ended.is_recorded:
+            durable.sync_folder(self._spool.layout.folder(State.RUNNING))
 
     def _finish(self, job_id: str, raw: dict[str, Any], verdict: Verdict, marker: locks.Marker | None) -> Settled:
         layout = self._spool.layout

@@ -224,3 +224,20 @@ def test_markers_are_trusted_only_after_a_recovery_in_this_boot(make_world: Make
         world.recover()
         assert world.find("a")[0] is State.DONE
         assert not world.starts("a")
+
+
+def test_a_record_is_synced_by_whoever_finds_it(make_world: MakeWorld) -> None:
+    """A record whose writer was killed before it synced running/ is synced there before the job moves."""
+    with make_world() as world:
+        pending()(world)
+        world.start_dispatcher().run()
+        (runner,) = world.runners
+        run_to(world, runner, does("replace", "running/a.json"))
+        runner.run(0)
+        runner.kill()
+        begins = len(world.log)
+        world.recover()
+        done = [str(operation) for operation in world.log[begins:]]
+        synced = next(n for n, line in enumerate(done) if line.endswith("fsync running"))
+        moved = next(n for n, line in enumerate(done) if line.endswith("rename running/a.json -> done/a.json"))
+        assert synced < moved, world.tail()
