@@ -112,7 +112,7 @@ def test_a_job_whose_process_cannot_be_started_stays_where_a_late_runner_works_o
 
 
 def test_a_late_runner_leaves_a_finished_job_of_its_id_alone(make_world: MakeWorld) -> None:
-    """A process that comes late for attempt 2 does not take another job of its id for it that was just finished at its first."""
+    """A process that comes late for attempt 2 leaves another job of its id alone that was just finished at its first."""
     with make_world() as world:
         second_attempt(world)
         late = leave_a_runner(world)
@@ -132,7 +132,7 @@ def test_a_late_runner_leaves_a_finished_job_of_its_id_alone(make_world: MakeWor
 
 
 def test_a_job_that_slips_under_a_claim_is_not_counted_by_the_marker_of_another(make_world: MakeWorld) -> None:
-    """A new job put in the place of one that was looked at is not counted as started when it has that one's old inode number."""
+    """A new job in the place of one that was looked at is not counted as started for having that one's old inode number."""
     with make_world(max_retries=1) as world:
         world.put(State.PENDING, "a", world.document("old", "fail"))
         inode = os.stat(world.layout.job(State.PENDING, "a")).st_ino

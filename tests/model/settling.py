@@ -1,0 +1,214 @@
+"""How a dispatcher settles what is in running/, and tidies lock files: `spoolrunner.recovery`."""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+from tests.model.dispatcher import At, drop_request, is_there, rest, set_reason, to
+from tests.model.rules import Promise, Rule
+from tests.model.state import (
+    FAILED,
+    FAILED_2,
+    FINAL,
+    NOBODY,
+    RUNNING,
+    START,
+    Dispatcher,
+    File,
+    Marker,
+    Mine,
+    State,
+    finals,
+    move,
+    open_lock,
+    set_dispatcher,
+    set_lock,
+    set_story,
+)
+from tests.model.steps import (
+    RENAME,
+    Model,
+    Step,
+    choose,
+    commit,
+    free_target,
+    is_waiting,
+    marker_in,
+    staged,
+    synced,
+    try_lock,
+)
+
+
+def _set_out(model: Model, state: State, index: int) -> tuple[State, ...]:
+    dispatcher = is_there(state, index)
+    is_over = dispatcher.mine is not None and dispatcher.mine.process == NOBODY
+    is_to_be_settled = is_over or (dispatcher.unresolved and dispatcher.mine is None)
+    return _open(model, state, index) if is_to_be_settled else ()
+
+
+def _open(model: Model, state: State, index: int) -> tuple[State, ...]:
+    state, ident = open_lock(state)
+    return to(state, index, At.LOCK, lock=ident)
+
+
+def _lock(model: Model, state: State, index: int) -> tuple[State, ...]:
+    dispatcher = is_there(state, index)
+    answer = try_lock(model, state, dispatcher.lock)
+    if answer == "stale":
+        return to(state, index, At.OPEN, lock=0)
+    if answer == "got":
+        return to(state, index, At.TEST, locked=True)
+    marker = None if state.disk.lock is None else state.disk.lock.marker
+    if _lives(marker):
+        return _adopt(state, index, marker)
+    if state.leftover and Rule.LEFTOVERS_KILLED in model.rules:
+        return rest(state._replace(leftover=0), index, dispatcher.mine, unresolved=True)
+    return rest(state, index, unresolved=True)
+
+
+def _lives(marker: Marker | None) -> TypeGuard[Marker]:
+    return marker is not None and marker.kind == START and marker.process != NOBODY
+
+
+def _adopt(state: State, index: int, marker: Marker) -> tuple[State, ...]:
+    return rest(state, index, Mine(marker.attempt, marker.process, adopted=True), unresolved=False)
+
+
+def _test(model: Model, state: State, index: int) -> tuple[State, ...]:
+    marker = marker_in(state, is_there(state, index).lock)
+    if Rule.PROCESS_GONE in model.rules and _lives(marker):
+        return _adopt(state, index, marker)
+    return to(state, index, At.CHOOSE, marker=marker, locked=Rule.SETTLE_LOCKS in model.rules)
+
+
+def _choose(model: Model, state: State, index: int) -> tuple[State, ...]:
+    dispatcher, file = is_there(state, index), state.disk.places[RUNNING]
+    if file is None:
+        return to(state, index, At.LOOK_ROUND)
+    if file.torn:
+        return to(state, index, At.EXPLAIN, verdict="f", source=RUNNING)
+    rule = choose(model, file, dispatcher.marker, dispatcher.has_markers or dispatcher.claimed)
+    if rule == "record":
+        cancelled = dispatcher.mine is not None and dispatcher.mine.cancelled
+        made = staged(model, state, file, "cancel" if cancelled else "fail")
+        return tuple(after for one in made for after in to(state, index, At.SYNC, staged=one))
+    verdict = "r" if rule == "release" else rule
+    if _may_be_unsynced(dispatcher, file, rule) and Rule.RECORD_SYNCED_AGAIN in model.rules:
+        return to(state, index, At.SYNC_FOLDER, verdict=verdict)
+    return to(state, index, _first_of_end(model, verdict), verdict=verdict)
+
+
+def _may_be_unsynced(dispatcher: Dispatcher, file: File, rule: str) -> bool:
+    """Whether the last attempt was recorded, by a process of which it is not known whether it came to sync that."""
+    mine, marker = dispatcher.mine, dispatcher.marker
+    made = mine.number if mine is not None else marker.attempt if marker is not None and marker.kind == START else 0
+    is_recorded = rule != "release" or made == len(file.history) > 0
+    return is_recorded and not (mine is not None and mine.told)
+
+
+def _sync(model: Model, state: State, index: int) -> tuple[State, ...]:
+    return to(state, index, At.REPLACE, staged=synced(model, is_there(state, index).staged, Rule.RECORD_SYNCED))
+
+
+def _replace(model: Model, state: State, index: int) -> tuple[State, ...]:
+    dispatcher = is_there(state, index)
+    assert dispatcher.staged is not None, "there is a record to commit"
+    verdict = dispatcher.staged.history[-1]
+    return to(commit(model, state, dispatcher), index, At.SYNC_FOLDER, staged=None, verdict=verdict)
+
+
+def _sync_folder(model: Model, state: State, index: int) -> tuple[State, ...]:
+    return to(state, index, _first_of_end(model, is_there(state, index).verdict))
+
+
+def _first_of_end(model: Model, verdict: str) -> At:
+    return At.DROP_REQUEST if verdict in FINAL and Rule.CANCEL_BEFORE_MOVE in model.rules else At.MOVE
+
+
+def _drop_request(model: Model, state: State, index: int) -> tuple[State, ...]:
+    after = At.MOVE if Rule.CANCEL_BEFORE_MOVE in model.rules else At.LOOK_ROUND
+    return to(drop_request(state), index, after)
+
+
+def _move(model: Model, state: State, index: int) -> tuple[State, ...]:
+    verdict, file = is_there(state, index).verdict, state.disk.places[RUNNING]
+    if file is None:
+        return to(state, index, At.LOOK_ROUND)
+    target, story = free_target(model, state, verdict), state.stories[file.job]
+    if target is None:
+        return ()
+    if verdict in FINAL and finals(file.history) <= story.asked and not story.pardoned:
+        return (state._replace(fault=Promise.RETRY_RUN),)
+    told = story._replace(wished=story.wished and verdict == "r", recorded=max(story.recorded, len(file.history)))
+    state = set_story(move(state, RUNNING, target), file.job, told)
+    if target in (FAILED, FAILED_2):
+        return to(state, index, At.DROP_REASON, slot=target - FAILED)
+    late = verdict in FINAL and Rule.CANCEL_BEFORE_MOVE not in model.rules
+    return to(state, index, At.DROP_REQUEST if late else At.LOOK_ROUND)
+
+
+def _drop_reason(model: Model, state: State, index: int) -> tuple[State, ...]:
+    return to(set_reason(state, is_there(state, index).slot, 0), index, At.LOOK_ROUND)
+
+
+def _look_round(model: Model, state: State, index: int) -> tuple[State, ...]:
+    needed = is_waiting(state) and Rule.LOCK_REMOVED_UNNEEDED in model.rules
+    return rest(state, index, unresolved=False) if needed else to(state, index, At.DROP_LOCK)
+
+
+def _drop_lock(model: Model, state: State, index: int) -> tuple[State, ...]:
+    return rest(set_lock(state, None), index, unresolved=False)
+
+
+def _sweep(model: Model, state: State, index: int) -> tuple[State, ...]:
+    needed = is_waiting(state) and Rule.LOCK_REMOVED_UNNEEDED in model.rules
+    dispatcher = is_there(state, index)
+    if state.disk.lock is None or dispatcher.mine is not None or dispatcher.fresh or needed:
+        return ()
+    if Rule.LOCK_REMOVED_HELD not in model.rules:
+        return to(state, index, At.SWEEP_DROP)
+    return to(state, index, At.SWEEP_LOCK, lock=state.disk.lock.ident)
+
+
+def _sweep_lock(model: Model, state: State, index: int) -> tuple[State, ...]:
+    answer = try_lock(model, state, is_there(state, index).lock)
+    return to(state, index, At.SWEEP_LOOK, locked=True) if answer == "got" else rest(state, index)
+
+
+def _sweep_look(model: Model, state: State, index: int) -> tuple[State, ...]:
+    needed = is_waiting(state) and Rule.LOCK_REMOVED_UNNEEDED in model.rules
+    return rest(state, index) if needed else to(state, index, At.SWEEP_DROP)
+
+
+def _sweep_drop(model: Model, state: State, index: int) -> tuple[State, ...]:
+    return rest(set_lock(state, None), index)
+
+
+def _vouch(model: Model, state: State, index: int) -> tuple[State, ...]:
+    dispatcher = is_there(state, index)
+    if dispatcher.serves or dispatcher.fresh:
+        return ()
+    return (set_dispatcher(state._replace(served=True), index, dispatcher._replace(serves=True)),)
+
+
+SETTLE = Step("sets out to settle", ("open locks/ID.lock",), _set_out)
+SWEEP = Step("sets out to remove the lock file", ("open locks/ID.lock",), _sweep)
+VOUCH = Step("notes that markers can be trusted in this boot", (), _vouch)
+STEPS = {
+    At.OPEN: Step("opens the lock file, to settle", ("open locks/ID.lock",), _open),
+    At.LOCK: Step("tries the lock, to settle", ("flock locks/ID.lock",), _lock),
+    At.TEST: Step("looks whether the process of the marker is gone", (), _test),
+    At.CHOOSE: Step("reads the document and chooses the rule", ("open running/ID.json",), _choose),
+    At.SYNC: Step("writes the record and syncs it", ("open tmp/X", "write tmp/X", "fsync tmp/X"), _sync),
+    At.REPLACE: Step("puts the record in the place of the document", ("replace tmp/X -> running/ID.json",), _replace),
+    At.SYNC_FOLDER: Step("syncs running/", ("open running", "fsync running"), _sync_folder, Rule.RECORD_FOLDER_SYNCED),
+    At.DROP_REQUEST: Step("removes the request to cancel", ("unlink control/cancel-ID",), _drop_request),
+    At.MOVE: Step("moves the job to where its verdict says", (RENAME,), _move),
+    At.DROP_REASON: Step("removes the reason of an earlier stay", ("unlink failed/ID.reason",), _drop_reason),
+    At.LOOK_ROUND: Step("looks whether the id waits or runs", (), _look_round),
+    At.DROP_LOCK: Step("removes the lock file", ("unlink locks/ID.lock",), _drop_lock),
+    At.SWEEP_LOCK: Step("tries the lock, to remove it", ("flock locks/ID.lock",), _sweep_lock),
+    At.SWEEP_LOOK: Step("looks whether the id waits or runs", (), _sweep_look),
+    At.SWEEP_DROP: Step("removes the lock file", ("unlink locks/ID.lock",), _sweep_drop),
+}

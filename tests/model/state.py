@@ -1,0 +1,274 @@
+"""The state of the modelled world: what is on the disk, where each process stands, and what has happened to each job.
+
+One id is modelled, and at most two jobs that bear it. What no later step can tell apart is kept equal, so that states
+stay few: numbers of inodes, lock files and processes are the lowest that are free, as real ones may be.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+PENDING, RUNNING, DONE, DONE_2, FAILED, FAILED_2, PENDING_2, HAND = range(8)
+"""Where a job file can be: ID in a state folder, ID~2 there, or out of the spool in a person's hand."""
+NAMES = (
+    "pending/ID",
+    "running/ID",
+    "done/ID",
+    "done/ID~2",
+    "failed/ID",
+    "failed/ID~2",
+    "pending/ID~2",
+    "in a person's hand",
+)
+TARGETS = {"d": (DONE, DONE_2), "f": (FAILED, FAILED_2), "r": (PENDING, PENDING_2)}
+"""Where each verdict leads to: done, failed, retry."""
+FINAL = "df"
+MAX_RETRIES = 1
+START, CLAIM = "start", "claim"
+NOBODY = -1
+EITHER = 2
+"""Of a request to cancel: nobody can say which job it means."""
+
+
+class File(NamedTuple):
+    """A job file; `history` has the verdict of each attempt. `dirty`: not synced since written; `torn`: lost for that."""
+
+    job: int
+    inode: int
+    history: str = ""
+    later: bool = False
+    dirty: bool = False
+    torn: bool = False
+
+
+class Marker(NamedTuple):
+    """The last line of the lock file; `process` is the runner's place, NOBODY once it is gone."""
+
+    kind: str
+    attempt: int
+    inode: int
+    process: int = NOBODY
+
+
+class LockFile(NamedTuple):
+    """`locks/ID.lock`; `ident` tells it from one that was removed."""
+
+    ident: int
+    marker: Marker | None = None
+
+
+class Mine(NamedTuple):
+    """The attempt that a dispatcher watches; `cancelled` if it ended the process itself, `told` if that ended well."""
+
+    number: int
+    process: int
+    cancelled: bool = False
+    adopted: bool = False
+    told: bool = False
+
+
+class Dispatcher(NamedTuple):
+    """`at` is its next step, None between two; what follows it keeps, what begins with `cancels` only for a piece of work.
+
+    `unresolved`: there is something in running/ that it has to settle or adopt. `has_markers`, `serves`: whether lock
+    files can be trusted, and whether it has told its successors so. `fresh`: it has not yet looked at running/, `heeds`:
+    nor at the request in control/.
+    """
+
+    at: str | None = None
+    has_markers: bool = True
+    serves: bool = True
+    fresh: bool = False
+    heeds: bool = False
+    unresolved: bool = False
+    mine: Mine | None = None
+    cancels: bool = False
+    claimed: bool = False
+    file: File | None = None
+    staged: File | None = None
+    marker: Marker | None = None
+    lock: int = 0
+    locked: bool = False
+    verdict: str = ""
+    source: int = RUNNING
+    slot: int = 0
+
+
+class Runner(NamedTuple):
+    """The process of a job, started to make attempt `number`."""
+
+    at: str
+    number: int
+    file: File | None = None
+    staged: File | None = None
+    lock: int = 0
+    locked: bool = False
+    inside: bool = False
+
+
+class Story(NamedTuple):
+    """What has happened to a job: what only the judge knows.
+
+    Of its starts: how many reached the user's code, how many left a marker; how many a power cut took from the count. Of
+    people's wishes: how many final verdicts it had when it was last retried by hand (`pardoned`: a power cut undid that),
+    whether it is to be cancelled. `recorded`: the attempts it had when it last left running/.
+    """
+
+    promised: bool = False
+    effects: int = 0
+    begun: int = 0
+    excused: int = 0
+    asked: int = 0
+    pardoned: bool = False
+    wished: bool = False
+    recorded: int = 0
+
+
+class Disk(NamedTuple):
+    """What a power cut can take back to what it was."""
+
+    places: tuple[File | None, ...] = (None,) * len(NAMES)
+    lock: LockFile | None = None
+    cancel: int = NOBODY
+    reasons: tuple[int, int] = (0, 0)
+
+
+class State(NamedTuple):
+    """The world. `cancel` names the job that is meant; a reason is 0 (none), 1 (older than the request) or 2."""
+
+    disk: Disk
+    stories: tuple[Story, Story] = (Story(), Story())
+    dispatchers: tuple[Dispatcher | None, ...] = (None,)
+    runners: tuple[Runner | None, ...] = (None, None)
+    producer: str = ""
+    staged: File | None = None
+    leftover: int = 0
+    served: bool = True
+    dispatcher_kills: int = 0
+    runner_kills: int = 0
+    acts: int = 0
+    cuts: int = 0
+    closes: int = 0
+    start_failures: int = 0
+    past: tuple[Disk, ...] = ()
+    fault: str = ""
+
+
+def put(state: State, place: int, file: File | None) -> State:
+    """The state with that file in that place."""
+    places = state.disk.places
+    return state._replace(disk=state.disk._replace(places=(*places[:place], file, *places[place + 1 :])))
+
+
+def move(state: State, source: int, target: int) -> State:
+    """A rename; what lies at the target is gone after it."""
+    file = state.disk.places[source]
+    return put(put(state, source, None), target, file)
+
+
+def set_dispatcher(state: State, index: int, dispatcher: Dispatcher | None) -> State:
+    """The state with that dispatcher."""
+    old = state.dispatchers
+    return state._replace(dispatchers=(*old[:index], dispatcher, *old[index + 1 :]))
+
+
+def set_runner(state: State, index: int, runner: Runner | None) -> State:
+    """The state with that runner."""
+    old = state.runners
+    return state._replace(runners=(*old[:index], runner, *old[index + 1 :]))
+
+
+def set_story(state: State, job: int, story: Story) -> State:
+    """The state with that story."""
+    old = state.stories
+    return state._replace(stories=(*old[:job], story, *old[job + 1 :]))
+
+
+def bury(state: State, index: int, *, tells: bool = False) -> State:
+    """The runner is gone: its lock is free, and its marker and its dispatcher name nobody; `tells`: by its exit status."""
+    state = set_runner(state, index, None)
+    lock = state.disk.lock
+    if lock is not None and lock.marker is not None and lock.marker.process == index:
+        state = set_lock(state, lock._replace(marker=lock.marker._replace(process=NOBODY)))
+    for which, dispatcher in enumerate(state.dispatchers):
+        if dispatcher is not None:
+            state = set_dispatcher(state, which, _without(dispatcher, index, tells))
+    return state
+
+
+def _without(dispatcher: Dispatcher, index: int, tells: bool) -> Dispatcher:
+    """The dispatcher, when that runner is gone."""
+    mine, marker = dispatcher.mine, dispatcher.marker
+    if mine is not None and mine.process == index:
+        mine = mine._replace(process=NOBODY, told=tells and not mine.adopted)
+    if marker is not None and marker.process == index:
+        marker = marker._replace(process=NOBODY)
+    return dispatcher._replace(mine=mine, marker=marker)
+
+
+def set_lock(state: State, lock: LockFile | None) -> State:
+    """The state with that lock file."""
+    return state._replace(disk=state.disk._replace(lock=lock))
+
+
+def processes(state: State) -> list[Dispatcher | Runner]:
+    """Everybody who may have the lock file open."""
+    return [process for process in (*state.dispatchers, *state.runners) if process is not None]
+
+
+def open_lock(state: State) -> tuple[State, int]:
+    """The lock file is there after this; and which one it is."""
+    lock = state.disk.lock
+    if lock is not None:
+        return state, lock.ident
+    taken = {process.lock for process in processes(state)} | {state.leftover}
+    ident = next(number for number in range(1, 9) if number not in taken)
+    return set_lock(state, LockFile(ident)), ident
+
+
+def is_locked(state: State, ident: int) -> bool:
+    """Whether anybody holds the lock on that lock file."""
+    return state.leftover == ident or any(process.locked and process.lock == ident for process in processes(state))
+
+
+def free_inodes(state: State, count: int, lowest: int = 1) -> list[int]:
+    """The lowest numbers that no file has, as many as that; what the dead left in tmp/ has none."""
+    files = [*state.disk.places, state.staged, *(process.staged for process in processes(state))]
+    taken = {file.inode for file in files if file is not None}
+    return [number for number in range(lowest, 12) if number not in taken][:count]
+
+
+def decide(history: str, outcome: str) -> str:
+    """The verdict on an attempt that ended with `ok`, `fail` or `cancel` after that history."""
+    if outcome != "fail":
+        return "d" if outcome == "ok" else "f"
+    return "r" if len(since_final(history)) < MAX_RETRIES else "f"
+
+
+def since_final(history: str) -> str:
+    """The verdicts since the last final one."""
+    return history[max(history.rfind("d"), history.rfind("f")) + 1 :]
+
+
+def finals(history: str) -> int:
+    """How many verdicts were final."""
+    return history.count("d") + history.count("f")
+
+
+def describe(state: State) -> str:
+    """The disk in a line, for a trace."""
+    parts = [
+        f"{NAMES[place]}.json = job {file.job} inode {file.inode} [{file.history}]"
+        + (" put off" if file.later else "")
+        + (" torn" if file.torn else "")
+        for place, file in enumerate(state.disk.places)
+        if file is not None
+    ]
+    lock = state.disk.lock
+    if lock is not None:
+        mark = lock.marker
+        held = ", held" if is_locked(state, lock.ident) else ""
+        parts.append(f"lock ({f'{mark.kind} {mark.attempt} inode {mark.inode}' if mark else 'empty'}{held})")
+    if state.disk.cancel != NOBODY:
+        parts.append("cancel-ID")
+    return "; ".join(parts) or "empty"

@@ -1,0 +1,200 @@
+"""What a step is, the bounds of a world, and the steps that dispatcher and runner have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from tests.model.rules import ALL, Rule
+from tests.model.state import (
+    CLAIM,
+    PENDING,
+    RUNNING,
+    START,
+    TARGETS,
+    Dispatcher,
+    File,
+    Marker,
+    Runner,
+    State,
+    decide,
+    free_inodes,
+    is_locked,
+    move,
+    put,
+    set_lock,
+)
+
+RENAME = "rename"
+"""The operation of a step that moves a job file; from where to where, its states tell."""
+
+
+class Act(StrEnum):
+    """What people and other programs do, each in one operation."""
+
+    TAKE = "takes the file out of a folder"
+    PUT_BACK = "puts the file they took into pending/"
+    RETRY = "moves the file back to pending/"
+    REMOVE = "removes the file"
+    SAVE = "saves the waiting file anew"
+    PUT_OFF = "saves the waiting file with a later time"
+    CANCEL = "asks for the job to be cancelled"
+    SECOND = "publishes another job of this id"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much may go wrong in a world.
+
+    `inodes`: how many of the free inode numbers a new file may be given; `reuses`: also when it is another job's.
+    """
+
+    dispatcher_kills: int = 0
+    runner_kills: int = 0
+    acts: int = 0
+    allowed: frozenset[Act] = frozenset(Act)
+    cuts: int = 0
+    closes: int = 0
+    start_failures: int = 0
+    runners: int = 2
+    inodes: int = 1
+    reuses: bool = True
+    fails: bool = True
+    forks_below: bool = False
+    publishes: bool = False
+
+
+class Model(NamedTuple):
+    """A world to explore: the rules that are in force in it, and its bounds."""
+
+    rules: frozenset[Rule] = ALL
+    bounds: Bounds = Bounds()
+
+
+class Step(NamedTuple):
+    """One step of a process: what it does, in words and as file operations, and the states that it may lead to.
+
+    `syncs`: the rule by which all that was done before is on the disk for good after it.
+    """
+
+    says: str
+    operations: tuple[str, ...]
+    do: Callable[[Model, State, int], tuple[State, ...]]
+    syncs: Rule | None = None
+
+
+class Move(NamedTuple):
+    """A transition of the world. A disturbance is one that need not come: a kill, a power cut, an act of people."""
+
+    actor: str
+    says: str
+    operations: tuple[str, ...]
+    state: State
+    is_disturbance: bool = False
+
+
+Moves = Iterator[Move]
+
+
+def try_lock(model: Model, state: State, ident: int) -> str:
+    """What comes of an attempt to lock the file with that ident: `held`, `stale` (it was removed meanwhile) or `got`."""
+    if is_locked(state, ident):
+        return "held"
+    there = state.disk.lock
+    if Rule.LOCK_COMPARED in model.rules and (there is None or there.ident != ident):
+        return "stale"
+    return "got"
+
+
+def append(state: State, ident: int, marker: Marker) -> State:
+    """Append to the lock file with that ident; to one that was removed it is as good as not written."""
+    lock = state.disk.lock
+    return state if lock is None or lock.ident != ident else set_lock(state, lock._replace(marker=marker))
+
+
+def marker_in(state: State, ident: int) -> Marker | None:
+    """The last marker of the lock file with that ident."""
+    lock = state.disk.lock
+    return None if lock is None or lock.ident != ident else lock.marker
+
+
+def fits(model: Model, marker: Marker | None, file: File, kind: str) -> bool:
+    """Whether a marker of that kind speaks of the attempt that the file expects next."""
+    if marker is None or marker.kind != kind:
+        return False
+    by_number = Rule.FITS_NUMBER not in model.rules or marker.attempt == len(file.history) + 1
+    by_inode = Rule.FITS_INODE not in model.rules or marker.inode == file.inode
+    return by_number and by_inode
+
+
+def choose(model: Model, file: File, marker: Marker | None, has_markers: bool) -> str:
+    """The rule of recovery for a file in running/: `record`, `release`, or the final verdict to obey."""
+    if fits(model, marker, file, START) and Rule.START_COUNTS in model.rules:
+        return "record"
+    if fits(model, marker, file, CLAIM) and Rule.CLAIM_RELEASES in model.rules:
+        return "release"
+    recorded_here = (
+        Rule.FINAL_NEEDS_MARK not in model.rules
+        or (Rule.BOOT_COMPARED in model.rules and not has_markers)
+        or (marker is not None and marker.kind == START and marker.attempt == len(file.history))
+    )
+    if file.history[-1:] in ("d", "f") and recorded_here and Rule.FINAL_OBEYED in model.rules:
+        return file.history[-1]
+    return "release"
+
+
+def staged(model: Model, state: State, file: File, outcome: str) -> list[File]:
+    """The document with its record, as it may be written in tmp/; `retry over` makes the last verdict final."""
+    history = file.history[:-1] + "f" if outcome == "retry over" else file.history + decide(file.history, outcome)
+    return [
+        File(file.job, inode, history, dirty=model.bounds.cuts > 0) for inode in free_inodes(state, model.bounds.inodes)
+    ]
+
+
+def synced(model: Model, file: File | None, rule: Rule) -> File | None:
+    """The file after its writer has synced it, if the rule says so."""
+    return file if file is None or rule not in model.rules else file._replace(dirty=False)
+
+
+def commit(model: Model, state: State, process: Dispatcher | Runner) -> State:
+    """The record takes the place of the document; without the rule it is written into the folder it belongs to."""
+    made = process.staged
+    assert made is not None, "there is a record to commit"
+    if Rule.RECORD_THEN_MOVE in model.rules:
+        return put(state, RUNNING, made)
+    target = free_target(model, state, made.history[-1])
+    return state if target is None else put(state, target, made)
+
+
+def free_target(model: Model, state: State, verdict: str) -> int | None:
+    """Where a file goes that moves on that verdict: under its name, or the next one if that is taken."""
+    names = TARGETS[verdict]
+    if Rule.MOVES_REFUSE not in model.rules:
+        return names[0]
+    return next((place for place in names if state.disk.places[place] is None), None)
+
+
+def rename(model: Model, state: State, source: int, target: int) -> State | None:
+    """A move that refuses a taken name; None when it does not come about."""
+    places = state.disk.places
+    if places[source] is None or (Rule.MOVES_REFUSE in model.rules and places[target] is not None):
+        return None
+    return move(state, source, target)
+
+
+def is_waiting(state: State) -> bool:
+    """Whether a file of that id waits or runs."""
+    return state.disk.places[PENDING] is not None or state.disk.places[RUNNING] is not None
+
+
+def remembering(before: State, after: State, is_synced: bool) -> State:
+    """While a power cut may come: with what it can take back, which is nothing when all of it was synced."""
+    if not after.cuts:
+        return after
+    if is_synced:
+        return after._replace(past=())
+    if after.disk == before.disk or before.disk in before.past:
+        return after
+    return after._replace(past=(*before.past, before.disk))

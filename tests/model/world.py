@@ -1,0 +1,123 @@
+"""All moves of a world together, the promises that each state is held to, and what rest is."""
+
+from __future__ import annotations
+
+from tests.model import cancelling, claiming, people, runner, settling
+from tests.model.rules import Promise, Rule
+from tests.model.state import (
+    FAILED,
+    FAILED_2,
+    NOBODY,
+    PENDING,
+    RUNNING,
+    Dispatcher,
+    File,
+    State,
+    Story,
+    set_dispatcher,
+)
+from tests.model.steps import Model, Move, Moves, Step, remembering
+
+BETWEEN = (claiming.LOOK, settling.SETTLE, settling.SWEEP, settling.VOUCH, cancelling.OBEY)
+"""What a dispatcher may begin when it has nothing in hand."""
+DISPATCHER = {**claiming.STEPS, **settling.STEPS, **cancelling.STEPS}
+
+
+def begin(model: Model, files: dict[int, File] | None = None) -> State:
+    """The first state of a world: those files lie there, for good, and no process runs."""
+    bounds = model.bounds
+    files = files or {}
+    stories = [Story(), Story()]
+    for place, file in files.items():
+        made = len(file.history)
+        asked = 1 if place == PENDING and file.history[-1:] in ("d", "f") else 0
+        stories[file.job] = Story(True, made, made, asked=asked, recorded=made)
+    return State(
+        people.Disk(places=tuple(files.get(place) for place in range(8))),
+        (stories[0], stories[1]),
+        (None,) * (1 if Rule.ONE_DISPATCHER in model.rules else 2),
+        (None,) * bounds.runners,
+        producer="stage" if bounds.publishes else "",
+        dispatcher_kills=bounds.dispatcher_kills,
+        runner_kills=bounds.runner_kills,
+        acts=bounds.acts,
+        cuts=bounds.cuts,
+        closes=bounds.closes,
+        start_failures=bounds.start_failures,
+    )
+
+
+def moves(model: Model, state: State) -> Moves:
+    """Every move that the world can make."""
+    for index, dispatcher in enumerate(state.dispatchers):
+        if dispatcher is None:
+            yield from _start(model, state, index)
+            continue
+        steps = BETWEEN if dispatcher.at is None else (DISPATCHER[dispatcher.at],)
+        for step in steps:
+            yield from _stepped(model, state, f"dispatcher {index}", step, index)
+    for index, running in enumerate(state.runners):
+        if running is not None:
+            yield from _stepped(model, state, f"runner {index}", runner.STEPS[running.at], index)
+    if state.producer:
+        yield from _stepped(model, state, "producer", people.PRODUCER[state.producer], 0)
+    yield from people.disturbances(model, state)
+
+
+def _stepped(model: Model, state: State, actor: str, step: Step, index: int) -> Moves:
+    for after in step.do(model, state, index):
+        is_synced = step.syncs is not None and step.syncs in model.rules
+        yield Move(actor, step.says, step.operations, remembering(state, after, is_synced))
+
+
+def _start(model: Model, state: State, index: int) -> Moves:
+    if Rule.ONE_DISPATCHER in model.rules and any(state.dispatchers):
+        return
+    trusted = state.served or Rule.BOOT_VOUCHED not in model.rules
+    is_left = state.disk.places[RUNNING] is not None
+    is_asked = state.disk.cancel != NOBODY
+    made = Dispatcher(None, state.served, trusted, fresh=is_left, heeds=is_asked, unresolved=is_left)
+    yield Move(f"dispatcher {index}", "starts", (), set_dispatcher(state, index, made)._replace(served=trusted))
+
+
+def broken(state: State) -> str:
+    """The promise that this state breaks, or nothing."""
+    if state.fault:
+        return state.fault
+    there = [(place, file) for place, file in enumerate(state.disk.places) if file is not None]
+    for job, story in enumerate(state.stories):
+        files = [file for _, file in there if file.job == job]
+        if len(files) > 1:
+            return Promise.ONE_FOLDER
+        if story.promised and (not files or files[0].torn):
+            return Promise.NEVER_LOST
+    for place, file in there:
+        story = state.stories[file.job]
+        uncounted = story.effects - story.excused - len(file.history)
+        if uncounted > (1 if place == RUNNING else 0) and uncounted > _at_work(state, file.job):
+            return Promise.COUNTED
+        if len(file.history) > story.begun:
+            return Promise.NOT_INVENTED
+        if place in (FAILED, FAILED_2) and not _is_explained(state, place, file):
+            return Promise.EXPLAINED
+    return ""
+
+
+def _at_work(state: State, job: int) -> int:
+    """How many processes are in the code of that job, and have not recorded what came of it."""
+    documents = [one.file or one.staged for one in state.runners if one is not None and one.inside]
+    return sum(document is not None and document.job == job for document in documents)
+
+
+def _is_explained(state: State, place: int, file: File) -> bool:
+    at_work = any(dispatcher is not None and dispatcher.at is not None for dispatcher in state.dispatchers)
+    return file.history != "" or at_work or state.disk.reasons[place - FAILED] > 0
+
+
+def is_at_rest(state: State) -> bool:
+    """Whether all is done: nothing runs or is due, and nothing lies about that belongs to no job."""
+    disk, waiting = state.disk, state.disk.places[PENDING]
+    idle = all(dispatcher is None or dispatcher.at is None for dispatcher in state.dispatchers)
+    no_process = idle and not any(state.runners) and not state.producer and not state.leftover
+    tidy = disk.cancel == NOBODY and (disk.lock is None or waiting is not None)
+    return no_process and tidy and disk.places[RUNNING] is None and (waiting is None or waiting.later)
