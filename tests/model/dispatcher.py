@@ -22,6 +22,8 @@ class At(StrEnum):
     LAUNCH = "start"
     OPEN = "open the lock file to settle"
     LOCK = "lock to settle"
+    HELD = "look who holds the lock"
+    ADOPT = "adopt"
     TEST = "test"
     CHOOSE = "choose"
     SYNC = "sync the record"

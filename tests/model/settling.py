@@ -59,11 +59,15 @@ def _lock(model: Model, state: State, index: int) -> tuple[State, ...]:
         return to(state, index, At.OPEN, lock=0)
     if answer == "got":
         return to(state, index, At.TEST, locked=True)
+    return to(state, index, At.HELD, lock=0)
+
+
+def _held(model: Model, state: State, index: int) -> tuple[State, ...]:
     marker = None if state.disk.lock is None else state.disk.lock.marker
     if _lives(marker):
-        return _adopt(state, index, marker)
+        return to(state, index, At.ADOPT, marker=marker)
     if state.leftover and Rule.LEFTOVERS_KILLED in model.rules:
-        return rest(state._replace(leftover=0), index, dispatcher.mine, unresolved=True)
+        return rest(state._replace(leftover=0), index, is_there(state, index).mine, unresolved=True)
     return rest(state, index, unresolved=True)
 
 
@@ -71,14 +75,16 @@ def _lives(marker: Marker | None) -> TypeGuard[Marker]:
     return marker is not None and marker.kind == START and marker.process != NOBODY
 
 
-def _adopt(state: State, index: int, marker: Marker) -> tuple[State, ...]:
+def _adopt(model: Model, state: State, index: int) -> tuple[State, ...]:
+    marker = is_there(state, index).marker
+    assert marker is not None, "it has seen whom it adopts"
     return rest(state, index, Mine(marker.attempt, marker.process, adopted=True), unresolved=False)
 
 
 def _test(model: Model, state: State, index: int) -> tuple[State, ...]:
     marker = marker_in(state, is_there(state, index).lock)
     if Rule.PROCESS_GONE in model.rules and _lives(marker):
-        return _adopt(state, index, marker)
+        return to(state, index, At.ADOPT, marker=marker, lock=0, locked=False)
     return to(state, index, At.CHOOSE, marker=marker, locked=Rule.SETTLE_LOCKS in model.rules)
 
 
@@ -198,6 +204,8 @@ VOUCH = Step("notes that markers can be trusted in this boot", (), _vouch)
 STEPS = {
     At.OPEN: Step("opens the lock file, to settle", ("open locks/ID.lock",), _open),
     At.LOCK: Step("tries the lock, to settle", ("flock locks/ID.lock",), _lock),
+    At.HELD: Step("looks who holds the lock", ("open locks/ID.lock",), _held),
+    At.ADOPT: Step("adopts the process of the marker", ("open running/ID.json",), _adopt),
     At.TEST: Step("looks whether the process of the marker is gone", (), _test),
     At.CHOOSE: Step("reads the document and chooses the rule", ("open running/ID.json",), _choose),
     At.SYNC: Step("writes the record and syncs it", ("open tmp/X", "write tmp/X", "fsync tmp/X"), _sync),
