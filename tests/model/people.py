@@ -17,6 +17,7 @@ from tests.model.state import (
     RUNNING,
     Disk,
     File,
+    LockFile,
     State,
     bury,
     finals,
@@ -184,24 +185,25 @@ def disturbances(model: Model, state: State) -> Moves:
 # -- the power cut
 
 
-def _cut(state: State) -> set[State]:
+def _cut(state: State) -> list[State]:
     """All processes die, and what was done since the last sync is undone, from any moment on.
 
     A marker may be lost though what was done after it is there; a file that was not synced may be torn.
     """
-    now = state.disk
-    found = set()
-    for disk in {*state.past, now}:
-        for lock in {now.lock, None, *(earlier.lock for earlier in state.past)}:
-            kept = (
-                lock
-                if lock is None or lock.marker is None
-                else lock._replace(marker=lock.marker._replace(process=NOBODY))
-            )
-            for torn in {False, any(file is not None and file.dirty for file in disk.places)}:
+    disks = (*state.past, state.disk)
+    found: dict[State, None] = {}  # in an order that is the same in every run
+    for disk in disks:
+        for lock in dict.fromkeys((*(one.lock for one in disks), None)):
+            for torn in (False, True):
                 places = tuple(file and file._replace(dirty=False, torn=torn and file.dirty) for file in disk.places)
-                found.add(_after_cut(state, disk._replace(places=places, lock=kept)))
-    return found
+                after = disk._replace(places=places, lock=None if lock is None else _orphaned(lock))
+                found[_after_cut(state, after)] = None
+    return list(found)
+
+
+def _orphaned(lock: LockFile) -> LockFile:
+    """The lock file when the process of its marker is gone."""
+    return lock if lock.marker is None else lock._replace(marker=lock.marker._replace(process=NOBODY))
 
 
 def _after_cut(state: State, disk: Disk) -> State:

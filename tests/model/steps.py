@@ -54,7 +54,7 @@ class Bounds:
     dispatcher_kills: int = 0
     runner_kills: int = 0
     acts: int = 0
-    allowed: frozenset[Act] = frozenset(Act)
+    allowed: tuple[Act, ...] = ()
     cuts: int = 0
     closes: int = 0
     start_failures: int = 0

@@ -14,7 +14,7 @@ from tests.tally import Tally
 
 LEAST_STATES = 180
 """What the smallest world is known to have at least: a model that makes no steps must not pass."""
-MOST_STATES = 1_500_000
+MOST_STATES = 3_000_000
 LOST = {Promise.NEVER_LOST}
 DOUBLE = {Promise.ONE_FOLDER, Promise.ONE_PROCESS, Promise.NOT_AGAIN}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.model.rules import ALL, Promise, Rule
 from tests.model.state import DONE, FAILED, PENDING, File, State
@@ -36,10 +36,16 @@ class World(NamedTuple):
         return begin(self.model(rules), files)
 
 
-def of(name: str, *acts: Act, pending: str | None = FRESH, done: str | None = None, **bounds: int | bool) -> World:
-    """A world in which one job waits; as many `acts` of people as kinds are named may come, each any number of times."""
-    limits = {"acts": len(acts), **bounds}
-    return World(name, Bounds(allowed=frozenset(acts), **limits), pending, done)  # type: ignore[arg-type]
+def of(
+    name: str,
+    *acts: Act,
+    pending: str | None = FRESH,
+    done: str | None = None,
+    failed: str | None = None,
+    **bounds: Any,
+) -> World:
+    """A world in which one job waits; as many acts of people as kinds are named may come, unless `acts` says how many."""
+    return World(name, Bounds(**{"allowed": acts, "acts": len(acts), **bounds}), pending, done, failed)
 
 
 KILLS = of("kills", pending=None, publishes=True, dispatcher_kills=1, runner_kills=1, start_failures=1)
@@ -99,22 +105,25 @@ SHORT = (
 PEOPLE = tuple(Act)
 LONG = (
     of("many kills", start_failures=1, dispatcher_kills=3, runner_kills=2, runners=3),
-    of("many kills, and any inode", dispatcher_kills=2, runner_kills=1, inodes=2),
-    of("any act", *PEOPLE, acts=1, dispatcher_kills=1, runner_kills=1, start_failures=1),
+    of("many kills, and any inode", dispatcher_kills=2, runner_kills=2, inodes=2),
+    of("any act, and kills", *PEOPLE, acts=1, dispatcher_kills=1, runner_kills=1, start_failures=1),
     of("any two acts", *PEOPLE, acts=2, dispatcher_kills=1, fails=False),
+    of("any two acts, and runners die", *PEOPLE, acts=2, dispatcher_kills=1, runner_kills=1, fails=False),
+    of("any two acts, any inode", *PEOPLE, acts=2, dispatcher_kills=1, inodes=2, fails=False),
     of("any two acts, a finished job", *PEOPLE, acts=2, dispatcher_kills=1, done=FINISHED, fails=False),
     of("any two acts, a job that was tried", *PEOPLE, acts=2, dispatcher_kills=1, pending=TRIED, fails=False),
     of("any act, a retry by hand", *PEOPLE, acts=1, dispatcher_kills=1, pending=FINISHED, runner_kills=1),
-    of("any three acts, nobody dies", *PEOPLE, acts=3, fails=False),
+    of("any three acts, a job that was given up", *PEOPLE, acts=3, pending=None, failed=GIVEN_UP, fails=False),
+    of("any three acts, nobody dies", *PEOPLE, acts=3, start_failures=1, fails=False),
     of("closed descriptors and kills", closes=1, dispatcher_kills=2, runner_kills=1),
-    of("copies of the lock and kills", forks_below=True, dispatcher_kills=1, runner_kills=1),
+    of("copies of the lock and kills", forks_below=True, dispatcher_kills=2, runner_kills=1),
     of("two power cuts", cuts=2, dispatcher_kills=1),
     of("a power cut and kills", cuts=1, dispatcher_kills=1, runner_kills=1),
     of("a power cut and a retry by hand", Act.RETRY, cuts=1, dispatcher_kills=1),
     of("a power cut and a cancel", Act.CANCEL, cuts=1, dispatcher_kills=1, fails=False),
     of("a power cut and closed descriptors", cuts=1, closes=1, dispatcher_kills=1),
 )
-"""What takes minutes."""
+"""What takes minutes: up to three deaths of dispatchers and two of runners, three acts of people, two power cuts."""
 
 KNOWN_LIMIT = of(
     "the power fails, and another job comes in the same inode", Act.REMOVE, Act.SECOND, cuts=1, fails=False
