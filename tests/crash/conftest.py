@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 
-pytest.register_assert_rewrite("tests.crash.faults", "tests.crash.scenarios")
+pytest.register_assert_rewrite("tests.crash.faults", "tests.crash.scenarios", "tests.crash.failing")
 
 from tests.crash.faults import World  # noqa: E402 -- its assertions are rewritten first
 

@@ -10,13 +10,11 @@ synced: what is tested is the death of processes, not of machines.
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import os
 import pkgutil
 import queue
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -25,7 +23,7 @@ from unittest import mock
 import orjson
 
 import spoolrunner
-from spoolrunner import clock, config, dispatcher, durable, executors, job, locks, processes, runner
+from spoolrunner import clock, config, control, dispatcher, durable, executors, job, journal, locks, processes, runner
 from spoolrunner import current as current_module
 from spoolrunner.clock import Clock
 from spoolrunner.executors import AttemptKey, Exited
@@ -33,34 +31,18 @@ from spoolrunner.layout import Layout
 from spoolrunner.spool import Spool
 from spoolrunner.states import FINAL, State
 from spoolrunner.watch import Hints
+from tests.crash.actors import Operation, Plan, Process, StuckError, Trouble, current
+from tests.crash.findings import DoubleError, LostError
+from tests.crash.interposed import FaultyOs
 
 EPOCH = 1_500_000_000.0
 """When every world begins: before any file of it was made, so that what is due does not depend on the machine's clock."""
 FIRST_PID = 5_000_000
 """Above what Linux gives out, so that no simulated process is mistaken for a real one."""
-PATIENCE = 20.0
-"""Seconds (real ones) after which a simulated process that does not come back is a fault of the harness."""
+RESTART_PAUSE = 1.0
+"""Seconds of the world's time after which a dispatcher that ended with an error is started again, as by a service manager."""
 SPINS = 5_000
 """Turns of a dispatcher at one moment of time after which it counts as spinning."""
-
-
-class Killed(BaseException):
-    """The process is dead: whatever it wants to do next does not happen."""
-
-
-class StuckError(AssertionError):
-    """The world does not come to rest."""
-
-
-class Operation(NamedTuple):
-    """A file operation: what was done by which process to which path (relative to the spool; with " -> " for renames)."""
-
-    process: str
-    kind: str
-    path: str
-
-    def __str__(self) -> str:
-        return f"{self.process}: {self.kind} {self.path}"
 
 
 class Effect(NamedTuple):
@@ -72,159 +54,11 @@ class Effect(NamedTuple):
     pid: int
 
 
-class Plan(NamedTuple):
-    """Kill at operation `at` (from 1): before it, or with `torn` in the middle of it; one process, or `everybody`.
-
-    With `halts` the world stands still after it, and the test decides who goes on first.
-    """
+class Visit(NamedTuple):
+    """A person comes just before operation `at` (from 1) and does something to the spool by hand."""
 
     at: int
-    torn: bool = False
-    everybody: bool = False
-    halts: bool = False
-
-
-_here = threading.local()
-
-
-def current() -> Process | None:
-    """The simulated process this thread is; None for the test itself."""
-    return getattr(_here, "process", None)
-
-
-class Process:
-    """A simulated process that calls `body`; its exit status is what that returns."""
-
-    def __init__(self, world: World, name: str, pid: int, body: Callable[[], Any]) -> None:
-        self.world = world
-        self.name = name
-        self.pid = pid
-        self.body = body
-        self.descriptors: dict[int, str] = {}
-        self.is_over = False
-        self.was_killed = False
-        self.is_frozen = False
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.operations = 0
-        self._budget: int | None = None
-        self._doomed = False
-        self._waits_for: Callable[[], object] | None = None
-        self._waits_until = 0.0
-        self._go = threading.Semaphore(0)
-        self._back = threading.Semaphore(0)
-        self._thread: threading.Thread | None = None
-        self._current_job: Any = None
-
-    @property
-    def is_runnable(self) -> bool:
-        """Whether it would do something if it were let run."""
-        if self.is_over or self.is_frozen:
-            return False
-        waits_for = self._waits_for
-        return waits_for is None or bool(waits_for()) or self.world.clock.now >= self._waits_until
-
-    @property
-    def wakes_at(self) -> float | None:
-        """When a process that waits goes on by itself."""
-        waits = self._waits_for is not None and not self.is_over and not self.is_frozen
-        return self._waits_until if waits else None
-
-    def run(self, operations: int | None = None) -> None:
-        """Let it run: to its end, to where it waits, or to just before the operation after so many more."""
-        if self.is_over:
-            return
-        self._budget = operations
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._main, name=self.name, daemon=True)
-            self._thread.start()
-        self._go.release()
-        if not self._back.acquire(timeout=PATIENCE):
-            raise StuckError(f"{self.name} does not come back; its last operations: {self.world.tail()}")
-        if self.is_over:
-            self._thread.join(PATIENCE)
-            self.world.ended(self)
-            if self.error is not None:
-                raise self.error
-
-    def kill(self) -> None:
-        """SIGKILL: it does nothing any more, and its locks are free."""
-        if self.is_over:
-            return
-        if self._thread is None:
-            self.was_killed = self.is_over = True
-            self.world.ended(self)
-            return
-        self._doomed = True
-        self.run()
-
-    def close_descriptors(self, ending: str = "") -> None:
-        """What a job may do as well: close all (or those on paths with that ending), its lock among them."""
-        for descriptor, path in list(self.descriptors.items()):
-            if path.endswith(ending):
-                os.close(descriptor)
-                del self.descriptors[descriptor]
-
-    def point(self, kind: str, path: str, tear: Callable[[], None] | None = None) -> None:
-        """The process is about to do this: stop here, die here, or go on."""
-        self.check_alive()
-        while self._budget is not None and self._budget <= 0:
-            self._yield()
-        if self._budget is not None:
-            self._budget -= 1
-        self.operations += 1
-        world = self.world
-        world.log.append(Operation(self.name, kind, path.replace(world.layout.root + os.sep, "")))
-        if world.refuses(world.log[-1]):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
-        plan = world.plan
-        if plan is None or len(world.log) - world.plan_begins != plan.at or (plan.torn and tear is None):
-            return
-        if plan.torn and tear is not None:
-            tear()
-        world.fired = world.log[-1]
-        world.victims.append(self.name)
-        world.apocalypse = plan.everybody
-        self.was_killed = True
-        raise Killed
-
-    def check_alive(self) -> None:
-        """Raise Killed if it is dead."""
-        if self._doomed or self.was_killed or self.world.apocalypse:
-            self.was_killed = True
-            raise Killed
-
-    def wait(self, condition: Callable[[], object], seconds: float) -> None:
-        """Wait until the condition holds, but no longer than that in the world's time."""
-        self.check_alive()
-        self._waits_for, self._waits_until = condition, self.world.clock.now + seconds
-        while not condition() and self.world.clock.now < self._waits_until:
-            self._yield()
-        self._waits_for = None
-
-    def _yield(self) -> None:
-        self._current_job = current_module._current
-        self._back.release()
-        self._go.acquire()
-        current_module._current = self._current_job
-        self.check_alive()
-
-    def _main(self) -> None:
-        self._go.acquire()
-        _here.process = self
-        try:
-            if not self._doomed:
-                self.result = self.body()
-        except Killed:
-            self.was_killed = True
-        except BaseException as error:  # it is raised again in the test's thread
-            self.error = error
-        finally:
-            for descriptor in self.descriptors:
-                os.close(descriptor)
-            self.descriptors.clear()
-            self.is_over = True
-            self._back.release()
+    hand: Callable[[World], None]
 
 
 class FakeClock(Clock):
@@ -357,134 +191,6 @@ class Runner(Process):
         self.watchers: list[Callable[[int | None], None]] = []
 
 
-class _Status:
-    """A stat result with another inode number."""
-
-    def __init__(self, real: os.stat_result, inode: int) -> None:
-        self._real = real
-        self.st_ino = inode
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-
-class FaultyOs:
-    """`os` as the modules of the package see it."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
-
-    def getpid(self) -> int:
-        process = current()
-        return os.getpid() if process is None else process.pid
-
-    def open(self, path: Any, flags: int, mode: int = 0o777) -> int:
-        process = self._at("open", path)
-        descriptor = os.open(path, flags, mode)
-        if process is not None:
-            process.descriptors[descriptor] = os.fspath(path)
-        return descriptor
-
-    def close(self, descriptor: int) -> None:
-        process = current()
-        if process is not None:
-            process.check_alive()
-            process.descriptors.pop(descriptor, None)
-        os.close(descriptor)
-
-    def write(self, descriptor: int, data: Any) -> int:
-        process = current()
-        if process is None:
-            return os.write(descriptor, data)
-        process.check_alive()
-        if descriptor not in process.descriptors:
-            return len(data)  # its standard error: nobody listens
-        if self._is_journal(process.descriptors[descriptor]):
-            return os.write(descriptor, data)
-        half = bytes(data)[: len(data) // 2]
-        process.point("write", process.descriptors[descriptor], lambda: os.write(descriptor, half) and None)
-        return os.write(descriptor, data)
-
-    def fsync(self, descriptor: int) -> None:
-        self._at_descriptor("fsync", descriptor)
-
-    def ftruncate(self, descriptor: int, length: int) -> None:
-        self._at_descriptor("ftruncate", descriptor)
-        os.ftruncate(descriptor, length)
-
-    def rename(self, source: str, target: str) -> None:
-        self._at("rename", f"{source} -> {target}")
-        os.rename(source, target)
-
-    def replace(self, source: str, target: str) -> None:
-        self._at("replace", f"{source} -> {target}")
-        os.replace(source, target)
-
-    def link(self, source: str, target: str, **options: Any) -> None:
-        self._at("link", f"{source} -> {target}")
-        os.link(source, target, **options)
-
-    def unlink(self, path: str) -> None:
-        self._at("unlink", path)
-        os.unlink(path)
-
-    remove = unlink
-
-    def fstat(self, descriptor: int) -> Any:
-        return self._told(os.fstat(descriptor))
-
-    def stat(self, path: str, *, follow_symlinks: bool = True) -> Any:
-        return self._told(os.stat(path, follow_symlinks=follow_symlinks))
-
-    def dup2(self, descriptor: int, onto: int) -> int:
-        return onto  # the test's own output stays what it is
-
-    def register_at_fork(self, **hooks: Any) -> None:
-        """Simulated processes do not fork."""
-
-    def exclusive_rename(self, real: Callable[[str, str], None]) -> Callable[[str, str], None]:
-        def rename(source: str, target: str) -> None:
-            self._at("rename", f"{source} -> {target}")
-            real(source, target)
-
-        return rename
-
-    def try_lock(self, real: Callable[[int], bool]) -> Callable[[int], bool]:
-        def lock(descriptor: int) -> bool:
-            self._at_descriptor("flock", descriptor)
-            return real(descriptor)
-
-        return lock
-
-    def _at(self, kind: str, path: Any) -> Process | None:
-        process = current()
-        if process is None:
-            return None
-        process.check_alive()
-        text = os.fspath(path)
-        if text.startswith(self._world.layout.root) and not self._is_journal(text):
-            process.point(kind, text)
-        return process
-
-    def _at_descriptor(self, kind: str, descriptor: int) -> None:
-        process = current()
-        if process is not None:
-            process.check_alive()
-            if descriptor in process.descriptors and not self._is_journal(process.descriptors[descriptor]):
-                process.point(kind, process.descriptors[descriptor])
-
-    def _is_journal(self, path: str) -> bool:
-        """Nothing depends on the dispatcher's own log, so it is no place to be killed at."""
-        return path.startswith(os.path.join(self._world.layout.logs, "background_jobs"))
-
-    def _told(self, status: os.stat_result) -> Any:
-        told = self._world.inodes.get(status.st_ino)
-        return status if told is None else _Status(status, told)
-
-
 JOBS = "tests.crash.jobs_under_test"
 DEFAULTS: dict[str, Any] = {
     "allowed_jobs": {JOBS: ["work"]},
@@ -518,12 +224,20 @@ class World:
         self.plan: Plan | None = None
         self.plan_begins = 0
         self.fired: Operation | None = None
-        self.victims: list[str] = []
+        self.fired_at = 0
+        self.visit: Visit | None = None
+        self.serves = False
+        """Whether `scenarios.dispatch` starts a dispatcher that goes on until it is stopped, not one that drains."""
+        self.struck: list[Operation] = []
         self.apocalypse = False
         self.inodes: dict[int, int] = {}
-        self.refuses: Callable[[Operation], bool] = lambda operation: False
+        self.trouble: Trouble | None = None
+        self.tolerated: tuple[type[BaseException], ...] = ()
+        """What a process may end with, as the command line does: it says so, and its exit status is 1."""
+        self.said: list[str] = []
         self.effects: list[Effect] = []
         self.inside: dict[str, int] = {}
+        self.together: list[str] = []
         self.processes: list[Process] = []
         self.runners: list[Runner] = []
         self.dispatcher: Process | None = None
@@ -540,14 +254,19 @@ class World:
         with contextlib.ExitStack() as stack:
 
             def put(owner: Any, name: str, value: Any) -> None:
-                stack.enter_context(mock.patch.object(owner, name, value))
+                stack.enter_context(mock.patch.object(owner, name, value, create=name in ("open", "print")))
 
             for module in _modules():
                 if getattr(module, "os", None) is os:
                     put(module, "os", faulty)
             exclusive = faulty.exclusive_rename(durable._exclusive_rename())
             put(durable, "_exclusive_rename", lambda: exclusive)
+            syncs = durable._sync_file_system() is not None
+            put(durable, "_sync_file_system", lambda: faulty.sync_file_system if syncs else None)
             put(locks, "_try_lock", faulty.try_lock(locks._try_lock))
+            put(control, "open", faulty.open_file)
+            put(current_module, "open", faulty.open_file)
+            put(journal, "print", lambda text, **_: self.said.append(text))
             put(locks, "time", self.clock)
             put(current_module, "_current", None)
             put(clock, "SYSTEM", self.clock)
@@ -567,6 +286,21 @@ class World:
     def kill_at(self, plan: Plan | None) -> None:
         """Count from now on, and kill where the plan says."""
         self.plan, self.plan_begins, self.fired = plan, len(self.log), None
+
+    def receive_visitor(self) -> None:
+        """Before each operation: whoever is due comes and does it."""
+        visit = self.visit
+        if visit is not None and self.counted() == visit.at:
+            self.visit = None
+            visit.hand(self)
+
+    def strike(self, victim: Process, plan: Plan) -> None:
+        """The plan's moment has come for `victim`, at the last operation; the next one is counted from here."""
+        self.fired, self.fired_at = self.log[-1], len(self.log)
+        self.struck.append(self.fired)
+        self.apocalypse = plan.everybody
+        if plan.then is not None:
+            self.plan, self.plan_begins = plan.then, len(self.log)
 
     def counted(self) -> int:
         """The operations since `kill_at`."""
@@ -597,7 +331,7 @@ class World:
         """The runner that has, or had, this pid."""
         return next(found for found in self.runners if found.pid == pid)
 
-    def start_dispatcher(self, *, drain: bool = False) -> Process:
+    def start_dispatcher(self, *, drain: bool = False, standby: bool = False) -> Process:
         """A new dispatcher, which has not run yet."""
 
         def body() -> None:
@@ -605,7 +339,7 @@ class World:
             rooms._inbox = inbox  # type: ignore[assignment]
             self.rooms = rooms
             try:
-                rooms.run(drain=drain)
+                rooms.run(drain=drain, standby=standby)
             finally:  # what the end of a process does to its files
                 rooms._tenure.lock._lock.release(force=True)
 
@@ -620,7 +354,9 @@ class World:
         if isinstance(process, Runner):
             watchers, process.watchers = process.watchers, []
             for watcher in watchers:
-                watcher(-9 if process.was_killed else process.result)
+                watcher(-9 if process.was_killed else 1 if process.error else process.result)
+        if process.error is not None:
+            self.said.append(str(process.error))
 
     def kill_all(self) -> None:
         """As a power cut does, but for what is on the disk."""
@@ -654,6 +390,8 @@ class World:
         """A fresh dispatcher, until nothing waits and nothing runs; then another, which finds what was left behind."""
         while not self.is_idle():
             if self.dispatcher is None or self.dispatcher.is_over:
+                if self.dispatcher is not None and self.dispatcher.error is not None:
+                    self.clock.now += RESTART_PAUSE
                 self.start_dispatcher()
             self.run(lambda: self.is_idle() or self.dispatcher is None or self.dispatcher.is_over)
         if self.dispatcher is not None:
@@ -665,6 +403,11 @@ class World:
         """Whether pending/, running/ and control/ are empty and no runner lives."""
         folders = (self.layout.folder(State.PENDING), self.layout.folder(State.RUNNING), self.layout.control)
         return not any(os.listdir(folder) for folder in folders) and not self.live_runners()
+
+    def is_calm(self) -> bool:
+        """Whether the dispatcher has nothing left to settle, and no trouble."""
+        rooms = self.rooms
+        return rooms is not None and not rooms._blocked and not len(rooms._attempts.supervision)
 
     def _all_over(self) -> bool:
         return all(process.is_over for process in self.processes)
@@ -685,7 +428,8 @@ class World:
         process = current()
         assert process is not None, "a job runs in a process"
         process.point("effect", token)
-        assert token not in self.inside, f"{token} is run by two processes at once{self.tail()}"
+        if token in self.inside:  # told to whoever judges: the runner would take an error for the job's own
+            self.together.append(f"{token} is run by two processes at once{self.tail()}")
         self.inside[token] = process.pid
         self.effects.append(Effect(token, job_id, attempt, process.pid))
 
@@ -742,10 +486,12 @@ class World:
         return found
 
     def find(self, token: str) -> tuple[State, str, dict[str, Any]]:
-        """Where the job is and what it says; AssertionError unless it is in exactly one place and whole."""
+        """Where the job is and what it says; LostError or DoubleError unless it is in exactly one place, and whole."""
         mark = orjson.dumps({"token": token})[1:-1]
         places = [key for key, data in self.files().items() if mark in data.replace(b'": "', b'":"')]
-        assert len(places) == 1, f"{token} is in {len(places)} places: {places}{self.tail()}"
+        if len(places) != 1:
+            kind = DoubleError if places else LostError
+            raise kind(f"{token} is in {len(places)} places: {places}{self.tail()}")
         (state, name) = places[0]
         with open(self.layout.job(state, name), "rb") as stream:
             _, raw = job.parse(stream.read())

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from spoolrunner import enqueue, enqueue_many, job, locks
+from spoolrunner.dispatcher import Wish
 from spoolrunner.errors import JobFormatError
 from spoolrunner.states import MAX_INTERRUPTIONS, State
-from tests.crash.faults import JOBS, Operation, Plan, World, eras
+from tests.crash.actors import Operation, Plan
+from tests.crash.faults import JOBS, World, eras
+from tests.crash.findings import BeyondError, DoubleError, Findings
+from tests.tally import Tally
 
 MakeWorld = Callable[..., contextlib.AbstractContextManager[World]]
 
+EVERY_CRASH_POINT = "every crash point"
+"""The name of the suite in the table at the end of a run."""
 ALL, EARLY, LATE = "all die", "one dies, the others go on", "one dies, the others come late"
 MODES = (ALL, EARLY, LATE)
 """Who dies, and whether what survives goes on before or after the next dispatcher has looked around."""
@@ -39,13 +46,6 @@ class Scenario:
         return self.name
 
 
-class Tally(NamedTuple):
-    """What a sweep did: the operations of the undisturbed run, and the kills."""
-
-    operations: int
-    kills: int
-
-
 def measure(make_world: MakeWorld, scenario: Scenario) -> list[Operation]:
     """The operations of the undisturbed run, which must itself be judged sound."""
     with make_world(**scenario.settings) as world:
@@ -65,20 +65,22 @@ def plans(operations: list[Operation], mode: str) -> Iterator[Plan]:
             yield Plan(at, torn=True, everybody=mode == ALL, halts=mode == LATE)
 
 
-def sweep(make_world: MakeWorld, scenario: Scenario, mode: str) -> Tally:
+def sweep(
+    make_world: MakeWorld, scenario: Scenario, mode: str, tally: Tally | None = None, suite: str = EVERY_CRASH_POINT
+) -> Findings:
     """Act the scenario out once for each operation of it, with a kill there, and judge what recovery makes of it."""
     operations = measure(make_world, scenario)
     assert len(operations) >= scenario.least, f"only {len(operations)} operations were seen"
-    kills = 0
+    findings = Findings()
     for plan in plans(operations, mode):
-        with make_world(**scenario.settings) as world:
+        with findings.trial(f"{scenario}, {mode}, {plan}"), make_world(**scenario.settings) as world:
             strike(world, scenario, plan)
             assert world.fired is not None, f"{plan} was not reached"
             expected = operations[plan.at - 1]
             assert (world.fired.process, world.fired.kind) == (expected.process, expected.kind)
             aftermath(world, scenario, mode)
-            kills += 1
-    return Tally(len(operations), kills)
+    findings.tell(tally, suite)
+    return findings
 
 
 def strike(world: World, scenario: Scenario, plan: Plan) -> None:
@@ -93,11 +95,23 @@ def aftermath(world: World, scenario: Scenario, mode: str) -> None:
     for token in scenario.tokens:
         world.find(token)
     world.plan = None
+    come_to_rest(world, mode)
+    judge(world, scenario)
+
+
+def come_to_rest(world: World, mode: str) -> None:
+    """The next dispatcher, and whoever survived, bring everything to its end."""
     if mode == LATE and (world.dispatcher is None or world.dispatcher.is_over):
         world.start_dispatcher().run()
     for process in world.processes:
         process.is_frozen = False
     world.recover()
+
+
+def judge(world: World, scenario: Scenario) -> None:
+    """The promises to all jobs of the scenario, and what it asks besides."""
+    if world.together:
+        raise DoubleError(world.together[0])
     for token in scenario.tokens:
         judge_job(world, token, scenario.ends_in)
     assert not world.leftovers(), f"left behind: {world.leftovers()}; {world.describe()}"
@@ -110,8 +124,10 @@ def judge_job(world: World, token: str, ends_in: tuple[State, ...]) -> None:
     attempts, starts = raw.get("attempts", []), world.starts(token)
     story = f"{token}: {attempts}; {world.describe()}"
     assert state in ends_in, story
-    assert len(starts) == len(set(starts)), f"an attempt was started twice: {story}"
-    assert set(starts) <= {made["number"] for made in attempts}, f"a start was not counted: {story}"
+    if len(starts) != len(set(starts)):
+        raise DoubleError(f"an attempt was started twice: {story}")
+    if not set(starts) <= {made["number"] for made in attempts}:
+        raise BeyondError(f"a start was not counted: {story}")
     refused = sum(made["outcome"] == "rejected" for made in attempts)
     history = sum("pid" not in made for made in attempts)  # what a scenario put there before it began
     deaths = sum(runner.was_killed for runner in world.runners)
@@ -121,7 +137,8 @@ def judge_job(world: World, token: str, ends_in: tuple[State, ...]) -> None:
     for era in eras(attempts):
         interrupted = sum(made["outcome"] == "interrupted" for made in era)
         allowed = 1 + world.config.default_policy.max_retries + min(MAX_INTERRUPTIONS, interrupted)
-        assert len(era) <= allowed, f"started more often than allowed: {story}"
+        if len(era) > allowed:
+            raise BeyondError(f"started more often than allowed: {story}")
     refused_later = state is State.FAILED and os.path.exists(world.layout.reason(name))  # between two attempts
     if attempts and not refused_later:
         assert attempts[-1]["verdict"] == state.value, f"the folder belies the verdict: {story}"
@@ -132,9 +149,15 @@ def nothing(world: World) -> None:
 
 
 def dispatch(world: World) -> None:
-    """A dispatcher runs what is due, and the jobs run."""
-    world.start_dispatcher(drain=True)
-    world.run()
+    """A dispatcher runs what is due, and the jobs run; one that serves waits for what is not due yet, and is then stopped."""
+    made = world.start_dispatcher(drain=not world.serves)
+    if not world.serves:
+        world.run()
+        return
+    world.run(lambda: made.is_over or (world.is_idle() and world.is_calm()))
+    if world.rooms is not None and not made.is_over:
+        world.rooms.request(Wish.STOP)
+        world.run(lambda: made.is_over)
 
 
 def pending(*endings: str, **fields: Any) -> Callable[[World], None]:
@@ -171,6 +194,7 @@ def kept_its_bytes(data: bytes, name: str = "a") -> Callable[[World], None]:
 
     def judge(world: World) -> None:
         assert world.files() == {(State.FAILED, name): data}
+        assert os.path.exists(world.layout.reason(name)), f"no reason: {world.describe()}"
         with open(world.layout.reason(name), "rb") as stream:
             assert set(orjson.loads(stream.read())) == {"outcome", "what", "where", "when"}
         assert not world.effects
@@ -194,22 +218,31 @@ def publish_one(world: World) -> None:
     world.run()
 
 
-def publish_three(world: World) -> None:
-    """A producer publishes a batch."""
-    batch = [
-        {"job": JOBS, "method": "work", "params": {"token": t, "endings": ["ok"]}, "id": t, "meta": {"token": t}}
-        for t in "abc"
-    ]
-    world.start("producer", lambda: enqueue_many(batch, config=world.config_path))
-    world.run()
+def publish(*tokens: str) -> Callable[[World], None]:
+    """A producer publishes a batch; from eight on it is synced at once."""
+
+    def act(world: World) -> None:
+        batch = [
+            {"job": JOBS, "method": "work", "params": {"token": t, "endings": ["ok"]}, "id": t, "meta": {"token": t}}
+            for t in tokens
+        ]
+        world.start("producer", lambda: enqueue_many(batch, config=world.config_path))
+        world.run()
+
+    return act
 
 
 def what_was_renamed_is_there(world: World) -> None:
     """What was renamed into pending/ before the producer died was run, and nothing else was."""
     operations = [op for op in world.log if op.process == "producer" and op.kind == "rename"]
-    renamed = [os.path.basename(op.path).removesuffix(".json") for op in operations if op is not world.fired]
+    renamed = [os.path.basename(op.path).removesuffix(".json") for op in operations if op not in world.struck]
+    for token in renamed:
+        world.find(token)
     assert sorted(name for _, name in world.files()) == sorted(renamed)
     for token in renamed:
+        if len(world.struck) > 1:
+            judge_job(world, token, (State.DONE, State.FAILED))
+            continue
         judge_job(world, token, (State.DONE,))
         assert world.starts(token) == [1]
 
@@ -252,6 +285,46 @@ def until_settled(world: World) -> None:
     world.run(lambda: not os.listdir(running) or dispatching.is_over)
     if not dispatching.is_over:
         dispatching.run()
+
+
+def command(verb: Callable[[argparse.Namespace], int], **words: Any) -> Callable[[World], None]:
+    """A person gives a command while a dispatcher starts; then the dispatcher runs what is due."""
+
+    def act(world: World) -> None:
+        given = argparse.Namespace(config=world.config_path, **words)
+        world.start("command", lambda: verb(given))
+        world.run()
+        dispatch(world)
+
+    return act
+
+
+def asked_to_stop(text: str) -> Callable[[World], None]:
+    """A job is at work when control/stop is made, with that text in it."""
+
+    def prepare(world: World) -> None:
+        work_in_progress(world)
+        with open(world.layout.stop, "w", encoding="ascii") as stream:
+            stream.write(text)
+        assert world.rooms is not None
+        world.rooms._watch.control.add("stop")
+
+    return prepare
+
+
+def until_stopped(world: World) -> None:
+    """The dispatcher does what it was asked for, until it is over."""
+    dispatching = world.dispatcher
+    assert dispatching is not None
+    world.run(lambda: dispatching.is_over)
+
+
+def with_a_successor(world: World) -> None:
+    """A dispatcher runs what is due while another stands by, which takes over if the first dies."""
+    first = world.start_dispatcher()
+    world.start_dispatcher(standby=True)
+    world.run(lambda: world.is_idle() or all(process.is_over for process in world.processes))
+    first.kill()
 
 
 def left_by(scenario: Scenario, plan: Plan) -> Callable[[World], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 
@@ -10,8 +11,9 @@ import pytest
 from spoolrunner import locks
 from spoolrunner.clock import format_time
 from spoolrunner.states import MAX_RELEASES, State
+from tests.crash.actors import Fault, Operation, Plan, Process
 from tests.crash.conftest import MakeWorld
-from tests.crash.faults import Operation, Plan, Process, World
+from tests.crash.faults import World
 from tests.crash.scenarios import (
     ALL,
     Scenario,
@@ -30,6 +32,8 @@ from tests.crash.scenarios import (
     sweep,
     until_settled,
 )
+
+FULL = Fault(errno.ENOSPC)
 
 
 def run_to(world: World, process: Process, done: Callable[[Operation], bool]) -> Operation:
@@ -410,7 +414,7 @@ def test_a_full_disk_stops_claiming_and_ends_by_itself(make_world: MakeWorld) ->
     with make_world() as world:
         pending("fail", "ok")(world)
         full_until = world.clock.now + 30
-        world.refuses = lambda op: op.kind == "fsync" and world.clock.now < full_until
+        world.trouble = lambda op: FULL if op.kind == "fsync" and world.clock.now < full_until else None
         dispatcher = world.start_dispatcher()
         world.run(lambda: len(world.effects) == 1, seconds=60)
         world.run(world.is_idle, seconds=120)
@@ -424,7 +428,7 @@ def test_a_blocked_dispatcher_waits(make_world: MakeWorld) -> None:
     with make_world() as world:
         world.put(State.RUNNING, "torn", b"{")
         full_until = world.clock.now + 30
-        world.refuses = lambda op: op.kind == "fsync" and world.clock.now < full_until
+        world.trouble = lambda op: FULL if op.kind == "fsync" and world.clock.now < full_until else None
         dispatcher = world.start_dispatcher()
         dispatcher.run()
         world.touch_cancel("nobody")

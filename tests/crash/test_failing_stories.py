@@ -1,0 +1,130 @@
+"""Single failing calls by which something was, or could easily be, lost: each the shortest story known."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+import pytest
+
+from spoolrunner.states import State
+from tests.crash.actors import Fault, Operation, Trouble
+from tests.crash.conftest import MakeWorld
+from tests.crash.faults import World
+from tests.crash.scenarios import cancel_waiting, judge_job, pending, until_settled, work_about_to_end
+from tests.crash.stories import retried_between
+
+BROKEN, FORBIDDEN = Fault(errno.EIO), Fault(errno.EACCES)
+
+
+def the_first(kind: str, path: str, fault: Fault, process: str = "") -> Trouble:
+    """The first such call on that path (of that process) fails, and no other."""
+    met: list[Operation] = []
+
+    def trouble(call: Operation) -> Fault | None:
+        if met or call.kind != kind or call.path != path or not call.process.startswith(process):
+            return None
+        met.append(call)
+        return fault
+
+    return trouble
+
+
+def serve(world: World, trouble: Trouble | None) -> str:
+    """A dispatcher brings everything to its end under that trouble; returns its log."""
+    world.trouble = trouble
+    dispatcher = world.start_dispatcher()
+    world.run(lambda: world.is_idle() and world.is_calm(), seconds=60)
+    dispatcher.kill()
+    with open(os.path.join(world.layout.logs, "background_jobs.log"), encoding="utf-8") as stream:
+        return stream.read()
+
+
+@pytest.mark.parametrize("prepare", [cancel_waiting, retried_between], ids=["never started", "between two attempts"])
+@pytest.mark.parametrize("kind", ["open", "readdir"])
+def test_a_cancel_comes_before_the_start_though_control_could_not_be_read(
+    make_world: MakeWorld, prepare: Callable[[World], None], kind: str
+) -> None:
+    """A waiting job that is to be cancelled does not start because the first look into control/ failed."""
+    with make_world() as world:
+        prepare(world)
+        serve(world, the_first(kind, "control", BROKEN))
+        assert not world.effects
+        assert world.find("a")[0] is State.FAILED
+
+
+def test_a_cancel_is_not_dropped_because_nobody_could_tell_whether_its_job_is_there(make_world: MakeWorld) -> None:
+    """A request to cancel stays when the system refuses to say whether the job lies in pending/: it is no "no"."""
+    with make_world() as world:
+        cancel_waiting(world)
+        log = serve(world, the_first("stat", "pending/a.json", BROKEN))
+        assert "no such job" not in log
+        assert not world.effects
+
+
+def test_a_cancel_between_two_attempts_waits_for_a_lock_that_is_held(make_world: MakeWorld) -> None:
+    """A job that is cancelled between two attempts while its lock is held does not stay in running/ for good."""
+    with make_world() as world:
+        retried_between(world)
+        log = serve(world, the_first("flock", "locks/a.lock", FORBIDDEN))
+        assert "held by another process" in log
+        assert not world.effects
+        assert world.find("a")[0] is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"), [("unlink", "locks/a.progress"), ("close", "logs/jobs/a.log"), ("open", "logs/jobs/a.log")]
+)
+def test_what_does_not_matter_to_a_job_does_not_end_its_process(make_world: MakeWorld, kind: str, path: str) -> None:
+    """A job whose progress cannot be removed, or whose log cannot be opened or closed, is run once and is done."""
+    with make_world() as world:
+        pending("tell")(world)
+        serve(world, the_first(kind, path, BROKEN, "runner"))
+        judge_job(world, "a", (State.DONE,))
+        assert world.starts("a") == [1]
+
+
+def test_a_finished_job_that_may_not_be_opened_once_is_done(make_world: MakeWorld) -> None:
+    """A recorded job whose file in running/ cannot be opened at the first try is not refused, and the trouble is said."""
+    with make_world() as world:
+        pending()(world)
+        log = serve(world, the_first("open", "running/a.json", FORBIDDEN, "dispatcher"))
+        judge_job(world, "a", (State.DONE,))
+        assert "Permission denied" in log
+
+
+def test_a_job_that_may_never_be_opened_again_is_refused(make_world: MakeWorld) -> None:
+    """A file in running/ that cannot be opened at the second try either is refused, its bytes kept, and blocks nothing."""
+    with make_world() as world:
+        pending()(world)
+        serve(
+            world,
+            lambda call: (
+                FORBIDDEN if (call.process, call.kind, call.path) == ("dispatcher", "open", "running/a.json") else None
+            ),
+        )
+        assert world.find("a")[0] is State.FAILED
+        assert os.path.exists(world.layout.reason("a"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [("fstat", "logs/jobs/a.log"), ("unlink", "locks/a.lock"), ("stat", "pending/a.json"), ("close", "locks/a.lock")],
+)
+def test_what_became_of_a_job_is_told_though_something_of_it_is_left_behind(
+    make_world: MakeWorld, kind: str, path: str
+) -> None:
+    """A job that was done is reported as done, not as removed by hand, when its log or lock cannot be tidied away."""
+    with make_world() as world:
+        work_about_to_end(world)
+        world.trouble = the_first(kind, path, BROKEN, "dispatcher")
+        until_settled(world)
+        assert world.dispatcher is not None
+        world.run(world.is_calm, seconds=30)
+        with open(os.path.join(world.layout.logs, "background_jobs.log"), encoding="utf-8") as stream:
+            log = stream.read()
+        assert " completed id=a" in log.replace("  ", " ")
+        assert "by hand" not in log
+        world.recover()
+        assert not world.leftovers()
