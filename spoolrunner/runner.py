@@ -158,9 +158,6 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
     else:
         ending, policy = _attempt(settings, layout, job_id, number, raw, callees)
     joblog.flush()
-    job = current_job()
-    if job is not None:
-        job.forget_progress()
     made = record.attempt(number, ending.outcome, started_at, clock.SYSTEM.wall(), **_facts(ending))
     changed, _ = record.add(raw, made, policy, clock.SYSTEM.wall())
     if ending.result is not None:
@@ -243,14 +240,20 @@ def _let_go() -> None:
 
 
 def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: int, started_at: str) -> None:
+    """Make the job's log its standard output and error; what goes wrong with that is said, and is no reason not to run it."""
     try:
         log = joblog.begin(layout.log(job_id), number, started_at, os.getpid(), settings.max_log_bytes)
     except OSError as error:
         joblog.say(f"{job_id}: no log of its own: {error}")
-        log = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+        log = -1
+    try:
+        if log < 0:
+            log = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+    except OSError as error:
+        joblog.say(f"{job_id}: its output: {error}")
 
 
 def _attempt(
@@ -395,8 +398,11 @@ def _facts(ending: _Ending) -> dict[str, Any]:
 def _record_patiently(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool, key: bytes | None) -> None:
     """Commit the record, waiting while the disk refuses: the effect is there, so it must not be lost to a full disk."""
     said = False
+    job = current_job()
     while True:
         try:
+            if job is not None:
+                job.forget_progress()
             return record.commit(layout, job_id, changed, fsync, key)
         except OSError as error:
             if not said:
