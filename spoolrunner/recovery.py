@@ -15,7 +15,7 @@ from spoolrunner.clock import Clock, format_time
 from spoolrunner.errors import JobFormatError
 from spoolrunner.job import Document
 from spoolrunner.retry import Policy
-from spoolrunner.spool import Found, Spool
+from spoolrunner.spool import Found, NotOpenedError, Spool
 from spoolrunner.states import DESTINATION, FINAL, RECOVERY_RULES, Outcome, RecoveryRule, Remedy, State, Verdict
 
 
@@ -107,6 +107,7 @@ class Settler:
         self._boot = boot
         self._clock = clock
         self._key = key
+        self._not_opened: set[str] = set()
 
     def settle(
         self,
@@ -216,8 +217,16 @@ class Settler:
         try:
             found = self._spool.read(State.RUNNING, job_id)
             document, raw = job.parse(found.data)
+        except NotOpenedError as error:
+            if job_id not in self._not_opened and isinstance(error.__cause__, OSError):
+                # It could be opened when it was claimed, so it is given a second look before it is refused for good.
+                self._not_opened.add(job_id)
+                raise error.__cause__ from None
+            self._not_opened.discard(job_id)
+            return found, None, None, str(error)
         except JobFormatError as error:
             return found, None, None, str(error)
+        self._not_opened.discard(job_id)
         return found, raw, document, ""
 
     def _record(

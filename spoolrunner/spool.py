@@ -6,7 +6,6 @@ nothing of processes, policies or the order of jobs.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import sys
@@ -49,6 +48,10 @@ class Signature(NamedTuple):
 
 class NotRegularError(JobFormatError):
     """A thing in pending/ that is no file: there is no use in waiting for it to become one."""
+
+
+class NotOpenedError(JobFormatError):
+    """We may not open the file; the refusal of the system is the cause."""
 
 
 class Spool:
@@ -100,9 +103,8 @@ class Spool:
         except FileNotFoundError:
             raise
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM):
-                raise  # the fault of the machine, not of the file
-            raise self._not_readable(path, error) from None
+            self._blame_file(path, error)
+            raise  # the fault of the machine, not of the file
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
@@ -125,8 +127,12 @@ class Spool:
         return Signature(status.st_ino, status.st_size, status.st_mtime_ns)
 
     def exists(self, state: State, job_id: str) -> bool:
-        """Whether there is anything of that name."""
-        return os.path.lexists(self.layout.job(state, job_id))
+        """Whether there is anything of that name; OSError when that cannot be told, which os.path.lexists takes for a no."""
+        try:
+            os.lstat(self.layout.job(state, job_id))
+        except FileNotFoundError:
+            return False
+        return True
 
     def publish(self, job_id: str, data: bytes) -> None:
         """Make pending/ID.json appear whole and, with `fsync`, for good; DuplicateJobError if it is there already."""
@@ -243,11 +249,13 @@ class Spool:
                     continue  # Race: its writer finished just now.
         return removed
 
-    def _not_readable(self, path: str, error: OSError) -> JobFormatError:
+    def _blame_file(self, path: str, error: OSError) -> None:
+        """Raise JobFormatError if it is the file itself that cannot be opened, by its kind or its permissions."""
         mode = os.stat(path, follow_symlinks=False).st_mode
         if not stat.S_ISREG(mode):
-            return NotRegularError("", f"{_kind(mode)}, not a file")
-        return JobFormatError("", f"cannot be opened: {error.strerror}")
+            raise NotRegularError("", f"{_kind(mode)}, not a file") from None
+        if isinstance(error, PermissionError):
+            raise NotOpenedError("", f"cannot be opened: {error.strerror}") from error
 
 
 def file_system(path: str) -> str:
