@@ -184,13 +184,13 @@ class Attempts:
         if not self._claim(candidate):
             return False
         settled = self._settler.give_up(name, "cancelled before it was tried again")
-        if settled is None:
-            # Race: a process that an earlier dispatcher started for this attempt has come to it since our claim.
-            self.recover(name, claimed=True)
-        if settled is not None and settled.state is State.FAILED:
+        if settled.state is State.FAILED:
             self._intake.forget(name)
             self._reporter.refused(Refusal(settled.name, Outcome.CANCELLED, "cancelled before it was tried again"))
-        return settled is not None
+        else:
+            # It can no longer be read, or somebody removed it; or a process of an earlier dispatcher has begun it nonetheless.
+            self.recover(name, claimed=True)
+        return True
 
     def cut_logs(self) -> None:
         """Hold the logs of running jobs to the limit; looks at each at most once a second."""

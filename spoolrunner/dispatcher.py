@@ -357,6 +357,7 @@ class Dispatcher:
 
     def _block(self, error: Exception, pause: float = PROBE_PERIOD) -> None:
         self._blocked_until = self._clock.monotonic() + pause
+        self._control_due = True  # what was asked for may not be done yet, and comes before the next start
         if str(error) != self._blocked:
             self._blocked = str(error)
             self._reporter.say(Kind.TROUBLE, f"claiming nothing, trying again in {pause:g} s: {error}")

@@ -6,6 +6,7 @@ and their order; knows neither executors nor the order of waiting jobs.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -278,15 +279,16 @@ class Settler:
             return Settled(Fate.GONE, job_id, raw=raw, marker=marker)
         return Settled(Fate.SETTLED, name, target, raw, marker)
 
-    def give_up(self, job_id: str, what: str) -> Settled | None:
+    def give_up(self, job_id: str, what: str) -> Settled:
         """Turn the last verdict of a job that was to be tried again, and is claimed but not started, into the final one.
 
-        None when its lock is held, or it was started nonetheless by a process of an earlier dispatcher. Killed in between,
-        it is released, and the request to cancel it still stands.
+        OSError when its lock is held; HELD when it was started nonetheless by a process of an earlier dispatcher. Killed in
+        between, it is released, and the request to cancel it still stands.
         """
-        lock = locks.acquire(self._spool.layout.lock(job_id))
-        if lock is None:
-            return None
+        path = self._spool.layout.lock(job_id)
+        lock = locks.acquire(path)
+        if lock is None:  # Race: a late process of an earlier attempt has it, for a moment.
+            raise BlockingIOError(errno.EAGAIN, "held by another process", path)
         try:
             found, raw, _, _ = self._read(job_id)
             if found is None or raw is None or not raw.get("attempts"):
@@ -295,7 +297,7 @@ class Settler:
             marker = lock.marker()
             is_begun = choose(raw["attempts"], found.inode, marker, has_markers=True).remedy is Remedy.RECORD
             if is_begun or last["verdict"] in FINAL:
-                return None
+                return Settled(Fate.HELD, job_id, marker=marker)
             changed = {key: value for key, value in raw.items() if key != "next_run_at"}
             changed["attempts"] = [*earlier, {**last, "verdict": Verdict.FAILED.value}]
             number = len(changed["attempts"])
