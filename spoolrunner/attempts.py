@@ -287,6 +287,8 @@ class Attempts:
         self._report(name, settled, attempt)
 
     def _report(self, name: str, settled: Settled, attempt: RunningAttempt | None) -> None:
+        if settled.left:
+            self._reporter.say(Kind.TROUBLE, f"something of it is left behind: {settled.left}", name)
         if settled.fate is Fate.GONE:
             self._reporter.say(Kind.TROUBLE, "running/ID.json is gone: removed by the job, or by hand", name)
         elif settled.fate is Fate.REJECTED:

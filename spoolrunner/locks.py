@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,8 +100,9 @@ class JobLock:
             return  # open in another process; the next sweep removes it
 
     def close(self) -> None:
-        """Give the lock up."""
-        os.close(self.descriptor)
+        """Give up the lock. It is free whatever the system says: its descriptor is gone even when closing fails."""
+        with suppress(OSError):
+            os.close(self.descriptor)
 
     def close_if_ours(self) -> None:
         """In a forked child: drop the copy of the descriptor, unless the job closed it and its number means another file."""

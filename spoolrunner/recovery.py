@@ -32,7 +32,10 @@ class Fate(StrEnum):
 
 
 class Settled(NamedTuple):
-    """The fate; the job's name and state where it lies now; its document; and the marker that was found."""
+    """The fate; the job's name and state where it lies now; its document; and the marker that was found.
+
+    `left` says why something that is no longer needed could not be removed.
+    """
 
     fate: Fate
     name: str
@@ -40,6 +43,7 @@ class Settled(NamedTuple):
     raw: dict[str, Any] | None = None
     marker: locks.Marker | None = None
     problem: str = ""
+    left: str = ""
 
 
 class Ended(NamedTuple):
@@ -140,11 +144,8 @@ class Settler:
                 return Settled(Fate.LIVES, job_id, State.RUNNING, marker=marker)
             has_markers = claimed or self._boot.has_markers
             settled = self._settle_held(job_id, lock, marker, ended, number, never_starts, has_markers)
-            if settled.fate is not Fate.GONE:
-                log = self._spool.layout.log(job_id)
-                joblog.tidy(log, self._max_log_bytes)
-            self._drop_lock(lock, job_id)
-            return settled
+            left = self._clean_up(settled, lock, job_id)
+            return settled._replace(left=left) if left else settled
         finally:
             lock.close()
 
@@ -266,15 +267,12 @@ class Settler:
         if verdict in FINAL:
             durable.unlink(layout.cancel(job_id))
         target = DESTINATION[verdict]
-        last = raw["attempts"][-1] if raw.get("attempts") else {}
-        if target is State.FAILED and last.get("outcome") == Outcome.REJECTED:
-            what = last.get("error", {}).get("message", "refused by its own process")
+        if target is State.FAILED and _was_rejected(raw):
+            what = raw["attempts"][-1].get("error", {}).get("message", "refused by its own process")
             where, now = f"running/{job_id}.json", self._clock.wall()
             name = self._spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, what, where, now)
         else:
             name = self._spool.move(job_id, State.RUNNING, target)
-            if name is not None and target is State.FAILED:
-                durable.unlink(layout.reason(name))  # of an earlier stay there
         if name is None:
             return Settled(Fate.GONE, job_id, raw=raw, marker=marker)
         return Settled(Fate.SETTLED, name, target, raw, marker)
@@ -319,11 +317,29 @@ class Settler:
             key = None
         record.commit(self._spool.layout, job_id, changed, self._spool.fsync, key)
 
+    def _clean_up(self, settled: Settled, lock: locks.JobLock, job_id: str) -> str:
+        """Remove what is no longer needed; what went wrong with that, since the job has moved and its fate is to be told."""
+        layout = self._spool.layout
+        try:
+            if settled.fate is Fate.SETTLED and settled.state is State.FAILED and not _was_rejected(settled.raw):
+                durable.unlink(layout.reason(settled.name))  # of an earlier stay there
+            if settled.fate is not Fate.GONE:
+                joblog.tidy(layout.log(job_id), self._max_log_bytes)
+            self._drop_lock(lock, job_id)
+        except OSError as error:
+            return str(error)
+        return ""
+
     def _drop_lock(self, lock: locks.JobLock, job_id: str) -> bool:
         if self._spool.exists(State.PENDING, job_id) or self._spool.exists(State.RUNNING, job_id):
             return False
         lock.remove()
         return True
+
+
+def _was_rejected(raw: dict[str, Any] | None) -> bool:
+    attempts = [] if raw is None else raw.get("attempts", [])
+    return bool(attempts) and attempts[-1].get("outcome") == Outcome.REJECTED
 
 
 def _died(ended: Ended) -> str:

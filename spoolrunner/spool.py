@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import orjson
@@ -196,7 +197,10 @@ class Spool:
                 return None
             else:
                 if id_problem(job_id) is None:
-                    durable.unlink(self.layout.cancel(job_id))
+                    with suppress(
+                        OSError
+                    ):  # it has moved, which is to be told; the next look into control/ tries again
+                        durable.unlink(self.layout.cancel(job_id))
                 return name
 
     def was_cancelled(self, job_id: str) -> bool:
