@@ -237,16 +237,14 @@ class Attempts:
         """Whether what is on disk would speak against this claim: an old final verdict, or an old start marker.
 
         Whatever attempt it names: the file that is claimed may be another than the one we looked at, and its inode number
-        that of the marker, since they are given out again. Only after a power cut may a marker of the very next attempt be
-        that of a claim which was undone: it counts.
+        that of the marker, since they are given out again. After a power cut it may be the marker of a claim that was undone:
+        that start is then not counted.
         """
         attempts = candidate.raw.get("attempts", [])
         if attempts and attempts[-1]["verdict"] in FINAL:
             return True
         marker = locks.peek(self._spool.layout.lock(candidate.name))
-        if marker is None or marker.kind != locks.START:
-            return False
-        return self._boot.has_markers or marker.attempt != len(attempts) + 1
+        return marker is not None and marker.kind == locks.START
 
     def _mark_claim(self, candidate: Candidate) -> bool:
         lock = locks.acquire(self._spool.layout.lock(candidate.name))
