@@ -241,3 +241,18 @@ def test_a_record_is_synced_by_whoever_finds_it(make_world: MakeWorld) -> None:
         synced = next(n for n, line in enumerate(done) if line.endswith("fsync running"))
         moved = next(n for n, line in enumerate(done) if line.endswith("rename running/a.json -> done/a.json"))
         assert synced < moved, world.tail()
+
+
+def test_a_retry_by_hand_that_slips_under_a_claim_is_run_in_a_fresh_boot_too(make_world: MakeWorld) -> None:
+    """A finished job in the place of one that was looked at is run, though markers prove nothing to this dispatcher."""
+    with make_world() as world:
+        world.put(State.PENDING, "a", world.document("gone"))
+        world.put(State.DONE, "a", world.document("a", attempts=[ended("succeeded", "done")]))
+        dispatcher = world.start_dispatcher()
+        run_to(world, dispatcher, does("open", "locks/a.lock"))
+        dispatcher.run(0)  # it has found no marker, and stands before its claim
+        os.unlink(world.layout.job(State.PENDING, "a"))
+        world.mv("a", State.DONE, State.PENDING)
+        world.recover()
+        judge_job(world, "a", (State.DONE,))
+        assert world.starts("a") == [2]

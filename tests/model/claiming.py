@@ -38,13 +38,10 @@ def set_out(model: Model, state: State, index: int, *, file: File, cancels: bool
 
 
 def _peek(model: Model, state: State, index: int) -> tuple[State, ...]:
-    dispatcher, lock = is_there(state, index), state.disk.lock
-    assert dispatcher.file is not None, "it has looked at a file"
+    lock = state.disk.lock
     marker = None if lock is None else lock.marker
-    is_start = marker is not None and marker.kind == START
-    may_be_undone = marker is not None and marker.attempt == len(dispatcher.file.history) + 1
-    stale = is_start and (dispatcher.has_markers or not may_be_undone)
-    return to(state, index, At.ALONE if stale and Rule.CLAIM_MARK_STALE in model.rules else At.CLAIM)
+    is_stale = marker is not None and marker.kind == START
+    return to(state, index, At.ALONE if is_stale and Rule.CLAIM_MARK_STALE in model.rules else At.CLAIM)
 
 
 def _alone(model: Model, state: State, index: int) -> tuple[State, ...]:

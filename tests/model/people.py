@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 
 from tests.model.rules import Promise, Rule
 from tests.model.state import (
@@ -18,6 +19,7 @@ from tests.model.state import (
     Disk,
     File,
     LockFile,
+    Marker,
     State,
     bury,
     finals,
@@ -188,22 +190,29 @@ def disturbances(model: Model, state: State) -> Moves:
 def _cut(state: State) -> list[State]:
     """All processes die, and what was done since the last sync is undone, from any moment on.
 
-    A marker may be lost though what was done after it is there; a file that was not synced may be torn.
+    A marker may be lost, or be there, whatever was done after it; a file that was not synced may be torn.
     """
     disks = (*state.past, state.disk)
     found: dict[State, None] = {}  # in an order that is the same in every run
-    for disk in disks:
-        for lock in dict.fromkeys((*(one.lock for one in disks), None)):
+    for at, disk in enumerate(disks):
+        for lock in _contents(disks, at):
             for torn in (False, True):
                 places = tuple(file and file._replace(dirty=False, torn=torn and file.dirty) for file in disk.places)
-                after = disk._replace(places=places, lock=None if lock is None else _orphaned(lock))
-                found[_after_cut(state, after)] = None
+                found[_after_cut(state, disk._replace(places=places, lock=lock))] = None
     return list(found)
 
 
-def _orphaned(lock: LockFile) -> LockFile:
-    """The lock file when the process of its marker is gone."""
-    return lock if lock.marker is None else lock._replace(marker=lock.marker._replace(process=NOBODY))
+def _contents(disks: tuple[Disk, ...], at: int) -> list[LockFile | None]:
+    """What the lock file of that moment may hold: whatever it held before or after, since its lines are not synced."""
+    lock = disks[at].lock
+    if lock is None:
+        return [None]
+    markers: list[Marker | None] = [None]
+    for others in (disks[at::-1], disks[at:]):
+        for disk in takewhile(lambda one: one.lock is not None and one.lock.ident == lock.ident, others):
+            markers += [disk.lock.marker] if disk.lock is not None else []
+    kept = [marker and marker._replace(process=NOBODY) for marker in markers]
+    return [lock._replace(marker=marker) for marker in dict.fromkeys(kept)]
 
 
 def _after_cut(state: State, disk: Disk) -> State:
@@ -214,7 +223,7 @@ def _after_cut(state: State, disk: Disk) -> State:
             known = max(len(file.history), story.recorded)
             is_retry = disk.places[RUNNING] is file and 0 < finals(file.history) <= story.asked
             marker = None if disk.lock is None else disk.lock.marker
-            is_marked = marker is not None and marker.kind == CLAIM and marker.attempt == len(file.history) + 1
+            is_marked = marker == Marker(CLAIM, len(file.history) + 1, file.inode)
             stories[file.job] = story._replace(
                 excused=max(story.excused, story.effects - known),
                 wished=story.wished and disk.cancel != NOBODY,

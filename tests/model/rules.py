@@ -49,6 +49,7 @@ class Rule(StrEnum):
     RECORD_FOLDER_SYNCED = "running/ is synced before the job moves"
     RECORD_SYNCED_AGAIN = "a record whose writer has not told that it is synced is synced before the move"
     BOOT_COMPARED = "after a power cut a missing marker proves nothing"
+    BOOT_CLAIMED = "nor does it excuse a marker that is missing from what was claimed just now"
     BOOT_VOUCHED = "markers are trusted only when the spool was recovered in this boot"
 
 

@@ -94,7 +94,8 @@ def _choose(model: Model, state: State, index: int) -> tuple[State, ...]:
         return to(state, index, At.LOOK_ROUND)
     if file.torn:
         return to(state, index, At.EXPLAIN, verdict="f", source=RUNNING)
-    rule = choose(model, file, dispatcher.marker, dispatcher.has_markers or dispatcher.claimed)
+    is_claimed = dispatcher.claimed and Rule.BOOT_CLAIMED in model.rules
+    rule = choose(model, file, dispatcher.marker, dispatcher.has_markers or is_claimed)
     if rule == "record":
         cancelled = dispatcher.mine is not None and dispatcher.mine.cancelled
         made = staged(model, state, file, "cancel" if cancelled else "fail")

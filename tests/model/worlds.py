@@ -74,6 +74,7 @@ FORKS = of("the job leaves a copy of its lock", forks_below=True, runner_kills=1
 CUT = of("the power fails", pending=None, publishes=True, cuts=1)
 CUT_CRASH = of("the power fails, and a runner dies", cuts=1, runner_kills=1)
 CUT_SWAPS = of("the power fails, and another job comes", Act.REMOVE, Act.SECOND, cuts=1, fails=False, reuses=False)
+CUT_SLIPS = of("the power fails, and a finished job comes", Act.REMOVE, Act.RETRY, done=FINISHED, cuts=1, fails=False)
 CUT_KILL = of("the power fails, and a dispatcher dies", cuts=1, dispatcher_kills=1)
 CUT_RETRY = of("the power fails after a retry by hand", pending=FINISHED, cuts=1)
 
@@ -98,6 +99,7 @@ SHORT = (
     CUT,
     CUT_CRASH,
     CUT_SWAPS,
+    CUT_SLIPS,
     CUT_KILL,
     CUT_RETRY,
 )
@@ -128,8 +130,8 @@ LONG = (
 KNOWN_LIMIT = of(
     "the power fails, and another job comes in the same inode", Act.REMOVE, Act.SECOND, cuts=1, fails=False
 )
-"""Here one promise is not kept. A power cut undoes the claim of a job, but not its start marker; a person removes the job and
-publishes another, which is given the same inode number; it counts as crashed once though it was not started."""
+"""Here one promise is not kept. Another job is published under the id of one that has run, and is given its inode number; a
+power cut takes its claim marker, and leaves the start marker of the first: it counts as crashed once."""
 
 BREAKS: dict[Rule, tuple[World, Promise]] = {
     Rule.MOVES_REFUSE: (SECOND, Promise.NEVER_LOST),
@@ -172,6 +174,7 @@ BREAKS: dict[Rule, tuple[World, Promise]] = {
     Rule.RECORD_FOLDER_SYNCED: (CUT, Promise.COUNTED),
     Rule.RECORD_SYNCED_AGAIN: (CUT_CRASH, Promise.COUNTED),
     Rule.BOOT_COMPARED: (CUT, Promise.NOT_AGAIN),
+    Rule.BOOT_CLAIMED: (CUT_SLIPS, Promise.RETRY_RUN),
     Rule.BOOT_VOUCHED: (CUT_KILL, Promise.NOT_AGAIN),
 }
 
