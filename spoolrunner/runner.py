@@ -205,11 +205,7 @@ def _signature(settings: Settings, job_id: str, raw: dict[str, Any], data: bytes
 
 
 def _read(path: str) -> tuple[int, bytes]:
-    """The file's inode and bytes; of a file that is too long, as many as show it. JobFormatError when it is no file.
-
-    The dispatcher looked, but whoever may write into pending/ may have put a link or a pipe there just before the claim,
-    which from outside looks the same.
-    """
+    """The file's inode and bytes (if it is too long, as many as show it); JobFormatError for a link, a pipe, a folder."""
     try:
         descriptor = os.open(path, _READ)
     except OSError:

@@ -132,9 +132,14 @@ SEEDS = st.one_of(VALID, VALID, objects().map(lambda made: json.dumps(made).enco
 """What damaged documents are made of: most of these are JSON, and half would be taken."""
 DOCUMENTS = st.one_of(documents(), documents(), VALID, VALID, st.binary(max_size=60), DEEP)
 
+SIZES = st.sampled_from([1 << 20, "64M", "1G", "0", "1T", "9" * 30 + "G", "m", "1.5G", -1, 1e300, True, "64M\n"])
 _POLICIES = st.fixed_dictionaries(
     {},
     optional={
+        "memory": SIZES,
+        "cpu_time": DURATIONS,
+        "open_files": NUMBERS,
+        "no_new_privileges": st.booleans(),
         "timeout": DURATIONS,
         "max_retries": NUMBERS,
         "retry_interval": DURATIONS,
@@ -164,6 +169,13 @@ _DURATION_KEYS = (
 CONFIG_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(_DURATION_KEYS, DURATIONS),
     "spool": TEXTS,
+    "environment": st.dictionaries(TEXTS, TEXTS | SCALARS, max_size=2),
+    "inherit_environment": st.booleans() | st.lists(TEXTS, max_size=2) | SCALARS,
+    "signing_key": TEXTS,
+    "memory": SIZES,
+    "cpu_time": DURATIONS,
+    "open_files": NUMBERS,
+    "no_new_privileges": st.booleans(),
     "python_binary": TEXTS | st.none(),
     "python_path": st.lists(TEXTS, max_size=3),
     "concurrency": NUMBERS,

@@ -41,7 +41,8 @@ def put_to_use(made):
         assert 0 <= policy.pause(1, 0.5) <= policy.retry_max_interval
     assert os.path.isabs(made.layout.root)
     assert not any("\0" in path for path in (made.layout.root, made.python_binary, *made.python_path))
-    runner_settings(made, boot="").to_bytes()
+    if made.file.signing_key is None:  # else a key is read from a file, which is told of when there is none
+        runner_settings(made, boot="").to_bytes()
     return made
 
 

@@ -25,7 +25,7 @@ LONG = int(os.environ.get("SPOOLRUNNER_FUZZ_DOCUMENTS", "1000000"))
 SEED = int(os.environ.get("SPOOLRUNNER_FUZZ_SEED", "20261124"))
 BATCH = 250
 SLOWEST = 1.0
-"""Seconds for which one document of up to 4 kB may hold up the dispatcher, on a machine that does other things besides."""
+"""Seconds of processor time for which one document that a producer may write may hold up the dispatcher."""
 MAX_GROWTH = 32 << 20
 """Bytes that the process may grow by while it looks at any number of documents."""
 SLOWEST_OF_ALL = 3.0
