@@ -47,9 +47,17 @@ def test_one_at_a_time(begin, config, spool, clock) -> None:
 
 @pytest.mark.parametrize(("boot", "follows"), [(BOOT, True), ("boot-2", False), ("", False)])
 def test_following_in_the_same_boot(begin, boot, follows) -> None:
-    """A successor knows whether the last holder served since the machine was started."""
-    begin().end()
+    """A successor knows whether a holder vouched for the markers since the machine was started."""
+    first = begin()
+    first.vouch()
+    first.end()
     assert begin(boot).follows_in_this_boot is follows
+
+
+def test_nobody_vouched(begin) -> None:
+    """A holder that ended before it had looked at what lay in running/ does not count."""
+    begin().end()
+    assert begin().follows_in_this_boot is False
 
 
 @posix
@@ -82,6 +90,7 @@ def test_a_spool_that_another_serves_by_now(begin, spool) -> None:
     shutil.rmtree(spool.layout.root)
     spool.make()
     another = begin("boot-2")
+    another.vouch()
     with pytest.raises(SpoolBusyError):
         tenure.begin_anew()
     tenure.end()
