@@ -9,6 +9,9 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from unittest import mock
+
+from spoolrunner import durable
 
 MEBIBYTE = 1 << 20
 PATIENCE = 20.0
@@ -90,6 +93,28 @@ class Disk:
         _run("umount", self.mount_point)
 
 
+def cut_before_sync(kind: str, folder: str) -> str:
+    """What the sync of a folder answers when the power is cut between a rename into it and its fsync."""
+    disk = Disk(KINDS[kind], folder)
+    names = os.path.join(disk.mount_point, "names")
+    os.mkdir(names)
+    durable.write_new(os.path.join(disk.mount_point, "new"), b"data", fsync=True)
+    os.rename(os.path.join(disk.mount_point, "new"), os.path.join(names, "new"))
+
+    def cut_and_sync(descriptor: int) -> None:
+        disk.cut()
+        os.fsync(descriptor)
+
+    try:
+        with mock.patch.object(durable, "_sync", cut_and_sync):
+            durable.sync_folder(names)
+    except OSError as error:
+        return f"refused: {error}"
+    finally:
+        disk.remove()
+    return "accepted"
+
+
 def _run(*command: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -98,3 +123,7 @@ def _run(*command: str) -> None:
             return
         if ended.returncode != _BUSY or time.monotonic() >= deadline:
             raise RuntimeError(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr.strip()}")
+
+
+if __name__ == "__main__":
+    print(cut_before_sync(*sys.argv[1:]))

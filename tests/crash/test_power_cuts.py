@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
+
 import pytest
 
 from tests.crash import power_disk
-from tests.crash.power import NO_NAMES, NOTHING, Report, cut_power
+from tests.crash.power import NO_NAMES, NOTHING, ROOT, Report, cut_power
 from tests.tally import Tally
 
 KINDS = pytest.mark.parametrize("kind", sorted(power_disk.KINDS))
@@ -35,6 +39,15 @@ def judge(report: Report, kind: str, cuts: int, tally: Tally) -> None:
 def test_nothing_acknowledged_is_lost_to_a_power_cut(kind: str, tally: Tally) -> None:
     """After a few power cuts under load every acknowledged job is in one folder, whole, and comes to its end."""
     judge(cut_power(kind, 3), kind, 3, tally)
+
+
+@KINDS
+def test_no_name_is_called_durable_after_the_power_is_gone(kind: str) -> None:
+    """When the power goes before the sync of a folder, that is refused, also on XFS, whose own fsync says that it was done."""
+    with tempfile.TemporaryDirectory(prefix="power-", dir=power_disk.memory_folder()) as folder:
+        command = ["unshare", *power_disk.NAMESPACES, sys.executable, "-m", "tests.crash.power_disk", kind, folder]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
+    assert ended.stdout.startswith("refused: ")
 
 
 def test_without_syncs_a_power_cut_loses_acknowledged_jobs() -> None:
