@@ -33,7 +33,7 @@ KINDS = {
     "ext4": Kind("ext4", ("mkfs.ext4", "-q", "-F"), 128 * MEBIBYTE),
     "xfs": Kind("xfs", ("mkfs.xfs", "-q", "-f"), 320 * MEBIBYTE),  # it makes none of less than 300
 }
-PROGRAMS = ("mkfs.ext4", "mkfs.xfs", "xfs_io", "mount", "umount", "unshare")
+PROGRAMS = ("mkfs.ext4", "mkfs.xfs", "xfs_io", "mount", "umount", "losetup", "unshare")
 
 
 def obstacle() -> str:
