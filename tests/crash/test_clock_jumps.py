@@ -74,6 +74,28 @@ def test_a_running_job_is_not_ended(make_world: MakeWorld, tally: Tally, jump: f
 
 
 @JUMPS
+def test_an_adopted_job_keeps_the_rest_of_its_timeout(make_world: MakeWorld, tally: Tally, jump: float) -> None:
+    """A job that is adopted after the clock was set is ended when its timeout is over, and not before."""
+    with make_world(timeout=300) as world:
+        put_now(world, "a")
+        first = world.start_dispatcher()
+        first.run()
+        (runner,) = world.runners
+        while not world.effects:
+            runner.run(1)
+        runner.is_frozen = True
+        first.kill()
+        world.clock.ahead += jump
+        world.start_dispatcher()
+        pass_time(world, 200)
+        assert not runner.is_over
+        pass_time(world, 100 + SOON)
+        assert runner.was_killed
+        end_well(world, tally, "a")
+        assert [made["outcome"] for made in world.find("a")[2]["attempts"]] == ["timed_out", "succeeded"]
+
+
+@JUMPS
 def test_a_timeout_still_comes(make_world: MakeWorld, tally: Tally, jump: float) -> None:
     """A running job that outlives its timeout is ended after that time, however the clock was set meanwhile."""
     with make_world(timeout=300) as world:

@@ -41,7 +41,7 @@ def test_nothing_acknowledged_is_lost_to_a_power_cut(kind: str, tally: Tally) ->
     judge(cut_power(kind, 3), kind, 3, tally)
 
 
-@KINDS
+@pytest.mark.parametrize("kind", ["xfs", pytest.param("ext4", marks=pytest.mark.long)])
 def test_no_name_is_called_durable_after_the_power_is_gone(kind: str) -> None:
     """When the power goes before the sync of a folder, that is refused, also on XFS, whose own fsync says that it was done."""
     with tempfile.TemporaryDirectory(prefix="power-", dir=power_disk.memory_folder()) as folder:

@@ -121,6 +121,7 @@ def test_without_file_events_jobs_and_requests_are_found(home):
     assert daemon.wait() == 0
 
 
+@pytest.mark.long
 def test_a_spool_that_was_removed_is_waited_for(home):
     """When the spool is removed the dispatcher says so and waits; when it is made again it serves it, as the only one."""
     daemon = home.start().ready()
@@ -247,6 +248,7 @@ def test_a_clock_that_is_set_neither_loses_nor_hastens_jobs(home, tally):
     assert Counter(home.notes()) == {"begin long": 1, "end long": 1, "noop": 6}
 
 
+@pytest.mark.long
 def test_an_adopted_job_is_not_ended_by_a_clock_that_was_set(home):
     """A job whose dispatcher died before the clock was set forward a day is adopted, and keeps the rest of its timeout."""
     clock = WallClock(home.folder)
