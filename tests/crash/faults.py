@@ -26,6 +26,7 @@ import spoolrunner
 from spoolrunner import clock, config, control, dispatcher, durable, executors, job, journal, locks, processes, runner
 from spoolrunner import current as current_module
 from spoolrunner.clock import Clock
+from spoolrunner.errors import JobFormatError
 from spoolrunner.executors import AttemptKey, Exited
 from spoolrunner.layout import Layout
 from spoolrunner.spool import Spool
@@ -494,7 +495,11 @@ class World:
             raise kind(f"{token} is in {len(places)} places: {places}{self.tail()}")
         (state, name) = places[0]
         with open(self.layout.job(state, name), "rb") as stream:
-            _, raw = job.parse(stream.read())
+            data = stream.read()
+        try:
+            _, raw = job.parse(data)
+        except JobFormatError as error:
+            raise LostError(f"{token} is not whole: {error}{self.tail()}") from None
         return state, name, raw
 
     def describe(self) -> str:

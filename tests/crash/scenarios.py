@@ -65,9 +65,12 @@ def plans(operations: list[Operation], mode: str) -> Iterator[Plan]:
             yield Plan(at, torn=True, everybody=mode == ALL, halts=mode == LATE)
 
 
-def sweep(
-    make_world: MakeWorld, scenario: Scenario, mode: str, tally: Tally | None = None, suite: str = EVERY_CRASH_POINT
-) -> Findings:
+def sweep(make_world: MakeWorld, scenario: Scenario, mode: str, tally: Tally | None = None) -> None:
+    """Kill at each operation of the scenario, count what is found, and fail if anything is."""
+    try_all(make_world, scenario, mode).tell(tally, EVERY_CRASH_POINT)
+
+
+def try_all(make_world: MakeWorld, scenario: Scenario, mode: str) -> Findings:
     """Act the scenario out once for each operation of it, with a kill there, and judge what recovery makes of it."""
     operations = measure(make_world, scenario)
     assert len(operations) >= scenario.least, f"only {len(operations)} operations were seen"
@@ -79,7 +82,6 @@ def sweep(
             expected = operations[plan.at - 1]
             assert (world.fired.process, world.fired.kind) == (expected.process, expected.kind)
             aftermath(world, scenario, mode)
-    findings.tell(tally, suite)
     return findings
 
 

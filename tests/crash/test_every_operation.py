@@ -8,6 +8,7 @@ from tests.crash.conftest import MakeWorld
 from tests.crash.scenarios import (
     ALL,
     EARLY,
+    LATE,
     MODES,
     Scenario,
     dispatch,
@@ -60,14 +61,23 @@ LONG = {"two jobs and one slot", "a successor stands by"}
 """Left to the pairs of kills in their short form: what they leave is left by others as well."""
 
 
-@pytest.mark.parametrize("mode", [ALL, EARLY])
 @pytest.mark.parametrize(
     "scenario", [pytest.param(s, id=s.name, marks=[pytest.mark.long] if s.name in LONG else []) for s in ASKED]
 )
-def test_what_was_asked_for_is_done_or_can_be_asked_again_whoever_is_killed(
+def test_what_was_asked_for_leaves_the_job_whole_when_everything_is_killed(
+    make_world: MakeWorld, tally: Tally, scenario: Scenario
+) -> None:
+    """A retry, cancel or stop over which the machine dies leaves the job whole, and it comes to its end."""
+    sweep(make_world, scenario, ALL, tally)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", [EARLY, LATE])
+@pytest.mark.parametrize("scenario", ASKED, ids=str)
+def test_what_was_asked_for_leaves_the_job_whole_when_one_process_is_killed(
     make_world: MakeWorld, tally: Tally, scenario: Scenario, mode: str
 ) -> None:
-    """A retry, cancel or stop that somebody is killed over leaves the job whole, and it comes to its end."""
+    """A retry, cancel or stop over which one process dies leaves the job whole, and it comes to its end."""
     sweep(make_world, scenario, mode, tally)
 
 

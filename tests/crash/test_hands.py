@@ -17,8 +17,8 @@ from tests.crash.scenarios import ALL, EVERY_CRASH_POINT, Scenario, come_to_rest
 from tests.crash.stories import EITHER
 from tests.tally import Tally
 
-SAMPLE = 12
-"""In the default run, one pair of a hand and a kill in so many is tried."""
+SAMPLE = 5
+"""In the default run, a hand comes at one operation in so many, and so does the kill."""
 Hand = Callable[[World], None]
 
 
@@ -95,25 +95,23 @@ def measure_visited(make_world: MakeWorld, scenario: Scenario, visit: Visit) -> 
         return list(world.log)
 
 
-def moments(make_world: MakeWorld, scenario: Scenario, hand: Hand) -> Iterator[tuple[Visit, Plan]]:
-    """Every pair of a moment for the hand and a later one for the kill."""
+def moments(make_world: MakeWorld, scenario: Scenario, hand: Hand, every: int) -> Iterator[tuple[Visit, Plan]]:
+    """Every pair of a moment for the hand and a later one for the kill; with `every`, one in so many of each."""
     at = 1
     while True:
         visit = Visit(at, hand)
         operations = measure_visited(make_world, scenario, visit)
         if at > len(operations):
             return
-        for kill_at in range(at, len(operations) + 1):
+        for kill_at in range(at, len(operations) + 1, every):
             yield visit, Plan(kill_at, everybody=True)
-        at += 1
+        at += every
 
 
 def sweep_hands(make_world: MakeWorld, scenario: Scenario, hand: Hand, tally: Tally, every: int = 1) -> None:
     """Try each pair (or one in so many), and judge what recovery makes of it."""
     findings = Findings()
-    for index, (visit, plan) in enumerate(moments(make_world, scenario, hand)):
-        if index % every:
-            continue
+    for visit, plan in moments(make_world, scenario, hand, every):
         with findings.trial(f"{hand.__name__}: {visit.at}, {plan}"), make_world(**scenario.settings) as world:
             visited(world, scenario, visit, plan)
             assert world.fired is not None, f"{plan} was not reached"
@@ -124,7 +122,7 @@ def sweep_hands(make_world: MakeWorld, scenario: Scenario, hand: Hand, tally: Ta
     findings.tell(tally, EVERY_CRASH_POINT)
 
 
-@pytest.mark.parametrize("hand", HANDS, ids=lambda hand: hand.__name__)
+@pytest.mark.parametrize("hand", HANDS[:3], ids=lambda hand: hand.__name__)
 def test_a_sample_of_hands_and_kills_loses_nothing(make_world: MakeWorld, tally: Tally, hand: Hand) -> None:
     """A person's move at one moment and a kill of everything at a later one leave the job in one place: a sample."""
     sweep_hands(make_world, FAILS_ONCE, hand, tally, every=SAMPLE)

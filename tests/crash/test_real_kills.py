@@ -6,105 +6,32 @@ import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
-from dataclasses import dataclass
 
-import orjson
 import pytest
 
-from spoolrunner import enqueue, job
+from spoolrunner import enqueue
 from spoolrunner.layout import Layout
 from spoolrunner.states import State
+from tests.crash.findings import Findings
+from tests.crash.scenarios import EVERY_CRASH_POINT
+from tests.crash.site import JOB, ROOT, Site, calls, renew
+from tests.tally import Tally
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-JOB = "tests.crash.real_jobs"
-DEADLINE = 30.0
-CALLS = ("rename", "renameat2", "unlink", "fsync", "flock", "write", "ftruncate")
-"""The calls at which a process may be killed."""
+TEMPLATE_CALLS = ("clone", "wait4", "read", "write", "setsid", "poll", "openat")
+"""The calls at which the template is killed: they are those by which it starts and watches over processes."""
+TEMPLATE_SAMPLE = 40
+OPERATIONS_OF_A_JOB = 60
+"""More than a job's process makes; those that are not reached are not counted."""
 
 pytestmark = pytest.mark.skipif(
     shutil.which("strace") is None, reason="strace is not installed: nothing kills at a call"
 )
 
 
-@dataclass
-class Site:
-    """An installation for real processes. To `starts` the job appends, to `exits` what watches over its process."""
-
-    folder: str
-    layout: Layout
-    starts: str
-    exits: str
-
-    def configure(self, **settings: object) -> str:
-        """Write config.json."""
-        path = os.path.join(self.folder, "config.json")
-        raw = {
-            "allowed_jobs": {JOB: ["append"]}, "python_path": [ROOT], "retry_interval": 0, "max_retries": 1,
-            "executor": "spawn", **settings
-        }  # fmt: skip
-        with open(path, "wb") as stream:
-            stream.write(orjson.dumps(raw))
-        return path
-
-    def strace(self, log: str, inject: str | None) -> list[str]:
-        """A prefix that traces a program into `log` and, with `inject`, kills it at a call."""
-        command = [shutil.which("strace") or "strace", "-qq", "-o", log, "-e", f"trace={','.join(CALLS)}"]
-        return command + (["-e", f"inject={inject}"] if inject else [])
-
-    def drain(self, prefix: list[str] | None = None) -> int:
-        """Run a dispatcher until nothing is due; its exit status."""
-        command = [*(prefix or []), sys.executable, "-m", "spoolrunner", "--config", f"{self.folder}/config.json"]
-        done = subprocess.run(
-            [*command, "run", "--drain"], cwd=ROOT, capture_output=True, timeout=DEADLINE, check=False
-        )
-        return done.returncode
-
-    def wrap_python(self, log: str, inject: str | None) -> None:
-        """Make the processes of jobs be traced, and killed."""
-        path = os.path.join(self.folder, "python")
-        words = " ".join(f"'{word}'" for word in [*self.strace(log, inject), sys.executable])
-        with open(path, "w", encoding="ascii") as stream:
-            stream.write(f'#!/bin/sh\n{words} "$@"\nstatus=$?\necho $status >> {self.exits}\nexit $status\n')
-        os.chmod(path, 0o700)
-        self.configure(python_binary=path)
-
-    def judge(self, killed: int) -> None:
-        """The promises, for one job that may be started `killed` times more than once."""
-        places = [s for s in State if os.path.exists(self.layout.job(s, "a"))]
-        assert places == [State.DONE], places
-        with open(self.layout.job(State.DONE, "a"), "rb") as stream:
-            _, raw = job.parse(stream.read())
-        numbers = [made["number"] for made in raw["attempts"]]
-        with open(self.starts, encoding="ascii") as stream:
-            starts = [int(line.split()[1]) for line in stream]
-        assert len(starts) == len(set(starts))
-        assert set(starts) <= set(numbers)
-        assert 1 <= len(starts) <= 1 + killed
-        assert not os.listdir(self.layout.locks)
-        assert not os.listdir(self.layout.control)
-
-
 @pytest.fixture
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     folder = str(tmp_path_factory.mktemp("site"))
     return renew(Site(folder, Layout(f"{folder}/spool"), f"{folder}/starts", f"{folder}/exits"))
-
-
-def renew(site: Site) -> Site:
-    """Begin again with an empty spool and one job in it."""
-    for path in (site.layout.root, site.starts, site.exits):
-        shutil.rmtree(path) if os.path.isdir(path) else os.path.exists(path) and os.unlink(path)
-    path = site.configure()
-    enqueue(JOB, "append", [site.starts], id="a", config=path)
-    return site
-
-
-def calls(log: str) -> Counter[str]:
-    """How often each call was made, by a trace."""
-    with open(log, encoding="utf-8", errors="replace") as stream:
-        names = [line.split("(", 1)[0] for line in stream]
-    return Counter(name for name in names if name in CALLS)
 
 
 def kill_dispatcher(site: Site, call: str, at: int) -> None:
@@ -122,15 +49,18 @@ def kill_runner(site: Site, call: str, at: int) -> None:
     site.drain()
     with open(site.exits, encoding="ascii") as stream:
         assert stream.readline() == "137\n", f"the runner was not killed at {call} {at}"
+    come_to_its_end(site)
+
+
+def come_to_its_end(site: Site) -> None:
+    """The next dispatcher, whose processes are left alone, runs what is left to run."""
     attempted = os.path.exists(site.starts)
     site.configure()
     site.drain()
     if not os.path.exists(site.layout.job(State.DONE, "a")):
         # Both attempts that the limit allows were killed; what counts is that each was counted and no more were made.
         assert os.path.exists(site.layout.job(State.FAILED, "a")), "the job is nowhere"
-        with open(site.layout.job(State.FAILED, "a"), "rb") as stream:
-            _, raw = job.parse(stream.read())
-        assert [made["outcome"] for made in raw["attempts"]] == ["crashed", "crashed"]
+        assert site.outcomes(State.FAILED) == ["crashed", "crashed"]
         return
     site.judge(killed=int(attempted))
 
@@ -149,26 +79,147 @@ def test_a_real_runner_killed_at_its_record_is_counted(site: Site, call: str, at
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_a_real_dispatcher_killed_at_every_call_leaves_the_job_to_the_next(site: Site) -> None:
+def test_a_real_dispatcher_killed_at_every_call_leaves_the_job_to_the_next(site: Site, tally: Tally) -> None:
     """A dispatcher that SIGKILL ends at any of its file calls loses nothing, and the job starts exactly once."""
     log = os.path.join(site.folder, "trace")
     site.drain(site.strace(log, None))
     counted = calls(log)
     assert sum(counted.values()) >= 12
+    findings = Findings()
     for call, times in counted.items():
         for at in range(1, times + 1):
-            kill_dispatcher(site, call, at)
+            with findings.trial(f"{call} {at}"):
+                kill_dispatcher(site, call, at)
+    findings.tell(tally, EVERY_CRASH_POINT)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_a_real_runner_killed_at_every_call_is_counted(site: Site) -> None:
+def test_a_real_runner_killed_at_every_call_is_counted(site: Site, tally: Tally) -> None:
     """A runner that SIGKILL ends at any of its file calls is counted, and is not started more often than allowed."""
     log = os.path.join(site.folder, "trace")
     site.wrap_python(log, None)
     site.drain()
     counted = calls(log)
     assert sum(counted.values()) >= 6
+    findings = Findings()
     for call, times in counted.items():
         for at in range(1, times + 1):
-            kill_runner(site, call, at)
+            with findings.trial(f"{call} {at}"):
+                kill_runner(site, call, at)
+    findings.tell(tally, EVERY_CRASH_POINT)
+
+
+def kill_job_of_template(site: Site, at: int) -> bool:
+    """Kill the process that the template forks for a job at its n-th operation; whether it made so many."""
+    renew(site)
+    shim = os.path.join(ROOT, "tests", "crash", "dies_at.py")
+    site.wrap_first_python([sys.executable, shim, str(at), site.exits], executor="fork")
+    site.drain()
+    killed = os.path.exists(site.exits)
+    come_to_its_end(site)
+    return killed
+
+
+def test_a_forked_job_killed_at_its_record_is_counted(site: Site) -> None:
+    """A process that the template forked for a job, and that SIGKILL ends at its ninth operation, is counted."""
+    assert kill_job_of_template(site, 9)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_forked_job_killed_at_every_operation_is_counted(site: Site, tally: Tally) -> None:
+    """A process that the template forked for a job is counted wherever it is killed, and started no more than allowed."""
+    findings = Findings()
+    for at in range(1, OPERATIONS_OF_A_JOB):
+        with findings.trial(f"operation {at}"):
+            if not kill_job_of_template(site, at):
+                break
+    assert findings.tried > 10
+    findings.tell(tally, EVERY_CRASH_POINT)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_template_killed_at_its_calls_loses_no_job(site: Site, tally: Tally) -> None:
+    """A template that SIGKILL ends at any of a sample of its calls is replaced, and the job is run within its limit."""
+    log = os.path.join(site.folder, "trace")
+    site.wrap_first_python([*site.strace(log, None, TEMPLATE_CALLS), sys.executable], executor="fork")
+    site.drain()
+    points = [(call, at) for call, times in calls(log, TEMPLATE_CALLS).items() for at in range(1, times + 1)]
+    assert len(points) > TEMPLATE_SAMPLE
+    findings = Findings()
+    for call, at in points[:: len(points) // TEMPLATE_SAMPLE]:
+        with findings.trial(f"{call} {at}"):
+            renew(site)
+            inject = f"{call}:signal=SIGKILL:when={at}"
+            site.wrap_first_python([*site.strace(os.devnull, inject, TEMPLATE_CALLS), sys.executable], executor="fork")
+            site.drain()
+            come_to_its_end(site)
+    findings.tell(tally, EVERY_CRASH_POINT)
+
+
+def make_failed(site: Site) -> None:
+    """The job lies in failed/, as a person moved it there."""
+    renew(site)
+    os.rename(site.layout.job(State.PENDING, "a"), site.layout.job(State.FAILED, "a"))
+
+
+def make_nothing(site: Site) -> None:
+    """There is no job yet."""
+    renew(site)
+    os.unlink(site.layout.job(State.PENDING, "a"))
+
+
+def one_job(site: Site) -> None:
+    """There is one job, whole, in one place; run it."""
+    places = [state for state in State if os.path.exists(site.layout.job(state, "a"))]
+    assert places in ([State.PENDING], [State.FAILED]), places
+    if places == [State.FAILED]:
+        os.rename(site.layout.job(State.FAILED, "a"), site.layout.job(State.PENDING, "a"))
+    site.drain()
+    site.judge(killed=0)
+
+
+def none_or_one_job(site: Site) -> None:
+    """There is one job, whole, or none; publish it if there is none, and run it."""
+    if not os.path.exists(site.layout.job(State.PENDING, "a")):
+        enqueue(JOB, "append", [site.starts], id="a", config=os.path.join(site.folder, "config.json"))
+    one_job(site)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("prepare", "words", "judge"),
+    [
+        (make_nothing, ("enqueue", JOB, "append", "STARTS", "--id", "a"), none_or_one_job),
+        (make_failed, ("retry", "a"), one_job),
+    ],
+    ids=["enqueue", "retry"],
+)
+def test_a_real_command_killed_at_every_call_leaves_the_job_whole(site, tally, prepare, words, judge) -> None:
+    """`spoolrunner enqueue` and `retry`, ended by SIGKILL at any call, leave the job whole, in one place, or unpublished."""
+    given = tuple(site.starts if word == "STARTS" else word for word in words)
+    log = os.path.join(site.folder, "trace")
+    prepare(site)
+    assert site.command(*given, prefix=site.strace(log, None))[0] == 0
+    findings = Findings()
+    for call, times in calls(log).items():
+        for at in range(1, times + 1):
+            with findings.trial(f"{words[0]}: {call} {at}"):
+                prepare(site)
+                status, _ = site.command(*given, prefix=site.strace(os.devnull, f"{call}:signal=SIGKILL:when={at}"))
+                assert status == -9
+                judge(site)
+    findings.tell(tally, EVERY_CRASH_POINT)
+
+
+@pytest.mark.skipif(shutil.which("mv") is None, reason="there is no mv")
+def test_a_real_mv_killed_at_its_rename_moves_nothing(site: Site) -> None:
+    """`mv -n` from failed/ to pending/, ended by SIGKILL at its rename, leaves the job where it was."""
+    make_failed(site)
+    move = ["mv", "-n", site.layout.job(State.FAILED, "a"), site.layout.job(State.PENDING, "a")]
+    done = subprocess.run([*site.strace(os.devnull, "renameat2:signal=SIGKILL:when=1"), *move], check=False)
+    assert done.returncode == -9
+    one_job(site)
