@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 import queue
-from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 import spoolrunner
 from spoolrunner import control, durable, permissions, processes
@@ -21,6 +20,7 @@ from spoolrunner.equipment import make_executor
 from spoolrunner.errors import StartError
 from spoolrunner.events import Kind
 from spoolrunner.executors import Exited
+from spoolrunner.inbox import CodeLoaded, Notice, Wish
 from spoolrunner.intake import Intake
 from spoolrunner.journal import Journal
 from spoolrunner.recovery import Boot
@@ -42,26 +42,6 @@ HURRY_GRACE = 1.0
 """Seconds between the terminate signal and the kill when a second signal says not to wait."""
 _MAX_START_PAUSE = 30.0
 _HINTS_A_TURN = 500
-
-
-class Wish(Enum):
-    """What the inbox may hold besides ended processes."""
-
-    LOOK = "there are hints"
-    STOP = "stop; asked again: at once"
-    LEAVE = "stop, and let the jobs run on"
-
-
-class Notice(NamedTuple):
-    """Something an operator should know, from another thread."""
-
-    text: str
-
-
-class CodeLoaded(NamedTuple):
-    """The files that a template process has imported."""
-
-    files: list[str]
 
 
 class Dispatcher:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from types import TracebackType
 from typing import Any
 
 import orjson
@@ -21,9 +19,10 @@ import orjson
 if sys.platform != "win32":
     import resource
 
-from spoolrunner import allowlist, clock, document, durable, joblog, locks, processes, record
+from spoolrunner import allowlist, clock, document, durable, ending, joblog, locks, processes, record
 from spoolrunner.allowlist import Callee
 from spoolrunner.current import CurrentJob, current_job, set_current_job
+from spoolrunner.ending import Ending
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.layout import Layout
 from spoolrunner.retry import Policy
@@ -73,16 +72,6 @@ class Settings:
             for job, methods in raw["allowed"].items()
         }
         return cls(**raw)
-
-
-@dataclass(slots=True)
-class _Ending:
-    """What came of the attempt."""
-
-    outcome: Outcome
-    error: dict[str, str] | None = None
-    result: Any = None
-    exit_status: int | None = None
 
 
 Callees = Mapping[tuple[str, str], Callee]
@@ -154,14 +143,14 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
     _take_over_output(layout, settings, job_id, number, started_at)
     key, forged = _signature(settings, job_id, raw, data)
     if forged:
-        ending, policy = _Ending(Outcome.REJECTED, record.error("NotAllowedError", forged)), settings.default_policy
+        ended, policy = Ending(Outcome.REJECTED, record.error("NotAllowedError", forged)), settings.default_policy
     else:
-        ending, policy = _attempt(settings, layout, job_id, number, raw, callees)
+        ended, policy = _attempt(settings, layout, job_id, number, raw, callees)
     joblog.flush()
-    made = record.attempt(number, ending.outcome, started_at, clock.SYSTEM.wall(), **_facts(ending))
+    made = record.attempt(number, ended.outcome, started_at, clock.SYSTEM.wall(), **_facts(ended))
     changed, _ = record.add(raw, made, policy, clock.SYSTEM.wall())
-    if ending.result is not None:
-        changed["result"] = ending.result
+    if ended.result is not None:
+        changed["result"] = ended.result
     _record_patiently(layout, job_id, changed, settings.fsync, key)
     return EXIT_RECORDED
 
@@ -254,13 +243,13 @@ def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: i
 
 def _attempt(
     settings: Settings, layout: Layout, job_id: str, number: int, raw: dict[str, Any], callees: Callees = _NONE_KNOWN
-) -> tuple[_Ending, Policy]:
+) -> tuple[Ending, Policy]:
     """Make the call under its policy, and turn whatever happens into an ending."""
     try:
         policy = allowlist.entry(settings.allowed, raw.get("job"), raw.get("method"))
         policy = _overridden(policy, raw, settings)
     except (NotAllowedError, ValueError) as error:
-        return _Ending(Outcome.REJECTED, record.error(type(error).__name__, str(error))), settings.default_policy
+        return Ending(Outcome.REJECTED, record.error(type(error).__name__, str(error))), settings.default_policy
     deadline = clock.SYSTEM.monotonic() + policy.timeout
     current = CurrentJob(layout, job_id, number, raw, clock.SYSTEM.wall() + policy.timeout)
     set_current_job(current)
@@ -272,24 +261,24 @@ def _attempt(
         with limits.held_to(policy):
             return _call(settings, raw, callees, current), policy
     except SystemExit as error:
-        return _exited(error, _stopped(deadline)), policy
+        return ending.of_exit(error, _stopped(deadline)), policy
     except BaseException as error:
-        return _raised(error, _stopped(deadline)), policy
+        return ending.of_exception(error, _stopped(deadline)), policy
 
 
-def _call(settings: Settings, raw: dict[str, Any], callees: Callees, current: CurrentJob) -> _Ending:
+def _call(settings: Settings, raw: dict[str, Any], callees: Callees, current: CurrentJob) -> Ending:
     """Look up, bind, call; whatever the user's code raises comes through."""
     callee = callees.get((raw["job"], raw["method"])) or _resolve(settings, raw["job"], raw["method"])
     params = raw.get("params", [])
     problem = callee.problem(params)
     if problem:
-        return _Ending(Outcome.REJECTED, record.error("TypeError", problem))
+        return Ending(Outcome.REJECTED, record.error("TypeError", problem))
     result = callee.call(params)
     if hasattr(result, "__await__"):
         result = _run_coroutine(result)
     if current.saw_cancel:
-        return _Ending(Outcome.CANCELLED)
-    return _Ending(Outcome.SUCCEEDED, result=_kept(result), exit_status=0)
+        return Ending(Outcome.CANCELLED)
+    return Ending(Outcome.SUCCEEDED, result=ending.kept(result), exit_status=0)
 
 
 def _resolve(settings: Settings, job: str, method: str) -> Callee:
@@ -331,57 +320,8 @@ def _stopped(deadline: float) -> Outcome | None:
     return Outcome.TIMED_OUT if clock.SYSTEM.monotonic() >= deadline else None
 
 
-def _exited(error: SystemExit, stopped: Outcome | None) -> _Ending:
-    if error.code is None or error.code == 0:
-        cancelled = stopped is Outcome.CANCELLED
-        return _Ending(Outcome.CANCELLED if cancelled else Outcome.SUCCEEDED, exit_status=0)
-    status = error.code if isinstance(error.code, int) else 1
-    return _Ending(stopped or Outcome.FAILED, record.error("SystemExit", _text(error)), exit_status=status)
-
-
-def _raised(error: BaseException, stopped: Outcome | None) -> _Ending:
-    text = "".join(traceback.format_exception(type(error), error, _from_job_on(error.__traceback__)))
-    joblog.flush()
-    joblog.say("the attempt failed\n" + text.rstrip())
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return _Ending(stopped or Outcome.FAILED, record.error(name, _text(error), text))
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as another:
-        return f"(its text cannot be had: {type(another).__name__})"
-
-
-def _from_job_on(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback without our own frames at its beginning; all of it when there are no others."""
-    own = (__file__, allowlist.__file__)
-    rest = trace
-    while rest is not None and rest.tb_frame.f_code.co_filename in own:
-        rest = rest.tb_next
-    return rest or trace
-
-
-def _kept(result: Any) -> Any:
-    """The return value if it may stand in the document, else None and a line in the job's log."""
-    if result is None:
-        return None
-    try:
-        document.check_value(result, "result", 2)
-    except JobFormatError as error:
-        joblog.say(f"the return value was not kept: {error}")
-        return None
-    size = len(orjson.dumps(result))
-    if size > document.MAX_RESULT_BYTES:
-        joblog.say(f"the return value was not kept: {size} bytes of JSON, more than {document.MAX_RESULT_BYTES}")
-        return None
-    return result
-
-
-def _facts(ending: _Ending) -> dict[str, Any]:
-    facts: dict[str, Any] = {"pid": os.getpid(), "exit_status": ending.exit_status, "error": ending.error}
+def _facts(ended: Ending) -> dict[str, Any]:
+    facts: dict[str, Any] = {"pid": os.getpid(), "exit_status": ended.exit_status, "error": ended.error}
     if sys.platform != "win32":
         own = resource.getrusage(resource.RUSAGE_SELF)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)

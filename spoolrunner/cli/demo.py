@@ -18,9 +18,10 @@ from spoolrunner.cli.inspect import dispatcher_of
 from spoolrunner.cli.serve import stop_on_signals
 from spoolrunner.clock import SYSTEM, format_time
 from spoolrunner.config import Config
-from spoolrunner.dispatcher import Dispatcher, Wish
+from spoolrunner.dispatcher import Dispatcher
 from spoolrunner.errors import ConfigError, SpoolBusyError
 from spoolrunner.events import Happening, Kind
+from spoolrunner.inbox import Wish
 from spoolrunner.producer import enqueue
 from spoolrunner.spool import Spool
 from spoolrunner.states import State

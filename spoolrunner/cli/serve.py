@@ -10,7 +10,8 @@ from types import FrameType
 
 from spoolrunner import config
 from spoolrunner.cli.render import EventPrinter
-from spoolrunner.dispatcher import Dispatcher, Wish
+from spoolrunner.dispatcher import Dispatcher
+from spoolrunner.inbox import Wish
 
 _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 

@@ -125,9 +125,9 @@ def retried_between(world: World) -> None:
 
 EITHER = (State.DONE, State.FAILED)
 ASKED = [
-    Scenario("retry by the command", failed_before, command(operate.retry, ids=["a"], all=False), nothing, 30,
+    Scenario("retry by the command", failed_before, command(operate.retry, ids=["a"], all=False, sign=False), nothing, 30,
              ends_in=EITHER),
-    Scenario("retry by the command of an expired job", expired_before, command(operate.retry, ids=["a"], all=False),
+    Scenario("retry by the command of an expired job", expired_before, command(operate.retry, ids=["a"], all=False, sign=False),
              nothing, 30, ends_in=EITHER),
     Scenario("cancel by the command", pending(), command(operate.cancel, ids=["a"], no_wait=True), nothing, 15,
              ends_in=EITHER),

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import pytest
 
 from spoolrunner import config, document, job
-from spoolrunner.dispatcher import Dispatcher, Wish
+from spoolrunner.dispatcher import Dispatcher
 from spoolrunner.errors import JobFormatError
 from spoolrunner.events import Happening, Kind
+from spoolrunner.inbox import Wish
 from spoolrunner.layout import id_problem
 from spoolrunner.spool import Spool
 

@@ -11,6 +11,7 @@ import pytest
 
 from spoolrunner import clock as clock_module
 from spoolrunner import current, document, locks, processes, record, runner
+from spoolrunner import ending as ending_module
 from spoolrunner.layout import Layout
 from spoolrunner.locks import START, Marker
 from spoolrunner.retry import Policy
@@ -380,7 +381,7 @@ def test_an_error_without_a_text(attempt) -> None:
 )
 def test_results(capfd, result, kept) -> None:
     """A return value is kept if it is JSON of at most 64 KiB; otherwise the job's log says why not."""
-    assert runner._kept(result) == (result if kept else None)
+    assert ending_module.kept(result) == (result if kept else None)
     assert ("the return value was not kept" in capfd.readouterr().err) is not kept
 
 

@@ -1,0 +1,83 @@
+"""What came of a call: outcome, error, result, as they will stand in the record.
+
+Turns whatever the user's code returned or raised into that; decides nothing about what follows. Light: every job's process
+imports it.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import orjson
+
+from spoolrunner import document, joblog, record
+from spoolrunner.errors import JobFormatError
+from spoolrunner.states import Outcome
+
+_HERE = os.path.dirname(__file__)
+_OWN = (os.path.join(_HERE, "runner.py"), os.path.join(_HERE, "allowlist.py"))
+"""The files whose frames lead to the user's code."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """What came of the attempt."""
+
+    outcome: Outcome
+    error: dict[str, str] | None = None
+    result: Any = None
+    exit_status: int | None = None
+
+
+def of_exit(error: SystemExit, stopped: Outcome | None) -> Ending:
+    """What a call came to that ended by SystemExit; `stopped` is the outcome if we ended it."""
+    if error.code is None or error.code == 0:
+        cancelled = stopped is Outcome.CANCELLED
+        return Ending(Outcome.CANCELLED if cancelled else Outcome.SUCCEEDED, exit_status=0)
+    status = error.code if isinstance(error.code, int) else 1
+    return Ending(stopped or Outcome.FAILED, record.error("SystemExit", _text(error)), exit_status=status)
+
+
+def of_exception(error: BaseException, stopped: Outcome | None) -> Ending:
+    """What a call came to that raised, told in the job's output too; `stopped` is the outcome if we ended it."""
+    text = "".join(traceback.format_exception(type(error), error, _from_job_on(error.__traceback__)))
+    joblog.flush()
+    joblog.say("the attempt failed\n" + text.rstrip())
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return Ending(stopped or Outcome.FAILED, record.error(name, _text(error), text))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as another:
+        return f"(its text cannot be had: {type(another).__name__})"
+
+
+def _from_job_on(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback without our own frames at its beginning; all of it when there are no others."""
+    rest = trace
+    while rest is not None and rest.tb_frame.f_code.co_filename in _OWN:
+        rest = rest.tb_next
+    return rest or trace
+
+
+def kept(result: Any) -> Any:
+    """The return value if it may stand in the document, else None and a line in the job's log."""
+    if result is None:
+        return None
+    try:
+        document.check_value(result, "result", 2)
+    except JobFormatError as error:
+        joblog.say(f"the return value was not kept: {error}")
+        return None
+    size = len(orjson.dumps(result))
+    if size > document.MAX_RESULT_BYTES:
+        joblog.say(f"the return value was not kept: {size} bytes of JSON, more than {document.MAX_RESULT_BYTES}")
+        return None
+    return result
