@@ -56,7 +56,7 @@ def _trusted(config: Config) -> list[tuple[str, str]]:
 def _spool(layout: Layout) -> list[str]:
     """Folders of the spool that others can enter and use, but for the two that may be open to a group."""
     found = []
-    is_open = os.stat(layout.root).st_mode & _ENTER
+    is_open = _mode(layout.root) & _ENTER
     for name in FOLDERS if is_open else ():
         path = os.path.join(layout.root, name)
         mode = _mode(path)
@@ -76,8 +76,11 @@ def _replaceable(path: str, what: str) -> dict[str, str]:
     while True:
         try:
             status = os.stat(path)
-        except OSError:
-            return found  # what is missing, or hidden from us, is reported by whoever needs it
+        except FileNotFoundError:
+            return found  # reported by whoever needs it
+        except OSError as error:
+            found[path] = f"{path} cannot be looked at: {error.strerror}; {what}"
+            return found
         is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
         if _others_may_write(status) and not is_sticky:
             found[path] = f"{path} can be written by others: chmod go-w it; {what}"
@@ -107,4 +110,4 @@ def _mode(path: str) -> int:
     try:
         return os.stat(path).st_mode
     except OSError:
-        return 0
+        return 0  # said of the spool as a whole, or by whoever needs it

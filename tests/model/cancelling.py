@@ -176,6 +176,7 @@ STEPS = {
             f"replace tmp/X -> {_REASON}",
             "open failed",
             "fsync failed",
+            "open failed",
         ),
         _explain,
     ),
@@ -193,6 +194,9 @@ STEPS = {
     ),
     At.GIVE_UP_REPLACE: Step("puts the record in its place", ("replace tmp/X -> running/ID.json",), _give_up_replace),
     At.GIVE_UP_SYNC_FOLDER: Step(
-        "syncs running/", ("open running", "fsync running"), _give_up_sync_folder, Rule.RECORD_FOLDER_SYNCED
+        "syncs running/",
+        ("open running", "fsync running", "open running"),
+        _give_up_sync_folder,
+        Rule.RECORD_FOLDER_SYNCED,
     ),
 }

@@ -62,7 +62,7 @@ PRODUCER = {
     "rename": Step("renames it into pending/", ("rename tmp/X -> pending/ID.json",), _rename),
     "sync pending/": Step(
         "syncs pending/, and promises the job",
-        ("open pending", "fsync pending"),
+        ("open pending", "fsync pending", "open pending"),
         _sync_pending,
         Rule.PUBLISH_FOLDER_SYNCED,
     ),

@@ -171,6 +171,8 @@ STEPS = {
     WORK: Step("works, and writes its record in tmp/", ("work", "open tmp/X", "write tmp/X"), _work),
     SYNC: Step("syncs its record", ("fsync tmp/X",), _sync),
     REPLACE: Step("puts its record in the place of the document", ("replace tmp/X -> running/ID.json",), _replace),
-    SYNC_FOLDER: Step("syncs running/", ("open running", "fsync running"), _sync_folder, Rule.RECORD_FOLDER_SYNCED),
+    SYNC_FOLDER: Step(
+        "syncs running/", ("open running", "fsync running", "open running"), _sync_folder, Rule.RECORD_FOLDER_SYNCED
+    ),
     END: Step("ends", (), _end),
 }

@@ -211,7 +211,9 @@ STEPS = {
     At.CHOOSE: Step("reads the document and chooses the rule", ("open running/ID.json",), _choose),
     At.SYNC: Step("writes the record and syncs it", ("open tmp/X", "write tmp/X", "fsync tmp/X"), _sync),
     At.REPLACE: Step("puts the record in the place of the document", ("replace tmp/X -> running/ID.json",), _replace),
-    At.SYNC_FOLDER: Step("syncs running/", ("open running", "fsync running"), _sync_folder, Rule.RECORD_FOLDER_SYNCED),
+    At.SYNC_FOLDER: Step(
+        "syncs running/", ("open running", "fsync running", "open running"), _sync_folder, Rule.RECORD_FOLDER_SYNCED
+    ),
     At.DROP_REQUEST: Step("removes the request to cancel", ("unlink control/cancel-ID",), _drop_request),
     At.MOVE: Step("moves the job to where its verdict says", (RENAME,), _move),
     At.DROP_REASON: Step("removes the reason of an earlier stay", ("unlink failed/ID.reason",), _drop_reason),
