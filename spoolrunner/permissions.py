@@ -37,9 +37,13 @@ def loose(config: Config) -> list[str]:
     replaceable: dict[str, str] = {}
     for path, what in _trusted(config):
         replaceable = _replaceable(path, what) | replaceable
-    found = [*_spool(config.layout), *replaceable.values()]
-    if config.signing_key_path:
-        found += _readable(config.signing_key_path)
+    found = list(replaceable.values())
+    try:
+        found += _spool(config.layout)
+        if config.signing_key_path:
+            found += _readable(config.signing_key_path)
+    except OSError as error:
+        found.append(f"{error.filename} cannot be looked at: {error.strerror}")
     return found
 
 
@@ -56,10 +60,10 @@ def _trusted(config: Config) -> list[tuple[str, str]]:
 def _spool(layout: Layout) -> list[str]:
     """Folders of the spool that others can enter and use, but for the two that may be open to a group."""
     found = []
-    is_open = _mode(layout.root) & _ENTER
+    is_open = os.stat(layout.root).st_mode & _ENTER
     for name in FOLDERS if is_open else ():
         path = os.path.join(layout.root, name)
-        mode = _mode(path)
+        mode = os.stat(path).st_mode
         if name not in _OPEN_TO_A_GROUP and mode & 0o077:
             found.append(f"{path} is open to others: chmod go-rwx it")
         elif mode & 0o007:
@@ -101,13 +105,6 @@ def _others_may_write(status: os.stat_result) -> bool:
 
 
 def _readable(path: str) -> list[str]:
-    if _mode(path) & _READ:
+    if os.stat(path).st_mode & _READ:
         return [f"{path} can be read by others, who can sign with it: chmod go-rwx it"]
     return []
-
-
-def _mode(path: str) -> int:
-    try:
-        return os.stat(path).st_mode
-    except OSError:
-        return 0  # said of the spool as a whole, or by whoever needs it

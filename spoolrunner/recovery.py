@@ -203,9 +203,11 @@ class Settler:
     def _restored_marker(self, lock: locks.JobLock, job_id: str) -> locks.Marker | None:
         """The start marker that went with a lock file which the job removed, made anew while its process lives."""
         pid = processes.holder_of_removed(lock.path)
-        start = None if pid is None else processes.started(pid, self._boot.id)
+        if pid is None:
+            return None
+        start = processes.started(pid, self._boot.id)
         status = self._spool.signature(State.RUNNING, job_id)
-        if pid is None or start is None or status is None:
+        if start is None or status is None:
             return None
         _, raw, _, _ = self._read(job_id)
         number = 1 + len([] if raw is None else raw.get("attempts", []))
