@@ -110,11 +110,6 @@ class Dispatcher:
                 continue
         return True
 
-    def _check_spool(self) -> None:
-        """Raise OSError unless what lies at the spool's path is what we serve: it may have been removed, and made anew."""
-        if not self._tenure.holds:
-            raise OSError("the spool, or the dispatcher.lock in it, was removed")
-
     def _open(self) -> None:
         config, layout = self._config, self._config.layout
         if control.clear_stop(layout):
@@ -243,7 +238,7 @@ class Dispatcher:
 
     def _work(self, now: float) -> None:
         if self._control_due:
-            self._check_spool()
+            self._tenure.check()
         else:
             # A process that ended leaves its place to the next one at once; it is settled while that one starts.
             self._start_due()
@@ -254,7 +249,7 @@ class Dispatcher:
             self._intake.hint(name)
         self._intake.work(self._watch.has_events, self._scan_share(now))
         if self._control_due or self._intake.scans_done != scans:
-            self._check_spool()
+            self._tenure.check()
             self._obey()
         self._attempts.cut_logs()
         self._start_due()

@@ -44,6 +44,11 @@ class Tenure:
         """Whether what lies at the spool's path is what was taken: it may have been removed, and made anew, since."""
         return self.lock.is_in_place()
 
+    def check(self) -> None:
+        """Raise OSError unless what lies at the spool's path is what we serve."""
+        if not self.holds:
+            raise OSError("the spool, or the dispatcher.lock in it, was removed")
+
     def begin_anew(self) -> None:
         """Take what lies at the spool's path now. OSError when nothing does, SpoolBusyError when another serves that."""
         os.stat(self._layout.pending)  # not mounted, perhaps: nothing is made in its place
@@ -51,7 +56,8 @@ class Tenure:
         self.begin()
 
     def vouch(self) -> None:
-        """Tell later holders that what lay in running/ has been looked at since the machine was started."""
+        """Tell later holders that what lay in running/ has been looked at since the machine was started; OSError unless it holds."""
+        self.check()
         self.lock.vouch(self._boot)
 
     def end(self) -> None:

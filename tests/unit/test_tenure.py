@@ -91,6 +91,8 @@ def test_a_spool_that_another_serves_by_now(begin, spool) -> None:
     spool.make()
     another = begin("boot-2")
     another.vouch()
+    with pytest.raises(OSError, match="was removed"):
+        tenure.vouch()
     with pytest.raises(SpoolBusyError):
         tenure.begin_anew()
     tenure.end()
