@@ -56,7 +56,7 @@ class Tenure:
         self.begin()
 
     def vouch(self) -> None:
-        """Tell later holders that what lay in running/ has been looked at since the machine was started; OSError unless it holds."""
+        """Tell later holders that what lay in running/ was looked at in this boot of the machine; OSError unless it holds."""
         self.check()
         self.lock.vouch(self._boot)
 
