@@ -11,8 +11,8 @@ from statistics import median
 
 import psutil
 
-SHORTEST_LIFE = 45.0
-"""Seconds; a dispatcher that served for less is not judged, because its caches were still filling."""
+SHORTEST_LIFE = 120.0
+"""Seconds; a dispatcher that served for less is not judged, because its caches, and done/, were still filling."""
 FEWEST_SAMPLES = 20
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 
