@@ -85,6 +85,9 @@ SLOW = {
     "the last failure",
     "a retry by hand from done/",
     "one attempt that succeeds",
+    "a retry by hand from failed/",
+    "a failure, to be tried again",
+    "cancel of a running job",
 }  # the others leave the same and more
 
 

@@ -43,7 +43,7 @@ class Installation:
             "retry_interval": 0.1,
             "retry_backoff": "fixed",
             "retry_jitter": 0,
-            "kill_grace": 1,
+            "kill_grace": 0.3,
             "stop_grace": 5,
             "max_retries": 1,
             **changes,

@@ -22,7 +22,7 @@ def test_pause_and_resume(home, by_hand):
     pause.touch() if by_hand else home.cli("pause")
     daemon.expect("dispatcher", "paused")
     home.drop("one", method="noop")
-    home.drop("mark", "not json")
+    home.drop("mark", '{"no": "job"}')
     daemon.expect("refused", "id=mark ")
     assert home.where("one") == ["pending"]
     pause.unlink() if by_hand else home.cli("resume")
@@ -205,7 +205,7 @@ def test_stop_may_leave_the_jobs_running(home, by_hand):
 def test_a_timeout_reaches_an_adopted_job(home):
     """The timeout of a job counts from its own start, whichever dispatcher watches over it."""
     first = home.start().ready()
-    home.drop("one", method="wait_for", params=["never"], timeout=2, max_retries=0)
+    home.drop("one", method="wait_for", params=["never"], timeout=1, max_retries=0)
     until(lambda: "begin waited" in home.notes())
     first.kill()
     second = home.start().ready()

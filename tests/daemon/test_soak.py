@@ -174,7 +174,7 @@ def test_memory_for_jobs_that_wait_is_no_leak():
 
 def test_short_lives_are_not_judged():
     """A dispatcher that served for less than its caches take to fill is not judged; a long life is."""
-    lives = [[replace(STILL, at=second * n) for n in range(100)] for second in (0.1, 1.0)]
+    lives = [[replace(STILL, at=second * n) for n in range(100)] for second in (0.1, 2.0)]
     assert [gauges.is_judged(life) for life in lives] == [False, True]
 
 
