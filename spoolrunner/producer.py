@@ -24,6 +24,8 @@ from spoolrunner.states import State
 Params = Sequence[Any] | Mapping[str, Any]
 Delay = float | str | timedelta
 Moment = str | datetime
+_TWICE = (*State, *State)
+"""A job moves forwards while we look; going round twice meets it even when it moved just behind us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +38,15 @@ class Job:
     @property
     def state(self) -> str | None:
         """`pending`, `running`, `done` or `failed`: the folder its file lies in now, or None if there is none."""
-        found = self._find()
-        return None if found is None else found[0].value
+        layout = Layout(self.root)
+        return next((str(state) for state in _TWICE if os.path.lexists(layout.job(state, self.id))), None)
 
     def read(self) -> dict[str, Any] | None:
-        """The job document as it is now, or None if there is none."""
-        found = self._find()
-        return None if found is None else document.decode(found[1])
-
-    def _find(self) -> tuple[State, bytes] | None:
-        layout = Layout(self.root)
-        # A job moves forwards while we look; going round twice meets it even when it moved just behind us.
-        for state in (*State, *State):
+        """The job document as it is now, or None if there is none; JobFormatError when what lies there is none."""
+        spool = Spool(Layout(self.root))
+        for state in _TWICE:
             try:
-                with open(layout.job(state, self.id), "rb") as stream:
-                    return state, stream.read()
+                return document.decode(spool.read(state, self.id).data)
             except FileNotFoundError:
                 continue
         return None

@@ -16,6 +16,7 @@ from spoolrunner.cli import render
 from spoolrunner.errors import JobFormatError
 from spoolrunner.events import printable
 from spoolrunner.layout import Layout, is_job_name
+from spoolrunner.spool import Spool
 from spoolrunner.states import State
 
 _DEFAULT_ROWS = 20
@@ -132,12 +133,8 @@ def _is_active(layout: Layout, job_id: str) -> bool:
 
 def _read(layout: Layout, state: State, job_id: str) -> tuple[dict[str, Any] | None, str]:
     """The document and, if it cannot be read, why; FileNotFoundError when it is gone."""
-    path = layout.job(state, job_id)
-    if os.path.lexists(path) and not os.path.isfile(path):
-        return None, "not a file"
     try:
-        with open(path, "rb") as stream:
-            return document.decode(stream.read(document.MAX_BYTES + 1)), ""
+        return document.decode(Spool(layout).read(state, job_id).data), ""
     except JobFormatError as error:
         return None, str(error)
 

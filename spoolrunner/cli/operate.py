@@ -18,6 +18,7 @@ from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.events import printable
 from spoolrunner.layout import Layout, id_problem, is_job_name
+from spoolrunner.spool import Spool
 from spoolrunner.states import Outcome, State
 
 _POLL = 0.05
@@ -160,8 +161,7 @@ def _lift_expiry(settings: Config, job_id: str) -> None:
     if _outcome(settings.layout, job_id) != Outcome.EXPIRED:
         return
     path = settings.layout.job(State.FAILED, job_id)
-    with open(path, "rb") as stream:
-        data = stream.read(document.MAX_BYTES + 1)
+    data = Spool(settings.layout).read(State.FAILED, job_id).data
     raw = document.decode(data)
     key = settings.signing_key
     if key is not None and signing.problem(key, job_id, raw, data):
@@ -175,8 +175,7 @@ def _sign(settings: Config, job_id: str, key: bytes) -> None:
     """Sign a job in failed/ as it stands there now, after a person has mended it."""
     path = settings.layout.job(State.FAILED, job_id)
     try:
-        with open(path, "rb") as stream:
-            raw = document.decode(stream.read(document.MAX_BYTES + 1))
+        raw = document.decode(Spool(settings.layout).read(State.FAILED, job_id).data)
     except FileNotFoundError:
         return  # said when it is to be moved
     _replace(settings, path, job_id, raw, key)

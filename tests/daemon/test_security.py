@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from spoolrunner import document, locks, signing
+from spoolrunner.errors import JobFormatError
+from spoolrunner.producer import Job
 from tests.daemon.harness import ALLOWED, COMMAND, until
 
 KEY = bytes(range(32))
@@ -171,6 +173,23 @@ def test_what_its_maker_writes_after_the_claim_is_not_signed(guarded):
 
     assert guarded.notes() == ["begin waited"]
     assert "signature: missing" in guarded.reason("kept")["what"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege there")
+def test_no_command_follows_a_link(home):
+    """A link that a stranger left is never read through: not by a command, and not from Python."""
+    outside = home.folder / "outside.json"
+    outside.write_text('{"job": "jobs", "method": "noop", "meta": {"secret": "password"}}')
+    (home.spool / "pending" / "link.json").symlink_to(outside)
+    drain(home)
+    assert home.where("link") == ["failed"]
+
+    for words in (["show", "link"], ["show", "link", "--json"], ["list", "failed", "--json"], ["status"]):
+        assert "password" not in home.cli(*words)
+    job = Job("link", str(home.spool))
+    assert job.state == "failed"
+    with pytest.raises(JobFormatError, match="link"):
+        job.read()
 
 
 def test_a_key_that_cannot_be_used(make, tmp_path):
