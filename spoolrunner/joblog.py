@@ -45,23 +45,34 @@ def tidy(path: str, limit: int) -> None:
     except OSError:
         return  # there is none, or the job replaced it by something that is not ours to touch
     try:
-        size = os.fstat(descriptor).st_size
-        if size > limit:
-            _cut(descriptor, limit, limit)
-            return
-        tail_start = max(0, size - _TAIL_BYTES)
-        if tail_start:
-            os.lseek(descriptor, tail_start, os.SEEK_SET)
-        tail = os.read(descriptor, _TAIL_BYTES)
-        last = tail[:-1].rfind(b"\n") + 1
-        if not _HEADER.fullmatch(tail, last) or (last == 0 and tail_start):
-            return
-        if tail_start + last == 0:
-            os.unlink(path)
-        else:
-            os.ftruncate(descriptor, tail_start + last)
+        is_empty = _tidy(descriptor, limit)
     finally:
         os.close(descriptor)
+    if is_empty:
+        try:
+            os.unlink(path)
+        except PermissionError:
+            if sys.platform != "win32":
+                raise
+            return  # open in a process that the job left behind
+
+
+def _tidy(descriptor: int, limit: int) -> bool:
+    """Cut what is to be cut; whether nothing is left that deserves a file."""
+    size = os.fstat(descriptor).st_size
+    if size > limit:
+        _cut(descriptor, limit, limit)
+        return False
+    tail_start = max(0, size - _TAIL_BYTES)
+    if tail_start:
+        os.lseek(descriptor, tail_start, os.SEEK_SET)
+    tail = os.read(descriptor, _TAIL_BYTES)
+    last = tail[:-1].rfind(b"\n") + 1
+    if not _HEADER.fullmatch(tail, last) or (last == 0 and tail_start):
+        return False
+    if tail_start + last > 0:
+        os.ftruncate(descriptor, tail_start + last)
+    return tail_start + last == 0
 
 
 def say(text: str) -> None:

@@ -68,13 +68,14 @@ class Marker:
 class JobLock:
     """A lock that is held, and the markers in its file."""
 
-    __slots__ = ("_file", "_is_new", "descriptor", "path")
+    __slots__ = ("_file", "_is_new", "_remove_at_close", "descriptor", "path")
 
     def __init__(self, path: str, descriptor: int, status: os.stat_result) -> None:
         self.path = path
         self.descriptor = descriptor
         self._file = status.st_dev, status.st_ino
         self._is_new = status.st_size == 0
+        self._remove_at_close = False
 
     def marker(self) -> Marker | None:
         """The last complete marker."""
@@ -90,19 +91,23 @@ class JobLock:
 
     def remove(self) -> None:
         """Remove the file while the lock on it is held; whoever opened it meanwhile notices by the inode."""
+        if sys.platform == "win32":
+            self._remove_at_close = True  # an open file cannot be removed there
+            return
         try:
             os.unlink(self.path)
         except FileNotFoundError:
             return
-        except PermissionError:
-            if sys.platform != "win32":
-                raise
-            return  # open in another process; the next sweep removes it
 
     def close(self) -> None:
         """Give up the lock. It is free whatever the system says: its descriptor is gone even when closing fails."""
         with suppress(OSError):
             os.close(self.descriptor)
+        if self._remove_at_close:
+            try:
+                os.unlink(self.path)  # refused if another process has opened it meanwhile: then it is that one's lock
+            except (FileNotFoundError, PermissionError):
+                return  # the sweep removes what stays
 
     def close_if_ours(self) -> None:
         """In a forked child: drop the copy of the descriptor, unless the job closed it and its number means another file."""

@@ -242,6 +242,10 @@ def test_signature_changes(spool, drop, change) -> None:
     assert spool.signature(State.PENDING, "x") != before
 
 
+def make_pipe(path) -> None:
+    os.mkfifo(path)  # a name that Windows has not got, so it is looked up when it is called
+
+
 def make_socket(path: str) -> None:
     here = os.getcwd()
     os.chdir(os.path.dirname(path))  # the path of a socket has at most 107 bytes
@@ -259,7 +263,7 @@ def make_socket(path: str) -> None:
         (os.mkdir, "a folder"),
         (lambda path: os.symlink("/etc/passwd", path), "a symbolic link"),
         (lambda path: os.symlink("nowhere", path), "a symbolic link"),
-        (os.mkfifo, "a pipe"),
+        (make_pipe, "a pipe"),
         (make_socket, "a socket"),
     ],
 )
