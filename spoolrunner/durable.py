@@ -17,6 +17,7 @@ from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
+PRIVATE = 0o600
 MANY = 8
 """Files from which on one sync of the file system is cheaper than one of each file."""
 WINDOWS_PATIENCE = 2.0
@@ -31,11 +32,13 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getat
 _unchecked: set[str] = set()
 
 
-def write_new(path: str, data: bytes, fsync: bool) -> None:
+def write_new(path: str, data: bytes, fsync: bool, mode: int = PRIVATE) -> None:
     """Write a file that must not exist yet; synced, if asked for, when this returns."""
-    descriptor = os.open(path, _NEW, 0o600)
+    descriptor = os.open(path, _NEW, PRIVATE)
     try:
         try:
+            if mode != PRIVATE and sys.platform != "win32":
+                os.fchmod(descriptor, mode)  # whatever the umask of this process
             left = data
             while left:
                 left = left[os.write(descriptor, left) :]
@@ -60,9 +63,9 @@ def replace_content(staged: str, path: str, data: bytes, fsync: bool) -> None:
         sync_folder(os.path.dirname(path))
 
 
-def publish(staged: str, path: str, data: bytes, fsync: bool) -> None:
+def publish(staged: str, path: str, data: bytes, fsync: bool, mode: int = PRIVATE) -> None:
     """Make a new file at `path` appear whole; FileExistsError if the name is taken."""
-    write_new(staged, data, fsync)
+    write_new(staged, data, fsync, mode)
     try:
         rename(staged, path)
     except BaseException:
@@ -72,20 +75,20 @@ def publish(staged: str, path: str, data: bytes, fsync: bool) -> None:
         sync_folder(os.path.dirname(path))
 
 
-def publish_many(files: Sequence[tuple[str, str, bytes]], fsync: bool) -> None:
+def publish_many(files: Sequence[tuple[str, str, bytes]], fsync: bool, mode: int = PRIVATE) -> None:
     """Make many new files, each (staged, path, data) of the same two folders, appear at their paths.
 
     All are written before the first appears. FileExistsError when a path is taken: those before it have appeared.
     """
     if not files:
         return
-    at_once = fsync and len(files) >= MANY and _sync_file_system() is not None
     folder = os.path.dirname(files[0][0])
+    at_once = fsync and len(files) >= MANY and _sync_file_system() is not None and os.access(folder, os.R_OK)
     left: dict[str, None] = {}
     try:
         with _synced(folder) if at_once else nullcontext():
             for staged, _, data in files:
-                write_new(staged, data, fsync and not at_once)
+                write_new(staged, data, fsync and not at_once, mode)
                 left[staged] = None
         for staged, path, _ in files:
             rename(staged, path)
@@ -126,7 +129,11 @@ def sync_folder(path: str) -> None:
     """Make the names in a folder durable. Windows has no such call; NTFS journals its names."""
     if sys.platform == "win32":
         return
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        os.sync()  # a folder that may be written but not listed cannot be opened: all disks are synced, and its with them
+        return
     try:
         _sync(descriptor)
     finally:

@@ -138,7 +138,7 @@ class Spool:
     def publish(self, job_id: str, data: bytes) -> None:
         """Make pending/ID.json appear whole and, with `fsync`, for good; DuplicateJobError if it is there already."""
         try:
-            durable.publish(self.layout.stage(), self.layout.job(State.PENDING, job_id), data, self.fsync)
+            durable.publish(self.layout.stage(), self.layout.job(State.PENDING, job_id), data, self.fsync, self._mode())
         except FileExistsError:
             raise DuplicateJobError(job_id) from None
 
@@ -147,10 +147,18 @@ class Spool:
         paths = {self.layout.job(State.PENDING, job_id): job_id for job_id in jobs}
         try:
             durable.publish_many(
-                [(self.layout.stage(), path, jobs[job_id]) for path, job_id in paths.items()], self.fsync
+                [(self.layout.stage(), path, jobs[job_id]) for path, job_id in paths.items()], self.fsync, self._mode()
             )
         except FileExistsError as error:
             raise DuplicateJobError(paths[error.filename2]) from None
+
+    def _mode(self) -> int:
+        """The mode of a published file: one of another user's, as in a spool for a group, is to be read by the dispatcher."""
+        if sys.platform == "win32":
+            return durable.PRIVATE
+        status = os.stat(self.layout.tmp)
+        is_a_guest = status.st_mode & stat.S_IWGRP and status.st_uid != os.geteuid()
+        return durable.PRIVATE | stat.S_IRGRP if is_a_guest else durable.PRIVATE
 
     def claim(self, job_id: str) -> bool:
         """Pending -> running under the same name; False when the file is gone or that id is running already."""

@@ -14,7 +14,9 @@ import pytest
 
 from spoolrunner import document, locks, signing
 from spoolrunner.errors import JobFormatError
+from spoolrunner.layout import Layout
 from spoolrunner.producer import Job
+from spoolrunner.spool import Spool
 from tests.daemon.harness import ALLOWED, COMMAND, until
 
 KEY = bytes(range(32))
@@ -256,15 +258,22 @@ def test_a_group_may_enqueue_and_nothing_else(make):
     """With the modes of docs/security.md another user of the group can enqueue, and cannot see, change or end anything."""
     home = make(allowed_jobs=ALLOWED)
     group, stranger = 54321, 54322
-    for name, mode in {".": 0o710, "pending": 0o1730, "tmp": 0o1730}.items():
+    for name, mode in {".": 0o710, "pending": 0o3730, "tmp": 0o3730}.items():
         os.chown(home.spool / name, -1, group)
         (home.spool / name).chmod(mode)
     drain(home)
-    home.cli("enqueue", "jobs", "noop", "--id", "ours")
+    Spool(Layout(str(home.spool))).publish("ours", b'{"job": "jobs", "method": "noop"}')
     theirs = '{"job": "jobs", "method": "echo", "params": ["theirs"]}'
 
+    there = Spool(Layout("."))
     could = as_stranger(
-        home.spool, stranger, group, (write, "tmp/mine", theirs), (os.rename, "tmp/mine", "pending/theirs.json")
+        home.spool,
+        stranger,
+        group,
+        (write, "tmp/mine", theirs),
+        (os.rename, "tmp/mine", "pending/theirs.json"),
+        (there.publish, "by-enqueue", theirs.encode()),
+        (there.publish_many, {f"batch-{number}": theirs.encode() for number in range(10)}),
     )
     could_not = as_stranger(
         home.spool,
@@ -280,8 +289,11 @@ def test_a_group_may_enqueue_and_nothing_else(make):
         (open, "status.json"),
     )
 
-    assert could == ["done", "done"]
+    assert could == ["done"] * 4
+    assert (home.spool / "pending" / "by-enqueue.json").stat().st_mode & 0o777 == 0o640
+    assert (home.spool / "pending" / "by-enqueue.json").stat().st_gid == group
     assert could_not == ["PermissionError"] * 8
     drain(home)
-    assert home.document("done", "theirs")["result"] == "theirs"
+    for job_id in ("theirs", "by-enqueue", "batch-9"):
+        assert home.document("done", job_id)["result"] == "theirs"
     assert home.where("ours") == ["done"]

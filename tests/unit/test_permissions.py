@@ -45,7 +45,7 @@ def test_the_folders_of_a_group_are_tight_when_sticky(installation) -> None:
     """The modes that docs/security.md gives for a group are not complained about."""
     os.chmod(path(installation, "spool"), 0o710)
     for name in ("spool/pending", "spool/tmp"):
-        os.chmod(path(installation, name), 0o1730)
+        os.chmod(path(installation, name), 0o3730)
 
     assert permissions.loose(installation) == []
 
