@@ -170,10 +170,6 @@ class Attempts:
         """Whether there is a file of that id in running/, ours or not."""
         return self._spool.exists(State.RUNNING, name)
 
-    def waits_or_runs(self, name: str) -> bool:
-        """Whether there is a file of that id in pending/ or running/."""
-        return self._spool.exists(State.PENDING, name) or self._spool.exists(State.RUNNING, name)
-
     def cancel_waiting(self, name: str) -> bool:
         """Cancel a job that waits; False when it does not wait, or cannot be cancelled just now."""
         candidate = self._intake.examine(name)
@@ -205,7 +201,7 @@ class Attempts:
         """Remove lock files of ids that neither wait nor run."""
         for entry in os.listdir(self._spool.layout.locks):
             name, _, ending = entry.rpartition(".")
-            if ending == "lock" and name not in self.supervision and not self.waits_or_runs(name):
+            if ending == "lock" and name not in self.supervision and not self._spool.waits_or_runs(name):
                 self._settler.sweep(name)
 
     def _claim(self, candidate: Candidate) -> bool:

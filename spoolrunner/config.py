@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import orjson
@@ -25,6 +26,7 @@ from spoolrunner.validation import Fault, faults
 FILE_NAME = "config.json"
 VARIABLE = "SPOOLRUNNER_CONFIG"
 
+_Number = TypeVar("_Number", int, float)
 Positive = Annotated[int, Meta(ge=1, le=100_000)]
 OnCrash = Literal["retry", "fail"]
 Size = int | Annotated[str, Meta(pattern=limits.SIZE_PATTERN, description='bytes, or "512M", "2G"')]
@@ -125,8 +127,8 @@ class Config:
             retry_max_interval=clock.parse_duration(file.retry_max_interval),
             retry_jitter=file.retry_jitter,
             on_crash=file.on_crash,
-            memory=None if file.memory is None else limits.parse_size(file.memory),
-            cpu_time=None if file.cpu_time is None else clock.parse_duration(file.cpu_time),
+            memory=_if_given(limits.parse_size, file.memory),
+            cpu_time=_if_given(clock.parse_duration, file.cpu_time),
             open_files=file.open_files,
             no_new_privileges=file.no_new_privileges,
         )
@@ -157,7 +159,7 @@ class Config:
 
     def check_limits(self, checked: Document) -> None:
         """Raise JobFormatError when a document asks for more than the operator's limits allow."""
-        timeout = None if checked.timeout is None else clock.parse_duration(checked.timeout)
+        timeout = _if_given(clock.parse_duration, checked.timeout)
         if timeout is not None and timeout > self.timeout_limit:
             limit = f"{self.timeout_limit:g} s, timeout_limit"
             raise JobFormatError("timeout", f"{checked.timeout!r} is more than the operator allows ({limit})")
@@ -173,14 +175,14 @@ class Config:
 
     def _policy(self, given: MethodPolicy) -> Policy:
         return self.default_policy.override(
-            timeout=None if given.timeout is None else clock.parse_duration(given.timeout),
+            timeout=_if_given(clock.parse_duration, given.timeout),
             max_retries=given.max_retries,
-            retry_interval=None if given.retry_interval is None else clock.parse_duration(given.retry_interval),
+            retry_interval=_if_given(clock.parse_duration, given.retry_interval),
             on_crash=given.on_crash,
             concurrency=given.concurrency,
             priority=given.priority,
-            memory=None if given.memory is None else limits.parse_size(given.memory),
-            cpu_time=None if given.cpu_time is None else clock.parse_duration(given.cpu_time),
+            memory=_if_given(limits.parse_size, given.memory),
+            cpu_time=_if_given(clock.parse_duration, given.cpu_time),
             open_files=given.open_files,
             no_new_privileges=given.no_new_privileges,
         )
@@ -190,6 +192,10 @@ class Config:
 
     def _program(self, name: str) -> str:
         return name if os.path.basename(name) == name else self._absolute(name)
+
+
+def _if_given(parse: Callable[[object], _Number], value: object) -> _Number | None:
+    return None if value is None else parse(value)
 
 
 def find(explicit: str | None = None) -> str:

@@ -315,7 +315,7 @@ class Dispatcher:
             durable.unlink(self._config.layout.cancel(job_id))
         elif self._attempts.is_in_running(job_id):
             return  # neither settled nor adopted yet: it may be the one that is meant
-        elif not self._attempts.cancel_waiting(job_id) and not self._attempts.waits_or_runs(job_id):
+        elif not self._attempts.cancel_waiting(job_id) and not self._spool.waits_or_runs(job_id):
             durable.unlink(self._config.layout.cancel(job_id))
             self._reporter.say(Kind.DISPATCHER, "cancel asked for, but no such job waits or runs", job_id)
 

@@ -333,7 +333,7 @@ class Settler:
         return ""
 
     def _drop_lock(self, lock: locks.JobLock, job_id: str) -> bool:
-        if self._spool.exists(State.PENDING, job_id) or self._spool.exists(State.RUNNING, job_id):
+        if self._spool.waits_or_runs(job_id):
             return False
         lock.remove()
         return True

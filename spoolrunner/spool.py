@@ -135,6 +135,10 @@ class Spool:
             return False
         return True
 
+    def waits_or_runs(self, job_id: str) -> bool:
+        """Whether there is a file of that id in pending/ or running/; OSError as above."""
+        return self.exists(State.PENDING, job_id) or self.exists(State.RUNNING, job_id)
+
     def publish(self, job_id: str, data: bytes) -> None:
         """Make pending/ID.json appear whole and, with `fsync`, for good; DuplicateJobError if it is there already."""
         try:
