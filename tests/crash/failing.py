@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from spoolrunner.errors import SpoolRunnerError
+from spoolrunner.layout import FOLDERS
 from tests.crash.actors import Fault, Operation
 from tests.crash.faults import EPOCH, World
 from tests.crash.findings import BeyondError
@@ -74,7 +75,7 @@ AILMENTS = (
     Ailment("no inodes", Fault(errno.ENOSPC), makes_a_file),
     Ailment("a disk that does not sync", Fault(errno.EIO), lambda call: call.kind in ("fsync", "syncfs")),
     Ailment("read-only", Fault(errno.EROFS), changes_the_disk),
-    Ailment("no descriptors", Fault(errno.EMFILE), lambda call: call.kind == "open"),
+    Ailment("no descriptors", Fault(errno.EMFILE), lambda call: call.kind in ("open", "opendir")),
 )
 
 
@@ -186,4 +187,6 @@ def may_be_silent(call: Operation, fault: Fault) -> bool:
         or (call.process == "command" and call.kind == "stat")  # the person is told that it did not happen
         # The file may be one that its writer has not opened to us yet: looked at again, and refused if it stays so.
         or (fault.error == errno.EACCES and call.kind == "open" and call.path.startswith("pending/"))
+        # A folder that is opened to be synced, which a guest of a spool for a group may not: all disks are synced instead.
+        or (fault.error == errno.EACCES and call.kind == "open" and call.path in FOLDERS)
     )

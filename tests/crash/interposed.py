@@ -206,7 +206,7 @@ class FaultyOs:
         return os.listdir(path)
 
     def scandir(self, path: str) -> Any:
-        self._look("open", path)
+        self._look("opendir", path)
         return _Entries(os.scandir(path), lambda: self._look("readdir", path))
 
     def dup2(self, descriptor: int, onto: int) -> int:
