@@ -14,6 +14,8 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
+
 from spoolrunner.layout import Layout
 from spoolrunner.spool import Spool
 
@@ -103,6 +105,7 @@ class Daemon:
     """A running `spoolrunner run`."""
 
     def __init__(self, folder, options=(), prefix=()):
+        self.folder = folder
         self.process = subprocess.Popen(
             [*prefix, *COMMAND, "run", *options],
             cwd=folder,
@@ -143,14 +146,19 @@ class Daemon:
         self.process.send_signal(number)
 
     def stop(self):
-        """End it as a service manager would; returns its exit code."""
-        self.signal(signal.SIGTERM)
+        """End it as a service manager would, or as one does on Windows, which has no such signal; returns its exit code."""
+        if sys.platform == "win32":
+            (self.folder / "spool" / "control" / "stop").touch()
+        else:
+            self.signal(signal.SIGTERM)
         return self.wait()
 
     def wait(self):
         code = self.process.wait(timeout=DEADLINE)
-        self._reader.join(timeout=DEADLINE)
-        self.process.stdout.close()
+        # On Windows a job that runs on keeps the pipe open, and a pipe that is being read cannot be closed.
+        self._reader.join(timeout=1 if sys.platform == "win32" else DEADLINE)
+        if not self._reader.is_alive():
+            self.process.stdout.close()
         return code
 
     def kill(self):
@@ -172,7 +180,6 @@ def until(condition, seconds=DEADLINE):
 
 def is_alive(pid):
     try:
-        with open(f"/proc/{pid}/stat") as stream:
-            return stream.read().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
