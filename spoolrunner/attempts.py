@@ -23,6 +23,7 @@ from spoolrunner.locks import Marker
 from spoolrunner.recovery import Boot, Ended, Fate, Settled, Settler
 from spoolrunner.reporter import Reporter
 from spoolrunner.retry import Policy, since_final
+from spoolrunner.sharing import HeldError, next_pause
 from spoolrunner.spool import Spool
 from spoolrunner.states import FINAL, MAX_RELEASES, Outcome, State
 from spoolrunner.supervision import RunningAttempt, Supervision
@@ -56,6 +57,7 @@ class Attempts:
         self._settler = Settler(spool, self._policy_of, config.max_log_bytes, boot, clock, config.signing_key)
         self.supervision = Supervision(executor, clock, config.kill_grace)
         self._releases: dict[str, int] = {}
+        self._held_since: dict[str, float] = {}
         self._parked: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
         self._unresolved: dict[str, tuple[float, float]] = {}
         self._next_cut = 0.0
@@ -99,8 +101,15 @@ class Attempts:
         if limit is not None and self.supervision.count(document.job, document.method) >= limit:
             self._parked[document.job, document.method][name] = None
             return False
-        if not self._claim(candidate):
-            return False
+        try:
+            if not self._claim(candidate):
+                return False
+        except HeldError:
+            now = self._clock.monotonic()
+            since = self._held_since.setdefault(name, now)
+            self._intake.hold(name, next_pause(now - since, RETRY_SETTLE))
+            raise
+        self._held_since.pop(name, None)
         key = AttemptKey(name, len(candidate.raw.get("attempts", [])) + 1)
         try:
             self._executor.start(key)
@@ -129,7 +138,11 @@ class Attempts:
         """Settle what is over, and look again at what could not be resolved."""
         for attempt in self.supervision.all():
             if self.supervision.is_over(attempt):
-                self._settle(attempt)
+                try:
+                    self._settle(attempt)
+                except HeldError:
+                    self.supervision.put_off(attempt)
+                    raise
         now = self._clock.monotonic()
         for name, (_, again_at) in list(self._unresolved.items()):
             if now >= again_at:
@@ -137,8 +150,10 @@ class Attempts:
 
     def recover_all(self) -> None:
         """Settle or adopt everything in running/: what an earlier dispatcher left."""
+        now = self._clock.monotonic()
         for name in list(self._spool.names(State.RUNNING)):
-            if name not in self.supervision:
+            _, again_at = self._unresolved.get(name, (now, now))
+            if name not in self.supervision and now >= again_at:
                 self.recover(name)
 
     def recover(self, name: str, *, claimed: bool = False) -> None:
@@ -149,7 +164,13 @@ class Attempts:
             self._spool.refuse(name, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
             return
         never_starts = not claimed and self._never_starts(name)
-        settled = self._settler.settle(name, Ended(), never_starts=never_starts, claimed=claimed)
+        since, _ = self._unresolved.get(name, (self._clock.monotonic(), 0.0))
+        try:
+            settled = self._settler.settle(name, Ended(), never_starts=never_starts, claimed=claimed)
+        except HeldError:
+            now = self._clock.monotonic()
+            self._unresolved[name] = since, now + next_pause(now - since, RETRY_SETTLE)
+            raise
         marker = settled.marker
         if settled.fate not in (Fate.HELD, Fate.LIVES):
             self._unresolved.pop(name, None)
@@ -160,7 +181,6 @@ class Attempts:
         else:
             # A runner that has the lock leaves its marker or gives it up within its patience. What holds it longer, while
             # the marker's process is gone, is a leftover of that process's tree.
-            since, _ = self._unresolved.get(name, (self._clock.monotonic(), 0.0))
             now = self._clock.monotonic()
             self._unresolved[name] = (since, now + RETRY_SETTLE)
             if now - since > LEFTOVER_SECONDS:

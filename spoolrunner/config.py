@@ -305,7 +305,7 @@ def _parsed(raw: dict[str, Any], shape: type[msgspec.Struct], prefix: str) -> li
         value = raw.get(key)
         if value is None or value is False:
             continue
-        problem = _why_not(key)
+        problem = limits.unavailable(key) if key in _LIMITS else None
         if problem:
             found.append(Fault(prefix + key, problem))
         if key not in _PARSERS or not isinstance(value, (int, float, str)):
@@ -316,12 +316,3 @@ def _parsed(raw: dict[str, Any], shape: type[msgspec.Struct], prefix: str) -> li
         except ValueError as error:
             found.append(Fault(prefix + key, str(error)))
     return found
-
-
-def _why_not(key: str) -> str | None:
-    """Why this system cannot keep a job to this limit; None when it can, or the key is no limit."""
-    if key not in _LIMITS or sys.platform == "linux":
-        return None
-    if sys.platform == "win32":
-        return "Windows offers no such limit; leave it out"
-    return None if key in ("cpu_time", "open_files") else "only Linux keeps a job to it; leave it out"

@@ -26,6 +26,7 @@ from spoolrunner.journal import Journal
 from spoolrunner.recovery import Boot
 from spoolrunner.reporter import Listener, Reporter
 from spoolrunner.schedule import Schedule
+from spoolrunner.sharing import HeldError
 from spoolrunner.spool import Spool, warnings
 from spoolrunner.status import StatusFile
 from spoolrunner.tenure import Tenure
@@ -177,7 +178,7 @@ class Dispatcher:
         if self._blocked:
             times += [self._blocked_until - now, self._next_look - now]
         else:
-            times.append(self._intake.next_work_in())
+            times += [self._intake.next_work_in(), self._attempts.supervision.next_settle_in()]
             due_at = self._schedule.next_due_at()
             if due_at is not None and not self._paused:
                 times.append(due_at - self._clock.wall())
@@ -302,7 +303,10 @@ class Dispatcher:
             self._paused = requests.pause
             self._reporter.say(Kind.DISPATCHER, "paused" if self._paused else "resumed")
         for job_id in requests.cancels:
-            self._cancel(job_id)
+            try:
+                self._cancel(job_id)
+            except HeldError as error:
+                self._reporter.say(Kind.TROUBLE, f"not cancelled yet: {error}", job_id)
         if requests.stop is not None:
             control.clear_stop(self._config.layout)
 

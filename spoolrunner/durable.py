@@ -10,19 +10,18 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
+from spoolrunner.sharing import open_file, patiently
+
 PRIVATE = 0o600
 MANY = 8
 """Files from which on one sync of the file system is cheaper than one of each file."""
-WINDOWS_PATIENCE = 2.0
-"""Seconds for which a rename or unlink is tried again while another program holds the file open."""
-_SHARING_VIOLATIONS = (5, 32, 33)  # access denied, sharing violation, lock violation: winerror.h
 _AT_FDCWD, _RENAME_NOREPLACE = -100, 1
 _RENAME_EXCL = 0x4
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
@@ -34,7 +33,7 @@ _unchecked: set[str] = set()
 
 def write_new(path: str, data: bytes, fsync: bool, mode: int = PRIVATE) -> None:
     """Write a file that must not exist yet; synced, if asked for, when this returns."""
-    descriptor = os.open(path, _NEW, PRIVATE)
+    descriptor = open_file(path, _NEW, PRIVATE)
     try:
         try:
             if mode != PRIVATE and sys.platform != "win32":
@@ -47,17 +46,26 @@ def write_new(path: str, data: bytes, fsync: bool, mode: int = PRIVATE) -> None:
         finally:
             os.close(descriptor)
     except BaseException:
-        os.unlink(path)
+        unlink(path)
         raise
+
+
+def mode_in(folder: str) -> int:
+    """The mode for a file made in `folder`: in one that its group may use, a guest's is to be read by the owner's."""
+    if sys.platform == "win32":
+        return PRIVATE
+    status = os.stat(folder)
+    is_a_guest = status.st_mode & stat.S_IWGRP and status.st_uid != os.geteuid()
+    return PRIVATE | stat.S_IRGRP if is_a_guest else PRIVATE
 
 
 def replace_content(staged: str, path: str, data: bytes, fsync: bool) -> None:
     """Make `data` the content of the file at `path`, by way of `staged` on the same file system."""
     write_new(staged, data, fsync)
     try:
-        _patiently(os.replace, staged, path)
+        patiently(os.replace, staged, path)
     except BaseException:
-        os.unlink(staged)
+        unlink(staged)
         raise
     if fsync:
         sync_folder(os.path.dirname(path))
@@ -69,7 +77,7 @@ def publish(staged: str, path: str, data: bytes, fsync: bool, mode: int = PRIVAT
     try:
         rename(staged, path)
     except BaseException:
-        os.unlink(staged)
+        unlink(staged)
         raise
     if fsync:
         sync_folder(os.path.dirname(path))
@@ -95,7 +103,7 @@ def publish_many(files: Sequence[tuple[str, str, bytes]], fsync: bool, mode: int
             del left[staged]
     finally:
         for staged in left:
-            os.unlink(staged)
+            unlink(staged)
         if fsync and len(left) < len(files):
             sync_folder(os.path.dirname(files[0][1]))
 
@@ -119,7 +127,7 @@ def _synced(folder: str) -> Iterator[None]:
 def unlink(path: str) -> bool:
     """Remove a file; False when it was gone already."""
     try:
-        _patiently(os.unlink, path)
+        patiently(os.unlink, path)
     except FileNotFoundError:
         return False
     return True
@@ -151,10 +159,10 @@ def unchecked_folders() -> set[str]:
 def rename(source: str, target: str) -> None:
     """Rename, refusing a target that exists with FileExistsError: atomically, where the system offers that."""
     if sys.platform == "win32":
-        _patiently(os.rename, source, target)
+        patiently(os.rename, source, target)
         return
     try:
-        _exclusive_rename()(source, target)
+        patiently(_exclusive_rename(), source, target)
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise
@@ -182,22 +190,6 @@ def _rename_checked(source: str, target: str) -> None:
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), source, None, target)
     os.rename(source, target)
-
-
-def _patiently(call: Callable[..., None], *paths: str) -> None:
-    """Call, and on Windows again for a while when an antivirus, an editor or an indexer holds the file."""
-    deadline = None
-    while True:
-        try:
-            return call(*paths)
-        except OSError as error:
-            if getattr(error, "winerror", None) not in _SHARING_VIOLATIONS:
-                raise
-            now = time.monotonic()
-            deadline = deadline or now + WINDOWS_PATIENCE
-            if now >= deadline:
-                raise
-            time.sleep(0.02)
 
 
 def _load_exclusive_rename() -> Callable[[str, str], None]:

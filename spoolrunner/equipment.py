@@ -6,11 +6,10 @@ Decides nothing; joins `config` to `runner` and `executors`, which do not know e
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
-from spoolrunner import executors
+from spoolrunner import executors, processes
 from spoolrunner.config import Config
 from spoolrunner.executors import Executor, Report
 from spoolrunner.runner import Settings
@@ -36,8 +35,7 @@ def job_environment(config: Config, ours: Mapping[str, str]) -> dict[str, str]:
     """The environment of a job's process: what it inherits of `ours`, and on top what the configuration sets."""
     inherit = config.file.inherit_environment
     patterns = ["*"] if inherit is True else list(inherit or [])
-    if sys.platform == "win32":
-        patterns += ["SYSTEMROOT"]  # without it no Python starts
+    patterns += processes.NEEDED_VARIABLES
     made = {name: value for name, value in ours.items() if any(fnmatchcase(name, pattern) for pattern in patterns)}
     return made | config.file.environment
 

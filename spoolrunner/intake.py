@@ -16,11 +16,14 @@ from spoolrunner.job import Document
 from spoolrunner.layout import id_problem, is_job_name
 from spoolrunner.retry import Policy
 from spoolrunner.schedule import Schedule, Waiting
+from spoolrunner.sharing import HeldError, next_pause
 from spoolrunner.spool import Found, NotRegularError, Signature, Spool
 from spoolrunner.states import Outcome, State
 
 SETTLE_SECONDS = 2.0
 """How long a file that does not parse must stay the same before it is refused: it may still be being written."""
+HELD_SECONDS = 60.0
+"""How long a file may be held open by another program, so that nobody can read it, before it is refused."""
 SCAN_SLICE = 0.02
 """Seconds a slice of a scan may take before dispatching has its turn again."""
 SCAN_SHARE = 0.01
@@ -57,8 +60,11 @@ class Refusal(NamedTuple):
 
 
 class _Unsettled(NamedTuple):
+    """A file that cannot be judged, or moved, yet: what it was, since when, and when to look again (monotonic)."""
+
     signature: Signature | None
     since: float
+    again_at: float
 
 
 class Intake:
@@ -157,11 +163,11 @@ class Intake:
         except JobFormatError as error:
             self._wait_for_writer(name, error)
             return None
-        self._unsettled.pop(name, None)
         if self._has_expired(candidate):
             what = f"expires_at {candidate.raw['expires_at']} passed before its first start"
             self._refuse(name, Outcome.EXPIRED, what)
             return None
+        self._unsettled.pop(name, None)
         return candidate
 
     def forget(self, name: str) -> None:
@@ -195,7 +201,7 @@ class Intake:
         """Whatever is due of scanning and of looking again, for one slice of time; scans take that `share` of it."""
         now = self._clock.monotonic()
         for name, unsettled in list(self._unsettled.items()):
-            if now - unsettled.since >= SETTLE_SECONDS:
+            if now >= unsettled.again_at:
                 self.look(name)
         if self._scan is None and now >= self._next_scan:
             self.start_scan(thorough=not has_events)
@@ -217,7 +223,7 @@ class Intake:
         now = self._clock.monotonic()
         if self._scan is not None:
             return max(0.0, self._next_slice - now)
-        times = [unsettled.since + SETTLE_SECONDS for unsettled in self._unsettled.values()]
+        times = [unsettled.again_at for unsettled in self._unsettled.values()]
         return max(0.0, min([self._next_scan, *times]) - now)
 
     def _due_at(self, candidate: Candidate) -> float:
@@ -261,17 +267,26 @@ class Intake:
         signature = self._spool.signature(State.PENDING, name)
         now = self._clock.monotonic()
         known = self._unsettled.get(name)
+        is_held = isinstance(error.__cause__, HeldError)
         if known is None or known.signature != signature:
-            self._unsettled[name] = _Unsettled(signature, now)
-        elif now - known.since >= SETTLE_SECONDS:
+            self._unsettled[name] = _Unsettled(signature, now, now + SETTLE_SECONDS)
+        elif now - known.since >= (HELD_SECONDS if is_held else SETTLE_SECONDS):
             self._refuse(name, Outcome.REJECTED, str(error))
+        elif is_held:
+            self._unsettled[name] = known._replace(again_at=now + next_pause(now - known.since, SETTLE_SECONDS))
 
     def _refuse(self, name: str, outcome: Outcome, what: str) -> None:
-        self._unsettled.pop(name, None)
+        known = self._unsettled.pop(name, None)
         self._read_ahead.pop(name, None)
         self._schedule.remove(name)
-        now = self._clock.wall()
-        moved = self._spool.refuse(name, State.PENDING, outcome, what, f"pending/{name}.json", now)
+        try:
+            moved = self._spool.refuse(name, State.PENDING, outcome, what, f"pending/{name}.json", self._clock.wall())
+        except HeldError:
+            now = self._clock.monotonic()
+            since = now if known is None else known.since
+            again_at = now + next_pause(now - since, SETTLE_SECONDS)
+            self._unsettled[name] = _Unsettled(self._spool.signature(State.PENDING, name), since, again_at)
+            raise
         if moved is not None:
             self._refused(Refusal(moved, outcome, what))
 

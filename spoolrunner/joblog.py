@@ -6,9 +6,12 @@ Works on descriptors and paths; knows nothing of documents. Light: every job's p
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
+
+from spoolrunner.sharing import is_violation, open_file
 
 _HEADER = re.compile(b"--- attempt [0-9]+ \xc2\xb7 [0-9T:.Z-]+ \xc2\xb7 pid [0-9]+\n")
 _TAIL_BYTES = 200
@@ -20,7 +23,7 @@ def begin(path: str, number: int, started_at: str, pid: int, limit: int) -> int:
 
     An earlier attempt's output that fills more than half of `limit` bytes is cut to half, so that this one has room.
     """
-    descriptor = os.open(path, _FLAGS, 0o600)
+    descriptor = open_file(path, _FLAGS)
     _cut(descriptor, limit // 2, limit)
     os.write(descriptor, f"--- attempt {number} · {started_at} · pid {pid}\n".encode())
     return descriptor
@@ -29,7 +32,7 @@ def begin(path: str, number: int, started_at: str, pid: int, limit: int) -> int:
 def cut(path: str, limit: int) -> bool:
     """Cut the log at `limit` bytes, with a note where; False when it was shorter, or is not there."""
     try:
-        descriptor = os.open(path, _FLAGS & ~os.O_CREAT)
+        descriptor = open_file(path, _FLAGS & ~os.O_CREAT)
     except OSError:
         return False  # no output yet, or the job removed or replaced it: nothing of ours to cut
     try:
@@ -41,7 +44,7 @@ def cut(path: str, limit: int) -> bool:
 def tidy(path: str, limit: int) -> None:
     """Cut a log at `limit` bytes; take the line of an attempt that printed nothing away, and a file that holds no more."""
     try:
-        descriptor = os.open(path, _FLAGS & ~os.O_CREAT)
+        descriptor = open_file(path, _FLAGS & ~os.O_CREAT)
     except OSError:
         return  # there is none, or the job replaced it by something that is not ours to touch
     try:
@@ -51,8 +54,8 @@ def tidy(path: str, limit: int) -> None:
     if is_empty:
         try:
             os.unlink(path)
-        except PermissionError:
-            if sys.platform != "win32":
+        except OSError as error:
+            if not is_violation(error):
                 raise
             return  # open in a process that the job left behind
 
@@ -73,6 +76,13 @@ def _tidy(descriptor: int, limit: int) -> bool:
     if tail_start + last > 0:
         os.ftruncate(descriptor, tail_start + last)
     return tail_start + last == 0
+
+
+def write_utf8() -> None:
+    """Have what the job prints written as UTF-8, as the log is, whatever the system takes for its encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def say(text: str) -> None:

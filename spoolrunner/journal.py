@@ -14,6 +14,7 @@ from logging.handlers import RotatingFileHandler
 from spoolrunner import events
 from spoolrunner.events import Happening
 from spoolrunner.layout import Layout
+from spoolrunner.sharing import open_file
 
 _KEEP = 5
 _FLAGS = os.O_CREAT | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
@@ -75,7 +76,7 @@ class _LogFile:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            self._descriptor = os.open(self._path, _FLAGS, 0o600)
+            self._descriptor = open_file(self._path, _FLAGS)
             self._size = os.fstat(self._descriptor).st_size
         return self._descriptor
 

@@ -6,12 +6,13 @@ that a job which has used everything up can still be recorded. Light: only a job
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from spoolrunner.retry import Policy
 
@@ -39,7 +40,22 @@ def parse_size(value: object) -> int:
     return size
 
 
-if sys.platform != "win32":
+def unavailable(key: str) -> str | None:
+    """Why this system cannot hold a job to the limit of that name; None when it can."""
+    if sys.platform == "linux":
+        return None
+    if sys.platform == "win32":
+        return "Windows offers no such limit; leave it out"
+    return None if key in ("cpu_time", "open_files") else "only Linux keeps a job to it; leave it out"
+
+
+if sys.platform == "win32":
+
+    def held_to(policy: Policy) -> AbstractContextManager[None]:
+        """Nothing can be limited here, so the configuration has refused every limit."""
+        raise OSError(errno.ENOTSUP, f"Windows cannot hold a process to {policy}")
+
+else:
     import resource
 
     # On Linux, what is written to counts, not what is only reserved: getrlimit(2), since 4.7.

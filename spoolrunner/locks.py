@@ -11,22 +11,35 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from spoolrunner.sharing import open_file
+
+# The very locks that filelock takes, without the 50 ms that importing it costs each job.
 if sys.platform == "win32":
-    from filelock import lock_descriptor
+    import errno
+    import msvcrt
+
+    _HELD = (errno.EACCES, errno.EDEADLK, 0)  # wine has no number for it
 
     def _try_lock(descriptor: int) -> bool:
-        return lock_descriptor(descriptor, blocking=False)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            if error.errno not in _HELD:
+                raise
+            return False
+        return True
 else:
     import fcntl
 
     def _try_lock(descriptor: int) -> bool:
-        # The very lock that filelock takes, without the 50 ms that importing it costs each job.
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
@@ -99,6 +112,10 @@ class JobLock:
         except FileNotFoundError:
             return
 
+    def is_in_place(self) -> bool:
+        """Whether what is locked is the file at the path: who removes that, makes a lock of it that guards nothing."""
+        return self._file == _identity(self.path)
+
     def close(self) -> None:
         """Give up the lock. It is free whatever the system says: its descriptor is gone even when closing fails."""
         with suppress(OSError):
@@ -115,13 +132,17 @@ class JobLock:
             os.close(self.descriptor)
 
 
-def acquire(path: str, patience: float = 0.0) -> JobLock | None:
-    """Take the lock at `path`, trying for `patience` seconds; None when it is held by another process."""
+def acquire(path: str, patience: float = 0.0, try_lock: Callable[[int], bool] | None = None) -> JobLock | None:
+    """Take the lock at `path`, trying for `patience` seconds; None when it is held by another process.
+
+    `try_lock`, if given, takes the lock on a descriptor instead of the light way, and is False when it is held.
+    """
+    try_lock = try_lock or _try_lock
     deadline = None
     while True:
-        descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
+        descriptor = open_file(path, _FLAGS | os.O_CREAT)
         try:
-            locked = _try_lock(descriptor)
+            locked = try_lock(descriptor)
             # Race: the holder may have removed the file between our open and our lock; then this guards no name.
             if locked and (lock := _guarding(path, descriptor)) is not None:
                 return lock
@@ -140,7 +161,7 @@ def acquire(path: str, patience: float = 0.0) -> JobLock | None:
 def peek(path: str) -> Marker | None:
     """The last complete marker at `path`, read without the lock: for showing, not for deciding."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+        descriptor = open_file(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         return None
     try:
@@ -153,37 +174,33 @@ class DispatcherLock:
     """The lock of the one dispatcher of a spool. Byte 0 is the lock's; from byte 1 on the file names the holder."""
 
     def __init__(self, path: str) -> None:
-        from filelock import FileLock  # the dispatcher alone pays for the import
-
         self.previous_boot = ""
         """The last boot of the machine in which a holder vouched for the markers; known once the lock is taken."""
         self._me: dict[str, Any] = {}
         self._path = path
-        self._file: tuple[int, int] | None = None
-        self._lock = FileLock(path, mode=0o600, fallback_to_soft=False)
+        self._lock: JobLock | None = None
 
     def acquire(self, me: dict[str, Any]) -> bool:
         """Take it and write `me` into it; False when another process has it."""
-        from filelock import Timeout
+        from filelock import lock_descriptor  # the dispatcher alone pays for the import
 
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
+        self._lock = acquire(self._path, try_lock=lambda descriptor: lock_descriptor(descriptor, blocking=False))
+        if self._lock is None:
             return False
-        self._file = _identity(self._path)
         self.previous_boot = str(holder(self._path).get("boot", ""))
         self._me = {**me, "boot": self.previous_boot} if self.previous_boot else dict(me)
         self._write(self._me)
         return True
 
     def is_in_place(self) -> bool:
-        """Whether what we hold is the file at the path: who removes that, makes a lock of it that guards nothing."""
-        return self._file is not None and self._file == _identity(self._path)
+        """Whether we hold it, and what we hold is the file at the path."""
+        return self._lock is not None and self._lock.is_in_place()
 
     def forsake(self) -> None:
         """Let the file go that is not at the path any more; `acquire` then takes the one that is."""
-        self._file = None
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def vouch(self, boot: str) -> None:
         """Tell later holders that whatever a power cut before this boot left in running/ has been looked at.
@@ -197,10 +214,10 @@ class DispatcherLock:
         """Give it up."""
         if self.is_in_place():
             self._write({"boot": self._me["boot"]} if "boot" in self._me else {})
-        self._lock.release()
+        self.forsake()
 
     def _write(self, me: dict[str, Any]) -> None:
-        descriptor = os.open(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        descriptor = open_file(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
         try:
             os.lseek(descriptor, 1, os.SEEK_SET)
             os.write(descriptor, orjson.dumps(me).ljust(_HOLDER_BYTES) + b"\n")
@@ -214,7 +231,7 @@ def holder(path: str) -> dict[str, Any]:
     The lock itself is not tried: that would take it for a moment, from a dispatcher that is just starting.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        descriptor = open_file(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         return {}
     try:

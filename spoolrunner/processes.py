@@ -10,13 +10,36 @@ import os
 import signal
 import sys
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import psutil
 
+NEEDED_VARIABLES = ("SYSTEMROOT",) if sys.platform == "win32" else ()
+"""What must be in the environment, or no Python starts."""
 MARK = "SPOOLRUNNER_JOB"
 """The environment variable by which the descendants of a job's process are known."""
+
+
+if sys.platform == "win32":
+
+    def usage() -> dict[str, Any]:
+        """What this process has used: `cpu_s`."""
+        times = os.times()
+        return {"cpu_s": round(times.user + times.system, 6)}
+
+else:
+    import resource
+
+    def usage() -> dict[str, Any]:
+        """What this process and its ended children have used: `cpu_s`, and of the largest of them `max_rss_kib`."""
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        peak = max(own.ru_maxrss, children.ru_maxrss)
+        return {
+            "max_rss_kib": peak // 1024 if sys.platform == "darwin" else peak,
+            "cpu_s": round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 6),
+        }
 
 
 @cache

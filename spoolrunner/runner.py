@@ -16,9 +16,6 @@ from typing import Any
 
 import orjson
 
-if sys.platform != "win32":
-    import resource
-
 from spoolrunner import allowlist, clock, document, durable, ending, joblog, locks, processes, record
 from spoolrunner.allowlist import Callee
 from spoolrunner.current import CurrentJob, current_job, set_current_job
@@ -26,6 +23,7 @@ from spoolrunner.ending import Ending
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.layout import Layout
 from spoolrunner.retry import Policy
+from spoolrunner.sharing import open_file
 from spoolrunner.states import FINAL, Outcome
 
 EXIT_RECORDED = 0
@@ -196,7 +194,7 @@ def _signature(settings: Settings, job_id: str, raw: dict[str, Any], data: bytes
 def _read(path: str) -> tuple[int, bytes]:
     """The file's inode and bytes (if it is too long, as many as show it); JobFormatError for a link, a pipe, a folder."""
     try:
-        descriptor = os.open(path, _READ)
+        descriptor = open_file(path, _READ)
     except OSError:
         if stat.S_ISREG(os.stat(path, follow_symlinks=False).st_mode):
             raise
@@ -237,6 +235,7 @@ def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: i
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
+        joblog.write_utf8()
     except OSError as error:
         joblog.say(f"{job_id}: its output: {error}")
 
@@ -254,7 +253,7 @@ def _attempt(
     current = CurrentJob(layout, job_id, number, raw, clock.SYSTEM.wall() + policy.timeout)
     set_current_job(current)
     try:
-        if sys.platform == "win32" or not policy.limits_its_process:
+        if not policy.limits_its_process:
             return _call(settings, raw, callees, current), policy
         from spoolrunner import limits
 
@@ -321,14 +320,7 @@ def _stopped(deadline: float) -> Outcome | None:
 
 
 def _facts(ended: Ending) -> dict[str, Any]:
-    facts: dict[str, Any] = {"pid": os.getpid(), "exit_status": ended.exit_status, "error": ended.error}
-    if sys.platform != "win32":
-        own = resource.getrusage(resource.RUSAGE_SELF)
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        peak = max(own.ru_maxrss, children.ru_maxrss)
-        facts["max_rss_kib"] = peak // 1024 if sys.platform == "darwin" else peak
-        facts["cpu_s"] = round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 6)
-    return facts
+    return {"pid": os.getpid(), "exit_status": ended.exit_status, "error": ended.error, **processes.usage()}
 
 
 def _record_patiently(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool, key: bytes | None) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -18,9 +17,12 @@ import orjson
 from spoolrunner import clock, document, durable
 from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
 from spoolrunner.layout import FOLDERS, Layout, id_problem, is_job_name, numbered
+from spoolrunner.sharing import open_file
 from spoolrunner.states import MOVES, Outcome, State
 
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_OPENING_TELLS_THE_KIND = hasattr(os, "O_NOFOLLOW")
+"""Not on Windows, which follows links and reports a folder as a file that may not be opened."""
 LEFTOVER_AGE = 86400.0
 """Seconds after which a file in tmp/ that nobody changed is a leftover of a writer that died."""
 
@@ -97,10 +99,10 @@ class Spool:
     def read(self, state: State, job_id: str) -> Found:
         """The file's bytes; FileNotFoundError when it is gone, JobFormatError when it is nothing that can be read."""
         path = self.layout.job(state, job_id)
-        if os.name == "nt" and os.path.islink(path):
-            raise NotRegularError("", "a symbolic link, not a file")
+        if not _OPENING_TELLS_THE_KIND:
+            _refuse_all_but_files(os.stat(path, follow_symlinks=False).st_mode)
         try:
-            descriptor = os.open(path, _READ_FLAGS)
+            descriptor = open_file(path, _READ_FLAGS)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -108,8 +110,7 @@ class Spool:
             raise  # the fault of the machine, not of the file
         try:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise NotRegularError("", f"{_kind(status.st_mode)}, not a file")
+            _refuse_all_but_files(status.st_mode)
             if status.st_size > document.MAX_BYTES:
                 raise JobFormatError(
                     "", f"{status.st_size} bytes; a job document has at most {document.MAX_PRODUCER_BYTES}"
@@ -142,7 +143,13 @@ class Spool:
     def publish(self, job_id: str, data: bytes) -> None:
         """Make pending/ID.json appear whole and, with `fsync`, for good; DuplicateJobError if it is there already."""
         try:
-            durable.publish(self.layout.stage(), self.layout.job(State.PENDING, job_id), data, self.fsync, self._mode())
+            durable.publish(
+                self.layout.stage(),
+                self.layout.job(State.PENDING, job_id),
+                data,
+                self.fsync,
+                durable.mode_in(self.layout.tmp),
+            )
         except FileExistsError:
             raise DuplicateJobError(job_id) from None
 
@@ -151,18 +158,12 @@ class Spool:
         paths = {self.layout.job(State.PENDING, job_id): job_id for job_id in jobs}
         try:
             durable.publish_many(
-                [(self.layout.stage(), path, jobs[job_id]) for path, job_id in paths.items()], self.fsync, self._mode()
+                [(self.layout.stage(), path, jobs[job_id]) for path, job_id in paths.items()],
+                self.fsync,
+                durable.mode_in(self.layout.tmp),
             )
         except FileExistsError as error:
             raise DuplicateJobError(paths[error.filename2]) from None
-
-    def _mode(self) -> int:
-        """The mode of a published file: one of another user's, as in a spool for a group, is to be read by the dispatcher."""
-        if sys.platform == "win32":
-            return durable.PRIVATE
-        status = os.stat(self.layout.tmp)
-        is_a_guest = status.st_mode & stat.S_IWGRP and status.st_uid != os.geteuid()
-        return durable.PRIVATE | stat.S_IRGRP if is_a_guest else durable.PRIVATE
 
     def claim(self, job_id: str) -> bool:
         """Pending -> running under the same name; False when the file is gone or that id is running already."""
@@ -267,22 +268,23 @@ class Spool:
 
     def _blame_file(self, path: str, error: OSError) -> None:
         """Raise JobFormatError if it is the file itself that cannot be opened, by its kind or its permissions."""
-        mode = os.stat(path, follow_symlinks=False).st_mode
-        if not stat.S_ISREG(mode):
-            raise NotRegularError("", f"{_kind(mode)}, not a file") from None
+        _refuse_all_but_files(os.stat(path, follow_symlinks=False).st_mode)
         if isinstance(error, PermissionError):
             raise NotOpenedError("", f"cannot be opened: {error.strerror}") from error
 
 
 def file_system(path: str) -> str:
-    """The type of the file system `path` lies on (`ext4`, `nfs4`), or empty where that cannot be told."""
-    if sys.platform == "win32":
-        return ""
+    """The type of the file system `path` lies on (`ext4`, `nfs4`, `NTFS`), or empty where that cannot be told."""
     import psutil
 
-    path = os.path.realpath(path)
-    holding = [p for p in psutil.disk_partitions(all=True) if (path + "/").startswith(p.mountpoint.rstrip("/") + "/")]
-    return max(holding, key=lambda p: len(p.mountpoint)).fstype if holding else ""
+    path = os.path.join(os.path.realpath(path), "")
+    mounts = [
+        mount for mount in psutil.disk_partitions(all=True) if path.startswith(os.path.join(mount.mountpoint, ""))
+    ]
+    if not mounts:
+        return ""
+    holding = max(mounts, key=lambda mount: len(mount.mountpoint))
+    return "smb" if "remote" in holding.opts.split(",") else holding.fstype  # as Windows has it
 
 
 def warnings(layout: Layout) -> list[str]:
@@ -294,6 +296,11 @@ def warnings(layout: Layout) -> list[str]:
     if kind.startswith(("nfs", "cifs", "smb", "fuse", "9p", "afs")):
         found.append(f"the spool lies on {kind}: locks and renames are only as good as that mount")
     return found
+
+
+def _refuse_all_but_files(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise NotRegularError("", f"{_kind(mode)}, not a file") from None
 
 
 def _mtime_ns(path: str) -> int | None:

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from spoolrunner.clock import Clock
 from spoolrunner.executors import AttemptKey, Executor
+from spoolrunner.sharing import next_pause
 from spoolrunner.states import Outcome
 
 CANCEL_NOTICE = 1.0
 """Seconds between asking (control/cancel-ID exists) and the terminate signal, for a job that looks."""
+SHORTEST_PAUSE = 0.5
+"""Seconds until an attempt is settled that could not be settled because another program holds its file."""
 STEP = 0.05
 """Seconds between looks at a tree that is ending."""
 
@@ -44,6 +47,9 @@ class RunningAttempt:
     ending: Ending | None = None
     has_exited: bool = False
     status: int | None = None
+    held_since: float | None = None
+    """Since when (monotonic) another program has kept it from being settled, by holding its file."""
+    settle_at: float = 0.0
 
 
 class Supervision:
@@ -110,10 +116,18 @@ class Supervision:
             attempt.has_exited = True
             attempt.status = status
 
+    def put_off(self, attempt: RunningAttempt) -> None:
+        """Another program holds its file: settle it later, and the later the longer that lasts."""
+        now = self._clock.monotonic()
+        attempt.held_since = now if attempt.held_since is None else attempt.held_since
+        attempt.settle_at = now + next_pause(now - attempt.held_since, SHORTEST_PAUSE)
+
     def is_over(self, attempt: RunningAttempt) -> bool:
         """Whether it may be settled: the process is gone and, if we ended it, nothing of its tree is left."""
         ending = attempt.ending
-        return attempt.has_exited and (ending is None or (ending.terminated and self._executor.is_gone(attempt.key)))
+        if not attempt.has_exited or self._clock.monotonic() < attempt.settle_at:
+            return False
+        return ending is None or (ending.terminated and self._executor.is_gone(attempt.key))
 
     def step(self) -> list[RunningAttempt]:
         """Do what is due: end what outlived its timeout, terminate, kill. Returns the attempts that have just timed out."""
@@ -134,6 +148,11 @@ class Supervision:
         now = self._clock.monotonic()
         ending = any(attempt.ending is not None for attempt in self._running.values())
         return min([STEP if ending else float("inf"), *(max(0.0, at - now) for at in times)])
+
+    def next_settle_in(self) -> float:
+        """Seconds until an attempt that was put off is to be settled."""
+        times = [attempt.settle_at for attempt in self._running.values() if attempt.held_since is not None]
+        return max(0.0, min(times, default=float("inf")) - self._clock.monotonic())
 
     def _end(self, attempt: RunningAttempt, outcome: Outcome, note: str, notice: float, grace: float) -> bool:
         if attempt.ending is not None:

@@ -60,13 +60,27 @@ class Plan(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What a call meets instead of success: an error number, or it is cut `short` and does half of what it was asked."""
+    """What a call meets instead of success: an error number, or it is cut `short` and does half of what it was asked.
+
+    With `winerror` it is an error of Windows, whose number that is.
+    """
 
     error: int = 0
     short: bool = False
+    winerror: int = 0
 
     def __str__(self) -> str:
+        if self.winerror:
+            return f"winerror {self.winerror}"
         return "cut short" if self.short else errno.errorcode[self.error]
+
+
+class SharingViolationError(PermissionError):
+    """What Windows answers to a call on a file that another program has open."""
+
+    def __init__(self, fault: Fault, path: str) -> None:
+        super().__init__(fault.error, os.strerror(fault.error), path)
+        self.winerror = fault.winerror
 
 
 Trouble = Callable[[Operation], Fault | None]
@@ -181,6 +195,8 @@ class Process:
         fault = None if trouble is None else trouble(self._operation(kind, path))
         if fault is None:
             return False
+        if fault.winerror:
+            raise SharingViolationError(fault, path)
         if fault.error:
             raise OSError(fault.error, os.strerror(fault.error), path)
         return fault.short

@@ -25,6 +25,10 @@ ERRORS = tuple(
     Fault(number) for number in (errno.ENOSPC, errno.EIO, errno.EMFILE, errno.EACCES, errno.EROFS, errno.EINTR)
 )
 SHORT = Fault(short=True)
+HELD = Fault(errno.EACCES, winerror=32)
+"""Another program has the file open, on Windows."""
+HOLDABLE = ("open", "rename", "replace", "unlink")
+"""The calls that can meet a file that is held."""
 PATIENCE = 30.0
 """Seconds of the world's time, beyond what the run takes anyway, in which a dispatcher must have gone on by itself."""
 
@@ -130,6 +134,8 @@ def faults_of(call: Operation) -> Iterator[Fault]:
     yield from ERRORS
     if call.kind in ("read", "write"):
         yield SHORT
+    if call.kind in HOLDABLE:
+        yield HELD
 
 
 def endure(world: World, scenario: Scenario, trouble: Once | Outage) -> None:
@@ -178,9 +184,10 @@ def everything_said(world: World) -> str:
 def may_be_silent(call: Operation, fault: Fault) -> bool:
     """Whether the answer to the failure of this call is another than to say so."""
     return (
-        call.path.startswith("logs/jobs/")  # a job's own log: its output is lost at worst
+        fault.winerror != 0  # it was let go when it was tried again
+        or call.path.startswith("logs/jobs/")  # a job's own log: its output is lost at worst
         or call.path.endswith(".progress")  # told in the job's own log
-        or (call.kind == "close" and call.path.startswith("locks/"))  # the lock is free all the same
+        or (call.kind == "close" and call.path.endswith(".lock"))  # the lock is free all the same
         or call.kind == "flock"  # the same as a lock that is held: tried again
         or (call.process.startswith("runner") and call.path.startswith("control/"))  # whether a cancel was asked for
         or (call.kind == "unlink" and call.path.startswith("control/"))  # tried again at the next look into control/

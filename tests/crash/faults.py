@@ -339,10 +339,7 @@ class World:
             rooms = dispatcher.Dispatcher(self.config, self.clock)
             rooms._inbox = inbox  # type: ignore[assignment]
             self.rooms = rooms
-            try:
-                rooms.run(drain=drain, standby=standby)
-            finally:  # what the end of a process does to its files
-                rooms._tenure.lock._lock.release(force=True)
+            rooms.run(drain=drain, standby=standby)
 
         inbox = Inbox(self)
         self.rooms = None

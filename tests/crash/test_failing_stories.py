@@ -11,6 +11,7 @@ import pytest
 from spoolrunner.states import State
 from tests.crash.actors import Fault, Operation, Trouble
 from tests.crash.conftest import MakeWorld
+from tests.crash.failing import HELD, HOLDABLE
 from tests.crash.faults import World
 from tests.crash.scenarios import cancel_waiting, judge_job, pending, until_settled, work_about_to_end
 from tests.crash.stories import retried_between
@@ -128,3 +129,41 @@ def test_what_became_of_a_job_is_told_though_something_of_it_is_left_behind(
         assert "by hand" not in log
         world.recover()
         assert not world.leftovers()
+
+
+def held(job_id: str, kinds: tuple[str, ...], until: Callable[[], bool]) -> Trouble:
+    """Another program has the job's file open, wherever it lies, until then; for the dispatcher alone."""
+    paths = {f"{state}/{job_id}.json" for state in State}
+
+    def trouble(call: Operation) -> Fault | None:
+        touched = call.process == "dispatcher" and not paths.isdisjoint(call.path.split(" -> "))
+        return HELD if touched and call.kind in kinds and not until() else None
+
+    return trouble
+
+
+@pytest.mark.parametrize("kinds", [("rename", "replace", "unlink"), HOLDABLE], ids=["read", "locked"])
+@pytest.mark.parametrize("is_running", [False, True], ids=["waiting", "running"])
+def test_a_held_file_keeps_no_other_job_waiting(
+    make_world: MakeWorld, kinds: tuple[str, ...], is_running: bool
+) -> None:
+    """A job whose file another program holds for minutes is put off, is done in the end, and the others go on meanwhile."""
+    with make_world() as world:
+        (work_about_to_end if is_running else pending())(world)
+        lets_go_at = world.clock.now + 200
+        world.trouble = held("a", kinds, lambda: world.clock.now >= lets_go_at)
+        others = [f"z{number}" for number in range(5)]
+        for other in others:
+            world.put(State.PENDING, other, world.document(other))
+        dispatcher = world.dispatcher or world.start_dispatcher()
+        world.run(lambda: all(os.path.exists(world.layout.job(State.DONE, other)) for other in others), seconds=30)
+        assert world.clock.now < lets_go_at
+        assert world.find("a")[0] is (State.RUNNING if is_running else State.PENDING)
+        world.run(lambda: world.is_idle() and world.is_calm(), seconds=400)
+        dispatcher.kill()
+        with open(os.path.join(world.layout.logs, "background_jobs.log"), encoding="utf-8") as stream:
+            said = stream.read().count("another program has it open")
+        assert 1 <= said < 20
+        for job_id in ("a", *others):
+            judge_job(world, job_id, (State.DONE,))
+            assert world.starts(job_id) == [1]

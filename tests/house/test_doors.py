@@ -45,10 +45,6 @@ READERS_OF_TIME = {
 }
 # module -> what it may read beside clock.py, and why
 TIME_EXCEPTIONS = {
-    "durable.py": {
-        "time.monotonic",  # Windows: a rename is tried again while an indexer or antivirus holds the file,
-        "time.sleep",  # there is no event for its end; no test needs to own this time
-    },
     "locks.py": {
         "time.monotonic",  # flock and LockFileEx cannot wait for a limited time, so a lock is polled
         "time.sleep",  # as above; loaded by every job's process, which is given no clock

@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 import sys
-import time
 
 import pytest
 
@@ -242,49 +241,3 @@ def test_unlink(paths) -> None:
     write(paths[0])
     assert durable.unlink(paths[0]) is True
     assert durable.unlink(paths[0]) is False
-
-
-class SharingViolationError(PermissionError):
-    def __init__(self, winerror: int) -> None:
-        super().__init__(errno.EACCES, "in use")
-        self.winerror = winerror
-
-
-@pytest.mark.parametrize("winerror", [5, 32, 33])
-def test_patience_with_an_open_file(paths, monkeypatch, clock, winerror) -> None:
-    """On Windows a file that another program holds open is tried again until it lets go."""
-    monkeypatch.setattr(time, "monotonic", clock.monotonic)
-    monkeypatch.setattr(time, "sleep", clock.sleep)
-    tries: list[str] = []
-
-    def held_twice(path: str) -> None:
-        tries.append(path)
-        if len(tries) < 3:
-            raise SharingViolationError(winerror)
-
-    monkeypatch.setattr(os, "unlink", held_twice)
-    assert durable.unlink("x") is True
-    assert tries == ["x"] * 3
-
-
-def test_patience_ends(monkeypatch, clock) -> None:
-    """A file that stays open is given up after about two seconds."""
-    monkeypatch.setattr(time, "monotonic", clock.monotonic)
-    monkeypatch.setattr(time, "sleep", clock.sleep)
-    began = clock.monotonic()
-
-    def held(path: str) -> None:
-        raise SharingViolationError(32)
-
-    monkeypatch.setattr(os, "unlink", held)
-    with pytest.raises(SharingViolationError):
-        durable.unlink("x")
-    assert 2.0 <= clock.monotonic() - began < 2.2
-
-
-def test_no_patience_with_other_errors(monkeypatch) -> None:
-    """An error that waiting does not mend is raised at once."""
-    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("waited"))
-    monkeypatch.setattr(os, "unlink", failing(errno.EROFS))
-    with pytest.raises(OSError, match=os.strerror(errno.EROFS)):
-        durable.unlink("x")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 import tempfile
 
 import pytest
@@ -151,3 +153,12 @@ def test_begin_names_the_limit(path) -> None:
     begin(path, b"x" * LIMIT)
     begin(path, number=2)
     assert b"the limit of 1000 bytes" in read(path)
+
+
+def test_output_is_utf8(monkeypatch) -> None:
+    """What a job prints is written as UTF-8, whatever the system takes for its encoding; what is no text, escaped."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    joblog.write_utf8()
+    print("ü 漢 \ud800", flush=True)
+    assert written.getvalue().split() == ["ü".encode(), "漢".encode(), b"\\ud800"]

@@ -263,8 +263,7 @@ def dispatcher_lock(path):
     """The dispatcher's lock, given up at the end."""
     made = DispatcherLock(path)
     yield made
-    if made._lock.is_locked:
-        made._lock.release()
+    made.forsake()
 
 
 ME = {"pid": 5, "host": "h", "since": "2026-11-23T17:45:01Z"}
@@ -288,7 +287,7 @@ def test_a_boot_is_handed_on_once_it_is_vouched_for(path, dispatcher_lock) -> No
     assert dispatcher_lock.acquire(ME)
     assert not dispatcher_lock.previous_boot
     dispatcher_lock.vouch("first")
-    dispatcher_lock._lock.release()  # as a kill does
+    dispatcher_lock.forsake()  # as a kill does
     unvouched = DispatcherLock(path)
     assert unvouched.acquire(ME)
     assert unvouched.previous_boot == "first"
