@@ -23,6 +23,25 @@ MARK = "SPOOLRUNNER_JOB"
 
 if sys.platform == "win32":
 
+    def hold_together() -> None:
+        """From now on whatever this process starts can be ended with it, and ends when it dies; OSError if refused."""
+        from spoolrunner import jobobject
+
+        if MARK in os.environ:
+            jobobject.enter(os.environ[MARK])
+
+    def let_go() -> None:
+        """This process comes to its end as it should: what it left running on purpose may outlive it."""
+        from spoolrunner import jobobject
+
+        jobobject.leave_children()
+
+    def end_together(mark: str) -> None:
+        """End at once what the process of that mark holds together."""
+        from spoolrunner import jobobject
+
+        jobobject.end(mark)
+
     def usage() -> dict[str, Any]:
         """What this process has used: `cpu_s`."""
         times = os.times()
@@ -30,6 +49,15 @@ if sys.platform == "win32":
 
 else:
     import resource
+
+    def hold_together() -> None:
+        """The session does that, which was made when this process was started."""
+
+    def let_go() -> None:
+        """What is left in the session is not ended when the process dies."""
+
+    def end_together(mark: str) -> None:
+        """`tree` finds it all."""
 
     def usage() -> dict[str, Any]:
         """What this process and its ended children have used: `cpu_s`, and of the largest of them `max_rss_kib`."""

@@ -139,6 +139,7 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
     raw, started_at, data = begun
     _hold(lock)
     _take_over_output(layout, settings, job_id, number, started_at)
+    _hold_together()
     key, forged = _signature(settings, job_id, raw, data)
     if forged:
         ended, policy = Ending(Outcome.REJECTED, record.error("NotAllowedError", forged)), settings.default_policy
@@ -150,6 +151,7 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
     if ended.result is not None:
         changed["result"] = ended.result
     _record_patiently(layout, job_id, changed, settings.fsync, key)
+    processes.let_go()
     return EXIT_RECORDED
 
 
@@ -238,6 +240,14 @@ def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: i
         joblog.write_utf8()
     except OSError as error:
         joblog.say(f"{job_id}: its output: {error}")
+
+
+def _hold_together() -> None:
+    """Let nothing of what the job starts be left behind; where the system refuses that, who ends it has to look for it."""
+    try:
+        processes.hold_together()
+    except OSError as error:
+        joblog.say(f"what it starts is not held together: {error}")
 
 
 def _attempt(

@@ -92,7 +92,7 @@ def demo(arguments: argparse.Namespace) -> int:
         threading.Timer(_OVERTURE, lambda: control.resume(settings.layout)),
         threading.Timer(_LONGEST, lambda: dispatcher.request(Wish.STOP)),
     ]
-    stop_on_signals(lambda: dispatcher.request(Wish.STOP))
+    stop_on_signals(dispatcher)
     for timer in timers:
         timer.start()
     try:

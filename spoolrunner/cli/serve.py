@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import signal
+import socket
 import sys
-from collections.abc import Callable
+import threading
 from types import FrameType
 
 from spoolrunner import config
@@ -20,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
     listener = None if arguments.quiet else EventPrinter()
     dispatcher = Dispatcher(config.load(arguments.config), listener=listener)
-    stop_on_signals(lambda: dispatcher.request(Wish.STOP))
+    stop_on_signals(dispatcher)
     dispatcher.run(drain=arguments.drain, standby=arguments.standby)
     if arguments.drain and dispatcher.is_paused:
         print("spoolrunner: the spool is paused, so nothing was started; `spoolrunner resume`", file=sys.stderr)
@@ -28,11 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def stop_on_signals(stop: Callable[[], None]) -> None:
-    """Call `stop` for each signal that asks a program to end."""
+def stop_on_signals(dispatcher: Dispatcher) -> None:
+    """Ask the dispatcher to stop at each signal that asks a program to end."""
 
     def caught(_number: int, _frame: FrameType | None) -> None:
-        stop()
+        dispatcher.request(Wish.STOP)
 
     for name in _STOPPING:
         if hasattr(signal, name):
@@ -40,3 +41,18 @@ def stop_on_signals(stop: Callable[[], None]) -> None:
     # A reader that goes away (`run | head`) must not take the dispatcher with it in the middle of its work.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    _wake_on_signals(dispatcher)
+
+
+def _wake_on_signals(dispatcher: Dispatcher) -> None:
+    """End the loop's wait at each signal: Python calls handlers in the main thread only, and Windows does not wake that."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+
+    def wake() -> None:
+        with theirs:
+            while ours.recv(64):
+                dispatcher.request(Wish.LOOK)
+
+    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=wake, name="signals", daemon=True).start()

@@ -130,7 +130,9 @@ class LocalExecutor:
 
     def kill(self, key: AttemptKey) -> None:
         """End its process tree at once."""
-        self._ending[key] = processes.kill(self._tree(key))
+        tree = self._tree(key)
+        processes.end_together(self.mark(key))
+        self._ending[key] = processes.kill(tree)
 
     def is_gone(self, key: AttemptKey) -> bool:
         """Whether nothing is left of a tree that was asked to end or killed."""

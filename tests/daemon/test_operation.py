@@ -5,12 +5,29 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 
 import pytest
 
 from spoolrunner.clock import parse_time
 from tests.daemon.harness import is_alive, until
 
+posix_signals = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+# As Ctrl-C comes on Windows: to a thread of the system's, while the main thread waits.
+INTERRUPTED = """
+import os, signal, sys, threading
+from spoolrunner.cli import main
+
+def interrupt():
+    while True:
+        while not os.path.exists("ctrl-c"):
+            threading.Event().wait(0.01)
+        os.remove("ctrl-c")
+        signal.raise_signal(signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+sys.exit(main(sys.argv[4:]))
+"""
 BY_HAND_OR_BY_COMMAND = pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "by command"])
 
 
@@ -140,6 +157,7 @@ def test_a_waiting_file_may_be_removed(home):
     assert not [line for line in daemon.lines if "id=one " in line]
 
 
+@posix_signals
 def test_sigterm_waits_for_what_runs(home):
     """SIGTERM claims no more, lets the running job finish, and ends with 0."""
     daemon = home.start().ready()
@@ -154,6 +172,7 @@ def test_sigterm_waits_for_what_runs(home):
     assert home.where("two") == ["pending"]
 
 
+@posix_signals
 def test_a_second_signal_does_not_wait(make):
     """A second signal interrupts what runs; an interrupted attempt goes back to pending and is not counted."""
     home = make(stop_grace="10m", max_retries=0)
@@ -167,6 +186,20 @@ def test_a_second_signal_does_not_wait(make):
     assert home.where("one") == ["pending"]
     assert home.outcomes("pending", "one") == ["interrupted"]
     assert home.document("pending", "one")["retries"] == 0
+
+
+def test_ctrl_c_reaches_a_dispatcher_that_waits(make):
+    """Ctrl-C stops an idle dispatcher at once, though it is not its main thread that is interrupted; twice hurries it."""
+    home = make(stop_grace="10m", max_retries=0)
+    daemon = home.start(prefix=(sys.executable, "-c", INTERRUPTED)).ready()
+    home.drop("one", method="stubborn")
+    until(lambda: "stubborn" in home.notes())
+    (home.folder / "ctrl-c").touch()
+    daemon.expect("stopping", seconds=3)
+    until(lambda: not (home.folder / "ctrl-c").exists())
+    (home.folder / "ctrl-c").touch()
+    assert daemon.wait() == 0
+    assert home.outcomes("pending", "one") == ["interrupted"]
 
 
 def test_stop_grace_ends_in_interruption(make):
@@ -319,6 +352,7 @@ def test_a_dispatcher_that_cannot_start_processes_loses_nothing(make):
     assert "cannot be used" in home.cli("check", "--json", code=1)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
 def test_a_runner_that_never_reaches_its_first_line_is_given_up(make, tmp_path):
     """After five releases without a start marker a job is recorded as crashed: it is not tried for ever."""
     fake = tmp_path / "python-that-ends"

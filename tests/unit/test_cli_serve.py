@@ -1,0 +1,31 @@
+"""`run`: signals reach the dispatcher."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+# As Ctrl-C comes on Windows: to a thread of the system's, while the main thread waits.
+PROGRAM = """
+import queue, signal, threading
+from spoolrunner.cli.serve import stop_on_signals
+from spoolrunner.inbox import Wish
+
+class Waiting:
+    def __init__(self):
+        self.inbox = queue.SimpleQueue()
+        self.request = self.inbox.put
+
+waiting = Waiting()
+stop_on_signals(waiting)
+threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+while waiting.inbox.get(timeout=20) is not Wish.STOP:
+    pass
+print("stopped")
+"""
+
+
+def test_a_signal_ends_the_wait_of_the_main_thread() -> None:
+    """A signal that does not interrupt the main thread, as on Windows, wakes it nonetheless, and asks for the stop."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=40, check=False)
+    assert done.stdout == "stopped\n", done.stderr
