@@ -5,11 +5,13 @@ Reads and removes requests; what they mean is for the dispatcher.
 
 from __future__ import annotations
 
+import codecs
 import os
 from typing import NamedTuple
 
 from spoolrunner import durable
 from spoolrunner.layout import Layout
+from spoolrunner.sharing import patiently
 
 LEAVE_RUNNING = "leave-running"
 """What control/stop may hold: stop, but let the jobs run on."""
@@ -60,10 +62,12 @@ def resume(layout: Layout) -> bool:
 
 def _stop_text(layout: Layout) -> str | None:
     try:
-        with open(layout.stop, "rb") as stream:
-            text = stream.read(100).decode("ascii", "replace").strip()
+        with patiently(open, layout.stop, "rb") as stream:
+            data = stream.read(100)
     except FileNotFoundError:
         return None  # Race: a person took it back.
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    text = data.decode(encoding, "replace").strip()  # > of Windows PowerShell writes UTF-16
     return LEAVE_RUNNING if text == LEAVE_RUNNING else ""
 
 

@@ -25,6 +25,7 @@ MAX_INDENTED_BYTES = 64 << 10
 MAX_RESULT_BYTES = 64 << 10
 MAX_TRACEBACK_BYTES = 16 << 10
 
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -58,7 +59,8 @@ def decode(data: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise JobFormatError("", f"not valid UTF-8 JSON: {error}") from None
+        hint = "; it begins as UTF-16 does, which > of Windows PowerShell writes" if data[:2] in _UTF_16 else ""
+        raise JobFormatError("", f"not valid UTF-8 JSON: {error}{hint}") from None
     if not isinstance(value, dict):
         raise JobFormatError("", f"the document is {_kind(value)}; a JSON object is needed")
     if len(data) > MAX_PRODUCER_BYTES and not value.get("attempts"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import stat
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any
 import orjson
 
 from spoolrunner import clock, config, control, document, durable, signing
+from spoolrunner.cli import shell
 from spoolrunner.cli.inspect import check_id, dispatcher_of
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError
@@ -59,7 +59,7 @@ def cancel(arguments: argparse.Namespace) -> int:
             code = 1
             continue
         control.request_cancel(layout, job_id)
-        _say("touch", layout.cancel(job_id))
+        print(shell.touched(layout.cancel(job_id)))
         asked.append(job_id)
     if arguments.no_wait or not asked:
         return code
@@ -76,7 +76,7 @@ def pause(arguments: argparse.Namespace) -> int:
     """Make control/pause."""
     layout = config.load(arguments.config).layout
     control.pause(layout)
-    _say("touch", layout.pause)
+    print(shell.touched(layout.pause))
     return 0
 
 
@@ -86,7 +86,7 @@ def resume(arguments: argparse.Namespace) -> int:
     if not control.resume(layout):
         print("the spool was not paused", file=sys.stderr)
         return 0
-    _say("rm", layout.pause)
+    print(shell.removed(layout.pause))
     return 0
 
 
@@ -100,9 +100,9 @@ def stop(arguments: argparse.Namespace) -> int:
         return 1
     control.request_stop(layout, arguments.leave_running)
     if arguments.leave_running:
-        print(f"echo {control.LEAVE_RUNNING} > {shlex.quote(layout.stop)}")
+        print(shell.written(layout.stop, control.LEAVE_RUNNING))
     else:
-        _say("touch", layout.stop)
+        print(shell.touched(layout.stop))
     if arguments.no_wait:
         return 0
     limit = settings.stop_grace + settings.kill_grace + _MARGIN
@@ -150,7 +150,7 @@ def _retry(settings: Config, job_id: str) -> bool:
             return False
         durable.sync_folder(os.path.dirname(pending))
         durable.unlink(layout.reason(job_id))
-        _say("mv", "-n", path, pending)
+        print(shell.moved(path, pending))
         return True
     print(f"{printable(job_id)}: neither in failed/ nor in done/", file=sys.stderr)
     return False
@@ -247,7 +247,7 @@ def _older(layout: Layout, state: State, moment: float, ending: str = ".json") -
 def _remove(layout: Layout, state: State, job_id: str) -> bool:
     if not durable.unlink(layout.job(state, job_id)):
         return False  # Race: a person removed it, or moved it back to pending/, just now.
-    print(f"rm {printable(shlex.quote(layout.job(state, job_id)))}")
+    print(shell.removed(layout.job(state, job_id)))
     if state is State.FAILED:
         durable.unlink(layout.reason(job_id))
     if not any(os.path.lexists(layout.job(other, job_id)) for other in State):
@@ -260,7 +260,3 @@ def _remove_orphaned_reasons(layout: Layout) -> None:
     for job_id in _older(layout, State.FAILED, clock.SYSTEM.wall() - _ORPHAN_AGE, ".reason"):
         if id_problem(job_id) is None and not os.path.lexists(layout.job(State.FAILED, job_id)):
             durable.unlink(layout.reason(job_id))
-
-
-def _say(*words: str) -> None:
-    print(" ".join(printable(shlex.quote(word)) for word in words))

@@ -46,6 +46,14 @@ def test_read(spool, name, text, requests) -> None:
     assert os.listdir(spool.layout.control) == [name]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_stop_that_powershell_wrote(spool, encoding) -> None:
+    """What a stop says is understood in the encodings in which `>` of PowerShell writes."""
+    with open(spool.layout.stop, "w", encoding=encoding) as stream:
+        stream.write("leave-running\r\n")
+    assert control.read(spool.layout).stop == LEAVE_RUNNING
+
+
 def test_read_of_several(spool) -> None:
     """All requests are read at once, the cancels in order."""
     for name in ("pause", "stop", *(f"cancel-{job_id}" for job_id in "hcafgbed")):

@@ -93,6 +93,8 @@ def test_encode_writes_only_json(value) -> None:
         (b'{"a":"\xff"}', "not valid UTF-8 JSON"),
         (b'{"a":"\\ud800"}', "not valid UTF-8 JSON"),
         (b"\0" * 4096, "not valid UTF-8 JSON"),
+        (b'\xef\xbb\xbf{"a":1}', "not valid UTF-8 JSON: UTF-8 byte order mark"),
+        ('{"a":1}'.encode("utf-16"), "not valid UTF-8 JSON"),
         (b"[]", "the document is an array"),
         (b'"x"', "the document is a string"),
         (b"1", "the document is a number"),
@@ -107,6 +109,7 @@ def test_decode_says_what_is_wrong(data, problem) -> None:
         document.decode(data)
     assert caught.value.key == ""
     assert caught.value.problem.startswith(problem)
+    assert ("PowerShell" in caught.value.problem) is data.startswith(b"\xff\xfe")
 
 
 @pytest.mark.parametrize(("opening", "closing", "core"), [("[", "]", ""), ('{"k":', "}", "{}")])

@@ -105,7 +105,7 @@ def test_started_and_died(spool, drop, settler, mark, clock) -> None:
     with open(spool.layout.progress("x"), "wb"):
         pass
     marker = mark(START, 1)
-    settled = settler.settle("x", Ended(signal=9))
+    settled = settler.settle("x", Ended(signal=15))
     assert (settled.fate, settled.name, settled.state, settled.marker) == (Fate.SETTLED, "x", State.PENDING, marker)
     assert places(spool) == {State.PENDING: ["x.json"]}
     assert os.listdir(spool.layout.locks) == ["x.lock"]
@@ -116,8 +116,8 @@ def test_started_and_died(spool, drop, settler, mark, clock) -> None:
     (made,) = document["attempts"]
     assert (made["number"], made["outcome"], made["verdict"]) == (1, "crashed", "retry")
     assert (made["started_at"], made["ended_at"]) == (STARTED, "2027-01-15T08:00:00.000000Z")
-    assert (made["signal"], made["pid"]) == (9, marker.pid)
-    assert "SIGKILL" in made["error"]["message"]
+    assert (made["signal"], made["pid"]) == (15, marker.pid)
+    assert "SIGTERM" in made["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,7 @@ def test_a_large_batch_is_synced_at_once(spool, syncs, monkeypatch) -> None:
     assert os.listdir(spool.layout.tmp) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux syncs a batch at once")
 def test_a_large_batch_that_cannot_be_synced(spool, monkeypatch) -> None:
     """Of a batch that the disk refused nothing is published, and nothing is left in tmp/."""
 
