@@ -55,7 +55,7 @@ class Attempts:
         self._clock = clock
         self._boot = boot
         self._settler = Settler(spool, self._policy_of, config.max_log_bytes, boot, clock, config.signing_key)
-        self.supervision = Supervision(executor, clock, config.kill_grace)
+        self.supervision = Supervision(executor, clock, config.kill_grace, spool.same)
         self._releases: dict[str, int] = {}
         self._held_since: dict[str, float] = {}
         self._parked: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
@@ -95,7 +95,7 @@ class Attempts:
         """Claim the job and start its process; False when it is not to be started now, for which there are many reasons."""
         name, document = candidate.name, candidate.document
         if name in self.supervision:
-            self._parked[name, ""][name] = None
+            self._parked[self._spool.same(name), ""][name] = None
             return False
         limit = candidate.policy.concurrency
         if limit is not None and self.supervision.count(document.job, document.method) >= limit:
@@ -296,7 +296,7 @@ class Attempts:
             self.recover(name)
             return
         self.supervision.remove(attempt)
-        self._unpark(name, "")
+        self._unpark(self._spool.same(name), "")
         self._unpark(attempt.job, attempt.method)
         self._report(name, settled, attempt)
 

@@ -79,9 +79,9 @@ def _tidy(descriptor: int, limit: int) -> bool:
 
 
 def write_utf8() -> None:
-    """Have what the job prints written as UTF-8, as the log is, whatever the system takes for its encoding."""
+    """Have what this process prints written as UTF-8, as its log is, whatever the system's encoding; not to a terminal."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8" and not stream.isatty():
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 from spoolrunner.states import State
 
@@ -14,6 +15,7 @@ FOLDERS = (*(state.value for state in State), "tmp", "locks", "control", "logs",
 SUFFIX = ".json"
 MAX_NAME_BYTES = 255
 """The longest file name of ext4, xfs, APFS and NTFS."""
+_LONGEST_PLAIN_ROOT = 120
 _SHORT_NAME = (MAX_NAME_BYTES - len(".reason")) // 4
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(~[0-9]{1,9})?")
@@ -56,12 +58,20 @@ def _fit(stem: str, ending: str) -> str:
     return os.fsdecode(raw[:180]) + "-" + hashlib.sha256(raw).hexdigest()[:16] + ending
 
 
+def _of_any_length(root: str) -> str:
+    """The path as Windows takes it beyond 260 characters, which whole paths in the spool might have; others as they are."""
+    if sys.platform != "win32" or len(root) <= _LONGEST_PLAIN_ROOT or root.startswith("\\\\?\\"):
+        return root
+    path = os.path.abspath(root)  # in that form nothing else is resolved
+    return "\\\\?\\UNC" + path[1:] if path.startswith("\\\\") else "\\\\?\\" + path
+
+
 class Layout:
     """Paths inside one spool. `root` is the absolute path of the spool."""
 
     def __init__(self, root: str) -> None:
+        self.root = root = _of_any_length(root)
         inside = root + os.sep
-        self.root = root
         self.tmp = inside + "tmp"
         self.locks = inside + "locks"
         self.control = inside + "control"

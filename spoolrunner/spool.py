@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from typing import NamedTuple
 
 import orjson
@@ -88,6 +89,14 @@ class Spool:
                 raise SpoolLayoutError(
                     f"{path}: lies on another file system than pending/; files could not be renamed into it"
                 )
+
+    def same(self, job_id: str) -> str:
+        """The id as the file system compares it: on one that ignores case, as on Windows and macOS, in small letters."""
+        return job_id.lower() if self._ignores_case else job_id
+
+    @cached_property
+    def _ignores_case(self) -> bool:
+        return os.path.exists(self.layout.pending[: -len(State.PENDING)] + State.PENDING.upper())
 
     def names(self, state: State) -> Iterator[str]:
         """The names of job files in a state, in the order of the folder, read bit by bit."""
@@ -277,7 +286,10 @@ def file_system(path: str) -> str:
     """The type of the file system `path` lies on (`ext4`, `nfs4`, `NTFS`), or empty where that cannot be told."""
     import psutil
 
-    path = os.path.join(os.path.realpath(path), "")
+    try:
+        path = os.path.join(os.path.realpath(path.removeprefix("\\\\?\\")), "")
+    except OSError:
+        return ""  # Windows, where that asks the file system
     mounts = [
         mount for mount in psutil.disk_partitions(all=True) if path.startswith(os.path.join(mount.mountpoint, ""))
     ]

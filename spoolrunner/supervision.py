@@ -5,6 +5,7 @@ Owns the times of that; touches no files. What an ended attempt turns into is fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from spoolrunner.clock import Clock
@@ -53,23 +54,27 @@ class RunningAttempt:
 
 
 class Supervision:
-    """All running attempts by job id. `kill_grace` is the time between the terminate signal and the kill, in seconds."""
+    """All running attempts by job id. `kill_grace` is the time between the terminate signal and the kill, in seconds.
 
-    def __init__(self, executor: Executor, clock: Clock, kill_grace: float) -> None:
+    `same` turns ids that are the same to the spool's file system into the same text.
+    """
+
+    def __init__(self, executor: Executor, clock: Clock, kill_grace: float, same: Callable[[str], str] = str) -> None:
         self._executor = executor
         self._clock = clock
         self._kill_grace = kill_grace
+        self._same = same
         self._running: dict[str, RunningAttempt] = {}
 
     def __len__(self) -> int:
         return len(self._running)
 
     def __contains__(self, job_id: str) -> bool:
-        return job_id in self._running
+        return self._same(job_id) in self._running
 
     def get(self, job_id: str) -> RunningAttempt | None:
         """The running attempt of that id."""
-        return self._running.get(job_id)
+        return self._running.get(self._same(job_id))
 
     def all(self) -> list[RunningAttempt]:
         """All of them, oldest first."""
@@ -87,11 +92,11 @@ class Supervision:
 
     def add(self, attempt: RunningAttempt) -> None:
         """From now on this attempt is watched."""
-        self._running[attempt.key.job_id] = attempt
+        self._running[self._same(attempt.key.job_id)] = attempt
 
     def remove(self, attempt: RunningAttempt) -> None:
         """The attempt is settled."""
-        self._running.pop(attempt.key.job_id, None)
+        self._running.pop(self._same(attempt.key.job_id), None)
         self._executor.forget(attempt.key)
 
     def count(self, job: str, method: str) -> int:
@@ -111,7 +116,7 @@ class Supervision:
 
     def exited(self, key: AttemptKey, status: int | None) -> None:
         """The process of an attempt is gone; nothing when the attempt was settled before."""
-        attempt = self._running.get(key.job_id)
+        attempt = self.get(key.job_id)
         if attempt is not None and attempt.key == key:
             attempt.has_exited = True
             attempt.status = status

@@ -66,7 +66,7 @@ class Installation:
     def cli(self, *words, code=0):
         """Run a command to its end; returns its output."""
         done = subprocess.run(
-            [*COMMAND, *words], cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
+            [*COMMAND, *words], cwd=self.folder, capture_output=True, encoding="utf-8", timeout=60, check=False
         )
         assert done.returncode == code, f"{shlex.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -84,17 +84,17 @@ class Installation:
         ]
 
     def document(self, state, job_id):
-        return json.loads((self.spool / state / f"{job_id}.json").read_text())
+        return json.loads((self.spool / state / f"{job_id}.json").read_text("utf-8"))
 
     def reason(self, job_id):
-        return json.loads((self.spool / "failed" / f"{job_id}.reason").read_text())
+        return json.loads((self.spool / "failed" / f"{job_id}.reason").read_text("utf-8"))
 
     def outcomes(self, state, job_id):
         return [attempt["outcome"] for attempt in self.document(state, job_id).get("attempts", [])]
 
     def notes(self):
         path = self.folder / "notes.txt"
-        return path.read_text().split("\n")[:-1] if path.exists() else []
+        return path.read_text("utf-8").split("\n")[:-1] if path.exists() else []
 
     def close(self):
         for daemon in self.running:

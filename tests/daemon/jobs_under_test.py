@@ -19,6 +19,11 @@ IMPORTED_BY = os.getpid()
 def note(text):
     """Append a line to notes.txt in the working directory: what the outside world sees of a job."""
     with open("notes.txt", "a") as stream:
+        if os.name == "nt":  # whose C library looks for the end and writes then: two processes would write to one place
+            import msvcrt
+
+            stream.seek(0)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)
         stream.write(f"{text}\n")
 
 

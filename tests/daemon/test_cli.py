@@ -16,7 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 def run(*words, cwd, code=0):
-    done = subprocess.run([*COMMAND, *words], cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*COMMAND, *words], cwd=cwd, capture_output=True, encoding="utf-8", timeout=60, check=False)
     assert done.returncode == code, f"{words} ended with {done.returncode}: {done.stdout}{done.stderr}"
     return done
 

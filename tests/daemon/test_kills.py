@@ -6,6 +6,8 @@ import json
 import os
 from collections import Counter
 
+import pytest
+
 from spoolrunner.config import load
 from spoolrunner.producer import enqueue_many
 from tests.daemon.harness import until
@@ -13,6 +15,7 @@ from tests.daemon.harness import until
 JOBS, KILLS = 200, 7
 
 
+@pytest.mark.timeout(300)
 def test_no_job_is_lost_or_doubled_when_the_dispatcher_is_killed_again_and_again(make):
     """Of 200 jobs every one ends in exactly one folder and ran as often as counted; one that ran through it all ran once."""
     home = make(max_retries=3)
