@@ -20,6 +20,8 @@ _PROGRAM = "from spoolrunner.template import main; main()"
 STARTED, EXITED, READY, THREADS, SKIPPED = "started", "exited", "ready", "threads", "skipped"
 START, WHO, RETIRE = "start", "who", "retire"
 """The words of the template's protocol, as in `spoolrunner.template`, which is another program (a test compares them)."""
+_BUFFER = 4096
+"""Bytes. Of a large one that is cut to what came, the rest is often too small for the next: the heap grew with every job."""
 
 
 class ForkExecutor(LocalExecutor):
@@ -227,6 +229,6 @@ class _Template:
 
     def _receive(self) -> bytes:
         try:
-            return self._socket.recv(65536)
+            return self._socket.recv(_BUFFER)
         except OSError:
             return b""
