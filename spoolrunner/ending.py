@@ -7,7 +7,6 @@ imports it.
 from __future__ import annotations
 
 import os
-import traceback
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -44,6 +43,8 @@ def of_exit(error: SystemExit, stopped: Outcome | None) -> Ending:
 
 def of_exception(error: BaseException, stopped: Outcome | None) -> Ending:
     """What a call came to that raised, told in the job's output too; `stopped` is the outcome if we ended it."""
+    import traceback  # for those only who fail
+
     text = "".join(traceback.format_exception(type(error), error, _from_job_on(error.__traceback__)))
     joblog.flush()
     joblog.say("the attempt failed\n" + text.rstrip())

@@ -7,7 +7,6 @@ id of the boot, since both repeat after a restart. Knows nothing of jobs or file
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -164,6 +163,8 @@ def exit_reason(status: int) -> tuple[int | None, int | None]:
 
 def signal_name(number: int) -> str:
     """SIGKILL for 9, and so on."""
+    import signal
+
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -12,11 +12,11 @@ import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
-from spoolrunner import allowlist, clock, document, durable, ending, joblog, locks, processes, record
+from spoolrunner import allowlist, clock, document, durable, ending, joblog, leaving, locks, processes, record
 from spoolrunner.allowlist import Callee
 from spoolrunner.current import CurrentJob, current_job, set_current_job
 from spoolrunner.ending import Ending
@@ -79,13 +79,35 @@ _held: locks.JobLock | None = None
 _is_watching_forks = False
 
 
-def main() -> int:
-    """Run as `runner.main()` with ID and attempt number as arguments and the settings on standard input."""
+def main() -> NoReturn:
+    """Run as `runner.main()` with the settings on standard input, and ID and attempt number as arguments or to be told."""
+    leaving.after(_run_what_we_are_told)
+
+
+def _run_what_we_are_told() -> int:
     settings = Settings.from_bytes(sys.stdin.buffer.read())
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+    _make_null(0, os.O_RDONLY)
+    job_id, number = sys.argv[1:] or _wait_to_be_told()
+    return run(settings, Layout(settings.root), job_id, int(number))
+
+
+def _wait_to_be_told() -> tuple[str, int]:
+    """ID and attempt number, from the pipe that is our standard output until we are told; ends us when that closes."""
+    request = b""
+    while not request.endswith(b"\n"):
+        data = os.read(1, 4096)
+        if not data:
+            sys.exit(EXIT_LEFT)  # the dispatcher is gone, or does without
+        request += data
+    _make_null(1, os.O_WRONLY)
+    job_id, number, os.environ[processes.MARK] = orjson.loads(request)
+    return job_id, number
+
+
+def _make_null(descriptor: int, mode: int) -> None:
+    nothing = os.open(os.devnull, mode)
+    os.dup2(nothing, descriptor)
     os.close(nothing)
-    return run(settings, Layout(settings.root), sys.argv[1], int(sys.argv[2]))
 
 
 def rehearse(settings: Settings, layout: Layout, times: int = REHEARSALS) -> None:

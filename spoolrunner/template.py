@@ -7,16 +7,16 @@ imports is copied with every fork, so it imports next to nothing, starts no thre
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import select
 import sys
-from typing import Any, NamedTuple
+import traceback  # noqa: F401 -- so that no job that fails has to import it
+from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
-from spoolrunner import allowlist, clock, processes, runner
+from spoolrunner import allowlist, clock, leaving, processes, runner
 from spoolrunner.layout import Layout
 
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
@@ -26,7 +26,7 @@ START, WHO, RETIRE = "start", "who", "retire"
 _SOCKET = 0
 _UNWATCHED_PAUSE, _WARM_UP_PAUSE = 10, 20
 """Milliseconds."""
-_FRESH = "import sys; from spoolrunner.runner import main; sys.exit(main())"
+_FRESH = "from spoolrunner.runner import main; main()"
 _PYTHON_ITSELF = os.path.dirname(os.__file__)
 
 
@@ -197,10 +197,10 @@ class Template:
             except ConnectionError:
                 os._exit(0)  # the dispatcher is gone
 
-    def _become_job(self, job_id: str, number: int, mark: str) -> None:
+    def _become_job(self, job_id: str, number: int, mark: str) -> NoReturn:
         """In the child: shed the template, run the one job, and end without ever returning."""
-        status = 1
-        try:
+
+        def work() -> int:
             for descriptor in (self._socket, *self._ends.values()):
                 os.close(descriptor)
             os.setsid()
@@ -208,14 +208,9 @@ class Template:
             gc.enable()
             if self._is_outdated():
                 self._run_afresh(job_id, number)
-            status = runner.run(self._settings, self._layout, job_id, number, self._callees)
-            _finish()
-        except SystemExit as error:
-            status = error.code if isinstance(error.code, int) else 1
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(status)
+            return runner.run(self._settings, self._layout, job_id, number, self._callees)
+
+        leaving.after(work)
 
     def _is_outdated(self) -> bool:
         """Whether code that we have imported is another on disk now."""
@@ -256,16 +251,6 @@ def _heard(descriptor: int, size: int) -> bytes:
         return os.read(descriptor, size)
     except ConnectionError:
         return b""
-
-
-def _finish() -> None:
-    """What an interpreter does at its end, without taking itself apart: threads, exit handlers, output."""
-    threading = sys.modules.get("threading")
-    if threading is not None:
-        threading._shutdown()  # noqa: SLF001 -- what the interpreter itself calls; there is no public name
-    atexit._run_exitfuncs()  # noqa: SLF001 -- as above
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
 
 
 def _code_files(modules: list[Any]) -> dict[str, tuple[int, int]]:

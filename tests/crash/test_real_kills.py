@@ -98,7 +98,7 @@ def test_a_real_dispatcher_killed_at_every_call_leaves_the_job_to_the_next(site:
 def test_a_real_runner_killed_at_every_call_is_counted(site: Site, tally: Tally) -> None:
     """A runner that SIGKILL ends at any of its file calls is counted, and is not started more often than allowed."""
     log = os.path.join(site.folder, "trace")
-    site.wrap_python(log, None)
+    site.wrap_first_python([*site.strace(log, None), sys.executable])
     site.drain()
     counted = calls(log)
     assert sum(counted.values()) >= 6

@@ -356,7 +356,7 @@ def test_a_dispatcher_that_cannot_start_processes_loses_nothing(make):
 def test_a_runner_that_never_reaches_its_first_line_is_given_up(make, tmp_path):
     """After five releases without a start marker a job is recorded as crashed: it is not tried for ever."""
     fake = tmp_path / "python-that-ends"
-    fake.write_text("#!/bin/sh\nexit 1\n")
+    fake.write_text(f"""#!/bin/sh\ncase "$*" in *site.main*) exec '{sys.executable}' "$@";; esac\nexit 1\n""")
     fake.chmod(0o755)
     home = make(python_binary=str(fake), max_retries=0, executor="spawn")
     daemon = home.start().ready()

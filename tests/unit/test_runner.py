@@ -19,7 +19,7 @@ from spoolrunner.runner import EXIT_LEFT, EXIT_RECORDED, EXIT_UNWRITABLE, Settin
 from spoolrunner.states import Outcome, State
 
 POLICY = Policy(max_retries=2, retry_interval=10.0, timeout=60.0)
-PROGRAM = "import sys; from spoolrunner.runner import main; sys.exit(main())"
+PROGRAM = "from spoolrunner.runner import main; main()"
 MODULE = """
 import os, sys
 import spoolrunner

@@ -1,0 +1,35 @@
+"""How the process of a job comes to its end: as an interpreter does, but without taking itself apart, which costs milliseconds.
+
+Light: every job's process imports it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+
+def after(work: Callable[[], int]) -> NoReturn:
+    """Do the work, wait for threads, run exit handlers, flush, and end the process with the status that the work returned."""
+    status = 1
+    try:
+        status = work()
+        _finish()
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)
+
+
+def _finish() -> None:
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()  # noqa: SLF001 -- what the interpreter itself calls; there is no public name
+    atexit._run_exitfuncs()  # noqa: SLF001 -- as above
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
