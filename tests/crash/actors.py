@@ -216,7 +216,7 @@ class Process:
         self._waits_for = None
 
     def _operation(self, kind: str, path: str) -> Operation:
-        return Operation(self.name, kind, path.replace(self.world.layout.root + os.sep, ""))
+        return Operation(self.name, kind, path.replace(self.world.layout.root + os.sep, "").replace(os.sep, "/"))
 
     def _yield(self) -> None:
         self._current_job = current_module._current

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -24,7 +25,7 @@ class MakeWorld(Protocol):
 @contextlib.contextmanager
 def new_world(**settings: Any) -> Iterator[World]:
     """A world in a folder of its own that is gone afterwards; `settings` are keys of config.json."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    memory = "/dev/shm" if sys.platform == "linux" and os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=memory) as folder, World(folder, **settings).installed() as world:
         yield world
 

@@ -260,8 +260,9 @@ class World:
             for module in _modules():
                 if getattr(module, "os", None) is os:
                     put(module, "os", faulty)
-            exclusive = faulty.exclusive_rename(durable._exclusive_rename())
-            put(durable, "_exclusive_rename", lambda: exclusive)
+            if sys.platform != "win32":  # where os.rename itself refuses a taken name
+                exclusive = faulty.exclusive_rename(durable._exclusive_rename())
+                put(durable, "_exclusive_rename", lambda: exclusive)
             syncs = durable._sync_file_system() is not None
             put(durable, "_sync_file_system", lambda: faulty.sync_file_system if syncs else None)
             put(locks, "_try_lock", faulty.try_lock(locks._try_lock))
@@ -532,8 +533,12 @@ def eras(attempts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return [era for era in found if era]
 
 
+_ELSEWHERE = {"spoolrunner.template"} if sys.platform == "win32" else {"spoolrunner.jobobject"}
+"""Modules that exist on other systems only."""
+
+
 def _modules() -> list[Any]:
     for info in pkgutil.walk_packages(spoolrunner.__path__, "spoolrunner."):
-        if "cli" not in info.name and "__main__" not in info.name:
+        if "cli" not in info.name and "__main__" not in info.name and info.name not in _ELSEWHERE:
             importlib.import_module(info.name)
     return [module for name, module in sorted(sys.modules.items()) if name.split(".")[0] == "spoolrunner"]
