@@ -455,7 +455,7 @@ class World:
         staged = os.path.join(self.layout.tmp, f"person-{len(os.listdir(self.layout.tmp))}")
         with open(staged, "wb") as stream:
             stream.write(raw if isinstance(raw, bytes) else orjson.dumps(raw))
-        os.rename(staged, path)
+        os.replace(staged, path)
 
     def touch_cancel(self, job_id: str) -> None:
         """Ask for a job to be cancelled."""
@@ -533,7 +533,7 @@ def eras(attempts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return [era for era in found if era]
 
 
-_ELSEWHERE = {"spoolrunner.template"} if sys.platform == "win32" else {"spoolrunner.jobobject"}
+_ELSEWHERE = {"spoolrunner.template"} if sys.platform == "win32" else {"spoolrunner.winapi"}
 """Modules that exist on other systems only."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.crash.scenarios import ALL, measure, plans, strike, try_all, work_in_
 from tests.crash.stories import RUNNING
 from tests.crash.test_failing_calls import try_faults
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the guards that are taken away are those of POSIX")
 ONE_ATTEMPT = RUNNING[0]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -60,6 +61,7 @@ def test_a_cancelled_job_that_waits_never_starts(make_world: MakeWorld) -> None:
     sweep(make_world, Scenario("", cancel_waiting, dispatch, never_started, 14, ends_in=ends_in), ALL)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows syncs no folders")
 def test_a_reason_never_lies_beside_no_job(make_world: MakeWorld) -> None:
     """A reason that was written for a refusal that never came about does not stay in failed/ when the job was run after all."""
 
@@ -267,6 +269,7 @@ def test_of_two_processes_at_their_first_lines_the_one_with_the_lock_runs(make_w
         assert world.starts("a") == [1]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed there")
 def test_a_lock_on_a_file_that_was_removed_meanwhile_guards_nothing(make_world: MakeWorld) -> None:
     """A process whose lock file was removed before it had the lock tries again, and finds the job run by another."""
     with make_world() as world:
@@ -387,6 +390,7 @@ def test_a_cancel_never_outlives_its_job(make_world: MakeWorld) -> None:
     assert ended_ones
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows syncs no folders")
 def test_a_record_is_on_the_disk_before_the_job_moves(make_world: MakeWorld) -> None:
     """Nothing is renamed whose bytes were not synced since they were written, and each new name is synced into its folder."""
     with make_world() as world:

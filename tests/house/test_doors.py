@@ -72,7 +72,9 @@ NOT_IN_IMPORT_OF_RUNNER = {
     "subprocess",
     "multiprocessing",
     "concurrent.futures",
-} | (set() if sys.platform == "win32" else {"filelock", "psutil"})
+    "filelock",
+    "psutil",
+}
 
 
 def name_of(path: Path) -> str:

@@ -16,7 +16,7 @@ OWNERS = {
     "durable.py": "renames that refuse a taken name, and syncs",
     "executors/__init__.py": "where there is a fork",
     "executors/spawn.py": "how a process is started",
-    "jobobject.py": "Windows alone",
+    "winapi.py": "Windows alone",
     "layout.py": "long paths",
     "limits.py": "what a process can be held to",
     "locks.py": "flock and LockFileEx",

@@ -63,7 +63,7 @@ def test_durations_are_seconds(config) -> None:
 def test_paths_are_relative_to_the_file(tmp_path, monkeypatch) -> None:
     """Paths are relative to the folder of config.json, not to the working directory."""
     monkeypatch.chdir(os.sep)
-    home = os.path.join(os.sep, "home", "x")
+    home = os.path.abspath(os.path.join(os.sep, "home", "x"))
     monkeypatch.setenv("HOME", home)
     monkeypatch.setenv("USERPROFILE", home)
     absolute = os.path.abspath(os.path.join(os.sep, "lib"))

@@ -7,7 +7,6 @@ import os
 import queue
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import psutil
@@ -35,6 +34,8 @@ print(json.dumps([sys.path, sys.prefix, sys.exec_prefix, [hasattr(builtins, name
 @pytest.fixture
 def environment(tmp_path) -> tuple[str, Path]:
     """A virtual environment of its own: its interpreter, and its folder of packages."""
+    import venv  # not in the Python for these tests on Windows
+
     venv.create(tmp_path / "venv", symlinks=True)
     (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
     return str(tmp_path / "venv" / "bin" / "python"), packages

@@ -1,8 +1,9 @@
-"""A job object of Windows: a process and all that it starts, held together so that none of it can be left behind.
+"""What Python does not offer of Windows: when a process began, and job objects. Reached through `processes` alone.
 
-The process of a job makes one for itself, so that it does not matter which dispatcher started it, or whether that still
+A job object holds a process and all that it starts together, so that none of it can be left behind. The process of a job
+makes one for itself, so that it does not matter which dispatcher started it, or whether that still
 lives: its name comes from what the processes of an attempt are known by, and the only handle goes when the process does,
-by which the system ends the rest. Reached through `processes` alone.
+by which the system ends the rest. Light: every job's process imports it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ assert sys.platform == "win32"  # noqa: S101 -- there is no such thing elsewhere
 _EXTENDED_LIMITS = 9  # JobObjectExtendedLimitInformation
 _KILL_ON_CLOSE = 0x2000  # JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
 _MAY_TERMINATE = 0x8  # JOB_OBJECT_TERMINATE
+_MAY_QUERY, _MAY_WAIT = 0x1000, 0x100000  # PROCESS_QUERY_LIMITED_INFORMATION, SYNCHRONIZE
+_SIGNALLED = 0  # WAIT_OBJECT_0
 EXIT_ENDED = 15
 """The exit status of what is ended: that of psutil, which has the number of SIGTERM."""
 
@@ -50,9 +53,27 @@ _kernel.SetInformationJobObject.argtypes = (wintypes.HANDLE, ctypes.c_int, ctype
 _kernel.AssignProcessToJobObject.argtypes = (wintypes.HANDLE, wintypes.HANDLE)
 _kernel.TerminateJobObject.argtypes = (wintypes.HANDLE, wintypes.UINT)
 _kernel.CloseHandle.argtypes = (wintypes.HANDLE,)
-_kernel.GetCurrentProcess.restype = wintypes.HANDLE
+_kernel.GetCurrentProcess.restype = _kernel.OpenProcess.restype = wintypes.HANDLE
+_kernel.OpenProcess.argtypes = (wintypes.DWORD, wintypes.BOOL, wintypes.DWORD)
+_kernel.GetProcessTimes.argtypes = (wintypes.HANDLE, *[ctypes.POINTER(wintypes.FILETIME)] * 4)
+_kernel.WaitForSingleObject.argtypes = (wintypes.HANDLE, wintypes.DWORD)
 
 _own: int | None = None
+
+
+def began(pid: int) -> int | None:
+    """When the process was created, in units of 100 ns, or None when it is gone, or another user's."""
+    process = _kernel.OpenProcess(_MAY_QUERY | _MAY_WAIT, False, pid)
+    if not process:
+        return None
+    try:
+        created, *others = (wintypes.FILETIME() for _ in range(4))
+        has_ended = _kernel.WaitForSingleObject(process, 0) == _SIGNALLED
+        if has_ended or not _kernel.GetProcessTimes(process, *map(ctypes.byref, (created, *others))):
+            return None
+        return created.dwHighDateTime << 32 | created.dwLowDateTime
+    finally:
+        _kernel.CloseHandle(process)
 
 
 def enter(mark: str) -> None:
