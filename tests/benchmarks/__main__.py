@@ -23,6 +23,7 @@ from tests.benchmarks.targets import targets
 PARTS = {
     "drain": parts.drain,
     "steps": parts.steps,
+    "interpreters": parts.interpreters,
     "costs": parts.costs,
     "enqueue": parts.enqueue,
     "commands": parts.commands,

@@ -131,6 +131,11 @@ class Spawn(Spoolrunner):
     jobs = 60
 
 
+class SpawnOneSlot(Spawn):
+    name = "spoolrunner, spawn, 1 slot"
+    slots = 1
+
+
 class SpawnFsync(Spawn):
     name = "spoolrunner, spawn, fsync"
     syncs = True

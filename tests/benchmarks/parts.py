@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tests.benchmarks import measure
 from tests.benchmarks.file_peers import HueyFiles, HueySqlite, Nq, TaskSpooler
-from tests.benchmarks.ours import JOBS, STEPS, BareLoop, Fork, ForkFsync, ForkFsync8, Spawn, SpawnFsync
+from tests.benchmarks.ours import JOBS, STEPS, BareLoop, Fork, ForkFsync, ForkFsync8, Spawn, SpawnFsync, SpawnOneSlot
 from tests.benchmarks.redis_peers import Celery, CeleryOneTask, Dramatiq, RedisPeer, Rq
 from tests.benchmarks.results import Results
 from tests.benchmarks.subject import Ground, Subject, environment, load_program, script
@@ -20,6 +20,7 @@ PEERS = (Rq, Celery, CeleryOneTask, Dramatiq, HueyFiles, HueySqlite, TaskSpooler
 SUBJECTS: tuple[type[Subject], ...] = (BareLoop, *OURS, *PEERS)
 IDLE_SECONDS = 30.0
 BATCH = 10_000
+INTERPRETERS = 120
 BACKLOG_SECONDS = 8.0
 """How long the drain of one backlog is watched at most."""
 
@@ -48,7 +49,7 @@ class Bench:
         self.results = results
         self.say = say
         self.subjects: dict[type[Subject], Subject] = {}
-        for kind in (*SUBJECTS, *STEPS):
+        for kind in (*SUBJECTS, SpawnOneSlot, *STEPS):
             missing = kind.missing()
             if missing:
                 results.left_out[kind.name] = f"not installed: {missing}"
@@ -98,6 +99,34 @@ def steps(bench: Bench) -> None:
 
     for number in bench.rounds():
         bench.each((BareLoop, *STEPS, Fork), f"steps {number + 1}", one)
+
+
+def interpreters(bench: Bench) -> None:
+    """Drain rate of the spawn executor, beside a loop that starts bare interpreters, as many at a time."""
+
+    def one(subject: Subject) -> None:
+        window = subject.drain(INTERPRETERS)
+        bench.results.add("interpreters", subject.name, window.rate)
+
+    for number in bench.rounds():
+        for slots in (1, 2):
+            bench.say(f"interpreters {number + 1}: {slots} bare at a time")
+            bench.results.add("interpreters", f"bare interpreters, {slots} at a time", bare_interpreters(slots))
+        bench.each((SpawnOneSlot, Spawn), f"interpreters {number + 1}", one)
+
+
+def bare_interpreters(slots: int) -> float:
+    """Interpreters a second that a loop starts and waits for, with so many at a time, and that do nothing."""
+    command = [sys.executable, "-I", "-S", "-c", "pass"]
+    running: list[subprocess.Popen[bytes]] = []
+    began = measure.now()
+    for _ in range(INTERPRETERS):
+        if len(running) == slots:
+            running.pop(0).wait()
+        running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+    for process in running:
+        process.wait()
+    return INTERPRETERS / (measure.now() - began)
 
 
 def costs(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.benchmarks.million import label
-from tests.benchmarks.ours import BareLoop
+from tests.benchmarks.ours import BareLoop, Spawn, SpawnOneSlot
 from tests.benchmarks.parts import SUBJECTS, Plan
 from tests.benchmarks.results import Results
 from tests.benchmarks.targets import MB, Target
@@ -32,6 +32,7 @@ def page(machine: dict[str, str], command: str, plan: Plan, results: Results, ta
         _targets(targets),
         *_subjects(results, plan),
         *_steps(results),
+        *_interpreters(results),
         *_costs(results),
         *_commands(results),
         *_backlogs(results, plan),
@@ -120,6 +121,18 @@ def _steps(results: Results) -> list[str]:
         said,
         _table(("step", "jobs/s", "CPU, ms/job", "/ bare loop"), rows),
     ]
+
+
+def _interpreters(results: Results) -> list[str]:
+    if not results.has("interpreters"):
+        return []
+    floors = {SpawnOneSlot.name: "bare interpreters, 1 at a time", Spawn.name: "bare interpreters, 2 at a time"}
+    rows = []
+    for name in results.subjects("interpreters"):
+        ratio = results.ratio("interpreters", name, floors[name]) if name in floors else None
+        rows.append((name, _number(results.median("interpreters", name)), "" if ratio is None else _number(ratio)))
+    said = "Jobs a second of `spawn`, beside a loop over `python -I -S -c pass` with as many at a time."
+    return ["## Fresh interpreters", said, _table(("", "a second", "/ bare"), rows)]
 
 
 def _costs(results: Results) -> list[str]:
