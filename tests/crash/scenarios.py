@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,8 @@ MakeWorld = Callable[..., contextlib.AbstractContextManager[World]]
 
 EVERY_CRASH_POINT = "every crash point"
 """The name of the suite in the table at the end of a run."""
+CALLS_TO_SYNC_A_FOLDER = 3
+"""Which Windows does without."""
 ALL, EARLY, LATE = "all die", "one dies, the others go on", "one dies, the others come late"
 MODES = (ALL, EARLY, LATE)
 """Who dies, and whether what survives goes on before or after the next dispatcher has looked around."""
@@ -73,7 +76,8 @@ def sweep(make_world: MakeWorld, scenario: Scenario, mode: str, tally: Tally | N
 def try_all(make_world: MakeWorld, scenario: Scenario, mode: str) -> Findings:
     """Act the scenario out once for each operation of it, with a kill there, and judge what recovery makes of it."""
     operations = measure(make_world, scenario)
-    assert len(operations) >= scenario.least, f"only {len(operations)} operations were seen"
+    least = scenario.least - (CALLS_TO_SYNC_A_FOLDER if sys.platform == "win32" else 0)
+    assert len(operations) >= least, f"only {len(operations)} operations were seen"
     findings = Findings()
     for plan in plans(operations, mode):
         with findings.trial(f"{scenario}, {mode}, {plan}"), make_world(**scenario.settings) as world:
