@@ -96,7 +96,11 @@ class Spool:
 
     @cached_property
     def _ignores_case(self) -> bool:
-        return os.path.exists(self.layout.pending[: -len(State.PENDING)] + State.PENDING.upper())
+        try:
+            os.lstat(self.layout.pending[: -len(State.PENDING)] + State.PENDING.upper())
+        except FileNotFoundError:
+            return False
+        return True
 
     def names(self, state: State) -> Iterator[str]:
         """The names of job files in a state, in the order of the folder, read bit by bit."""
