@@ -29,6 +29,9 @@ from tests.model.world import is_at_rest
 from tests.model.worlds import FINISHED, TRIED, of
 from tests.model.worlds import World as Bounded
 
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows syncs no folders, and removes locks after closing them"
+)
 Goal = Callable[[State], bool]
 
 LEFT_OUT = re.compile(
@@ -332,7 +335,6 @@ STORIES = (
 )
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows syncs no folders, and removes locks after closing them")
 @pytest.mark.parametrize("story", STORIES, ids=str)
 def test_the_model_does_what_the_code_does(story: Story) -> None:
     """Along the same story every process of the model makes the file operations of the real one, in the same order."""
