@@ -1,8 +1,8 @@
 """How an interpreter is started for one job: without the search for packages that Python makes at each start.
 
 That search (the module `site`) is made once, in a process of its own, and each job is given what it came to: the import path,
-the environment's prefix, and the lines of code that `.pth` files have it run. Where it does more than that, because there
-is a sitecustomize, every job makes it for itself.
+the environment's prefix, and the lines of code that `.pth` files have it run. Where it does more than that, as with a
+sitecustomize, every job makes it for itself.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ def run(line):
     lines.append(line.strip())
     exec(line)
 site.exec = run  # instead of the built-in one, for the lines of code in .pth files
+before = set(sys.modules)
 site.main()
+loaded = [name for name in sys.modules if name not in before and not name.startswith("encodings.")]
 folders = [*site.getsitepackages(), site.getusersitepackages()]
-customized = not {"sitecustomize", "usercustomize"}.isdisjoint(sys.modules)
+customized = not {"sitecustomize", "usercustomize"}.isdisjoint(loaded) or bool(loaded and not lines)
 print(json.dumps([sys.path, sys.prefix, sys.exec_prefix, lines, folders, customized]))
 """
 _GIVEN = """
