@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from spoolrunner import config, control, demo_jobs, durable
-from spoolrunner.cli import render
+from spoolrunner.cli import render, shell
 from spoolrunner.cli.inspect import dispatcher_of
 from spoolrunner.cli.serve import stop_on_signals
 from spoolrunner.clock import SYSTEM, format_time
@@ -22,6 +22,7 @@ from spoolrunner.dispatcher import Dispatcher
 from spoolrunner.errors import ConfigError, SpoolBusyError
 from spoolrunner.events import Happening, Kind
 from spoolrunner.inbox import Wish
+from spoolrunner.layout import Layout
 from spoolrunner.producer import enqueue
 from spoolrunner.spool import Spool
 from spoolrunner.states import State
@@ -188,16 +189,21 @@ def _epilogue(settings: Config, ids: dict[str, _Act]) -> int:
         rows.append([job_id, "nowhere" if state is None else f"{state.value}", act.shows])
     print()
     render.table(["id", "now in", "what it showed"], rows)
-    root = os.path.relpath(layout.root)
-    first = next(iter(ids))
-    prefix = first.rpartition("-")[0]
+    prefix = next(iter(ids)).rpartition("-")[0]
+    spool = Layout(_nearest(layout.root))
     looks = [
-        (f"cat {root}/done/{prefix}-flaky.json", "three attempts, each with its outcome, and the result"),
-        (f"cat {root}/failed/{prefix}-slow.json", "what a timeout leaves"),
-        (f"cat {root}/failed/{prefix}-torn.reason", "why it never ran; its bytes are kept beside it"),
-        (f"cat {root}/logs/jobs/{prefix}-sums.log", "what a job printed"),
-        (f"less {root}/logs/background_jobs.log", "one line an event"),
-        (f"mv -n {root}/failed/{prefix}-hopeless.json {root}/pending/", "retries it, like `spoolrunner retry`"),
+        (
+            shell.shown(spool.job(State.DONE, f"{prefix}-flaky")),
+            "three attempts, each with its outcome, and the result",
+        ),
+        (shell.shown(spool.job(State.FAILED, f"{prefix}-slow")), "what a timeout leaves"),
+        (shell.shown(spool.reason(f"{prefix}-torn")), "why it never ran; its bytes are kept beside it"),
+        (shell.shown(spool.log(f"{prefix}-sums")), "what a job printed"),
+        (shell.shown(os.path.join(spool.logs, "background_jobs.log")), "one line an event"),
+        (
+            shell.moved(spool.job(State.FAILED, f"{prefix}-hopeless"), os.path.join(spool.pending, "")),
+            "retries it, like `spoolrunner retry`",
+        ),
     ]
     print("\nEverything is left to be looked at:")
     for command, what in looks:
@@ -205,3 +211,11 @@ def _epilogue(settings: Config, ids: dict[str, _Act]) -> int:
     if astray:
         print(f"\n{astray} jobs are not where they should be")
     return 1 if astray else 0
+
+
+def _nearest(path: str) -> str:
+    """The path from where we stand, if there is one."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:
+        return path  # on another drive of Windows

@@ -21,6 +21,11 @@ else:
     _quoted = shlex.quote
 
 
+def shown(path: str) -> str:
+    """The content of a file was printed."""
+    return _line("cat", path)
+
+
 def touched(path: str) -> str:
     """An empty file was made."""
     return _line(*_TOUCH, path)
