@@ -10,8 +10,7 @@ import os
 from collections import defaultdict
 from typing import Any
 
-from spoolrunner import job, joblog, locks, processes, runner
-from spoolrunner.clock import Clock, format_time, parse_time
+from spoolrunner import job, joblog, locks, runner
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError, StartError
 from spoolrunner.events import Kind
@@ -23,10 +22,12 @@ from spoolrunner.locks import Marker
 from spoolrunner.recovery import Boot, Ended, Fate, Settled, Settler
 from spoolrunner.reporter import Reporter
 from spoolrunner.retry import Policy, since_final
-from spoolrunner.sharing import HeldError, next_pause
 from spoolrunner.spool import Spool
 from spoolrunner.states import FINAL, MAX_RELEASES, Outcome, State
 from spoolrunner.supervision import RunningAttempt, Supervision
+from spoolrunner.system import processes
+from spoolrunner.system.clock import Clock, format_time, parse_time
+from spoolrunner.system.heldfiles import HeldError, next_pause
 
 CUT_PERIOD = 1.0
 RETRY_SETTLE = 0.5

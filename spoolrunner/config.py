@@ -16,11 +16,12 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from spoolrunner import clock, limits, signing
+from spoolrunner import limits, signing
 from spoolrunner.errors import ConfigError, JobFormatError
 from spoolrunner.job import Count, Document, Duration, Priority
 from spoolrunner.layout import Layout
 from spoolrunner.retry import Policy
+from spoolrunner.system import clock
 from spoolrunner.validation import Fault, faults
 
 FILE_NAME = "config.json"

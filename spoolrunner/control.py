@@ -9,9 +9,9 @@ import codecs
 import os
 from typing import NamedTuple
 
-from spoolrunner import durable
 from spoolrunner.layout import Layout
-from spoolrunner.sharing import patiently
+from spoolrunner.system import durable
+from spoolrunner.system.heldfiles import patiently
 
 LEAVE_RUNNING = "leave-running"
 """What control/stop may hold: stop, but let the jobs run on."""

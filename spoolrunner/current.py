@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import clock, durable
 from spoolrunner.layout import Layout
+from spoolrunner.system import clock, durable
 
 
 class CurrentJob:

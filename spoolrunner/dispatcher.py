@@ -12,9 +12,8 @@ import queue
 from typing import Any
 
 import spoolrunner
-from spoolrunner import control, durable, permissions, processes
+from spoolrunner import control, permissions
 from spoolrunner.attempts import Attempts
-from spoolrunner.clock import SYSTEM, Clock, format_time
 from spoolrunner.config import Config
 from spoolrunner.equipment import make_executor
 from spoolrunner.errors import StartError
@@ -26,9 +25,11 @@ from spoolrunner.journal import Journal
 from spoolrunner.recovery import Boot
 from spoolrunner.reporter import Listener, Reporter
 from spoolrunner.schedule import Schedule
-from spoolrunner.sharing import HeldError
 from spoolrunner.spool import Spool, warnings
 from spoolrunner.status import StatusFile
+from spoolrunner.system import durable, processes
+from spoolrunner.system.clock import SYSTEM, Clock, format_time
+from spoolrunner.system.heldfiles import HeldError
 from spoolrunner.tenure import Tenure
 from spoolrunner.watch import CodeWatch, Watch
 

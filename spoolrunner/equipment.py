@@ -9,10 +9,11 @@ import os
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
-from spoolrunner import executors, processes
+from spoolrunner import executors
 from spoolrunner.config import Config
 from spoolrunner.executors import Executor, Report
 from spoolrunner.runner import Settings
+from spoolrunner.system import processes
 
 
 def runner_settings(config: Config, boot: str) -> Settings:

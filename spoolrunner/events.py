@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from spoolrunner.clock import format_time
+from spoolrunner.system.clock import format_time
 
 
 class Kind(StrEnum):

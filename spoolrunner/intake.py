@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from spoolrunner import allowlist, clock, job, signing
-from spoolrunner.clock import Clock
+from spoolrunner import allowlist, job, signing
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.job import Document
 from spoolrunner.layout import id_problem, is_job_name
 from spoolrunner.retry import Policy
 from spoolrunner.schedule import Schedule, Waiting
-from spoolrunner.sharing import HeldError, next_pause
 from spoolrunner.spool import Found, NotRegularError, Signature, Spool
 from spoolrunner.states import Outcome, State
+from spoolrunner.system import clock
+from spoolrunner.system.clock import Clock
+from spoolrunner.system.heldfiles import HeldError, next_pause
 
 SETTLE_SECONDS = 2.0
 """How long a file that does not parse must stay the same before it is refused: it may still be being written."""

@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from spoolrunner import clock, document
+from spoolrunner import document
 from spoolrunner.errors import JobFormatError
 from spoolrunner.states import Outcome, Verdict
+from spoolrunner.system import clock
 from spoolrunner.validation import faults
 
 Duration = (

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 
-from spoolrunner.sharing import is_violation, open_file
+from spoolrunner.system.heldfiles import is_violation, open_file
 
 _HEADER = re.compile(b"--- attempt [0-9]+ \xc2\xb7 [0-9T:.Z-]+ \xc2\xb7 pid [0-9]+\n")
 _TAIL_BYTES = 200

@@ -14,7 +14,7 @@ from logging.handlers import RotatingFileHandler
 from spoolrunner import events
 from spoolrunner.events import Happening
 from spoolrunner.layout import Layout
-from spoolrunner.sharing import open_file
+from spoolrunner.system.heldfiles import open_file
 
 _KEEP = 5
 _FLAGS = os.O_CREAT | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from spoolrunner.sharing import open_file
+from spoolrunner.system.heldfiles import open_file
 
 # The very locks that filelock takes, without the 50 ms that importing it costs each job.
 if sys.platform == "win32":

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from spoolrunner import allowlist, clock, config, document, signing
+from spoolrunner import allowlist, config, document, signing
 from spoolrunner import job as job_module
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.layout import Layout, id_problem
 from spoolrunner.spool import Spool
 from spoolrunner.states import State
+from spoolrunner.system import clock
 
 Params = Sequence[Any] | Mapping[str, Any]
 Delay = float | str | timedelta

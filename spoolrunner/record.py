@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from spoolrunner import document, durable, processes
-from spoolrunner.clock import format_time, parse_time
+from spoolrunner import document
 from spoolrunner.layout import Layout
 from spoolrunner.retry import Decision, Policy, decide
 from spoolrunner.states import Outcome, Verdict
+from spoolrunner.system import durable, processes
+from spoolrunner.system.clock import format_time, parse_time
 
 _TRIM_BYTES = document.MAX_BYTES // 2
 _SHORT_BYTES = 200

@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from spoolrunner import durable, job, joblog, locks, processes, record, signing
-from spoolrunner.clock import Clock, format_time
+from spoolrunner import job, joblog, locks, record, signing
 from spoolrunner.errors import JobFormatError
 from spoolrunner.job import Document
 from spoolrunner.retry import Policy
 from spoolrunner.spool import Found, NotOpenedError, Spool
 from spoolrunner.states import DESTINATION, FINAL, RECOVERY_RULES, Outcome, RecoveryRule, Remedy, State, Verdict
+from spoolrunner.system import durable, processes
+from spoolrunner.system.clock import Clock, format_time
 
 
 class Fate(StrEnum):

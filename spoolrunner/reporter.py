@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from spoolrunner import record
-from spoolrunner.clock import Clock, parse_time
 from spoolrunner.events import Happening, Kind
 from spoolrunner.intake import Refusal
 from spoolrunner.journal import Journal
 from spoolrunner.states import Outcome, Verdict
 from spoolrunner.supervision import RunningAttempt
+from spoolrunner.system.clock import Clock, parse_time
 
 Listener = Callable[[Happening], None]
 

@@ -16,15 +16,16 @@ from typing import Any, NoReturn
 
 import orjson
 
-from spoolrunner import allowlist, clock, document, durable, ending, joblog, leaving, locks, processes, record
+from spoolrunner import allowlist, document, ending, joblog, leaving, locks, record
 from spoolrunner.allowlist import Callee
 from spoolrunner.current import CurrentJob, current_job, set_current_job
 from spoolrunner.ending import Ending
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.layout import Layout
 from spoolrunner.retry import Policy
-from spoolrunner.sharing import open_file
 from spoolrunner.states import FINAL, Outcome
+from spoolrunner.system import clock, durable, processes
+from spoolrunner.system.heldfiles import open_file
 
 EXIT_RECORDED = 0
 EXIT_UNWRITABLE = 74

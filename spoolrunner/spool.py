@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 import orjson
 
-from spoolrunner import clock, document, durable
+from spoolrunner import document
 from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
 from spoolrunner.layout import FOLDERS, Layout, id_problem, is_job_name, numbered
-from spoolrunner.sharing import open_file
 from spoolrunner.states import MOVES, Outcome, State
+from spoolrunner.system import clock, durable
+from spoolrunner.system.heldfiles import open_file
 
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _OPENING_TELLS_THE_KIND = hasattr(os, "O_NOFOLLOW")

@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import durable
-from spoolrunner.clock import Clock, format_time
 from spoolrunner.layout import Layout
+from spoolrunner.system import durable
+from spoolrunner.system.clock import Clock, format_time
 
 PERIOD = 1.0
 

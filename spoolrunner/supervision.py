@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spoolrunner.clock import Clock
 from spoolrunner.executors import AttemptKey, Executor
-from spoolrunner.sharing import next_pause
 from spoolrunner.states import Outcome
+from spoolrunner.system.clock import Clock
+from spoolrunner.system.heldfiles import next_pause
 
 CANCEL_NOTICE = 1.0
 """Seconds between asking (control/cancel-ID exists) and the terminate signal, for a job that looks."""

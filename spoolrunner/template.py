@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
-from spoolrunner import allowlist, clock, leaving, processes, runner
+from spoolrunner import allowlist, leaving, runner
 from spoolrunner.layout import Layout
+from spoolrunner.system import clock, processes
 
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
 

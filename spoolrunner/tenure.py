@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 
-from spoolrunner import locks, processes
-from spoolrunner.clock import Clock, format_time
+from spoolrunner import locks
 from spoolrunner.config import Config
 from spoolrunner.errors import SpoolBusyError
 from spoolrunner.layout import Layout
+from spoolrunner.system import processes
+from spoolrunner.system.clock import Clock, format_time
 
 
 class Tenure:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import settings
 
 from spoolrunner import config as config_module
-from spoolrunner.clock import Clock
 from spoolrunner.config import Config
 from spoolrunner.layout import Layout
 from spoolrunner.spool import Spool
 from spoolrunner.states import State
+from spoolrunner.system.clock import Clock
 from tests.tally import Tally
 
 settings.register_profile("spoolrunner", deadline=None, max_examples=60, database=None)

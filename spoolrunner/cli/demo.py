@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from spoolrunner import config, control, demo_jobs, durable
+from spoolrunner import config, control, demo_jobs
 from spoolrunner.cli import render, shell
 from spoolrunner.cli.inspect import dispatcher_of
 from spoolrunner.cli.serve import stop_on_signals
-from spoolrunner.clock import SYSTEM, format_time
 from spoolrunner.config import Config
 from spoolrunner.dispatcher import Dispatcher
 from spoolrunner.errors import ConfigError, SpoolBusyError
@@ -26,6 +25,8 @@ from spoolrunner.layout import Layout
 from spoolrunner.producer import enqueue
 from spoolrunner.spool import Spool
 from spoolrunner.states import State
+from spoolrunner.system import durable
+from spoolrunner.system.clock import SYSTEM, format_time
 from spoolrunner.tenure import busy
 
 _FOLDER = "spoolrunner-demo"

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import clock, config, document, locks, processes
+from spoolrunner import config, document, locks
 from spoolrunner import status as status_file
 from spoolrunner.cli import render
 from spoolrunner.errors import JobFormatError
@@ -18,6 +18,7 @@ from spoolrunner.events import printable
 from spoolrunner.layout import Layout, is_job_name
 from spoolrunner.spool import Spool
 from spoolrunner.states import State
+from spoolrunner.system import clock, processes
 
 _DEFAULT_ROWS = 20
 _FOLLOW_PAUSE = 0.2

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import clock, config, control, document, durable, signing
+from spoolrunner import config, control, document, signing
 from spoolrunner.cli import shell
 from spoolrunner.cli.inspect import check_id, dispatcher_of
 from spoolrunner.config import Config
@@ -20,6 +20,7 @@ from spoolrunner.events import printable
 from spoolrunner.layout import Layout, id_problem, is_job_name
 from spoolrunner.spool import Spool
 from spoolrunner.states import Outcome, State
+from spoolrunner.system import clock, durable
 
 _POLL = 0.05
 _ORPHAN_AGE = 3600.0

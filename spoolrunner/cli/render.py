@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from spoolrunner import events
-from spoolrunner.clock import format_time
 from spoolrunner.events import Happening, Kind, printable
+from spoolrunner.system.clock import format_time
 
 _COLOURS = {
     Kind.STARTED: "cyan",

@@ -9,12 +9,13 @@ import sys
 
 import orjson
 
-from spoolrunner import config, durable, job, permissions
+from spoolrunner import config, job, permissions
 from spoolrunner.cli import render
 from spoolrunner.config import Config
 from spoolrunner.equipment import job_environment
 from spoolrunner.events import printable
 from spoolrunner.spool import Spool, warnings
+from spoolrunner.system import durable
 
 _FIRST_CONFIG = {
     "allowed_jobs": {"spoolrunner.demo_jobs.Text": ["count_words", "checksum"]},

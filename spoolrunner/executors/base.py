@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from spoolrunner import processes
+from spoolrunner.system import processes
 
 if TYPE_CHECKING:
     import psutil

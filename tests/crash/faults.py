@@ -23,14 +23,15 @@ from unittest import mock
 import orjson
 
 import spoolrunner
-from spoolrunner import clock, config, control, dispatcher, durable, executors, job, journal, locks, processes, runner
+from spoolrunner import config, control, dispatcher, executors, job, journal, locks, runner
 from spoolrunner import current as current_module
-from spoolrunner.clock import Clock
 from spoolrunner.errors import JobFormatError
 from spoolrunner.executors import AttemptKey, Exited
 from spoolrunner.layout import Layout
 from spoolrunner.spool import Spool
 from spoolrunner.states import FINAL, State
+from spoolrunner.system import clock, durable, processes
+from spoolrunner.system.clock import Clock
 from spoolrunner.watch import Hints
 from tests.crash.actors import Operation, Plan, Process, StuckError, Trouble, current
 from tests.crash.findings import DoubleError, LostError
@@ -533,7 +534,7 @@ def eras(attempts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return [era for era in found if era]
 
 
-_ELSEWHERE = {"spoolrunner.template"} if sys.platform == "win32" else {"spoolrunner.winapi"}
+_ELSEWHERE = {"spoolrunner.template"} if sys.platform == "win32" else {"spoolrunner.system.winapi"}
 """Modules that exist on other systems only."""
 
 

@@ -22,8 +22,9 @@ from unittest import mock
 
 import psutil
 
-from spoolrunner import cli, durable, enqueue, enqueue_many, processes
+from spoolrunner import cli, enqueue, enqueue_many
 from spoolrunner.layout import Layout
+from spoolrunner.system import durable, processes
 from tests.crash import power_disk
 from tests.crash.power_disk import KINDS, Disk
 from tests.crash.power_ledger import ACKED, BROKEN, Ledger, given

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from unittest import mock
 
-from spoolrunner import durable
+from spoolrunner.system import durable
 
 MEBIBYTE = 1 << 20
 PATIENCE = 20.0

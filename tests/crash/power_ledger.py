@@ -7,11 +7,12 @@ import zlib
 from collections import Counter, defaultdict
 from typing import Any
 
-from spoolrunner import durable, job
+from spoolrunner import job
 from spoolrunner.errors import JobFormatError
 from spoolrunner.layout import Layout
 from spoolrunner.spool import Spool
 from spoolrunner.states import FINAL, State
+from spoolrunner.system import durable
 
 ACKED, STARTED, BROKEN = "acked", "started", "broken"
 """The words that lines of the pipe begin with."""

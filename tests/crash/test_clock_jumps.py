@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from spoolrunner.clock import format_time
 from spoolrunner.states import State
+from spoolrunner.system.clock import format_time
 from tests.crash.conftest import MakeWorld
 from tests.crash.faults import World
 from tests.crash.scenarios import judge_job

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from spoolrunner import durable, locks, processes
+from spoolrunner import locks
 from spoolrunner.dispatcher import Dispatcher
+from spoolrunner.system import durable, processes
 from tests.crash.conftest import MakeWorld
 from tests.crash.findings import DoubleError, Findings, LostError
 from tests.crash.scenarios import ALL, measure, plans, strike, try_all, work_in_progress

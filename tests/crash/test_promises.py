@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from spoolrunner import locks
-from spoolrunner.clock import format_time
 from spoolrunner.states import MAX_RELEASES, State
+from spoolrunner.system.clock import format_time
 from tests.crash.actors import Fault, Operation, Plan, Process
 from tests.crash.conftest import MakeWorld
 from tests.crash.faults import World

@@ -12,9 +12,9 @@ from collections import Counter
 import pytest
 
 from spoolrunner import locks
-from spoolrunner.clock import format_time
 from spoolrunner.layout import Layout
 from spoolrunner.spool import Spool
+from spoolrunner.system.clock import format_time
 from tests.daemon.harness import until
 from tests.daemon.surroundings import (
     WallClock,

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from spoolrunner import durable
+from spoolrunner.system import durable
 
 SECRET = "the-secret-of-another"
 SIZE = 400

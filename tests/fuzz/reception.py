@@ -13,13 +13,14 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import allowlist, config, document, durable, job, record, runner
+from spoolrunner import allowlist, config, document, job, record, runner
 from spoolrunner.allowlist import Callee
 from spoolrunner.equipment import runner_settings
 from spoolrunner.intake import SETTLE_SECONDS, Candidate, Intake, Refusal
 from spoolrunner.schedule import Schedule
 from spoolrunner.spool import Spool
 from spoolrunner.states import Outcome, State
+from spoolrunner.system import durable
 from tests.conftest import FakeClock
 from tests.fuzz import jobs_under_test
 from tests.fuzz.grammar import ALLOWED, LIMITS

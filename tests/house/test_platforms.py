@@ -13,16 +13,16 @@ from tests.house.test_doors import MODULES, PACKAGE, name_of, parse, uses
 
 OWNERS = {
     "cli/shell.py": "what sh and PowerShell are told",
-    "durable.py": "renames that refuse a taken name, and syncs",
+    "system/durable.py": "renames that refuse a taken name, and syncs",
     "executors/__init__.py": "where there is a fork",
     "executors/spawn.py": "how a process is started",
-    "winapi.py": "Windows alone",
+    "system/winapi.py": "Windows alone",
     "layout.py": "long paths",
     "limits.py": "what a process can be held to",
     "locks.py": "flock and LockFileEx",
     "permissions.py": "owners and modes",
-    "processes.py": "identity, trees and usage of processes",
-    "sharing.py": "files that cannot be moved while they are open",
+    "system/processes.py": "identity, trees and usage of processes",
+    "system/heldfiles.py": "files that cannot be moved while they are open",
     "template.py": "POSIX alone",
     "watch.py": "where events come from",
 }

@@ -7,8 +7,8 @@ import os
 import orjson
 import pytest
 
-from spoolrunner import clock as clock_module
 from spoolrunner.current import CurrentJob, current_job, set_current_job
+from spoolrunner.system import clock as clock_module
 
 
 def touch(path: str) -> None:

@@ -14,13 +14,14 @@ import orjson
 import pytest
 
 import spoolrunner
-from spoolrunner import clock as clock_module
-from spoolrunner import durable, producer
+from spoolrunner import producer
 from spoolrunner.config import VARIABLE
 from spoolrunner.errors import ConfigError, DuplicateJobError, JobFormatError, NotAllowedError
 from spoolrunner.layout import Layout, id_problem
 from spoolrunner.producer import Job, enqueue, enqueue_many, names_of
 from spoolrunner.states import State
+from spoolrunner.system import clock as clock_module
+from spoolrunner.system import durable
 
 HERE = __name__
 NOW = "2027-01-15T08:00:00.000000Z"

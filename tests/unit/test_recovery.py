@@ -7,11 +7,12 @@ import os
 import orjson
 import pytest
 
-from spoolrunner import durable, joblog, locks, processes, record
+from spoolrunner import joblog, locks, record
 from spoolrunner.locks import CLAIM, START, Marker
 from spoolrunner.recovery import Boot, Ended, Fate, Settler, choose
 from spoolrunner.retry import Policy
 from spoolrunner.states import FINAL, RECOVERY_RULES, Outcome, State, Verdict
+from spoolrunner.system import durable, processes
 
 BOOT = processes.boot_id()
 STARTED = "2027-01-15T07:59:00.000000Z"

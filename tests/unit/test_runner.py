@@ -9,14 +9,15 @@ import sys
 import orjson
 import pytest
 
-from spoolrunner import clock as clock_module
-from spoolrunner import current, document, locks, processes, record, runner
+from spoolrunner import current, document, locks, record, runner
 from spoolrunner import ending as ending_module
 from spoolrunner.layout import Layout
 from spoolrunner.locks import START, Marker
 from spoolrunner.retry import Policy
 from spoolrunner.runner import EXIT_LEFT, EXIT_RECORDED, EXIT_UNWRITABLE, Settings
 from spoolrunner.states import Outcome, State
+from spoolrunner.system import clock as clock_module
+from spoolrunner.system import processes
 
 POLICY = Policy(max_retries=2, retry_interval=10.0, timeout=60.0)
 PROGRAM = "from spoolrunner.runner import main; main()"

@@ -12,12 +12,13 @@ import threading
 import orjson
 import pytest
 
-from spoolrunner import document, durable
+from spoolrunner import document
 from spoolrunner import spool as spool_module
 from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
 from spoolrunner.layout import FOLDERS, Layout
 from spoolrunner.spool import LEFTOVER_AGE, NotRegularError, Spool
 from spoolrunner.states import MOVES, Outcome, State
+from spoolrunner.system import durable
 
 NOW = 1_800_000_000.0
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX file types and permissions")

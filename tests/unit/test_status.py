@@ -7,8 +7,9 @@ import os
 
 import pytest
 
-from spoolrunner import durable, status
+from spoolrunner import status
 from spoolrunner.status import PERIOD, StatusFile
+from spoolrunner.system import durable
 
 
 @pytest.fixture

@@ -93,10 +93,11 @@ def with_output(claim, attempt, settle):
 
 
 def with_runner(folder):
-    from spoolrunner import locks, processes, runner
+    from spoolrunner import locks, runner
     from spoolrunner.allowlist import resolve
     from spoolrunner.layout import Layout
     from spoolrunner.retry import Policy
+    from spoolrunner.system import processes
 
     policy = Policy()
     job = "tests.benchmarks.load.jobs", "noop"

@@ -10,7 +10,7 @@ import sys
 import psutil
 import pytest
 
-from spoolrunner import processes
+from spoolrunner.system import processes
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX sessions and signals")
 BOOT = processes.boot_id()

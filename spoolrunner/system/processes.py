@@ -24,20 +24,20 @@ if sys.platform == "win32":
 
     def hold_together() -> None:
         """From now on whatever this process starts can be ended with it, and ends when it dies; OSError if refused."""
-        from spoolrunner import winapi
+        from spoolrunner.system import winapi
 
         if MARK in os.environ:
             winapi.enter(os.environ[MARK])
 
     def let_go() -> None:
         """This process comes to its end as it should: what it left running on purpose may outlive it."""
-        from spoolrunner import winapi
+        from spoolrunner.system import winapi
 
         winapi.leave_children()
 
     def end_together(mark: str) -> None:
         """End at once what the process of that mark holds together."""
-        from spoolrunner import winapi
+        from spoolrunner.system import winapi
 
         winapi.end(mark)
 
@@ -98,7 +98,7 @@ def started(pid: int, boot: str) -> str | None:
         # proc(5): field 3 is the state and field 22 the start in clock ticks after boot; ")" ends field 2.
         return None if fields[0] in (b"Z", b"X") else f"{fields[19].decode()}-{boot}"
     if sys.platform == "win32":
-        from spoolrunner import winapi
+        from spoolrunner.system import winapi
 
         began = winapi.began(pid)
         return None if began is None else str(began)

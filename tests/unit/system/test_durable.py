@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from spoolrunner import durable
+from spoolrunner.system import durable
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX permissions and folder syncs")
 

@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from spoolrunner import processes
+from spoolrunner.system import processes
 
 pytestmark = pytest.mark.skipif(sys.platform != "win32", reason="job objects are of Windows")
 MARK = "C:\\spool ü:x:1"

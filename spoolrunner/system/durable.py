@@ -17,7 +17,7 @@ from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
-from spoolrunner.sharing import open_file, patiently
+from spoolrunner.system.heldfiles import open_file, patiently
 
 PRIVATE = 0o600
 MANY = 8

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from spoolrunner import clock
+from spoolrunner.system import clock
 
 PATIENCE = 2.0
 """Seconds for which a call is tried again while another program holds the file open."""

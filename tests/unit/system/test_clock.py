@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner import clock
+from spoolrunner.system import clock
 
 MOMENT = datetime(2026, 11, 23, 17, 45, 1, 123456, tzinfo=UTC).timestamp()
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

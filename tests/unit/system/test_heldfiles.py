@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from spoolrunner import clock as clock_module
-from spoolrunner import durable, sharing
-from spoolrunner.sharing import HeldError
+from spoolrunner.system import clock as clock_module
+from spoolrunner.system import durable, heldfiles
+from spoolrunner.system.heldfiles import HeldError
 
 
 class SharingViolationError(PermissionError):
@@ -51,9 +51,9 @@ def test_a_file_that_is_let_go(tmp_path, monkeypatch, time, winerror, name) -> N
     if name == "unlink":
         assert durable.unlink(source) is True
     elif name == "open":
-        os.close(sharing.open_file(source, os.O_RDONLY))
+        os.close(heldfiles.open_file(source, os.O_RDONLY))
     else:
-        sharing.patiently(call, source, target)
+        heldfiles.patiently(call, source, target)
         assert os.listdir(tmp_path) == ["target"]
     assert len(tries) == 3
 
@@ -84,13 +84,13 @@ def test_no_patience_with_other_errors(monkeypatch, time) -> None:
 def test_a_missing_permission_elsewhere(monkeypatch) -> None:
     """A missing permission is no open file, but where the system gives both the same number."""
     refused = PermissionError(errno.EACCES, "denied", "x")
-    monkeypatch.setattr(sharing.sys, "platform", "linux")
-    assert not sharing.is_violation(refused)
-    monkeypatch.setattr(sharing.sys, "platform", "win32")
-    assert sharing.is_violation(refused)
-    assert not sharing.is_violation(FileNotFoundError(errno.ENOENT, "gone", "x"))
+    monkeypatch.setattr(heldfiles.sys, "platform", "linux")
+    assert not heldfiles.is_violation(refused)
+    monkeypatch.setattr(heldfiles.sys, "platform", "win32")
+    assert heldfiles.is_violation(refused)
+    assert not heldfiles.is_violation(FileNotFoundError(errno.ENOENT, "gone", "x"))
 
 
 def test_pauses_grow() -> None:
     """The longer a file has been held, the longer the pause, within limits."""
-    assert [sharing.next_pause(seconds, 0.5) for seconds in (0, 0.5, 2, 30, 600)] == [0.5, 0.5, 2, 30, 60]
+    assert [heldfiles.next_pause(seconds, 0.5) for seconds in (0, 0.5, 2, 30, 600)] == [0.5, 0.5, 2, 30, 60]

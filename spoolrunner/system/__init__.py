@@ -1,0 +1,1 @@
+"""What the machine offers: time, durable files, processes. Knows nothing of jobs."""
