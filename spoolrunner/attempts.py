@@ -10,20 +10,22 @@ import os
 from collections import defaultdict
 from typing import Any
 
-from spoolrunner import job, joblog, locks, runner
+from spoolrunner import joblog, locks, runner
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError, StartError
 from spoolrunner.events import Kind
 from spoolrunner.executors import AttemptKey, Executor, Exited
 from spoolrunner.intake import Candidate, Intake, Refusal, policy_for
-from spoolrunner.job import Document
 from spoolrunner.layout import id_problem
 from spoolrunner.locks import Marker
+from spoolrunner.protocol import document as documents
+from spoolrunner.protocol.document import Document
+from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.states import FINAL, MAX_RELEASES, Outcome, State
+from spoolrunner.protocol.verdict import since_final
 from spoolrunner.recovery import Boot, Ended, Fate, Settled, Settler
 from spoolrunner.reporter import Reporter
-from spoolrunner.retry import Policy, since_final
 from spoolrunner.spool import Spool
-from spoolrunner.states import FINAL, MAX_RELEASES, Outcome, State
 from spoolrunner.supervision import RunningAttempt, Supervision
 from spoolrunner.system import processes
 from spoolrunner.system.clock import Clock, format_time, parse_time
@@ -369,7 +371,7 @@ class Attempts:
 
     def _describe(self, name: str) -> tuple[Document | None, Policy]:
         try:
-            document, _ = job.parse(self._spool.read(State.RUNNING, name).data)
+            document, _ = documents.parse(self._spool.read(State.RUNNING, name).data)
         except (FileNotFoundError, JobFormatError):
             return None, self._config.default_policy
         return document, self._policy_of(document)

@@ -1,7 +1,7 @@
 """The configuration: config.json found, checked whole, and turned into what the other rooms need.
 
 Owns the keys, their defaults and limits. Every problem is reported at once, each with its key. Knows nothing of jobs
-that run; whether the allowed callables exist is for `allowlist`, in a process that may import them.
+that run; whether the allowed callables exist is for `whitelist`, in a process that may import them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from spoolrunner import limits, signing
+from spoolrunner import limits
 from spoolrunner.errors import ConfigError, JobFormatError
-from spoolrunner.job import Count, Document, Duration, Priority
 from spoolrunner.layout import Layout
-from spoolrunner.retry import Policy
+from spoolrunner.protocol import signing
+from spoolrunner.protocol.document import Count, Document, Duration, Priority
+from spoolrunner.protocol.faults import Fault, faults
+from spoolrunner.protocol.policy import Policy
 from spoolrunner.system import clock
-from spoolrunner.validation import Fault, faults
 
 FILE_NAME = "config.json"
 VARIABLE = "SPOOLRUNNER_CONFIG"

@@ -13,12 +13,13 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import document, joblog, record
+from spoolrunner import joblog, record
 from spoolrunner.errors import JobFormatError
-from spoolrunner.states import Outcome
+from spoolrunner.protocol import jsontext
+from spoolrunner.protocol.states import Outcome
 
 _HERE = os.path.dirname(__file__)
-_OWN = (os.path.join(_HERE, "runner.py"), os.path.join(_HERE, "allowlist.py"))
+_OWN = (os.path.join(_HERE, "runner.py"), os.path.join(_HERE, "protocol", "whitelist.py"))
 """The files whose frames lead to the user's code."""
 
 
@@ -73,12 +74,12 @@ def kept(result: Any) -> Any:
     if result is None:
         return None
     try:
-        document.check_value(result, "result", 2)
+        jsontext.check_value(result, "result", 2)
     except JobFormatError as error:
         joblog.say(f"the return value was not kept: {error}")
         return None
     size = len(orjson.dumps(result))
-    if size > document.MAX_RESULT_BYTES:
-        joblog.say(f"the return value was not kept: {size} bytes of JSON, more than {document.MAX_RESULT_BYTES}")
+    if size > jsontext.MAX_RESULT_BYTES:
+        joblog.say(f"the return value was not kept: {size} bytes of JSON, more than {jsontext.MAX_RESULT_BYTES}")
         return None
     return result

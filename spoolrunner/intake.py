@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from spoolrunner import allowlist, job, signing
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError
-from spoolrunner.job import Document
 from spoolrunner.layout import id_problem, is_job_name
-from spoolrunner.retry import Policy
+from spoolrunner.protocol import document, signing, whitelist
+from spoolrunner.protocol.document import Document
+from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.schedule import Schedule, Waiting
 from spoolrunner.spool import Found, NotRegularError, Signature, Spool
-from spoolrunner.states import Outcome, State
 from spoolrunner.system import clock
 from spoolrunner.system.clock import Clock
 from spoolrunner.system.heldfiles import HeldError, next_pause
@@ -248,14 +248,14 @@ class Intake:
 
     def _check(self, name: str, found: Found) -> Candidate:
         try:
-            checked, raw = job.parse(found.data)
+            checked, raw = document.parse(found.data)
         except JobFormatError as error:
             if error.key:
                 raise _FaultyValueError(error.key, error.problem) from None
             raise
         self._check_signature(name, raw, found.data)
         policy = policy_for(self._config, checked)
-        due_at = job.due_at(checked, found.mtime, self._clock.wall())
+        due_at = document.due_at(checked, found.mtime, self._clock.wall())
         return Candidate(name, checked, raw, Signature(found.inode, found.size, found.mtime_ns), due_at, policy)
 
     def _check_signature(self, name: str, raw: dict[str, Any], data: bytes) -> None:
@@ -301,7 +301,7 @@ def policy_for(config: Config, checked: Document) -> Policy:
 
     NotAllowedError when the whitelist has no such job; JobFormatError when it asks for more than the limits allow.
     """
-    policy: Policy = allowlist.entry(config.allowed, checked.job, checked.method)
+    policy: Policy = whitelist.entry(config.allowed, checked.job, checked.method)
     try:
         config.check_limits(checked)
     except JobFormatError as error:

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-from spoolrunner.states import State
+from spoolrunner.protocol.states import State
 
 FOLDERS = (*(state.value for state in State), "tmp", "locks", "control", "logs", os.path.join("logs", "jobs"))
 SUFFIX = ".json"

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from spoolrunner.retry import Policy
+from spoolrunner.protocol.policy import Policy
 
 SIZE_PATTERN = r"^[0-9]+[kMGT]$"
 _UNITS = {"k": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from spoolrunner import allowlist, config, document, signing
-from spoolrunner import job as job_module
+from spoolrunner import config
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.layout import Layout, id_problem
+from spoolrunner.protocol import document, jsontext, signing, whitelist
+from spoolrunner.protocol.states import State
 from spoolrunner.spool import Spool
-from spoolrunner.states import State
 from spoolrunner.system import clock
 
 Params = Sequence[Any] | Mapping[str, Any]
@@ -47,7 +47,7 @@ class Job:
         spool = Spool(Layout(self.root))
         for state in _TWICE:
             try:
-                return document.decode(spool.read(state, self.id).data)
+                return jsontext.decode(spool.read(state, self.id).data)
             except FileNotFoundError:
                 continue
         return None
@@ -171,7 +171,7 @@ def _make(
 ) -> tuple[str, dict[str, Any]]:
     now = clock.SYSTEM.wall()
     path, name = names_of(job, method)
-    allowlist.entry(settings.allowed, path, name)
+    whitelist.entry(settings.allowed, path, name)
     job_id = _new_id(now) if id is None else id
     problem = id_problem(job_id)
     if problem:
@@ -193,10 +193,10 @@ def _make(
 
 def _encode(settings: Config, job_id: str, raw: dict[str, Any]) -> bytes:
     for name, value in raw.items():
-        document.check_value(value, name, 2)
+        jsontext.check_value(value, name, 2)
     key = settings.signing_key
-    data = document.encode(raw) if key is None else signing.sign(key, job_id, raw)
-    checked, _ = job_module.parse(data)
+    data = jsontext.encode(raw) if key is None else signing.sign(key, job_id, raw)
+    checked, _ = document.parse(data)
     settings.check_limits(checked)
     return data
 

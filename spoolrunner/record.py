@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from spoolrunner import document
 from spoolrunner.layout import Layout
-from spoolrunner.retry import Decision, Policy, decide
-from spoolrunner.states import Outcome, Verdict
+from spoolrunner.protocol import jsontext
+from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.states import Outcome, Verdict
+from spoolrunner.protocol.verdict import Decision, decide
 from spoolrunner.system import durable, processes
 from spoolrunner.system.clock import format_time, parse_time
 
-_TRIM_BYTES = document.MAX_BYTES // 2
+_TRIM_BYTES = jsontext.MAX_BYTES // 2
 _SHORT_BYTES = 200
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 _CUT = "\n  … cut …\n".encode()
@@ -43,7 +44,7 @@ def error(kind: str, message: str, traceback: str = "") -> dict[str, str]:
     return {key: _cut(text) for key, text in {"type": kind, "message": message, "traceback": traceback}.items() if text}
 
 
-def _cut(text: str, limit: int = document.MAX_TRACEBACK_BYTES) -> str:
+def _cut(text: str, limit: int = jsontext.MAX_TRACEBACK_BYTES) -> str:
     data = text.encode("utf-8", "backslashreplace")
     if len(data) > limit:
         half = (limit - len(_CUT)) // 2
@@ -75,12 +76,12 @@ def commit(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool, ke
 
     The caller holds the job's lock.
     """
-    data = document.encode(changed)
+    data = jsontext.encode(changed)
     if len(data) > _TRIM_BYTES:
         changed = _shortened(changed)
-        data = document.encode(changed)
+        data = jsontext.encode(changed)
     if key is not None:
-        from spoolrunner import signing  # for those only who sign
+        from spoolrunner.protocol import signing
 
         data = signing.sign(key, job_id, changed)
     durable.replace_content(layout.stage(), layout.running(job_id), data, fsync)

@@ -11,12 +11,23 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from spoolrunner import job, joblog, locks, record, signing
+from spoolrunner import joblog, locks, record
 from spoolrunner.errors import JobFormatError
-from spoolrunner.job import Document
-from spoolrunner.retry import Policy
+from spoolrunner.protocol import document as documents
+from spoolrunner.protocol import signing
+from spoolrunner.protocol.document import Document
+from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.states import (
+    DESTINATION,
+    FINAL,
+    RECOVERY_RULES,
+    Outcome,
+    RecoveryRule,
+    Remedy,
+    State,
+    Verdict,
+)
 from spoolrunner.spool import Found, NotOpenedError, Spool
-from spoolrunner.states import DESTINATION, FINAL, RECOVERY_RULES, Outcome, RecoveryRule, Remedy, State, Verdict
 from spoolrunner.system import durable, processes
 from spoolrunner.system.clock import Clock, format_time
 
@@ -221,7 +232,7 @@ class Settler:
         found = None
         try:
             found = self._spool.read(State.RUNNING, job_id)
-            document, raw = job.parse(found.data)
+            document, raw = documents.parse(found.data)
         except NotOpenedError as error:
             if job_id not in self._not_opened and isinstance(error.__cause__, OSError):
                 # It could be opened when it was claimed, so it is given a second look before it is refused for good.

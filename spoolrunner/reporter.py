@@ -14,7 +14,7 @@ from spoolrunner import record
 from spoolrunner.events import Happening, Kind
 from spoolrunner.intake import Refusal
 from spoolrunner.journal import Journal
-from spoolrunner.states import Outcome, Verdict
+from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.supervision import RunningAttempt
 from spoolrunner.system.clock import Clock, parse_time
 

@@ -16,14 +16,15 @@ from typing import Any, NoReturn
 
 import orjson
 
-from spoolrunner import allowlist, document, ending, joblog, leaving, locks, record
-from spoolrunner.allowlist import Callee
+from spoolrunner import ending, joblog, leaving, locks, record
 from spoolrunner.current import CurrentJob, current_job, set_current_job
 from spoolrunner.ending import Ending
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.layout import Layout
-from spoolrunner.retry import Policy
-from spoolrunner.states import FINAL, Outcome
+from spoolrunner.protocol import jsontext, whitelist
+from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.states import FINAL, Outcome
+from spoolrunner.protocol.whitelist import Callee
 from spoolrunner.system import clock, durable, processes
 from spoolrunner.system.heldfiles import open_file
 
@@ -126,7 +127,7 @@ def rehearse(settings: Settings, layout: Layout, times: int = REHEARSALS) -> Non
         for number in range(times):
             job_id = f"rehearsal-{os.getpid()}-{number}"
             paths = stage.running(job_id), stage.log(job_id), stage.lock(job_id)
-            durable.write_new(paths[0], document.encode({"job": "", "method": "", "params": []}), fsync=False)
+            durable.write_new(paths[0], jsontext.encode({"job": "", "method": "", "params": []}), fsync=False)
             run(settings, stage, job_id, 1, callees)
             for path in paths:
                 durable.unlink(path)
@@ -184,7 +185,7 @@ def _begin(
     """The document, when we began, and the file's bytes, with our start marker in place; None when it is not ours to make."""
     try:
         inode, data = _read(layout.running(job_id))
-        raw = document.decode(data)
+        raw = jsontext.decode(data)
     except (FileNotFoundError, JobFormatError):
         return None  # settled meanwhile, or not readable: the dispatcher settles that
     attempts = raw.get("attempts", [])
@@ -209,7 +210,7 @@ def _signature(settings: Settings, job_id: str, raw: dict[str, Any], data: bytes
     """The key to sign the record with, and why the job must not run; each None if there is none."""
     if settings.signing_key is None:
         return None, None
-    from spoolrunner import signing
+    from spoolrunner.protocol import signing
 
     key = bytes.fromhex(settings.signing_key)
     problem = signing.problem(key, job_id, raw, data)
@@ -228,7 +229,7 @@ def _read(path: str) -> tuple[int, bytes]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise JobFormatError("", "not a file")
-        return status.st_ino, document.read(descriptor, status.st_size)
+        return status.st_ino, jsontext.read(descriptor, status.st_size)
     finally:
         os.close(descriptor)
 
@@ -278,7 +279,7 @@ def _attempt(
 ) -> tuple[Ending, Policy]:
     """Make the call under its policy, and turn whatever happens into an ending."""
     try:
-        policy = allowlist.entry(settings.allowed, raw.get("job"), raw.get("method"))
+        policy = whitelist.entry(settings.allowed, raw.get("job"), raw.get("method"))
         policy = _overridden(policy, raw, settings)
     except (NotAllowedError, ValueError) as error:
         return Ending(Outcome.REJECTED, record.error(type(error).__name__, str(error))), settings.default_policy
@@ -316,7 +317,7 @@ def _call(settings: Settings, raw: dict[str, Any], callees: Callees, current: Cu
 def _resolve(settings: Settings, job: str, method: str) -> Callee:
     if sys.path[: len(settings.python_path)] != settings.python_path:
         sys.path[:0] = settings.python_path
-    return allowlist.resolve(job, method)
+    return whitelist.resolve(job, method)
 
 
 def _overridden(policy: Policy, raw: dict[str, Any], settings: Settings) -> Policy:

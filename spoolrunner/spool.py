@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import orjson
 
-from spoolrunner import document
 from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
 from spoolrunner.layout import FOLDERS, Layout, id_problem, is_job_name, numbered
-from spoolrunner.states import MOVES, Outcome, State
+from spoolrunner.protocol import jsontext
+from spoolrunner.protocol.states import MOVES, Outcome, State
 from spoolrunner.system import clock, durable
 from spoolrunner.system.heldfiles import open_file
 
@@ -125,11 +125,11 @@ class Spool:
         try:
             status = os.fstat(descriptor)
             _refuse_all_but_files(status.st_mode)
-            if status.st_size > document.MAX_BYTES:
+            if status.st_size > jsontext.MAX_BYTES:
                 raise JobFormatError(
-                    "", f"{status.st_size} bytes; a job document has at most {document.MAX_PRODUCER_BYTES}"
+                    "", f"{status.st_size} bytes; a job document has at most {jsontext.MAX_PRODUCER_BYTES}"
                 )
-            data = document.read(descriptor, status.st_size)
+            data = jsontext.read(descriptor, status.st_size)
         finally:
             os.close(descriptor)
         return Found(data, status.st_ino, status.st_size, status.st_mtime_ns)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from spoolrunner.executors import AttemptKey, Executor
-from spoolrunner.states import Outcome
+from spoolrunner.protocol.states import Outcome
 from spoolrunner.system.clock import Clock
 from spoolrunner.system.heldfiles import next_pause
 

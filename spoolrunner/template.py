@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
-from spoolrunner import allowlist, leaving, runner
+from spoolrunner import leaving, runner
 from spoolrunner.layout import Layout
+from spoolrunner.protocol import whitelist
 from spoolrunner.system import clock, processes
 
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
@@ -44,7 +45,7 @@ class Template:
     def __init__(self, settings: runner.Settings) -> None:
         self._settings = settings
         self._layout = Layout(settings.root)
-        self._callees: dict[tuple[str, str], allowlist.Callee] = {}
+        self._callees: dict[tuple[str, str], whitelist.Callee] = {}
         self._code: dict[str, tuple[int, int]] = {}
         self._children: dict[int, tuple[str, int]] = {}
         self._ends: dict[int, int] = {}
@@ -63,7 +64,7 @@ class Template:
         for job in jobs:
             try:
                 for method in self._settings.allowed[job]:
-                    self._callees[job, method] = allowlist.resolve(job, method)
+                    self._callees[job, method] = whitelist.resolve(job, method)
             except BaseException as error:
                 # The job's own process will meet the same error and record it; here it only costs the head start.
                 self._say(SKIPPED, job, f"{type(error).__name__}: {error}")

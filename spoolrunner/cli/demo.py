@@ -23,8 +23,8 @@ from spoolrunner.events import Happening, Kind
 from spoolrunner.inbox import Wish
 from spoolrunner.layout import Layout
 from spoolrunner.producer import enqueue
+from spoolrunner.protocol.states import State
 from spoolrunner.spool import Spool
-from spoolrunner.states import State
 from spoolrunner.system import durable
 from spoolrunner.system.clock import SYSTEM, format_time
 from spoolrunner.tenure import busy

@@ -10,14 +10,15 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import config, document, locks
+from spoolrunner import config, locks
 from spoolrunner import status as status_file
 from spoolrunner.cli import render
 from spoolrunner.errors import JobFormatError
 from spoolrunner.events import printable
 from spoolrunner.layout import Layout, is_job_name
+from spoolrunner.protocol import jsontext
+from spoolrunner.protocol.states import State
 from spoolrunner.spool import Spool
-from spoolrunner.states import State
 from spoolrunner.system import clock, processes
 
 _DEFAULT_ROWS = 20
@@ -135,7 +136,7 @@ def _is_active(layout: Layout, job_id: str) -> bool:
 def _read(layout: Layout, state: State, job_id: str) -> tuple[dict[str, Any] | None, str]:
     """The document and, if it cannot be read, why; FileNotFoundError when it is gone."""
     try:
-        return document.decode(Spool(layout).read(state, job_id).data), ""
+        return jsontext.decode(Spool(layout).read(state, job_id).data), ""
     except JobFormatError as error:
         return None, str(error)
 

@@ -16,7 +16,7 @@ import spoolrunner
 from spoolrunner import joblog
 from spoolrunner.errors import SpoolRunnerError
 from spoolrunner.events import printable
-from spoolrunner.states import State
+from spoolrunner.protocol.states import State
 
 _EXAMPLES = """\
 examples:

@@ -11,15 +11,16 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import config, control, document, signing
+from spoolrunner import config, control
 from spoolrunner.cli import shell
 from spoolrunner.cli.inspect import check_id, dispatcher_of
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.events import printable
 from spoolrunner.layout import Layout, id_problem, is_job_name
+from spoolrunner.protocol import jsontext, signing
+from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import Spool
-from spoolrunner.states import Outcome, State
 from spoolrunner.system import clock, durable
 
 _POLL = 0.05
@@ -163,7 +164,7 @@ def _lift_expiry(settings: Config, job_id: str) -> None:
         return
     path = settings.layout.job(State.FAILED, job_id)
     data = Spool(settings.layout).read(State.FAILED, job_id).data
-    raw = document.decode(data)
+    raw = jsontext.decode(data)
     key = settings.signing_key
     if key is not None and signing.problem(key, job_id, raw, data):
         return  # it is refused for that
@@ -176,7 +177,7 @@ def _sign(settings: Config, job_id: str, key: bytes) -> None:
     """Sign a job in failed/ as it stands there now, after a person has mended it."""
     path = settings.layout.job(State.FAILED, job_id)
     try:
-        raw = document.decode(Spool(settings.layout).read(State.FAILED, job_id).data)
+        raw = jsontext.decode(Spool(settings.layout).read(State.FAILED, job_id).data)
     except FileNotFoundError:
         return  # said when it is to be moved
     _replace(settings, path, job_id, raw, key)
@@ -184,7 +185,7 @@ def _sign(settings: Config, job_id: str, key: bytes) -> None:
 
 
 def _replace(settings: Config, path: str, job_id: str, raw: dict[str, Any], key: bytes | None) -> None:
-    data = document.encode(raw) if key is None else signing.sign(key, job_id, raw)
+    data = jsontext.encode(raw) if key is None else signing.sign(key, job_id, raw)
     durable.replace_content(settings.layout.stage(), path, data, True)
 
 

@@ -9,11 +9,12 @@ import sys
 
 import orjson
 
-from spoolrunner import config, job, permissions
+from spoolrunner import config, permissions
 from spoolrunner.cli import render
 from spoolrunner.config import Config
 from spoolrunner.equipment import job_environment
 from spoolrunner.events import printable
+from spoolrunner.protocol import document
 from spoolrunner.spool import Spool, warnings
 from spoolrunner.system import durable
 
@@ -22,7 +23,7 @@ _FIRST_CONFIG = {
     "spool": "spool",
     "python_path": ["."],
 }
-_AUDIT = "from spoolrunner.allowlist import print_audit; print_audit()"
+_AUDIT = "from spoolrunner.protocol.whitelist import print_audit; print_audit()"
 _AUDIT_SECONDS = 120
 
 
@@ -73,7 +74,7 @@ def check(arguments: argparse.Namespace) -> int:
 
 def schema(_arguments: argparse.Namespace) -> int:
     """Print the JSON Schema of a job file."""
-    render.as_json(job.schema())
+    render.as_json(document.schema())
     return 0
 
 

@@ -23,13 +23,14 @@ from unittest import mock
 import orjson
 
 import spoolrunner
-from spoolrunner import config, control, dispatcher, executors, job, journal, locks, runner
+from spoolrunner import config, control, dispatcher, executors, journal, locks, runner
 from spoolrunner import current as current_module
 from spoolrunner.errors import JobFormatError
 from spoolrunner.executors import AttemptKey, Exited
 from spoolrunner.layout import Layout
+from spoolrunner.protocol import document
+from spoolrunner.protocol.states import FINAL, State
 from spoolrunner.spool import Spool
-from spoolrunner.states import FINAL, State
 from spoolrunner.system import clock, durable, processes
 from spoolrunner.system.clock import Clock
 from spoolrunner.watch import Hints
@@ -496,7 +497,7 @@ class World:
         with open(self.layout.job(state, name), "rb") as stream:
             data = stream.read()
         try:
-            _, raw = job.parse(data)
+            _, raw = document.parse(data)
         except JobFormatError as error:
             raise LostError(f"{token} is not whole: {error}{self.tail()}") from None
         return state, name, raw

@@ -7,11 +7,11 @@ import zlib
 from collections import Counter, defaultdict
 from typing import Any
 
-from spoolrunner import job
 from spoolrunner.errors import JobFormatError
 from spoolrunner.layout import Layout
+from spoolrunner.protocol import document
+from spoolrunner.protocol.states import FINAL, State
 from spoolrunner.spool import Spool
-from spoolrunner.states import FINAL, State
 from spoolrunner.system import durable
 
 ACKED, STARTED, BROKEN = "acked", "started", "broken"
@@ -129,7 +129,7 @@ class Ledger:
         with open(self._layout.job(states[0], job_id), "rb") as stream:
             data = stream.read()
         try:
-            _, raw = job.parse(data)
+            _, raw = document.parse(data)
         except JobFormatError as error:
             self._blame("lost", f"{job_id} in {states[0]} is not whole ({error}): {data[:200]!r}")
             return None

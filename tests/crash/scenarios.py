@@ -12,10 +12,11 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import enqueue, enqueue_many, job, locks
+from spoolrunner import enqueue, enqueue_many, locks
 from spoolrunner.dispatcher import Wish
 from spoolrunner.errors import JobFormatError
-from spoolrunner.states import MAX_INTERRUPTIONS, State
+from spoolrunner.protocol import document
+from spoolrunner.protocol.states import MAX_INTERRUPTIONS, State
 from tests.crash.actors import Operation, Plan
 from tests.crash.faults import JOBS, World, eras
 from tests.crash.findings import BeyondError, DoubleError, Findings
@@ -349,7 +350,7 @@ def fingerprint(world: World) -> tuple[Any, ...]:
     for (state, name), data in world.files().items():
         marker = locks.peek(layout.lock(name))
         try:
-            _, raw = job.parse(data)
+            _, raw = document.parse(data)
         except JobFormatError:
             seen.append((state, name, "unreadable"))
             continue

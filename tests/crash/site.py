@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import orjson
 
-from spoolrunner import enqueue, job
+from spoolrunner import enqueue
 from spoolrunner.layout import Layout
-from spoolrunner.states import State
+from spoolrunner.protocol import document
+from spoolrunner.protocol.states import State
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 JOB = "tests.crash.real_jobs"
@@ -85,7 +86,7 @@ class Site:
     def outcomes(self, state: State) -> list[str]:
         """What became of the attempts of the job, which lies in that state."""
         with open(self.layout.job(state, "a"), "rb") as stream:
-            _, raw = job.parse(stream.read())
+            _, raw = document.parse(stream.read())
         return [made["outcome"] for made in raw["attempts"]]
 
     def judge(self, killed: int) -> None:
@@ -93,7 +94,7 @@ class Site:
         places = [s for s in State if os.path.exists(self.layout.job(s, "a"))]
         assert places == [State.DONE], places
         with open(self.layout.job(State.DONE, "a"), "rb") as stream:
-            _, raw = job.parse(stream.read())
+            _, raw = document.parse(stream.read())
         numbers = [made["number"] for made in raw["attempts"]]
         with open(self.starts, encoding="ascii") as stream:
             starts = [int(line.split()[1]) for line in stream]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from spoolrunner.cli import operate
-from spoolrunner.states import State
+from spoolrunner.protocol.states import State
 from tests.crash.faults import World
 from tests.crash.scenarios import (
     Scenario,

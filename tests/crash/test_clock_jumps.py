@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from spoolrunner.states import State
+from spoolrunner.protocol.states import State
 from spoolrunner.system.clock import format_time
 from tests.crash.conftest import MakeWorld
 from tests.crash.faults import World

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from spoolrunner import status
-from spoolrunner.states import State
+from spoolrunner.protocol.states import State
 from tests.crash.actors import Fault
 from tests.crash.conftest import MakeWorld
 from tests.crash.failing import (

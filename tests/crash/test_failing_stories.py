@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from spoolrunner.states import State
+from spoolrunner.protocol.states import State
 from tests.crash.actors import Fault, Operation, Trouble
 from tests.crash.conftest import MakeWorld
 from tests.crash.failing import HELD, HOLDABLE

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import orjson
 import pytest
 
-from spoolrunner.states import State
+from spoolrunner.protocol.states import State
 from tests.crash.actors import Operation, Plan
 from tests.crash.conftest import MakeWorld
 from tests.crash.faults import Visit, World

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from spoolrunner import locks
-from spoolrunner.states import MAX_RELEASES, State
+from spoolrunner.protocol.states import MAX_RELEASES, State
 from spoolrunner.system.clock import format_time
 from tests.crash.actors import Fault, Operation, Plan, Process
 from tests.crash.conftest import MakeWorld

@@ -11,7 +11,7 @@ import pytest
 
 from spoolrunner import enqueue
 from spoolrunner.layout import Layout
-from spoolrunner.states import State
+from spoolrunner.protocol.states import State
 from tests.crash.findings import Findings
 from tests.crash.scenarios import EVERY_CRASH_POINT
 from tests.crash.site import JOB, ROOT, Site, calls, renew

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from spoolrunner.states import State
+from spoolrunner.protocol.states import State
 from tests.crash.actors import Operation, Plan
 from tests.crash.conftest import MakeWorld
 from tests.crash.findings import Findings

@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 import pytest
 
-from spoolrunner import config, document, job
+from spoolrunner import config
 from spoolrunner.dispatcher import Dispatcher
 from spoolrunner.errors import JobFormatError
 from spoolrunner.events import Happening, Kind
 from spoolrunner.inbox import Wish
 from spoolrunner.layout import id_problem
+from spoolrunner.protocol import document, jsontext
 from spoolrunner.spool import Spool
 
 PAGE = (Path(__file__).parents[2] / "docs" / "job-file.md").read_text(encoding="utf-8")
@@ -167,7 +168,7 @@ def test_example_writes_a_document_that_passes(tag, published):
     """What the example wrote is a valid job document that says what the page's first one says."""
     need(tag)
 
-    checked, raw = job.parse(published[tag].data)
+    checked, raw = document.parse(published[tag].data)
 
     assert checked.job == "spoolrunner.demo_jobs.Text"
     assert raw == json.loads(blocks("json")[0])
@@ -233,7 +234,7 @@ def test_bash_example_without_jq(tmp_path, path_without_jq):
     ended = run("bash", example("bash"), tmp_path, PATH=path_without_jq)
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    _, raw = job.parse((tmp_path / "spool" / "pending" / f"{ended.stdout.strip()}.json").read_bytes())
+    _, raw = document.parse((tmp_path / "spool" / "pending" / f"{ended.stdout.strip()}.json").read_bytes())
     assert raw == json.loads(blocks("json")[0])
 
 
@@ -250,14 +251,14 @@ def test_bash_example_and_awkward_text(tmp_path, path_without_jq, value):
     if shutil.which("jq") is None:
         pytest.skip("not on this machine: jq")
     ended = run("bash", code, tmp_path)
-    _, raw = job.parse((tmp_path / "spool" / "pending" / f"{ended.stdout.strip()}.json").read_bytes())
+    _, raw = document.parse((tmp_path / "spool" / "pending" / f"{ended.stdout.strip()}.json").read_bytes())
     assert raw["params"] == [value]
 
 
 @pytest.mark.parametrize("text", blocks("json"))
 def test_json_of_the_page_passes(text):
     """Each JSON document on the page is a valid job file."""
-    checked, _ = job.parse(text.encode())
+    checked, _ = document.parse(text.encode())
 
     assert checked.job in ALLOWED
 
@@ -269,8 +270,8 @@ def table_rows() -> list[list[str]]:
 
 
 def test_fields_table_is_the_document():
-    """The page's table has exactly the fields of `job.Document` that a producer may write."""
-    described = job.schema()["$defs"]["Document"]["properties"]
+    """The page's table has exactly the fields of `document.Document` that a producer may write."""
+    described = document.schema()["$defs"]["Document"]["properties"]
     of_producers = {name for name, field in described.items() if "written by the runner" not in field["description"]}
 
     assert {row[0].strip("`") for row in table_rows()} == of_producers
@@ -278,7 +279,7 @@ def test_fields_table_is_the_document():
 
 def test_fields_table_knows_what_is_required():
     """The page calls exactly those fields required that a document must have."""
-    required = set(job.schema()["$defs"]["Document"]["required"])
+    required = set(document.schema()["$defs"]["Document"]["required"])
 
     assert {row[0].strip("`") for row in table_rows() if row[2] == "required"} == required
 
@@ -292,7 +293,7 @@ def test_full_document_of_the_page_has_every_field_but_delay():
 
 def test_runner_fields_are_named():
     """The page names the fields that a producer must leave alone."""
-    described = job.schema()["$defs"]["Document"]["properties"]
+    described = document.schema()["$defs"]["Document"]["properties"]
     of_runner = [name for name, field in described.items() if "written by the runner" in field["description"]]
 
     assert all(f"`{name}`" in PAGE for name in of_runner)
@@ -300,9 +301,9 @@ def test_runner_fields_are_named():
 
 def test_limits_are_those_of_the_code():
     """The sizes and depths that the page names are those that are enforced."""
-    assert f"{document.MAX_PRODUCER_BYTES:,} bytes" in PAGE
-    assert f"{document.MAX_DEPTH} levels" in PAGE
-    assert f"{job.MIN_PRIORITY} to {job.MAX_PRIORITY}" in PAGE
+    assert f"{jsontext.MAX_PRODUCER_BYTES:,} bytes" in PAGE
+    assert f"{jsontext.MAX_DEPTH} levels" in PAGE
+    assert f"{document.MIN_PRIORITY} to {document.MAX_PRIORITY}" in PAGE
 
 
 @pytest.mark.parametrize("value", [90, 0.5, "90s", "5m", "2h", "7d", "3650d"])
@@ -310,7 +311,7 @@ def test_durations_of_the_page_are_taken(value):
     """Each duration that the page shows is one."""
     made = {**json.loads(blocks("json")[0]), "delay": value}
 
-    checked, _ = job.parse(json.dumps(made).encode())
+    checked, _ = document.parse(json.dumps(made).encode())
 
     assert checked.delay == value
 
@@ -321,7 +322,7 @@ def test_times_of_the_page_are_taken(value):
     assert f'"{value}"' in PAGE
     made = {**json.loads(blocks("json")[0]), "next_run_at": value}
 
-    checked, _ = job.parse(json.dumps(made).encode())
+    checked, _ = document.parse(json.dumps(made).encode())
 
     assert checked.next_run_at is not None
 
@@ -333,7 +334,7 @@ def test_reason_of_the_page_is_given():
     raw["prams"] = raw.pop("params")
 
     with pytest.raises(JobFormatError) as caught:
-        job.parse(json.dumps(raw).encode())
+        document.parse(json.dumps(raw).encode())
 
     assert str(caught.value) == shown["what"]
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from spoolrunner import document, locks, signing
+from spoolrunner import locks
 from spoolrunner.errors import JobFormatError
 from spoolrunner.layout import Layout
 from spoolrunner.producer import Job
+from spoolrunner.protocol import jsontext, signing
 from spoolrunner.spool import Spool
 from tests.daemon.harness import ALLOWED, COMMAND, until
 
@@ -221,7 +222,7 @@ def test_the_page_tells_how_to_sign(guarded, tag):
     ended = subprocess.run([tag, "sign"], cwd=guarded.folder, env=env, capture_output=True, check=False)
 
     assert (ended.returncode, ended.stderr) == (0, b"")
-    assert signing.problem(KEY, "theirs", document.decode(ended.stdout), ended.stdout) is None
+    assert signing.problem(KEY, "theirs", jsontext.decode(ended.stdout), ended.stdout) is None
 
 
 def as_stranger(folder, user, group, *attempts):

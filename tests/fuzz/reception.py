@@ -13,13 +13,14 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import allowlist, config, document, job, record, runner
-from spoolrunner.allowlist import Callee
+from spoolrunner import config, record, runner
 from spoolrunner.equipment import runner_settings
 from spoolrunner.intake import SETTLE_SECONDS, Candidate, Intake, Refusal
+from spoolrunner.protocol import document, jsontext, whitelist
+from spoolrunner.protocol.states import Outcome, State
+from spoolrunner.protocol.whitelist import Callee
 from spoolrunner.schedule import Schedule
 from spoolrunner.spool import Spool
-from spoolrunner.states import Outcome, State
 from spoolrunner.system import durable
 from tests.conftest import FakeClock
 from tests.fuzz import jobs_under_test
@@ -115,9 +116,9 @@ class Reception:
 
     def _run(self, candidate: Candidate, data: bytes) -> str | None:
         """What the job's process does with the document, but for calling the job; it must be possible to write it again."""
-        raw = document.decode(data)
+        raw = jsontext.decode(data)
         policy = runner._overridden(
-            allowlist.entry(self._settings.allowed, raw["job"], raw["method"]), raw, self._settings
+            whitelist.entry(self._settings.allowed, raw["job"], raw["method"]), raw, self._settings
         )
         problem = CALLEES[raw["job"], raw["method"]].problem(raw.get("params", []))
         outcome = Outcome.REJECTED if problem else Outcome.FAILED
@@ -125,7 +126,7 @@ class Reception:
         number = len(candidate.document.attempts) + 1
         made = record.attempt(number, outcome, "2027-01-15T08:00:00Z", self._clock.wall(), error=error)
         changed, _ = record.add(raw, made, policy, self._clock.wall())
-        _, again = job.parse(document.encode(changed))
+        _, again = document.parse(jsontext.encode(changed))
         if again != changed or any(again[key] != raw[key] for key in raw if key not in record._REPLACED):
             return f"it came back as {again!r}"
         return None

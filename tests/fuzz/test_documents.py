@@ -13,10 +13,11 @@ import psutil
 import pytest
 from hypothesis import example, given, settings
 
-from spoolrunner import document, record
+from spoolrunner import record
 from spoolrunner.intake import Intake
+from spoolrunner.protocol import jsontext
+from spoolrunner.protocol.states import State
 from spoolrunner.spool import Spool
-from spoolrunner.states import State
 from tests.fuzz.grammar import DOCUMENTS, SEEDS, valid_objects
 from tests.fuzz.mutation import Mutator, corpus_of
 from tests.fuzz.reception import Counts, Reception
@@ -165,16 +166,16 @@ def waste(folder, size, seconds):
 def test_the_most_wasteful_documents_hold_nothing_up(reception, name):
     """No document of the size that a producer may write takes a second, or a reason of more than 64 KiB."""
     reception.counts.slowest = 0.0
-    assert reception.receive([WASTEFUL[name](document.MAX_PRODUCER_BYTES)]) == []
+    assert reception.receive([WASTEFUL[name](jsontext.MAX_PRODUCER_BYTES)]) == []
     assert reception.counts.slowest < SLOWEST
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("size", [document.MAX_PRODUCER_BYTES, document.MAX_BYTES, document.MAX_BYTES + 1])
+@pytest.mark.parametrize("size", [jsontext.MAX_PRODUCER_BYTES, jsontext.MAX_BYTES, jsontext.MAX_BYTES + 1])
 @pytest.mark.skipif(sys.platform == "win32", reason="the peak of a process's memory is read from POSIX")
 def test_documents_at_the_limit_of_what_is_read(tmp_path, size):
     """The same for all, in half a GiB; for the largest that is read at all in three seconds; and for one byte more."""
-    waste(tmp_path, size, SLOWEST if size == document.MAX_PRODUCER_BYTES else SLOWEST_OF_ALL)
+    waste(tmp_path, size, SLOWEST if size == jsontext.MAX_PRODUCER_BYTES else SLOWEST_OF_ALL)
 
 
 GOOD = b'{"job": "jobs", "method": "echo", "meta": {"a": 1}}'
@@ -182,7 +183,7 @@ GOOD = b'{"job": "jobs", "method": "echo", "meta": {"a": 1}}'
 
 def test_the_reception_sees_an_exception(reception, monkeypatch):
     """An error of a kind that is not documented is found."""
-    monkeypatch.setattr(document, "decode", lambda data: 1 / 0)
+    monkeypatch.setattr(jsontext, "decode", lambda data: 1 / 0)
     assert "ZeroDivisionError" in reception.receive([GOOD])[0]
 
 

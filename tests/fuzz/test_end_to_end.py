@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from spoolrunner import job
 from spoolrunner.errors import JobFormatError
+from spoolrunner.protocol import document
 from tests.daemon.harness import Installation, until
 from tests.fuzz.grammar import ALLOWED, LIMITS, SEEDS
 from tests.fuzz.intruder import SECRET, Intruder, Outside, Rewriter, Swapper
@@ -74,8 +74,8 @@ def is_far_off(path):
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
-        checked, _ = job.parse(path.read_bytes())
-        return job.due_at(checked, path.stat().st_mtime, time.time()) > time.time() + 1
+        checked, _ = document.parse(path.read_bytes())
+        return document.due_at(checked, path.stat().st_mtime, time.time()) > time.time() + 1
     except (FileNotFoundError, JobFormatError):
         return False
 

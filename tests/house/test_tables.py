@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spoolrunner.recovery import choose
-from spoolrunner.retry import Policy, decide
-from spoolrunner.states import (
+from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.states import (
     DESTINATION,
     FINAL,
     MAX_INTERRUPTIONS,
@@ -21,6 +20,8 @@ from spoolrunner.states import (
     State,
     Verdict,
 )
+from spoolrunner.protocol.verdict import decide
+from spoolrunner.recovery import choose
 
 PAGE = (Path(__file__).parents[2] / "docs" / "internals.md").read_text(encoding="utf-8")
 

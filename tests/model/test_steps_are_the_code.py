@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import pytest
 
 from spoolrunner import enqueue
-from spoolrunner.states import State as Folder
+from spoolrunner.protocol.states import State as Folder
 from tests.crash.conftest import new_world
 from tests.crash.faults import JOBS, World
 from tests.crash.scenarios import ended

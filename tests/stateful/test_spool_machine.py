@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from spoolrunner import job
 from spoolrunner.dispatcher import Wish
 from spoolrunner.errors import DuplicateJobError
-from spoolrunner.states import MAX_INTERRUPTIONS, State
+from spoolrunner.protocol import document
+from spoolrunner.protocol.states import MAX_INTERRUPTIONS, State
 from tests.crash.conftest import new_world
 from tests.crash.faults import Plan, Runner, World, eras
 
@@ -335,12 +335,12 @@ class SpoolMachine(RuleBasedStateMachine):
         for file in sorted(os.listdir(folder)):
             if not file.endswith(".reason"):
                 with open(os.path.join(folder, file), "rb") as stream:
-                    found.append((file.removesuffix(".json"), job.parse(stream.read())[1]))
+                    found.append((file.removesuffix(".json"), document.parse(stream.read())[1]))
         return found
 
     def raw(self, state: State, job_id: str) -> dict[str, Any]:
         with open(self.world.layout.job(state, job_id), "rb") as stream:
-            return job.parse(stream.read())[1]
+            return document.parse(stream.read())[1]
 
     def token_at(self, state: State, job_id: str) -> str | None:
         return self.raw(state, job_id)["meta"]["token"] if self.world.spool.exists(state, job_id) else None

@@ -7,7 +7,7 @@ import os
 from argparse import Namespace
 
 from spoolrunner.cli import operate, shell
-from spoolrunner.states import State
+from spoolrunner.protocol.states import State
 
 
 def test_prune_tells_and_counts_only_what_it_removed(tmp_path, spool, drop, clock, monkeypatch, capsys):

@@ -10,10 +10,10 @@ import orjson
 import pytest
 
 from spoolrunner import config as config_module
-from spoolrunner import job
 from spoolrunner.config import FILE_NAME, VARIABLE
 from spoolrunner.errors import ConfigError, JobFormatError
-from spoolrunner.retry import Policy
+from spoolrunner.protocol import document
+from spoolrunner.protocol.policy import Policy
 
 JOBS = {"app.Report": ["build"]}
 
@@ -303,7 +303,7 @@ def test_effective(config, tmp_path) -> None:
 def test_limits(config, keys, wrong) -> None:
     """A document may ask for as much as the operator's limits, and not for more."""
     made = config(timeout_limit="10m", max_retries_limit=5)
-    checked = job.check({"job": "app.Report", "method": "build", **keys})
+    checked = document.check({"job": "app.Report", "method": "build", **keys})
     if wrong is None:
         made.check_limits(checked)
         return

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spoolrunner.layout import FOLDERS, MAX_NAME_BYTES, Layout, id_problem, is_job_name, numbered
-from spoolrunner.states import State
+from spoolrunner.protocol.states import State
 
 ROOT = os.path.join(os.sep, "spool")
 LAYOUT = Layout(ROOT)

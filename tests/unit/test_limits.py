@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from spoolrunner import limits
-from spoolrunner.retry import Policy
+from spoolrunner.protocol.policy import Policy
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux keeps all of these limits")
 
@@ -18,7 +18,7 @@ def limited(policy: Policy, body: str, *before: str) -> subprocess.CompletedProc
     program = f"""
 import os, resource
 from spoolrunner import limits
-from spoolrunner.retry import Policy
+from spoolrunner.protocol.policy import Policy
 with limits.held_to({policy!r}):
     {body}
 """

@@ -19,7 +19,7 @@ from spoolrunner.config import VARIABLE
 from spoolrunner.errors import ConfigError, DuplicateJobError, JobFormatError, NotAllowedError
 from spoolrunner.layout import Layout, id_problem
 from spoolrunner.producer import Job, enqueue, enqueue_many, names_of
-from spoolrunner.states import State
+from spoolrunner.protocol.states import State
 from spoolrunner.system import clock as clock_module
 from spoolrunner.system import durable
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner import document, job, record
-from spoolrunner.retry import Policy
-from spoolrunner.states import Outcome, State, Verdict
+from spoolrunner import record
+from spoolrunner.protocol import document, jsontext
+from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.states import Outcome, State, Verdict
 
 NOW = 1_800_000_000.0
 STARTED = "2027-01-15T07:59:00.000000Z"
@@ -104,7 +105,7 @@ def test_a_record_is_a_legal_document(outcome, message, traceback, cpu) -> None:
     """Whatever a job raised, its record is a document that is read again."""
     facts = {"error": record.error("ValueError", message, traceback), "cpu_s": cpu, "pid": 5, "signal": 9}
     changed, decision = record.add(RAW, made(outcome, **facts), POLICY, NOW)
-    checked, raw = job.parse(document.encode(changed))
+    checked, raw = document.parse(jsontext.encode(changed))
     assert raw == changed
     assert checked.attempts[0].verdict is decision.verdict
 
@@ -123,7 +124,7 @@ def test_error_is_always_utf_8(message, traceback) -> None:
 
 def test_error_is_cut() -> None:
     """A long traceback keeps both its ends, and so does a long message."""
-    limit = document.MAX_TRACEBACK_BYTES
+    limit = jsontext.MAX_TRACEBACK_BYTES
     text = "begin" + "x" * limit + "end"
     cut = record.error("ValueError", text, text)
     assert len(cut["traceback"]) <= limit
@@ -151,7 +152,7 @@ def test_commit(spool, running) -> None:
     changed, _ = record.add(RAW, made(), POLICY, NOW)
     record.commit(spool.layout, "x", changed, fsync=True)
     with open(running, "rb") as stream:
-        assert document.decode(stream.read()) == changed
+        assert jsontext.decode(stream.read()) == changed
     assert os.stat(running).st_ino != before
     assert os.listdir(spool.layout.tmp) == []
 
@@ -175,7 +176,7 @@ def test_commit_that_fails(spool, running, monkeypatch) -> None:
 
 def committed(spool, raw: dict) -> dict:
     record.commit(spool.layout, "x", raw, fsync=False)
-    return job.parse(spool.read(State.RUNNING, "x").data)[1]
+    return document.parse(spool.read(State.RUNNING, "x").data)[1]
 
 
 def with_history(count: int, **error: str) -> dict:
@@ -188,7 +189,7 @@ def with_history(count: int, **error: str) -> dict:
 
 def test_a_long_history_keeps_every_attempt(spool, running) -> None:
     """A history that outgrows its file loses the tracebacks of older attempts, and never an attempt."""
-    raw = with_history(300, message="m", traceback="t" * document.MAX_TRACEBACK_BYTES)
+    raw = with_history(300, message="m", traceback="t" * jsontext.MAX_TRACEBACK_BYTES)
     found = committed(spool, raw)["attempts"]
     assert [attempt["number"] for attempt in found] == list(range(1, 301))
     assert {attempt["error"]["traceback"] for attempt in found[:-1]} == {"(dropped)"}
@@ -198,13 +199,13 @@ def test_a_long_history_keeps_every_attempt(spool, running) -> None:
 
 def test_a_short_history_is_kept_whole(spool, running) -> None:
     """A history that fits keeps all its tracebacks."""
-    raw = with_history(20, message="m", traceback="t" * document.MAX_TRACEBACK_BYTES)
+    raw = with_history(20, message="m", traceback="t" * jsontext.MAX_TRACEBACK_BYTES)
     assert committed(spool, raw) == raw
 
 
 def test_a_history_of_long_messages_can_be_read(spool, running) -> None:
     """A history of long messages, too, is still readable after its record."""
-    raw = with_history(600, message="m" * document.MAX_TRACEBACK_BYTES)
+    raw = with_history(600, message="m" * jsontext.MAX_TRACEBACK_BYTES)
     assert len(committed(spool, raw)["attempts"]) == 600
 
 
@@ -214,7 +215,7 @@ def test_a_deep_document_can_be_read_after_its_record(spool, running) -> None:
     for _ in range(55):
         params = [params]
     published = orjson.dumps({"job": "app.Report", "method": "build", "params": params})
-    assert len(published) < document.MAX_PRODUCER_BYTES
-    _, raw = job.parse(published)
+    assert len(published) < jsontext.MAX_PRODUCER_BYTES
+    _, raw = document.parse(published)
     changed, _ = record.add(raw, made(), POLICY, NOW)
     assert committed(spool, changed)["params"] == params

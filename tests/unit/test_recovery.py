@@ -9,9 +9,9 @@ import pytest
 
 from spoolrunner import joblog, locks, record
 from spoolrunner.locks import CLAIM, START, Marker
+from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.states import FINAL, RECOVERY_RULES, Outcome, State, Verdict
 from spoolrunner.recovery import Boot, Ended, Fate, Settler, choose
-from spoolrunner.retry import Policy
-from spoolrunner.states import FINAL, RECOVERY_RULES, Outcome, State, Verdict
 from spoolrunner.system import durable, processes
 
 BOOT = processes.boot_id()

@@ -9,13 +9,14 @@ import sys
 import orjson
 import pytest
 
-from spoolrunner import current, document, locks, record, runner
+from spoolrunner import current, locks, record, runner
 from spoolrunner import ending as ending_module
 from spoolrunner.layout import Layout
 from spoolrunner.locks import START, Marker
-from spoolrunner.retry import Policy
+from spoolrunner.protocol import jsontext
+from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.runner import EXIT_LEFT, EXIT_RECORDED, EXIT_UNWRITABLE, Settings
-from spoolrunner.states import Outcome, State
 from spoolrunner.system import clock as clock_module
 from spoolrunner.system import processes
 
@@ -113,7 +114,7 @@ def attempt(settings, spool, monkeypatch, clock):
 
 
 def read(spool, job_id: str = "x") -> dict:
-    return document.decode(spool.read(State.RUNNING, job_id).data)
+    return jsontext.decode(spool.read(State.RUNNING, job_id).data)
 
 
 def touch(path: str) -> None:
@@ -357,13 +358,13 @@ def test_an_exit_during_a_cancel(attempt, spool, code) -> None:
 )
 def test_a_failure_after_the_deadline(attempt, clock, monkeypatch, method) -> None:
     """A job that raises or exits because its time was over timed out."""
-    real = runner.allowlist.Callee.call
+    real = runner.whitelist.Callee.call
 
     def late(self, params):
         clock.advance(POLICY.timeout)
         return real(self, params)
 
-    monkeypatch.setattr(runner.allowlist.Callee, "call", late)
+    monkeypatch.setattr(runner.whitelist.Callee, "call", late)
     assert attempt(method=method, params=[1] if method == "leave" else []).outcome is Outcome.TIMED_OUT
 
 

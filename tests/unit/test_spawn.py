@@ -18,7 +18,7 @@ from spoolrunner.executors import AttemptKey, Plan
 from spoolrunner.executors.interpreter import Interpreter
 from spoolrunner.executors.spawn import SpawnExecutor
 from spoolrunner.layout import Layout
-from spoolrunner.retry import Policy
+from spoolrunner.protocol.policy import Policy
 from spoolrunner.runner import Settings
 from spoolrunner.spool import Spool
 

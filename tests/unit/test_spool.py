@@ -12,12 +12,12 @@ import threading
 import orjson
 import pytest
 
-from spoolrunner import document
 from spoolrunner import spool as spool_module
 from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
 from spoolrunner.layout import FOLDERS, Layout
+from spoolrunner.protocol import jsontext
+from spoolrunner.protocol.states import MOVES, Outcome, State
 from spoolrunner.spool import LEFTOVER_AGE, NotRegularError, Spool
-from spoolrunner.states import MOVES, Outcome, State
 from spoolrunner.system import durable
 
 NOW = 1_800_000_000.0
@@ -279,7 +279,7 @@ def test_read_of_what_is_no_file(spool, make, kind) -> None:
 def test_read_of_too_much(spool) -> None:
     """A file beyond the limit is refused by its size, without being read."""
     with open(spool.layout.job(State.PENDING, "x"), "wb") as stream:
-        stream.truncate(document.MAX_BYTES + 1)
+        stream.truncate(jsontext.MAX_BYTES + 1)
     with pytest.raises(JobFormatError, match="8388609 bytes"):
         spool.read(State.PENDING, "x")
 

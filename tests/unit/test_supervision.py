@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spoolrunner.executors import AttemptKey
-from spoolrunner.states import Outcome
+from spoolrunner.protocol.states import Outcome
 from spoolrunner.supervision import CANCEL_NOTICE, STEP, RunningAttempt, Supervision
 
 GRACE = 10.0

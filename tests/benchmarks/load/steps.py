@@ -94,9 +94,9 @@ def with_output(claim, attempt, settle):
 
 def with_runner(folder):
     from spoolrunner import locks, runner
-    from spoolrunner.allowlist import resolve
     from spoolrunner.layout import Layout
-    from spoolrunner.retry import Policy
+    from spoolrunner.protocol.policy import Policy
+    from spoolrunner.protocol.whitelist import resolve
     from spoolrunner.system import processes
 
     policy = Policy()

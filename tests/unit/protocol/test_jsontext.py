@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner import document
 from spoolrunner.errors import JobFormatError
+from spoolrunner.protocol import jsontext
 
 SCALARS = st.one_of(
     st.none(),
@@ -36,29 +36,29 @@ def nested(levels: int, opening: str = "[", closing: str = "]", core: str = "") 
 @given(st.dictionaries(st.text(), JSON, max_size=5))
 def test_round_trip(raw) -> None:
     """What passes check_value comes back from its bytes as it was."""
-    document.check_value(raw, "")
-    assert document.decode(document.encode(raw)) == raw
+    jsontext.check_value(raw, "")
+    assert jsontext.decode(jsontext.encode(raw)) == raw
 
 
 @given(st.one_of(st.binary(max_size=200), JSON.map(lambda value: json.dumps(value).encode())))
 def test_decode_never_surprises(data) -> None:
     """Any bytes are either an object that can be written and read again, or a JobFormatError."""
     try:
-        raw = document.decode(data)
+        raw = jsontext.decode(data)
     except JobFormatError:
         return
-    assert document.decode(document.encode(raw)) == raw
+    assert jsontext.decode(jsontext.encode(raw)) == raw
 
 
 @given(JSON, st.data())
 def test_decode_of_damaged_documents(value, data) -> None:
     """A document with one byte changed or cut off is read or refused, and nothing else."""
-    whole = document.encode({"meta": value})
+    whole = jsontext.encode({"meta": value})
     at = data.draw(st.integers(0, len(whole) - 1))
     changed = whole[:at] + data.draw(st.sampled_from([b"", b"\0", b'"', b"\xff", b"9" * 30])) + whole[at + 1 :]
     for damaged in (whole[:at], changed):
         try:
-            read = document.decode(damaged)
+            read = jsontext.decode(damaged)
         except JobFormatError:
             continue
         assert isinstance(read, dict)
@@ -66,7 +66,7 @@ def test_decode_of_damaged_documents(value, data) -> None:
 
 def test_encode_is_for_people_too() -> None:
     """A document is written as indented UTF-8 with a final line break, its keys in their order."""
-    assert document.encode({"b": "é", "a": [1]}) == '{\n  "b": "é",\n  "a": [\n    1\n  ]\n}\n'.encode()
+    assert jsontext.encode({"b": "é", "a": [1]}) == '{\n  "b": "é",\n  "a": [\n    1\n  ]\n}\n'.encode()
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Point:
 def test_encode_writes_only_json(value) -> None:
     """Nothing that would come back as another type is written."""
     with pytest.raises(orjson.JSONEncodeError):
-        document.encode({"x": value})
+        jsontext.encode({"x": value})
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_encode_writes_only_json(value) -> None:
 def test_decode_says_what_is_wrong(data, problem) -> None:
     """What is no JSON object is refused as a whole, with what it is."""
     with pytest.raises(JobFormatError) as caught:
-        document.decode(data)
+        jsontext.decode(data)
     assert caught.value.key == ""
     assert caught.value.problem.startswith(problem)
     assert ("PowerShell" in caught.value.problem) is data.startswith(b"\xff\xfe")
@@ -116,65 +116,65 @@ def test_decode_says_what_is_wrong(data, problem) -> None:
 def test_depth(opening, closing, core) -> None:
     """A document of 64 levels is read, one of 65 or of 1000 is not."""
     inner = 1 if core else 0
-    raw = document.decode(nested(document.MAX_DEPTH - inner, opening, closing, core))
-    assert document.decode(document.encode(raw)) == raw
-    for levels in (document.MAX_DEPTH + 1, 1000):
+    raw = jsontext.decode(nested(jsontext.MAX_DEPTH - inner, opening, closing, core))
+    assert jsontext.decode(jsontext.encode(raw)) == raw
+    for levels in (jsontext.MAX_DEPTH + 1, 1000):
         with pytest.raises(JobFormatError, match="nested deeper than 64 levels"):
-            document.decode(nested(levels - inner, opening, closing, core))
+            jsontext.decode(nested(levels - inner, opening, closing, core))
 
 
 def test_depth_is_told_with_its_key() -> None:
     """Of a document that is too deep the top key is told; of a key that is long itself, its beginning."""
     for key in ("meta", "m" * 5000):
         with pytest.raises(JobFormatError) as caught:
-            document.decode(b'{"job": "x", "%s": %s}' % (key.encode(), b"[" * 64 + b"]" * 64))
+            jsontext.decode(b'{"job": "x", "%s": %s}' % (key.encode(), b"[" * 64 + b"]" * 64))
         assert caught.value.key == key[:100]
 
 
 def test_many_brackets_are_no_depth() -> None:
     """A document with many arrays side by side is not a deep one."""
-    assert len(document.decode(b'{"x":[' + b",".join([b"[]"] * 1000) + b"]}")["x"]) == 1000
+    assert len(jsontext.decode(b'{"x":[' + b",".join([b"[]"] * 1000) + b"]}")["x"]) == 1000
 
 
-@pytest.mark.parametrize("levels", [62, 63, document.MAX_DEPTH + 1])
+@pytest.mark.parametrize("levels", [62, 63, jsontext.MAX_DEPTH + 1])
 def test_both_doors_agree_on_depth(levels) -> None:
     """A depth that is refused in a file is refused in a value from Python, and the other way round."""
     data = nested(levels, core="1")
     try:
-        raw = document.decode(data)
+        raw = jsontext.decode(data)
     except JobFormatError:
         raw = orjson.loads(data)
         with pytest.raises(JobFormatError):
-            document.check_value(raw, "")
+            jsontext.check_value(raw, "")
     else:
-        document.check_value(raw, "")
+        jsontext.check_value(raw, "")
 
 
 def test_both_doors_agree_at_the_limit() -> None:
     """A value inside 64 levels of containers that a file may hold may also come from Python."""
-    document.check_value(document.decode(nested(document.MAX_DEPTH, core="1")), "")
+    jsontext.check_value(jsontext.decode(nested(jsontext.MAX_DEPTH, core="1")), "")
 
 
 @pytest.mark.parametrize("number", [0, 2**63, 2**64 - 1, -(2**63)])
 def test_integers_of_64_bits(number) -> None:
     """An integer of at most 64 bits is kept exactly."""
-    document.check_value(number, "x")
-    assert document.decode(b'{"x":%d}' % number) == {"x": number}
+    jsontext.check_value(number, "x")
+    assert jsontext.decode(b'{"x":%d}' % number) == {"x": number}
 
 
 @pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**25, -(10**25)])
 def test_integers_beyond_64_bits(number) -> None:
     """An integer beyond 64 bits is refused, since it would come back as another number."""
     with pytest.raises(JobFormatError, match="beyond 64 bits"):
-        document.check_value(number, "x")
+        jsontext.check_value(number, "x")
     with pytest.raises(JobFormatError, match="beyond 64 bits"):
-        document.decode(b'{"a":[{"x":%s}]}' % str(number).encode())
+        jsontext.decode(b'{"a":[{"x":%s}]}' % str(number).encode())
 
 
 def test_an_integer_of_hundreds_of_digits() -> None:
     """An integer of 300 digits is refused like any other large one."""
     with pytest.raises(JobFormatError, match="beyond 64 bits"):
-        document.decode(b'{"x":' + b"9" * 300 + b"}")
+        jsontext.decode(b'{"x":' + b"9" * 300 + b"}")
 
 
 @pytest.mark.parametrize(
@@ -182,26 +182,26 @@ def test_an_integer_of_hundreds_of_digits() -> None:
 )
 def test_many_digits_that_are_no_large_integer(text) -> None:
     """Many digits in a string or behind a decimal point are no integer beyond 64 bits."""
-    assert document.decode(f'{{"x":{text}}}'.encode()) == {"x": json.loads(text)}
+    assert jsontext.decode(f'{{"x":{text}}}'.encode()) == {"x": json.loads(text)}
 
 
 def padded(size: int, **keys) -> bytes:
-    shell = document.encode({**keys, "x": "a" * document.MAX_INDENTED_BYTES})
-    return document.encode({**keys, "x": "a" * (document.MAX_INDENTED_BYTES + size - len(shell))})
+    shell = jsontext.encode({**keys, "x": "a" * jsontext.MAX_INDENTED_BYTES})
+    return jsontext.encode({**keys, "x": "a" * (jsontext.MAX_INDENTED_BYTES + size - len(shell))})
 
 
 def test_size_of_a_producers_document() -> None:
     """A document without attempts has at most 1 MiB."""
-    document.decode(padded(document.MAX_PRODUCER_BYTES))
+    jsontext.decode(padded(jsontext.MAX_PRODUCER_BYTES))
     with pytest.raises(JobFormatError, match="1048577 bytes; a job document has at most 1048576"):
-        document.decode(padded(document.MAX_PRODUCER_BYTES + 1))
+        jsontext.decode(padded(jsontext.MAX_PRODUCER_BYTES + 1))
 
 
 def test_size_with_history() -> None:
     """A document with attempts may grow to 8 MiB, and not beyond."""
-    document.decode(padded(document.MAX_BYTES, attempts=[{}]))
+    jsontext.decode(padded(jsontext.MAX_BYTES, attempts=[{}]))
     with pytest.raises(JobFormatError, match="more than 8388608 bytes"):
-        document.decode(padded(document.MAX_BYTES + 1, attempts=[{}]))
+        jsontext.decode(padded(jsontext.MAX_BYTES + 1, attempts=[{}]))
 
 
 class Text(str):
@@ -225,7 +225,7 @@ class Text(str):
 def test_check_value_names_the_place(value, where, problem) -> None:
     """A value that would not come back from JSON is refused with the path to it."""
     with pytest.raises(JobFormatError) as caught:
-        document.check_value(value, "params")
+        jsontext.check_value(value, "params")
     assert caught.value.key == where
     assert caught.value.problem.startswith(problem)
 
@@ -235,9 +235,9 @@ def test_check_value_of_a_circle() -> None:
     circle: list = []
     circle.append(circle)
     with pytest.raises(JobFormatError, match="nested deeper than 64 levels"):
-        document.check_value(circle, "params")
+        jsontext.check_value(circle, "params")
 
 
 def test_check_value_takes_tuples() -> None:
     """A tuple counts as an array."""
-    document.check_value((1, ("a", None)), "params")
+    jsontext.check_value((1, ("a", None)), "params")

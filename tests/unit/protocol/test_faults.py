@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from spoolrunner.validation import LONGEST_NAME, MOST_NAMED, Fault, faults
+from spoolrunner.protocol.faults import LONGEST_NAME, MOST_NAMED, Fault, faults
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):

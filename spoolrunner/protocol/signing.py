@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from spoolrunner import document
+from spoolrunner.protocol import jsontext
 
 FIELD = "signature"
 KEY_BYTES = range(32, 65)
@@ -34,7 +34,7 @@ def parse_key(text: bytes) -> bytes:
 def sign(key: bytes, job_id: str, raw: dict[str, Any]) -> bytes:
     """The document `raw` as the signed bytes of the file of that id."""
     fields = {name: value for name, value in raw.items() if name != FIELD}
-    data = document.encode({**fields, FIELD: _UNSIGNED})
+    data = jsontext.encode({**fields, FIELD: _UNSIGNED})
     place = data.rindex(_UNSIGNED.encode())  # the last key, so whatever the others hold stands before it
     return data[:place] + _hmac(key, job_id, data).encode() + data[place + len(_UNSIGNED) :]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spoolrunner.layout import FOLDERS
-from spoolrunner.states import (
+from spoolrunner.protocol.states import (
     DESTINATION,
     FINAL,
     MAX_INTERRUPTIONS,

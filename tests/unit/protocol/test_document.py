@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner import job
 from spoolrunner.errors import JobFormatError
+from spoolrunner.protocol import document
 
 LEAST = {"job": "app.Report", "method": "build"}
 ATTEMPT = {"number": 1, "outcome": "failed", "verdict": "retry"}
@@ -25,13 +25,13 @@ FIELDS = {
 def fault_of(**keys) -> JobFormatError:
     """The error that a document with these keys is refused with."""
     with pytest.raises(JobFormatError) as caught:
-        job.check({**LEAST, **keys})
+        document.check({**LEAST, **keys})
     return caught.value
 
 
 def test_defaults() -> None:
     """Only job and method are needed; params are an empty array, and nothing else is set."""
-    checked, raw = job.parse(orjson.dumps(LEAST))
+    checked, raw = document.parse(orjson.dumps(LEAST))
     assert raw == LEAST
     assert (checked.job, checked.method, checked.params, checked.meta, checked.attempts) == (
         *LEAST.values(),
@@ -45,17 +45,17 @@ def test_defaults() -> None:
 
 def test_raw_form_is_kept() -> None:
     """Free data and params come out of parse untouched."""
-    document = {**LEAST, "params": {"a": [1, {"b": None}]}, "meta": {"ticket": "x", "deep": [{}]}}
-    checked, raw = job.parse(orjson.dumps(document))
-    assert raw == document
-    assert (checked.params, checked.meta) == (document["params"], document["meta"])
+    whole = {**LEAST, "params": {"a": [1, {"b": None}]}, "meta": {"ticket": "x", "deep": [{}]}}
+    checked, raw = document.parse(orjson.dumps(whole))
+    assert raw == whole
+    assert (checked.params, checked.meta) == (whole["params"], whole["meta"])
 
 
 @pytest.mark.parametrize("missing", ["job", "method"])
 def test_required_keys(missing) -> None:
     """A document without job or method is refused, naming the one that is missing."""
     with pytest.raises(JobFormatError) as caught:
-        job.check({key: value for key, value in LEAST.items() if key != missing})
+        document.check({key: value for key, value in LEAST.items() if key != missing})
     assert (caught.value.key, caught.value.problem) == (missing, "missing; it is required")
 
 
@@ -78,7 +78,7 @@ def test_unknown_key_like_none() -> None:
 def test_all_faults_at_once() -> None:
     """Every faulty key is named in one error, the unknown ones first."""
     with pytest.raises(JobFormatError) as caught:
-        job.check({"methd": "x", "job": 1, "priority": "high"})
+        document.check({"methd": "x", "job": 1, "priority": "high"})
     assert caught.value.key == "methd"
     for part in ("unknown key (did you mean 'method'?)", "job: expected `str`", "method: missing", "priority: "):
         assert part in str(caught.value)
@@ -151,7 +151,7 @@ def test_wrong_values(key, value) -> None:
 )
 def test_right_values(key, value) -> None:
     """A value at its limit, or in any of its notations, is taken."""
-    job.check({**LEAST, key: value})
+    document.check({**LEAST, key: value})
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_wrong_attempts(attempt, where) -> None:
 def test_attempts_count_without_a_gap() -> None:
     """Attempts are numbered from 1 without a gap."""
     second = {**ATTEMPT, "number": 2}
-    assert len(job.check({**LEAST, "attempts": [ATTEMPT, second]}).attempts) == 2
+    assert len(document.check({**LEAST, "attempts": [ATTEMPT, second]}).attempts) == 2
     assert fault_of(attempts=[ATTEMPT, {**ATTEMPT, "number": 3}]).key == "attempts[1].number"
 
 
@@ -193,7 +193,7 @@ def test_a_whole_attempt() -> None:
         "max_rss_kib": 1,
         "cpu_s": 0.5,
     }
-    assert job.check({**LEAST, "attempts": [whole]}).attempts[0].signal == 9
+    assert document.check({**LEAST, "attempts": [whole]}).attempts[0].signal == 9
 
 
 JSON = st.recursive(
@@ -211,10 +211,10 @@ KEYS = st.one_of(st.sampled_from(sorted(FIELDS)), st.text(max_size=6))
 def test_check_never_surprises(keys) -> None:
     """Any object is a checked document that has a due time, or a JobFormatError."""
     try:
-        checked = job.check({**LEAST, **keys})
+        checked = document.check({**LEAST, **keys})
     except JobFormatError:
         return
-    assert isinstance(job.due_at(checked, WALL, WALL), float)
+    assert isinstance(document.due_at(checked, WALL, WALL), float)
 
 
 @pytest.mark.parametrize(
@@ -231,17 +231,17 @@ def test_check_never_surprises(keys) -> None:
 )
 def test_due_at(keys, mtime, due) -> None:
     """A job is due at its next_run_at, or its delay after the file's mtime, or since its mtime but never later than now."""
-    assert job.due_at(job.check({**LEAST, **keys}), mtime, WALL) == due
+    assert document.due_at(document.check({**LEAST, **keys}), mtime, WALL) == due
 
 
 def test_due_at_with_both() -> None:
     """A job with a delay and a next_run_at waits for the later of the two, since it may run before neither."""
-    assert job.due_at(job.check({**LEAST, "next_run_at": MOMENT, "delay": "1h"}), WALL, WALL) == WALL + 3600
+    assert document.due_at(document.check({**LEAST, "next_run_at": MOMENT, "delay": "1h"}), WALL, WALL) == WALL + 3600
 
 
 def test_schema() -> None:
     """The schema is JSON, requires job and method, has every field of the design, and allows no other."""
-    made = job.schema()
+    made = document.schema()
     shape = made["$defs"]["Document"]
     assert made["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert made["$ref"] == "#/$defs/Document"

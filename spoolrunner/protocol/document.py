@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from spoolrunner import document
 from spoolrunner.errors import JobFormatError
-from spoolrunner.states import Outcome, Verdict
+from spoolrunner.protocol import jsontext
+from spoolrunner.protocol.faults import faults
+from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.system import clock
-from spoolrunner.validation import faults
 
 Duration = (
     Annotated[float, Meta(ge=0, description="seconds")]
@@ -82,7 +82,7 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
 
 def parse(data: bytes) -> tuple[Document, dict[str, Any]]:
     """The checked document in `data` and its raw form, or JobFormatError with every fault in it."""
-    raw = document.decode(data)
+    raw = jsontext.decode(data)
     return check(raw), raw
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner.allowlist import Callee, entry, resolve
 from spoolrunner.errors import NotAllowedError
+from spoolrunner.protocol.whitelist import Callee, entry, resolve
 
 HERE = __name__
 TABLE = {"app.Report": {"build": "policy", "send": "other"}}

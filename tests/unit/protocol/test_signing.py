@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner import document, signing
+from spoolrunner.protocol import jsontext, signing
 
 KEY = bytes(range(32))
 RAW = {"job": "app.Report", "method": "build", "params": [2026], "meta": {"zeros": "0" * 64}}
@@ -28,7 +28,7 @@ def signed(raw=RAW, job_id="one", key=KEY) -> bytes:
 
 
 def problem(data: bytes, job_id="one", key=KEY) -> str | None:
-    return signing.problem(key, job_id, document.decode(data), data)
+    return signing.problem(key, job_id, jsontext.decode(data), data)
 
 
 @given(st.dictionaries(st.text(st.characters(codec="utf-8")), JSON, max_size=4))
@@ -37,9 +37,9 @@ def test_what_was_signed_fits(raw) -> None:
     data = signed(raw)
 
     assert problem(data) is None
-    told = {name: value for name, value in document.decode(data).items() if name != signing.FIELD}
+    told = {name: value for name, value in jsontext.decode(data).items() if name != signing.FIELD}
     assert told == {name: value for name, value in raw.items() if name != signing.FIELD}
-    assert signed(document.decode(data)) == data
+    assert signed(jsontext.decode(data)) == data
 
 
 def test_the_signature_is_an_hmac_of_id_and_bytes() -> None:
@@ -58,8 +58,8 @@ def test_any_changed_byte_is_noticed(position) -> None:
     data = bytearray(signed())
     data[position] ^= 1
     try:
-        document.decode(bytes(data))
-    except document.JobFormatError:
+        jsontext.decode(bytes(data))
+    except jsontext.JobFormatError:
         return
 
     assert problem(bytes(data))
@@ -86,7 +86,7 @@ def test_the_id_is_covered_without_the_number_of_a_taken_name() -> None:
 )
 def test_what_is_no_signature(signature, words) -> None:
     """A signature that is missing, of another form, or made up is refused with the reason."""
-    data = document.encode({**RAW, "signature": signature})
+    data = jsontext.encode({**RAW, "signature": signature})
 
     assert words in (problem(data) or "")
 
