@@ -10,22 +10,23 @@ import os
 from collections import defaultdict
 from typing import Any
 
-from spoolrunner import joblog, locks, runner
+from spoolrunner import runner
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError, StartError
 from spoolrunner.events import Kind
 from spoolrunner.executors import AttemptKey, Executor, Exited
 from spoolrunner.intake import Candidate, Intake, Refusal, policy_for
-from spoolrunner.layout import id_problem
-from spoolrunner.locks import Marker
 from spoolrunner.protocol import document as documents
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import FINAL, MAX_RELEASES, Outcome, State
 from spoolrunner.protocol.verdict import since_final
-from spoolrunner.recovery import Boot, Ended, Fate, Settled, Settler
 from spoolrunner.reporter import Reporter
-from spoolrunner.spool import Spool
+from spoolrunner.spool import locks, output
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.locks import Marker
+from spoolrunner.spool.paths import id_problem
+from spoolrunner.spool.settling import Boot, Ended, Fate, Settled, Settler
 from spoolrunner.supervision import RunningAttempt, Supervision
 from spoolrunner.system import processes
 from spoolrunner.system.clock import Clock, format_time, parse_time
@@ -218,7 +219,7 @@ class Attempts:
             return
         self._next_cut = now + CUT_PERIOD
         for attempt in self.supervision.all():
-            joblog.cut(self._spool.layout.log(attempt.key.job_id), self._config.max_log_bytes)
+            output.cut(self._spool.layout.log(attempt.key.job_id), self._config.max_log_bytes)
 
     def sweep_locks(self) -> None:
         """Remove lock files of ids that neither wait nor run."""

@@ -18,11 +18,11 @@ from msgspec import Meta
 
 from spoolrunner import limits
 from spoolrunner.errors import ConfigError, JobFormatError
-from spoolrunner.layout import Layout
 from spoolrunner.protocol import signing
 from spoolrunner.protocol.document import Count, Document, Duration, Priority
 from spoolrunner.protocol.faults import Fault, faults
 from spoolrunner.protocol.policy import Policy
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock
 
 FILE_NAME = "config.json"

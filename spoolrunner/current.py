@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from spoolrunner.layout import Layout
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable
 
 

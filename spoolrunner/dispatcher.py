@@ -12,7 +12,7 @@ import queue
 from typing import Any
 
 import spoolrunner
-from spoolrunner import control, permissions
+from spoolrunner import permissions
 from spoolrunner.attempts import Attempts
 from spoolrunner.config import Config
 from spoolrunner.equipment import make_executor
@@ -22,10 +22,11 @@ from spoolrunner.executors import Exited
 from spoolrunner.inbox import CodeLoaded, Notice, Wish
 from spoolrunner.intake import Intake
 from spoolrunner.journal import Journal
-from spoolrunner.recovery import Boot
 from spoolrunner.reporter import Listener, Reporter
 from spoolrunner.schedule import Schedule
-from spoolrunner.spool import Spool, warnings
+from spoolrunner.spool import requests
+from spoolrunner.spool.folders import Spool, warnings
+from spoolrunner.spool.settling import Boot
 from spoolrunner.status import StatusFile
 from spoolrunner.system import durable, processes
 from spoolrunner.system.clock import SYSTEM, Clock, format_time
@@ -114,7 +115,7 @@ class Dispatcher:
 
     def _open(self) -> None:
         config, layout = self._config, self._config.layout
-        if control.clear_stop(layout):
+        if requests.clear_stop(layout):
             self._reporter.say(Kind.DISPATCHER, "control/stop was left from before: removed")
         self._executor = make_executor(
             config,
@@ -147,7 +148,7 @@ class Dispatcher:
             left = len(self._attempts.supervision)
             self._reporter.say(Kind.DISPATCHER, f"stopped{f'; {left} jobs run on' if left else ''}")
             if self._tenure.holds:  # otherwise what lies there now is not for us to write to
-                control.clear_stop(self._config.layout)
+                requests.clear_stop(self._config.layout)
                 self._write_last_status()
         self._reporter.journal.close()
         self._tenure.end()
@@ -297,19 +298,19 @@ class Dispatcher:
         """Do what lies in control/."""
         self._control_due = False
         self._next_look = self._clock.monotonic() + PROBE_PERIOD
-        requests = control.read(self._config.layout)
-        if requests.stop is not None and not self._stop_wishes:
-            self._take(Wish.LEAVE if requests.stop == control.LEAVE_RUNNING else Wish.STOP)
-        if requests.pause != self._paused:
-            self._paused = requests.pause
+        asked = requests.read(self._config.layout)
+        if asked.stop is not None and not self._stop_wishes:
+            self._take(Wish.LEAVE if asked.stop == requests.LEAVE_RUNNING else Wish.STOP)
+        if asked.pause != self._paused:
+            self._paused = asked.pause
             self._reporter.say(Kind.DISPATCHER, "paused" if self._paused else "resumed")
-        for job_id in requests.cancels:
+        for job_id in asked.cancels:
             try:
                 self._cancel(job_id)
             except HeldError as error:
                 self._reporter.say(Kind.TROUBLE, f"not cancelled yet: {error}", job_id)
-        if requests.stop is not None:
-            control.clear_stop(self._config.layout)
+        if asked.stop is not None:
+            requests.clear_stop(self._config.layout)
 
     def _cancel(self, job_id: str) -> None:
         running = self._attempts.supervision.get(job_id)

@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import joblog, record
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import Outcome
+from spoolrunner.spool import output, record
 
 _HERE = os.path.dirname(__file__)
 _OWN = (os.path.join(_HERE, "runner.py"), os.path.join(_HERE, "protocol", "whitelist.py"))
@@ -47,8 +47,8 @@ def of_exception(error: BaseException, stopped: Outcome | None) -> Ending:
     import traceback  # for those only who fail
 
     text = "".join(traceback.format_exception(type(error), error, _from_job_on(error.__traceback__)))
-    joblog.flush()
-    joblog.say("the attempt failed\n" + text.rstrip())
+    output.flush()
+    output.say("the attempt failed\n" + text.rstrip())
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return Ending(stopped or Outcome.FAILED, record.error(name, _text(error), text))
@@ -76,10 +76,10 @@ def kept(result: Any) -> Any:
     try:
         jsontext.check_value(result, "result", 2)
     except JobFormatError as error:
-        joblog.say(f"the return value was not kept: {error}")
+        output.say(f"the return value was not kept: {error}")
         return None
     size = len(orjson.dumps(result))
     if size > jsontext.MAX_RESULT_BYTES:
-        joblog.say(f"the return value was not kept: {size} bytes of JSON, more than {jsontext.MAX_RESULT_BYTES}")
+        output.say(f"the return value was not kept: {size} bytes of JSON, more than {jsontext.MAX_RESULT_BYTES}")
         return None
     return result

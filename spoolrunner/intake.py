@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError
-from spoolrunner.layout import id_problem, is_job_name
 from spoolrunner.protocol import document, signing, whitelist
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.schedule import Schedule, Waiting
-from spoolrunner.spool import Found, NotRegularError, Signature, Spool
+from spoolrunner.spool.folders import Found, NotRegularError, Signature, Spool
+from spoolrunner.spool.paths import id_problem, is_job_name
 from spoolrunner.system import clock
 from spoolrunner.system.clock import Clock
 from spoolrunner.system.heldfiles import HeldError, next_pause

@@ -13,7 +13,7 @@ from logging.handlers import RotatingFileHandler
 
 from spoolrunner import events
 from spoolrunner.events import Happening
-from spoolrunner.layout import Layout
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system.heldfiles import open_file
 
 _KEEP = 5

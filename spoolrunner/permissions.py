@@ -12,7 +12,7 @@ import stat
 import sys
 
 from spoolrunner.config import Config
-from spoolrunner.layout import FOLDERS, Layout
+from spoolrunner.spool.paths import FOLDERS, Layout
 
 if sys.platform != "win32":
     import grp

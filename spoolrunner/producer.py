@@ -16,10 +16,10 @@ from typing import Any
 from spoolrunner import config
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError
-from spoolrunner.layout import Layout, id_problem
 from spoolrunner.protocol import document, jsontext, signing, whitelist
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import Spool
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout, id_problem
 from spoolrunner.system import clock
 
 Params = Sequence[Any] | Mapping[str, Any]

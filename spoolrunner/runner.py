@@ -16,15 +16,16 @@ from typing import Any, NoReturn
 
 import orjson
 
-from spoolrunner import ending, joblog, leaving, locks, record
+from spoolrunner import ending, leaving
 from spoolrunner.current import CurrentJob, current_job, set_current_job
 from spoolrunner.ending import Ending
 from spoolrunner.errors import JobFormatError, NotAllowedError
-from spoolrunner.layout import Layout
 from spoolrunner.protocol import jsontext, whitelist
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import FINAL, Outcome
 from spoolrunner.protocol.whitelist import Callee
+from spoolrunner.spool import locks, output, record
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable, processes
 from spoolrunner.system.heldfiles import open_file
 
@@ -156,7 +157,7 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
             return EXIT_LEFT
         begun = _begin(settings, layout, lock, job_id, number)
     except OSError as error:
-        joblog.say(f"attempt {number} of {job_id} was not begun: {error}")
+        output.say(f"attempt {number} of {job_id} was not begun: {error}")
         return EXIT_UNWRITABLE
     if begun is None:
         return EXIT_LEFT
@@ -169,7 +170,7 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
         ended, policy = Ending(Outcome.REJECTED, record.error("NotAllowedError", forged)), settings.default_policy
     else:
         ended, policy = _attempt(settings, layout, job_id, number, raw, callees)
-    joblog.flush()
+    output.flush()
     made = record.attempt(number, ended.outcome, started_at, clock.SYSTEM.wall(), **_facts(ended))
     changed, _ = record.add(raw, made, policy, clock.SYSTEM.wall())
     if ended.result is not None:
@@ -251,9 +252,9 @@ def _let_go() -> None:
 def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: int, started_at: str) -> None:
     """Make the job's log its standard output and error; what goes wrong with that is said, and is no reason not to run it."""
     try:
-        log = joblog.begin(layout.log(job_id), number, started_at, os.getpid(), settings.max_log_bytes)
+        log = output.begin(layout.log(job_id), number, started_at, os.getpid(), settings.max_log_bytes)
     except OSError as error:
-        joblog.say(f"{job_id}: no log of its own: {error}")
+        output.say(f"{job_id}: no log of its own: {error}")
         log = -1
     try:
         if log < 0:
@@ -261,9 +262,9 @@ def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: i
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
-        joblog.write_utf8()
+        output.write_utf8()
     except OSError as error:
-        joblog.say(f"{job_id}: its output: {error}")
+        output.say(f"{job_id}: its output: {error}")
 
 
 def _hold_together() -> None:
@@ -271,7 +272,7 @@ def _hold_together() -> None:
     try:
         processes.hold_together()
     except OSError as error:
-        joblog.say(f"what it starts is not held together: {error}")
+        output.say(f"what it starts is not held together: {error}")
 
 
 def _attempt(
@@ -368,6 +369,6 @@ def _record_patiently(layout: Layout, job_id: str, changed: dict[str, Any], fsyn
             return record.commit(layout, job_id, changed, fsync, key)
         except OSError as error:
             if not said:
-                joblog.say(f"the record cannot be written, trying on: {error}")
+                output.say(f"the record cannot be written, trying on: {error}")
             said = True
             clock.SYSTEM.sleep(_RECORD_PAUSE)

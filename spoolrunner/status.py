@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from spoolrunner.layout import Layout
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock, format_time
 

@@ -1,6 +1,6 @@
 """The attempts that run: their deadlines, and how one is ended: asked, then terminated, then killed with its whole tree.
 
-Owns the times of that; touches no files. What an ended attempt turns into is for `recovery`.
+Owns the times of that; touches no files. What an ended attempt turns into is for `settling`.
 """
 
 from __future__ import annotations

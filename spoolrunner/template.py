@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, NoReturn
 import orjson
 
 from spoolrunner import leaving, runner
-from spoolrunner.layout import Layout
 from spoolrunner.protocol import whitelist
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, processes
 
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there

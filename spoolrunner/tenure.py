@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 
-from spoolrunner import locks
 from spoolrunner.config import Config
 from spoolrunner.errors import SpoolBusyError
-from spoolrunner.layout import Layout
+from spoolrunner.spool import locks
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import processes
 from spoolrunner.system.clock import Clock, format_time
 

@@ -12,9 +12,9 @@ from hypothesis import settings
 
 from spoolrunner import config as config_module
 from spoolrunner.config import Config
-from spoolrunner.layout import Layout
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import Spool
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system.clock import Clock
 from tests.tally import Tally
 

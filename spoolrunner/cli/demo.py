@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from spoolrunner import config, control, demo_jobs
+from spoolrunner import config, demo_jobs
 from spoolrunner.cli import render, shell
 from spoolrunner.cli.inspect import dispatcher_of
 from spoolrunner.cli.serve import stop_on_signals
@@ -21,10 +21,11 @@ from spoolrunner.dispatcher import Dispatcher
 from spoolrunner.errors import ConfigError, SpoolBusyError
 from spoolrunner.events import Happening, Kind
 from spoolrunner.inbox import Wish
-from spoolrunner.layout import Layout
 from spoolrunner.producer import enqueue
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import Spool
+from spoolrunner.spool import requests
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 from spoolrunner.system.clock import SYSTEM, format_time
 from spoolrunner.tenure import busy
@@ -83,7 +84,7 @@ def demo(arguments: argparse.Namespace) -> int:
     prefix = "demo-" + format_time(SYSTEM.wall())[11:19].replace(":", "")
     acts = _acts(settings)
     print(f"spool {settings.layout.root}: {len(acts)} jobs are dropped into pending/, then two at a time run.\n")
-    control.pause(settings.layout)
+    requests.pause(settings.layout)
     ids = {f"{prefix}-{act.name}": act for act in acts}
     for job_id, act in ids.items():
         _publish(settings, job_id, act)
@@ -91,7 +92,7 @@ def demo(arguments: argparse.Namespace) -> int:
     dispatcher = Dispatcher(settings, listener=audience)
     audience.when_done = lambda: dispatcher.request(Wish.STOP)
     timers = [
-        threading.Timer(_OVERTURE, lambda: control.resume(settings.layout)),
+        threading.Timer(_OVERTURE, lambda: requests.resume(settings.layout)),
         threading.Timer(_LONGEST, lambda: dispatcher.request(Wish.STOP)),
     ]
     stop_on_signals(dispatcher)
@@ -102,7 +103,7 @@ def demo(arguments: argparse.Namespace) -> int:
     finally:
         for timer in timers:
             timer.cancel()
-        control.resume(settings.layout)
+        requests.resume(settings.layout)
     return _epilogue(settings, ids)
 
 
@@ -149,14 +150,16 @@ def _installation(arguments: argparse.Namespace) -> Config:
 
 def _acts(settings: Config) -> list[_Act]:
     source = os.path.dirname(os.path.abspath(demo_jobs.__file__))
-    modules = sorted(os.path.join(source, name) for name in os.listdir(source) if name.endswith(".py"))
+    modules = sorted(
+        os.path.join(room, name) for room, _, names in os.walk(source) for name in names if name.endswith(".py")
+    )
     table = os.path.join(settings.folder, "demo.csv")
     with open(table, "w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream)
         rows.writerow(["module", "bytes"])
-        rows.writerows([os.path.basename(path), os.path.getsize(path)] for path in modules)
+        rows.writerows([os.path.relpath(path, source), os.path.getsize(path)] for path in modules)
     text, weather = f"{_JOBS}.Text", f"{_JOBS}.Weather"
-    words = [os.path.join(source, "recovery.py"), 5]
+    words = [os.path.join(source, "spool", "settling.py"), 5]
     unlisted = {"job": "os", "method": "system", "params": ["echo never"]}
     return [
         _Act("words", "counts the words of a file", State.DONE, text, "count_words", words),

@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import TypeAlias
 
 import spoolrunner
-from spoolrunner import joblog
 from spoolrunner.errors import SpoolRunnerError
 from spoolrunner.events import printable
 from spoolrunner.protocol.states import State
+from spoolrunner.spool import output
 
 _EXAMPLES = """\
 examples:
@@ -32,7 +32,7 @@ exit codes: 0 done; 1 the thing asked for did not happen; 2 usage or configurati
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    joblog.write_utf8()
+    output.write_utf8()
     arguments = _parser().parse_args(argv)
     name = "list_" if arguments.verb == "list" else arguments.verb
     verb = getattr(import_module(f"spoolrunner.cli.{arguments.module}"), name)

@@ -11,16 +11,17 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import config, control
+from spoolrunner import config
 from spoolrunner.cli import shell
 from spoolrunner.cli.inspect import check_id, dispatcher_of
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.events import printable
-from spoolrunner.layout import Layout, id_problem, is_job_name
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool import Spool
+from spoolrunner.spool import requests
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout, id_problem, is_job_name
 from spoolrunner.system import clock, durable
 
 _POLL = 0.05
@@ -60,7 +61,7 @@ def cancel(arguments: argparse.Namespace) -> int:
             print(f"{printable(job_id)}: neither in pending/ nor in running/", file=sys.stderr)
             code = 1
             continue
-        control.request_cancel(layout, job_id)
+        requests.request_cancel(layout, job_id)
         print(shell.touched(layout.cancel(job_id)))
         asked.append(job_id)
     if arguments.no_wait or not asked:
@@ -77,7 +78,7 @@ def cancel(arguments: argparse.Namespace) -> int:
 def pause(arguments: argparse.Namespace) -> int:
     """Make control/pause."""
     layout = config.load(arguments.config).layout
-    control.pause(layout)
+    requests.pause(layout)
     print(shell.touched(layout.pause))
     return 0
 
@@ -85,7 +86,7 @@ def pause(arguments: argparse.Namespace) -> int:
 def resume(arguments: argparse.Namespace) -> int:
     """Remove control/pause."""
     layout = config.load(arguments.config).layout
-    if not control.resume(layout):
+    if not requests.resume(layout):
         print("the spool was not paused", file=sys.stderr)
         return 0
     print(shell.removed(layout.pause))
@@ -100,9 +101,9 @@ def stop(arguments: argparse.Namespace) -> int:
     if holder is None:
         print("no dispatcher runs", file=sys.stderr)
         return 1
-    control.request_stop(layout, arguments.leave_running)
+    requests.request_stop(layout, arguments.leave_running)
     if arguments.leave_running:
-        print(shell.written(layout.stop, control.LEAVE_RUNNING))
+        print(shell.written(layout.stop, requests.LEAVE_RUNNING))
     else:
         print(shell.touched(layout.stop))
     if arguments.no_wait:

@@ -15,7 +15,7 @@ from spoolrunner.config import Config
 from spoolrunner.equipment import job_environment
 from spoolrunner.events import printable
 from spoolrunner.protocol import document
-from spoolrunner.spool import Spool, warnings
+from spoolrunner.spool.folders import Spool, warnings
 from spoolrunner.system import durable
 
 _FIRST_CONFIG = {

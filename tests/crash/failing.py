@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from spoolrunner.errors import SpoolRunnerError
-from spoolrunner.layout import FOLDERS
+from spoolrunner.spool.paths import FOLDERS
 from tests.crash.actors import Fault, Operation
 from tests.crash.faults import EPOCH, World
 from tests.crash.findings import BeyondError

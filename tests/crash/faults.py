@@ -23,14 +23,15 @@ from unittest import mock
 import orjson
 
 import spoolrunner
-from spoolrunner import config, control, dispatcher, executors, journal, locks, runner
+from spoolrunner import config, dispatcher, executors, journal, runner
 from spoolrunner import current as current_module
 from spoolrunner.errors import JobFormatError
 from spoolrunner.executors import AttemptKey, Exited
-from spoolrunner.layout import Layout
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import FINAL, State
-from spoolrunner.spool import Spool
+from spoolrunner.spool import locks, requests
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable, processes
 from spoolrunner.system.clock import Clock
 from spoolrunner.watch import Hints
@@ -268,7 +269,7 @@ class World:
             syncs = durable._sync_file_system() is not None
             put(durable, "_sync_file_system", lambda: faulty.sync_file_system if syncs else None)
             put(locks, "_try_lock", faulty.try_lock(locks._try_lock))
-            put(control, "open", faulty.open_file)
+            put(requests, "open", faulty.open_file)
             put(current_module, "open", faulty.open_file)
             put(journal, "print", lambda text, **_: self.said.append(text))
             put(locks, "time", self.clock)

@@ -23,7 +23,7 @@ from unittest import mock
 import psutil
 
 from spoolrunner import cli, enqueue, enqueue_many
-from spoolrunner.layout import Layout
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable, processes
 from tests.crash import power_disk
 from tests.crash.power_disk import KINDS, Disk

@@ -8,10 +8,10 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from spoolrunner.errors import JobFormatError
-from spoolrunner.layout import Layout
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import FINAL, State
-from spoolrunner.spool import Spool
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 
 ACKED, STARTED, BROKEN = "acked", "started", "broken"

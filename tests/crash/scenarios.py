@@ -12,11 +12,12 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import enqueue, enqueue_many, locks
+from spoolrunner import enqueue, enqueue_many
 from spoolrunner.dispatcher import Wish
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import MAX_INTERRUPTIONS, State
+from spoolrunner.spool import locks
 from tests.crash.actors import Operation, Plan
 from tests.crash.faults import JOBS, World, eras
 from tests.crash.findings import BeyondError, DoubleError, Findings

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import orjson
 
 from spoolrunner import enqueue
-from spoolrunner.layout import Layout
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import State
+from spoolrunner.spool.paths import Layout
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 JOB = "tests.crash.real_jobs"

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from spoolrunner import locks
 from spoolrunner.dispatcher import Dispatcher
+from spoolrunner.spool import locks
 from spoolrunner.system import durable, processes
 from tests.crash.conftest import MakeWorld
 from tests.crash.findings import DoubleError, Findings, LostError

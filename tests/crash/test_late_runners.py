@@ -16,7 +16,7 @@ import pytest
 
 from spoolrunner.errors import StartError
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import Signature, Spool
+from spoolrunner.spool.folders import Signature, Spool
 from tests.crash.conftest import MakeWorld
 from tests.crash.faults import FakeExecutor, Process, Runner, World, current
 from tests.crash.scenarios import ended, judge_job, pending

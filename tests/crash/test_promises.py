@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from spoolrunner import locks
 from spoolrunner.protocol.states import MAX_RELEASES, State
+from spoolrunner.spool import locks
 from spoolrunner.system.clock import format_time
 from tests.crash.actors import Fault, Operation, Plan, Process
 from tests.crash.conftest import MakeWorld

@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from spoolrunner.layout import Layout
+from spoolrunner.spool.paths import Layout
 from tests.crash.failing import EVERY_FAILING_CALL
 from tests.crash.findings import Findings
 from tests.crash.site import Site, renew

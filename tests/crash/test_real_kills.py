@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from spoolrunner import enqueue
-from spoolrunner.layout import Layout
 from spoolrunner.protocol.states import State
+from spoolrunner.spool.paths import Layout
 from tests.crash.findings import Findings
 from tests.crash.scenarios import EVERY_CRASH_POINT
 from tests.crash.site import JOB, ROOT, Site, calls, renew

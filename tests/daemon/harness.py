@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from spoolrunner.layout import Layout
-from spoolrunner.spool import Spool
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout
 
 DEADLINE = 25.0
 COMMAND = [sys.executable, "-m", "spoolrunner"]

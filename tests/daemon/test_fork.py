@@ -9,8 +9,9 @@ import sys
 import psutil
 import pytest
 
-from spoolrunner import locks, status
-from spoolrunner.layout import Layout
+from spoolrunner import status
+from spoolrunner.spool import locks
+from spoolrunner.spool.paths import Layout
 from tests.daemon.harness import ALLOWED, is_alive, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")

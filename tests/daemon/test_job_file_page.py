@@ -19,9 +19,9 @@ from spoolrunner.dispatcher import Dispatcher
 from spoolrunner.errors import JobFormatError
 from spoolrunner.events import Happening, Kind
 from spoolrunner.inbox import Wish
-from spoolrunner.layout import id_problem
 from spoolrunner.protocol import document, jsontext
-from spoolrunner.spool import Spool
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import id_problem
 
 PAGE = (Path(__file__).parents[2] / "docs" / "job-file.md").read_text(encoding="utf-8")
 ALLOWED = {"spoolrunner.demo_jobs.Text": ["count_words"]}

@@ -11,9 +11,9 @@ from collections import Counter
 
 import pytest
 
-from spoolrunner import locks
-from spoolrunner.layout import Layout
-from spoolrunner.spool import Spool
+from spoolrunner.spool import locks
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system.clock import format_time
 from tests.daemon.harness import until
 from tests.daemon.surroundings import (

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from spoolrunner.layout import Layout
-from spoolrunner.spool import Spool
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout
 from tests.daemon.harness import Installation, until
 
 windows = pytest.mark.skipif(sys.platform != "win32", reason="only Windows refuses to move a file that is open")

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from spoolrunner import locks
 from spoolrunner.errors import JobFormatError
-from spoolrunner.layout import Layout
 from spoolrunner.producer import Job
 from spoolrunner.protocol import jsontext, signing
-from spoolrunner.spool import Spool
+from spoolrunner.spool import locks
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout
 from tests.daemon.harness import ALLOWED, COMMAND, until
 
 KEY = bytes(range(32))

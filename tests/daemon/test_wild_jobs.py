@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from spoolrunner.layout import Layout
-from spoolrunner.spool import Spool
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout
 from tests.daemon.harness import Installation, is_alive, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and sessions of Linux")

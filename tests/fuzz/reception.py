@@ -13,14 +13,15 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import config, record, runner
+from spoolrunner import config, runner
 from spoolrunner.equipment import runner_settings
 from spoolrunner.intake import SETTLE_SECONDS, Candidate, Intake, Refusal
 from spoolrunner.protocol import document, jsontext, whitelist
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.protocol.whitelist import Callee
 from spoolrunner.schedule import Schedule
-from spoolrunner.spool import Spool
+from spoolrunner.spool import record
+from spoolrunner.spool.folders import Spool
 from spoolrunner.system import durable
 from tests.conftest import FakeClock
 from tests.fuzz import jobs_under_test

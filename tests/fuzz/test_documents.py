@@ -13,11 +13,11 @@ import psutil
 import pytest
 from hypothesis import example, given, settings
 
-from spoolrunner import record
 from spoolrunner.intake import Intake
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import Spool
+from spoolrunner.spool import record
+from spoolrunner.spool.folders import Spool
 from tests.fuzz.grammar import DOCUMENTS, SEEDS, valid_objects
 from tests.fuzz.mutation import Mutator, corpus_of
 from tests.fuzz.reception import Counts, Reception

@@ -21,7 +21,7 @@ from spoolrunner.protocol.states import (
     Verdict,
 )
 from spoolrunner.protocol.verdict import decide
-from spoolrunner.recovery import choose
+from spoolrunner.spool.settling import choose
 
 PAGE = (Path(__file__).parents[2] / "docs" / "internals.md").read_text(encoding="utf-8")
 

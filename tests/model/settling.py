@@ -1,4 +1,4 @@
-"""How a dispatcher settles what is in running/, and tidies lock files: `spoolrunner.recovery`."""
+"""How a dispatcher settles what is in running/, and tidies lock files: `spoolrunner.spool.settling`."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 
 from spoolrunner import config as config_module
 from spoolrunner import permissions
-from spoolrunner.spool import Spool
+from spoolrunner.spool.folders import Spool
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has access lists instead of modes")
 KEY = "ab" * 32

@@ -17,9 +17,9 @@ import spoolrunner
 from spoolrunner import producer
 from spoolrunner.config import VARIABLE
 from spoolrunner.errors import ConfigError, DuplicateJobError, JobFormatError, NotAllowedError
-from spoolrunner.layout import Layout, id_problem
 from spoolrunner.producer import Job, enqueue, enqueue_many, names_of
 from spoolrunner.protocol.states import State
+from spoolrunner.spool.paths import Layout, id_problem
 from spoolrunner.system import clock as clock_module
 from spoolrunner.system import durable
 

@@ -9,14 +9,15 @@ import sys
 import orjson
 import pytest
 
-from spoolrunner import current, locks, record, runner
+from spoolrunner import current, runner
 from spoolrunner import ending as ending_module
-from spoolrunner.layout import Layout
-from spoolrunner.locks import START, Marker
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.runner import EXIT_LEFT, EXIT_RECORDED, EXIT_UNWRITABLE, Settings
+from spoolrunner.spool import locks, record
+from spoolrunner.spool.locks import START, Marker
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock as clock_module
 from spoolrunner.system import processes
 

@@ -17,10 +17,10 @@ from spoolrunner.errors import StartError
 from spoolrunner.executors import AttemptKey, Plan
 from spoolrunner.executors.interpreter import Interpreter
 from spoolrunner.executors.spawn import SpawnExecutor
-from spoolrunner.layout import Layout
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.runner import Settings
-from spoolrunner.spool import Spool
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout
 
 needs_venv = pytest.mark.skipif(sys.platform == "win32", reason="the Python for these tests there has no venv")
 KEY = AttemptKey("x", 1)

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from spoolrunner import locks
 from spoolrunner.errors import SpoolBusyError
+from spoolrunner.spool import locks
 from spoolrunner.tenure import Tenure
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed")

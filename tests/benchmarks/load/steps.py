@@ -93,10 +93,11 @@ def with_output(claim, attempt, settle):
 
 
 def with_runner(folder):
-    from spoolrunner import locks, runner
-    from spoolrunner.layout import Layout
+    from spoolrunner import runner
     from spoolrunner.protocol.policy import Policy
     from spoolrunner.protocol.whitelist import resolve
+    from spoolrunner.spool import locks
+    from spoolrunner.spool.paths import Layout
     from spoolrunner.system import processes
 
     policy = Policy()

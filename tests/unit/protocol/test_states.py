@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from spoolrunner.layout import FOLDERS
 from spoolrunner.protocol.states import (
     DESTINATION,
     FINAL,
@@ -19,6 +18,7 @@ from spoolrunner.protocol.states import (
     State,
     Verdict,
 )
+from spoolrunner.spool.paths import FOLDERS
 
 
 def test_every_state_has_a_folder() -> None:

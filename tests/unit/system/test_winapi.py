@@ -22,7 +22,7 @@ print(child.pid)
 """
 PARENT = f"""
 import os, subprocess, sys
-from spoolrunner import processes
+from spoolrunner.system import processes
 processes.hold_together()
 bare = {{"SYSTEMROOT": os.environ["SYSTEMROOT"]}}
 started = subprocess.run([sys.executable, "-c", {STARTER!r}], env=bare, stdout=subprocess.PIPE, check=True)

@@ -9,7 +9,7 @@ import codecs
 import os
 from typing import NamedTuple
 
-from spoolrunner.layout import Layout
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 from spoolrunner.system.heldfiles import patiently
 

@@ -7,11 +7,11 @@ import os
 import orjson
 import pytest
 
-from spoolrunner import joblog, locks, record
-from spoolrunner.locks import CLAIM, START, Marker
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import FINAL, RECOVERY_RULES, Outcome, State, Verdict
-from spoolrunner.recovery import Boot, Ended, Fate, Settler, choose
+from spoolrunner.spool import locks, output, record
+from spoolrunner.spool.locks import CLAIM, START, Marker
+from spoolrunner.spool.settling import Boot, Ended, Fate, Settler, choose
 from spoolrunner.system import durable, processes
 
 BOOT = processes.boot_id()
@@ -355,9 +355,9 @@ def test_the_lock_of_an_id_that_waits_already(spool, drop, settler) -> None:
 
 def test_the_log(spool, drop, settler) -> None:
     """A job that is settled leaves no log if it printed nothing, and one within the limit if it printed much."""
-    for name, output in (("quiet", b""), ("loud", b"x" * 9000)):
-        descriptor = joblog.begin(spool.layout.log(name), 1, STARTED, 5, 4096)
-        os.write(descriptor, output)
+    for name, printed in (("quiet", b""), ("loud", b"x" * 9000)):
+        descriptor = output.begin(spool.layout.log(name), 1, STARTED, 5, 4096)
+        os.write(descriptor, printed)
         os.close(descriptor)
         drop(State.RUNNING, name, {"attempts": [DONE]})
         settler.settle(name, Ended())

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner import record
 from spoolrunner.protocol import document, jsontext
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome, State, Verdict
+from spoolrunner.spool import record
 
 NOW = 1_800_000_000.0
 STARTED = "2027-01-15T07:59:00.000000Z"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner import joblog
+from spoolrunner.spool import output
 
 posix = pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege on Windows")
 LIMIT = 1000
@@ -24,10 +24,10 @@ def path(tmp_path) -> str:
     return str(tmp_path / "x.log")
 
 
-def begin(path: str, output: bytes = b"", number: int = 1) -> None:
-    """An attempt that prints `output`."""
-    descriptor = joblog.begin(path, number, STARTED, 7, LIMIT)
-    os.write(descriptor, output)
+def begin(path: str, printed: bytes = b"", number: int = 1) -> None:
+    """An attempt that prints `printed`."""
+    descriptor = output.begin(path, number, STARTED, 7, LIMIT)
+    os.write(descriptor, printed)
     os.close(descriptor)
 
 
@@ -50,7 +50,7 @@ def test_begin_is_private_and_follows_no_link(path, tmp_path) -> None:
     assert os.stat(path).st_mode & 0o777 == 0o600
     os.symlink(tmp_path / "elsewhere", path + "2")
     with pytest.raises(OSError, match=r"."):
-        joblog.begin(path + "2", 1, STARTED, 7, LIMIT)
+        output.begin(path + "2", 1, STARTED, 7, LIMIT)
     assert not os.path.exists(tmp_path / "elsewhere")
 
 
@@ -70,7 +70,7 @@ def test_cut_leaves_what_is_within_the_limit(path, size) -> None:
     """A log within the limit is left as it is."""
     with open(path, "wb") as stream:
         stream.write(b"x" * size)
-    assert joblog.cut(path, LIMIT) is False
+    assert output.cut(path, LIMIT) is False
     assert read(path) == b"x" * size
 
 
@@ -78,17 +78,17 @@ def test_cut(path) -> None:
     """A log beyond the limit is cut there, with a note that says so."""
     with open(path, "wb") as stream:
         stream.write(b"x" * (5 * LIMIT))
-    assert joblog.cut(path, LIMIT) is True
+    assert output.cut(path, LIMIT) is True
     assert read(path) == b"x" * LIMIT + b"\n--- cut here: the limit of 1000 bytes was reached (max_log_bytes)\n"
 
 
 def test_cut_while_the_job_writes_on(path) -> None:
     """A job that writes on does so behind the note, and its log is cut again and again to the same size."""
-    descriptor = joblog.begin(path, 1, STARTED, 7, LIMIT)
+    descriptor = output.begin(path, 1, STARTED, 7, LIMIT)
     sizes = set()
     for _ in range(3):
         os.write(descriptor, b"y" * 2 * LIMIT)
-        assert joblog.cut(path, LIMIT) is True
+        assert output.cut(path, LIMIT) is True
         sizes.add(len(read(path)))
     os.write(descriptor, b"last words")
     os.close(descriptor)
@@ -98,8 +98,8 @@ def test_cut_while_the_job_writes_on(path) -> None:
 
 def test_nothing_there(path) -> None:
     """A log that is not there is neither cut nor made."""
-    assert joblog.cut(path, LIMIT) is False
-    joblog.tidy(path, LIMIT)
+    assert output.cut(path, LIMIT) is False
+    output.tidy(path, LIMIT)
     assert not os.path.exists(path)
 
 
@@ -108,8 +108,8 @@ def test_a_log_that_the_job_replaced(path, tmp_path) -> None:
     """What a job put in the place of its log is not followed, cut or removed."""
     (tmp_path / "precious").write_bytes(HEADER + b"x" * 5 * LIMIT)
     os.symlink(tmp_path / "precious", path)
-    assert joblog.cut(path, LIMIT) is False
-    joblog.tidy(path, LIMIT)
+    assert output.cut(path, LIMIT) is False
+    output.tidy(path, LIMIT)
     assert os.path.islink(path)
     assert len(read(path)) > 5 * LIMIT
 
@@ -117,7 +117,7 @@ def test_a_log_that_the_job_replaced(path, tmp_path) -> None:
 def test_tidy_of_a_silent_job(path) -> None:
     """A job that printed nothing leaves no log."""
     begin(path)
-    joblog.tidy(path, LIMIT)
+    output.tidy(path, LIMIT)
     assert not os.path.exists(path)
 
 
@@ -125,18 +125,18 @@ def test_tidy_of_a_silent_attempt(path) -> None:
     """An attempt that printed nothing leaves no line after the output of an earlier one."""
     begin(path, b"hello\n")
     begin(path, number=2)
-    joblog.tidy(path, LIMIT)
+    output.tidy(path, LIMIT)
     assert read(path) == HEADER + b"hello\n"
 
 
-@given(st.binary(min_size=1, max_size=600).filter(lambda output: b"--- attempt" not in output))
-def test_tidy_keeps_what_was_printed(output) -> None:
+@given(st.binary(min_size=1, max_size=600).filter(lambda printed: b"--- attempt" not in printed))
+def test_tidy_keeps_what_was_printed(printed) -> None:
     """Whatever an attempt printed stays as it is."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "x.log")
-        begin(path, output)
-        joblog.tidy(path, LIMIT)
-        assert read(path) == HEADER + output
+        begin(path, printed)
+        output.tidy(path, LIMIT)
+        assert read(path) == HEADER + printed
 
 
 def test_tidy_keeps_a_line_that_looks_like_a_header() -> None:
@@ -144,7 +144,7 @@ def test_tidy_keeps_a_line_that_looks_like_a_header() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "x.log")
         begin(path, b"--- attempt to connect failed\n")
-        joblog.tidy(path, LIMIT)
+        output.tidy(path, LIMIT)
         assert read(path) == HEADER + b"--- attempt to connect failed\n"
 
 
@@ -159,6 +159,6 @@ def test_output_is_utf8(monkeypatch) -> None:
     """What a job prints is written as UTF-8, whatever the system takes for its encoding; what is no text, escaped."""
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
-    joblog.write_utf8()
+    output.write_utf8()
     print("ü 漢 \ud800", flush=True)
     assert written.getvalue().split() == ["ü".encode(), "漢".encode(), b"\\ud800"]

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import orjson
 
 from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
-from spoolrunner.layout import FOLDERS, Layout, id_problem, is_job_name, numbered
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import MOVES, Outcome, State
+from spoolrunner.spool.paths import FOLDERS, Layout, id_problem, is_job_name, numbered
 from spoolrunner.system import clock, durable
 from spoolrunner.system.heldfiles import open_file
 

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner import locks
-from spoolrunner.locks import CLAIM, START, DispatcherLock, Marker
+from spoolrunner.spool import locks
+from spoolrunner.spool.locks import CLAIM, START, DispatcherLock, Marker
 
 posix = pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed on Windows")
 MARKER = Marker(START, 1, 77, 123, "456-boot", "2026-11-23T17:45:01Z")
 HOLD = """
 import sys
-from spoolrunner import locks
+from spoolrunner.spool import locks
 held = locks.acquire(sys.argv[1])
 print("held" if held else "busy", flush=True)
 sys.stdin.read()

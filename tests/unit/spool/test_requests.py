@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from spoolrunner import control
-from spoolrunner.control import LEAVE_RUNNING, Requests
+from spoolrunner.spool import requests
+from spoolrunner.spool.requests import LEAVE_RUNNING, Requests
 
 
 def touch(spool, name: str, text: str = "") -> None:
@@ -17,11 +17,11 @@ def touch(spool, name: str, text: str = "") -> None:
 
 def test_nothing(spool) -> None:
     """An empty folder asks for nothing."""
-    assert control.read(spool.layout) == Requests(False, None, [])
+    assert requests.read(spool.layout) == Requests(False, None, [])
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "requests"),
+    ("name", "text", "expected"),
     [
         ("pause", "", Requests(True, None, [])),
         ("pause", "anything", Requests(True, None, [])),
@@ -39,10 +39,10 @@ def test_nothing(spool) -> None:
         ("Stop", "", Requests(False, None, [])),
     ],
 )
-def test_read(spool, name, text, requests) -> None:
+def test_read(spool, name, text, expected) -> None:
     """A file made by hand asks for what its name says, and a name that means nothing is left alone."""
     touch(spool, name, text)
-    assert control.read(spool.layout) == requests
+    assert requests.read(spool.layout) == expected
     assert os.listdir(spool.layout.control) == [name]
 
 
@@ -51,14 +51,14 @@ def test_a_stop_that_powershell_wrote(spool, encoding) -> None:
     """What a stop says is understood in the encodings in which `>` of PowerShell writes."""
     with open(spool.layout.stop, "w", encoding=encoding) as stream:
         stream.write("leave-running\r\n")
-    assert control.read(spool.layout).stop == LEAVE_RUNNING
+    assert requests.read(spool.layout).stop == LEAVE_RUNNING
 
 
 def test_read_of_several(spool) -> None:
     """All requests are read at once, the cancels in order."""
     for name in ("pause", "stop", *(f"cancel-{job_id}" for job_id in "hcafgbed")):
         touch(spool, name)
-    assert control.read(spool.layout) == Requests(True, "", list("abcdefgh"))
+    assert requests.read(spool.layout) == Requests(True, "", list("abcdefgh"))
 
 
 def test_a_stop_that_is_taken_back(spool, monkeypatch) -> None:
@@ -72,7 +72,7 @@ def test_a_stop_that_is_taken_back(spool, monkeypatch) -> None:
         return _Closing(entries)
 
     monkeypatch.setattr(os, "scandir", race)
-    assert control.read(spool.layout).stop is None
+    assert requests.read(spool.layout).stop is None
 
 
 class _Closing(list):
@@ -85,40 +85,40 @@ class _Closing(list):
 @pytest.mark.parametrize(("leave_running", "stop"), [(True, LEAVE_RUNNING), (False, "")])
 def test_request_stop(spool, leave_running, stop) -> None:
     """The command asks for what a file made by hand asks for, and clearing it tells whether it was there."""
-    control.request_stop(spool.layout, leave_running)
-    assert control.read(spool.layout) == Requests(False, stop, [])
-    assert control.clear_stop(spool.layout) is True
-    assert control.clear_stop(spool.layout) is False
-    assert control.read(spool.layout) == Requests(False, None, [])
+    requests.request_stop(spool.layout, leave_running)
+    assert requests.read(spool.layout) == Requests(False, stop, [])
+    assert requests.clear_stop(spool.layout) is True
+    assert requests.clear_stop(spool.layout) is False
+    assert requests.read(spool.layout) == Requests(False, None, [])
 
 
 def test_asking_twice_to_stop(spool) -> None:
     """Asked twice, a stop is still a stop."""
-    control.request_stop(spool.layout, leave_running=False)
-    control.request_stop(spool.layout, leave_running=False)
-    assert control.read(spool.layout).stop == ""
+    requests.request_stop(spool.layout, leave_running=False)
+    requests.request_stop(spool.layout, leave_running=False)
+    assert requests.read(spool.layout).stop == ""
 
 
 def test_asking_twice_to_leave_running(spool) -> None:
     """Asked twice to stop and leave the jobs running, the dispatcher leaves them running."""
-    control.request_stop(spool.layout, leave_running=True)
-    control.request_stop(spool.layout, leave_running=True)
-    assert control.read(spool.layout).stop == LEAVE_RUNNING
+    requests.request_stop(spool.layout, leave_running=True)
+    requests.request_stop(spool.layout, leave_running=True)
+    assert requests.read(spool.layout).stop == LEAVE_RUNNING
 
 
 def test_request_cancel(spool) -> None:
     """A job is asked to be cancelled by an empty file of its name; asking twice is asking once."""
-    control.request_cancel(spool.layout, "x")
-    control.request_cancel(spool.layout, "x")
-    assert control.read(spool.layout).cancels == ["x"]
+    requests.request_cancel(spool.layout, "x")
+    requests.request_cancel(spool.layout, "x")
+    assert requests.read(spool.layout).cancels == ["x"]
     assert os.path.getsize(spool.layout.cancel("x")) == 0
 
 
 def test_pause_and_resume(spool) -> None:
     """A pause lasts until it is taken back, which tells whether there was one."""
-    control.pause(spool.layout)
-    control.pause(spool.layout)
-    assert control.read(spool.layout).pause is True
-    assert control.resume(spool.layout) is True
-    assert control.resume(spool.layout) is False
-    assert control.read(spool.layout).pause is False
+    requests.pause(spool.layout)
+    requests.pause(spool.layout)
+    assert requests.read(spool.layout).pause is True
+    assert requests.resume(spool.layout) is True
+    assert requests.resume(spool.layout) is False
+    assert requests.read(spool.layout).pause is False

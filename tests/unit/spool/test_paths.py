@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner.layout import FOLDERS, MAX_NAME_BYTES, Layout, id_problem, is_job_name, numbered
 from spoolrunner.protocol.states import State
+from spoolrunner.spool.paths import FOLDERS, MAX_NAME_BYTES, Layout, id_problem, is_job_name, numbered
 
 ROOT = os.path.join(os.sep, "spool")
 LAYOUT = Layout(ROOT)

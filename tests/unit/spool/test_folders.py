@@ -12,12 +12,12 @@ import threading
 import orjson
 import pytest
 
-from spoolrunner import spool as spool_module
 from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
-from spoolrunner.layout import FOLDERS, Layout
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import MOVES, Outcome, State
-from spoolrunner.spool import LEFTOVER_AGE, NotRegularError, Spool
+from spoolrunner.spool import folders as spool_module
+from spoolrunner.spool.folders import LEFTOVER_AGE, NotRegularError, Spool
+from spoolrunner.spool.paths import FOLDERS, Layout
 from spoolrunner.system import durable
 
 NOW = 1_800_000_000.0

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from spoolrunner import joblog, locks, record
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document as documents
 from spoolrunner.protocol import signing
@@ -27,7 +26,8 @@ from spoolrunner.protocol.states import (
     State,
     Verdict,
 )
-from spoolrunner.spool import Found, NotOpenedError, Spool
+from spoolrunner.spool import locks, output, record
+from spoolrunner.spool.folders import Found, NotOpenedError, Spool
 from spoolrunner.system import durable, processes
 from spoolrunner.system.clock import Clock, format_time
 
@@ -338,7 +338,7 @@ class Settler:
             if settled.fate is Fate.SETTLED and settled.state is State.FAILED and not _was_rejected(settled.raw):
                 durable.unlink(layout.reason(settled.name))  # of an earlier stay there
             if settled.fate is not Fate.GONE:
-                joblog.tidy(layout.log(job_id), self._max_log_bytes)
+                output.tidy(layout.log(job_id), self._max_log_bytes)
             self._drop_lock(lock, job_id)
         except OSError as error:
             return str(error)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from spoolrunner.layout import Layout
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.protocol.verdict import Decision, decide
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable, processes
 from spoolrunner.system.clock import format_time, parse_time
 

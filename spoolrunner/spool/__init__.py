@@ -1,0 +1,1 @@
+"""What lies in a spool, and every move in it: paths, folders, locks, records, settling."""
