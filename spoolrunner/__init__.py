@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spoolrunner.current import CurrentJob, current_job
+    from spoolrunner.attempt.current_job import CurrentJob, current_job
     from spoolrunner.errors import (
         ConfigError,
         DuplicateJobError,
@@ -44,8 +44,8 @@ _HOMES = {
     "Job": "producer",
     "enqueue": "producer",
     "enqueue_many": "producer",
-    "CurrentJob": "current",
-    "current_job": "current",
+    "CurrentJob": "attempt.current_job",
+    "current_job": "attempt.current_job",
 }
 
 

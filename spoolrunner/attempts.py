@@ -10,7 +10,7 @@ import os
 from collections import defaultdict
 from typing import Any
 
-from spoolrunner import runner
+from spoolrunner.attempt import runner
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError, StartError
 from spoolrunner.events import Kind

@@ -16,7 +16,7 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from spoolrunner import limits
+from spoolrunner.attempt import rlimits
 from spoolrunner.errors import ConfigError, JobFormatError
 from spoolrunner.protocol import signing
 from spoolrunner.protocol.document import Count, Document, Duration, Priority
@@ -31,7 +31,7 @@ VARIABLE = "SPOOLRUNNER_CONFIG"
 _Number = TypeVar("_Number", int, float)
 Positive = Annotated[int, Meta(ge=1, le=100_000)]
 OnCrash = Literal["retry", "fail"]
-Size = int | Annotated[str, Meta(pattern=limits.SIZE_PATTERN, description='bytes, or "512M", "2G"')]
+Size = int | Annotated[str, Meta(pattern=rlimits.SIZE_PATTERN, description='bytes, or "512M", "2G"')]
 OpenFiles = Annotated[int, Meta(ge=16)]
 
 
@@ -89,7 +89,7 @@ _PARSERS = {
     field.name: clock.parse_duration
     for field in msgspec.structs.fields(ConfigFile)
     if field.type in (Duration, Duration | None)
-} | {"memory": limits.parse_size}
+} | {"memory": rlimits.parse_size}
 """Keys whose values are text with a unit."""
 _POSITIVE = ("timeout", "timeout_limit", "cpu_time")
 _LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
@@ -129,7 +129,7 @@ class Config:
             retry_max_interval=clock.parse_duration(file.retry_max_interval),
             retry_jitter=file.retry_jitter,
             on_crash=file.on_crash,
-            memory=_if_given(limits.parse_size, file.memory),
+            memory=_if_given(rlimits.parse_size, file.memory),
             cpu_time=_if_given(clock.parse_duration, file.cpu_time),
             open_files=file.open_files,
             no_new_privileges=file.no_new_privileges,
@@ -183,7 +183,7 @@ class Config:
             on_crash=given.on_crash,
             concurrency=given.concurrency,
             priority=given.priority,
-            memory=_if_given(limits.parse_size, given.memory),
+            memory=_if_given(rlimits.parse_size, given.memory),
             cpu_time=_if_given(clock.parse_duration, given.cpu_time),
             open_files=given.open_files,
             no_new_privileges=given.no_new_privileges,
@@ -307,7 +307,7 @@ def _parsed(raw: dict[str, Any], shape: type[msgspec.Struct], prefix: str) -> li
         value = raw.get(key)
         if value is None or value is False:
             continue
-        problem = limits.unavailable(key) if key in _LIMITS else None
+        problem = rlimits.unavailable(key) if key in _LIMITS else None
         if problem:
             found.append(Fault(prefix + key, problem))
         if key not in _PARSERS or not isinstance(value, (int, float, str)):

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
 from spoolrunner import executors
+from spoolrunner.attempt.settings import Settings
 from spoolrunner.config import Config
 from spoolrunner.executors import Executor, Report
-from spoolrunner.runner import Settings
 from spoolrunner.system import processes
 
 

@@ -16,7 +16,9 @@ from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
-from spoolrunner import leaving, runner
+from spoolrunner.attempt import rehearsal, runner
+from spoolrunner.attempt.exit import exit_after
+from spoolrunner.attempt.settings import Settings
 from spoolrunner.protocol import whitelist
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, processes
@@ -28,7 +30,7 @@ START, WHO, RETIRE = "start", "who", "retire"
 _SOCKET = 0
 _UNWATCHED_PAUSE, _WARM_UP_PAUSE = 10, 20
 """Milliseconds."""
-_FRESH = "from spoolrunner.runner import main; main()"
+_FRESH = "from spoolrunner.attempt.runner import main; main()"
 _PYTHON_ITSELF = os.path.dirname(os.__file__)
 
 
@@ -42,7 +44,7 @@ class _Spare(NamedTuple):
 class Template:
     """Forks on request and reports what its children come to."""
 
-    def __init__(self, settings: runner.Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._layout = Layout(settings.root)
         self._callees: dict[tuple[str, str], whitelist.Callee] = {}
@@ -81,11 +83,11 @@ class Template:
         self._say(READY, sorted(files))
 
     def _rehearse(self) -> None:
-        for _ in range(runner.REHEARSALS):
+        for _ in range(rehearsal.REHEARSALS):
             os.environ[processes.MARK] = ""
             self._is_outdated()
         try:
-            runner.rehearse(self._settings, self._layout)
+            rehearsal.rehearse(self._settings, self._layout)
         except OSError as error:
             self._say(SKIPPED, "the rehearsal", str(error))  # jobs start all the same, each a little later
 
@@ -155,7 +157,7 @@ class Template:
         if waiting.poll(_WARM_UP_PAUSE):
             return
         try:
-            runner.rehearse(self._settings, self._layout, 1)
+            rehearsal.rehearse(self._settings, self._layout, 1)
         except OSError:
             return  # the job itself will say what is wrong with the disk
 
@@ -212,7 +214,7 @@ class Template:
                 self._run_afresh(job_id, number)
             return runner.run(self._settings, self._layout, job_id, number, self._callees)
 
-        leaving.after(work)
+        exit_after(work)
 
     def _is_outdated(self) -> bool:
         """Whether code that we have imported is another on disk now."""
@@ -242,7 +244,7 @@ def main() -> None:
     while len(data) < size:
         data += _heard(_SOCKET, size - len(data)) or sys.exit()
     question = orjson.loads(data)
-    template = Template(runner.Settings.from_bytes(orjson.dumps(question["settings"])))
+    template = Template(Settings.from_bytes(orjson.dumps(question["settings"])))
     template.preload(question["preload"])
     template.serve()
 

@@ -19,7 +19,7 @@ from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, LocalExecutor, Plan, Report
 from spoolrunner.executors.interpreter import Interpreter
 
-_PROGRAM = "from spoolrunner.runner import main; main()"
+_PROGRAM = "from spoolrunner.attempt.runner import main; main()"
 
 
 class _Spare(NamedTuple):

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from spoolrunner import current as current_module
+from spoolrunner.attempt import current_job as current_module
 
 if TYPE_CHECKING:
     from tests.crash.faults import World

@@ -23,8 +23,10 @@ from unittest import mock
 import orjson
 
 import spoolrunner
-from spoolrunner import config, dispatcher, executors, journal, runner
-from spoolrunner import current as current_module
+from spoolrunner import config, dispatcher, executors, journal
+from spoolrunner.attempt import current_job as current_module
+from spoolrunner.attempt import runner
+from spoolrunner.attempt.settings import Settings
 from spoolrunner.errors import JobFormatError
 from spoolrunner.executors import AttemptKey, Exited
 from spoolrunner.protocol import document
@@ -187,7 +189,7 @@ class Runner(Process):
     """A simulated runner; `watchers` are told its exit status."""
 
     def __init__(self, world: World, pid: int, settings: bytes, key: AttemptKey) -> None:
-        made = runner.Settings.from_bytes(settings)
+        made = Settings.from_bytes(settings)
         super().__init__(
             world, f"runner {key.job_id}/{key.number}", pid, lambda: runner.run(made, Layout(made.root), *key)
         )

@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import config, runner
+from spoolrunner import config
+from spoolrunner.attempt import runner
 from spoolrunner.equipment import runner_settings
 from spoolrunner.intake import SETTLE_SECONDS, Candidate, Intake, Refusal
 from spoolrunner.protocol import document, jsontext, whitelist

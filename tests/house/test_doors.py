@@ -77,17 +77,19 @@ NOT_IN_IMPORT_OF_RUNNER = {
 }
 
 LIGHT_SIDE = {
-    "current",
-    "ending",
+    "attempt",
+    "attempt.current_job",
+    "attempt.exit",
+    "attempt.outcome",
+    "attempt.runner",
+    "attempt.settings",
     "errors",
-    "leaving",
     "protocol",
     "protocol.jsontext",
     "protocol.policy",
     "protocol.states",
     "protocol.verdict",
     "protocol.whitelist",
-    "runner",
     "spool",
     "spool.locks",
     "spool.output",
@@ -255,14 +257,16 @@ def test_import_of_the_package_loads_no_room():
 
 
 def test_import_of_the_runner_is_cheap():
-    """`import spoolrunner.runner`, which every job pays, loads nothing heavy and nothing that makes a fork dear."""
-    assert loaded_by("import spoolrunner.runner") & NOT_IN_IMPORT_OF_RUNNER == set()
+    """`import spoolrunner.attempt.runner`, which every job pays, loads nothing heavy and nothing that makes a fork dear."""
+    assert loaded_by("import spoolrunner.attempt.runner") & NOT_IN_IMPORT_OF_RUNNER == set()
 
 
 def test_a_job_pays_for_the_light_side_alone():
     """What a job's process imports of the house is this and no more: each module here is a price of every job."""
     loaded = {
-        name.removeprefix("spoolrunner.") for name in loaded_by("import spoolrunner.runner") if "spoolrunner." in name
+        name.removeprefix("spoolrunner.")
+        for name in loaded_by("import spoolrunner.attempt.runner")
+        if "spoolrunner." in name
     }
 
     assert loaded == LIGHT_SIDE

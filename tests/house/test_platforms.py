@@ -18,7 +18,7 @@ OWNERS = {
     "executors/spawn.py": "how a process is started",
     "system/winapi.py": "Windows alone",
     "spool/paths.py": "long paths",
-    "limits.py": "what a process can be held to",
+    "attempt/rlimits.py": "what a process can be held to",
     "spool/locks.py": "flock and LockFileEx",
     "permissions.py": "owners and modes",
     "system/processes.py": "identity, trees and usage of processes",

@@ -1,4 +1,4 @@
-"""The steps of a job's process: `spoolrunner.runner`, from its lock to its record."""
+"""The steps of a job's process: `spoolrunner.attempt.runner`, from its lock to its record."""
 
 from __future__ import annotations
 

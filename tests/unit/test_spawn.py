@@ -12,13 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from spoolrunner import runner
+from spoolrunner.attempt import runner
+from spoolrunner.attempt.settings import Settings
 from spoolrunner.errors import StartError
 from spoolrunner.executors import AttemptKey, Plan
 from spoolrunner.executors.interpreter import Interpreter
 from spoolrunner.executors.spawn import SpawnExecutor
 from spoolrunner.protocol.policy import Policy
-from spoolrunner.runner import Settings
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 

@@ -93,7 +93,8 @@ def with_output(claim, attempt, settle):
 
 
 def with_runner(folder):
-    from spoolrunner import runner
+    from spoolrunner.attempt import rehearsal, runner
+    from spoolrunner.attempt.settings import Settings
     from spoolrunner.protocol.policy import Policy
     from spoolrunner.protocol.whitelist import resolve
     from spoolrunner.spool import locks
@@ -102,7 +103,7 @@ def with_runner(folder):
 
     policy = Policy()
     job = "tests.benchmarks.load.jobs", "noop"
-    settings = runner.Settings(
+    settings = Settings(
         root=folder,
         boot=processes.boot_id(),
         fsync=False,
@@ -115,7 +116,7 @@ def with_runner(folder):
     )
     layout = Layout(folder)
     callees = {job: resolve(*job)}
-    runner.rehearse(settings, layout)
+    rehearsal.rehearse(settings, layout)
 
     def claim(name):
         bare_loop.claim(name)

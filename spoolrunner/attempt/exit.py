@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 
-def after(work: Callable[[], int]) -> NoReturn:
+def exit_after(work: Callable[[], int]) -> NoReturn:
     """Do the work, wait for threads, run exit handlers, flush, and end the process with the status that the work returned."""
     status = 1
     try:

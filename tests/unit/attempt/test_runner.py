@@ -9,12 +9,13 @@ import sys
 import orjson
 import pytest
 
-from spoolrunner import current, runner
-from spoolrunner import ending as ending_module
+from spoolrunner.attempt import current_job, runner
+from spoolrunner.attempt import outcome as ending_module
+from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_RECORDED, EXIT_UNWRITABLE
+from spoolrunner.attempt.settings import Settings
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.runner import EXIT_LEFT, EXIT_RECORDED, EXIT_UNWRITABLE, Settings
 from spoolrunner.spool import locks, record
 from spoolrunner.spool.locks import START, Marker
 from spoolrunner.spool.paths import Layout
@@ -22,7 +23,7 @@ from spoolrunner.system import clock as clock_module
 from spoolrunner.system import processes
 
 POLICY = Policy(max_retries=2, retry_interval=10.0, timeout=60.0)
-PROGRAM = "from spoolrunner.runner import main; main()"
+PROGRAM = "from spoolrunner.attempt.runner import main; main()"
 MODULE = """
 import os, sys
 import spoolrunner
@@ -108,7 +109,7 @@ def run(settings):
 def attempt(settings, spool, monkeypatch, clock):
     """Make an attempt in this process, up to its record; gives what came of it."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(current, "_current", None)
+    monkeypatch.setattr(current_job, "_current", None)
     monkeypatch.setattr(clock_module, "SYSTEM", clock)
     yield lambda **raw: runner._attempt(settings, spool.layout, "x", 1, {"job": CLASS, **raw})[0]
     sys.modules.pop(NAME, None)
@@ -419,7 +420,7 @@ def test_a_log_that_cannot_be_had(spool, drop, run) -> None:
 def test_the_runner_is_light() -> None:
     """A job's process loads none of what only the dispatcher needs."""
     heavy = ("watchdog", "filelock", "psutil", "msgspec", "rich", "logging", "threading", "asyncio", "subprocess")
-    program = f"import spoolrunner.runner, sys\nprint(*[name for name in {heavy!r} if name in sys.modules])"
+    program = f"import spoolrunner.attempt.runner, sys\nprint(*[name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{program}"],
         capture_output=True, text=True, check=True)  # fmt: skip
     assert done.stdout.split() == []

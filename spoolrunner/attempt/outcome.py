@@ -14,17 +14,16 @@ from typing import Any
 import orjson
 
 from spoolrunner.errors import JobFormatError
-from spoolrunner.protocol import jsontext
+from spoolrunner.protocol import jsontext, whitelist
 from spoolrunner.protocol.states import Outcome
 from spoolrunner.spool import output, record
 
-_HERE = os.path.dirname(__file__)
-_OWN = (os.path.join(_HERE, "runner.py"), os.path.join(_HERE, "protocol", "whitelist.py"))
+_OWN = (os.path.join(os.path.dirname(__file__), "runner.py"), whitelist.__file__)
 """The files whose frames lead to the user's code."""
 
 
 @dataclass(slots=True)
-class Ending:
+class CallOutcome:
     """What came of the attempt."""
 
     outcome: Outcome
@@ -33,16 +32,16 @@ class Ending:
     exit_status: int | None = None
 
 
-def of_exit(error: SystemExit, stopped: Outcome | None) -> Ending:
+def of_exit(error: SystemExit, stopped: Outcome | None) -> CallOutcome:
     """What a call came to that ended by SystemExit; `stopped` is the outcome if we ended it."""
     if error.code is None or error.code == 0:
         cancelled = stopped is Outcome.CANCELLED
-        return Ending(Outcome.CANCELLED if cancelled else Outcome.SUCCEEDED, exit_status=0)
+        return CallOutcome(Outcome.CANCELLED if cancelled else Outcome.SUCCEEDED, exit_status=0)
     status = error.code if isinstance(error.code, int) else 1
-    return Ending(stopped or Outcome.FAILED, record.error("SystemExit", _text(error)), exit_status=status)
+    return CallOutcome(stopped or Outcome.FAILED, record.error("SystemExit", _text(error)), exit_status=status)
 
 
-def of_exception(error: BaseException, stopped: Outcome | None) -> Ending:
+def of_exception(error: BaseException, stopped: Outcome | None) -> CallOutcome:
     """What a call came to that raised, told in the job's output too; `stopped` is the outcome if we ended it."""
     import traceback  # for those only who fail
 
@@ -51,7 +50,7 @@ def of_exception(error: BaseException, stopped: Outcome | None) -> Ending:
     output.say("the attempt failed\n" + text.rstrip())
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return Ending(stopped or Outcome.FAILED, record.error(name, _text(error), text))
+    return CallOutcome(stopped or Outcome.FAILED, record.error(name, _text(error), text))
 
 
 def _text(error: BaseException) -> str:

@@ -7,7 +7,7 @@ import os
 import orjson
 import pytest
 
-from spoolrunner.current import CurrentJob, current_job, set_current_job
+from spoolrunner.attempt.current_job import CurrentJob, current_job, set_current_job
 from spoolrunner.system import clock as clock_module
 
 

@@ -11,14 +11,15 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
 from typing import Any, NoReturn
 
 import orjson
 
-from spoolrunner import ending, leaving
-from spoolrunner.current import CurrentJob, current_job, set_current_job
-from spoolrunner.ending import Ending
+from spoolrunner.attempt import outcome
+from spoolrunner.attempt.current_job import CurrentJob, current_job, set_current_job
+from spoolrunner.attempt.exit import exit_after
+from spoolrunner.attempt.outcome import CallOutcome
+from spoolrunner.attempt.settings import Settings
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.protocol import jsontext, whitelist
 from spoolrunner.protocol.policy import Policy
@@ -26,7 +27,7 @@ from spoolrunner.protocol.states import FINAL, Outcome
 from spoolrunner.protocol.whitelist import Callee
 from spoolrunner.spool import locks, output, record
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import clock, durable, processes
+from spoolrunner.system import clock, processes
 from spoolrunner.system.heldfiles import open_file
 
 EXIT_RECORDED = 0
@@ -39,41 +40,6 @@ LOCK_PATIENCE = 2.0
 _RECORD_PAUSE = 1.0
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _FINAL = tuple(FINAL)
-REHEARSALS = 12
-"""More than the number of calls after which CPython 3.11 specialises a function (8; later versions need fewer)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the dispatcher tells every runner; the same for all jobs."""
-
-    root: str
-    boot: str
-    fsync: bool
-    max_log_bytes: int
-    max_retries_limit: int
-    timeout_limit: float
-    python_path: list[str]
-    allowed: Mapping[str, Mapping[str, Policy]]
-    default_policy: Policy
-    signing_key: str | None = None
-    """In hexadecimal; None where job files need not be signed."""
-
-    def to_bytes(self) -> bytes:
-        """For the way across the process boundary."""
-        return orjson.dumps(asdict(self))
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Settings:
-        """The settings that `to_bytes` made."""
-        raw = orjson.loads(data)
-        raw["default_policy"] = Policy(**raw["default_policy"])
-        raw["allowed"] = {
-            job: {method: Policy(**policy) for method, policy in methods.items()}
-            for job, methods in raw["allowed"].items()
-        }
-        return cls(**raw)
-
 
 Callees = Mapping[tuple[str, str], Callee]
 """(job, method) -> what the table's entry leads to."""
@@ -84,7 +50,7 @@ _is_watching_forks = False
 
 def main() -> NoReturn:
     """Run as `runner.main()` with the settings on standard input, and ID and attempt number as arguments or to be told."""
-    leaving.after(_run_what_we_are_told)
+    exit_after(_run_what_we_are_told)
 
 
 def _run_what_we_are_told() -> int:
@@ -113,39 +79,6 @@ def _make_null(descriptor: int, mode: int) -> None:
     os.close(nothing)
 
 
-def rehearse(settings: Settings, layout: Layout, times: int = REHEARSALS) -> None:
-    """Make a few attempts of a job that does nothing, with all their files in tmp/, in a process that will be forked.
-
-    After that Python has specialised the code of an attempt, and its caches are filled, so that the forks need not do
-    that each for itself, in pages of memory that have to be copied for it first. OSError when tmp/ cannot be written.
-    """
-    global _held  # noqa: PLW0603 -- as it was before
-    stage = layout.for_rehearsal()
-    settings = replace(settings, allowed={"": {"": settings.default_policy}}, fsync=False)
-    callees = {("", ""): Callee("", _nothing, None)}
-    streams = os.dup(1), os.dup(2)
-    try:
-        for number in range(times):
-            job_id = f"rehearsal-{os.getpid()}-{number}"
-            paths = stage.running(job_id), stage.log(job_id), stage.lock(job_id)
-            durable.write_new(paths[0], jsontext.encode({"job": "", "method": "", "params": []}), fsync=False)
-            run(settings, stage, job_id, 1, callees)
-            for path in paths:
-                durable.unlink(path)
-            if _held is not None:
-                _held.close()
-            _held = None
-            set_current_job(None)
-    finally:
-        for descriptor, stream in enumerate(streams, start=1):
-            os.dup2(stream, descriptor)
-            os.close(stream)
-
-
-def _nothing() -> None:
-    """The job of a rehearsal."""
-
-
 def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: Callees = _NONE_KNOWN) -> int:
     """Make attempt `number` of the job, if it is still to be made; returns the exit status for this process.
 
@@ -167,7 +100,7 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
     _hold_together()
     key, forged = _signature(settings, job_id, raw, data)
     if forged:
-        ended, policy = Ending(Outcome.REJECTED, record.error("NotAllowedError", forged)), settings.default_policy
+        ended, policy = CallOutcome(Outcome.REJECTED, record.error("NotAllowedError", forged)), settings.default_policy
     else:
         ended, policy = _attempt(settings, layout, job_id, number, raw, callees)
     output.flush()
@@ -249,6 +182,15 @@ def _let_go() -> None:
         _held.close_if_ours()
 
 
+def forget_attempt() -> None:
+    """Give up what this process holds of an attempt, so that it can make another: only a rehearsal does."""
+    global _held  # noqa: PLW0603 -- one job a process
+    if _held is not None:
+        _held.close()
+    _held = None
+    set_current_job(None)
+
+
 def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: int, started_at: str) -> None:
     """Make the job's log its standard output and error; what goes wrong with that is said, and is no reason not to run it."""
     try:
@@ -277,42 +219,42 @@ def _hold_together() -> None:
 
 def _attempt(
     settings: Settings, layout: Layout, job_id: str, number: int, raw: dict[str, Any], callees: Callees = _NONE_KNOWN
-) -> tuple[Ending, Policy]:
+) -> tuple[CallOutcome, Policy]:
     """Make the call under its policy, and turn whatever happens into an ending."""
     try:
         policy = whitelist.entry(settings.allowed, raw.get("job"), raw.get("method"))
         policy = _overridden(policy, raw, settings)
     except (NotAllowedError, ValueError) as error:
-        return Ending(Outcome.REJECTED, record.error(type(error).__name__, str(error))), settings.default_policy
+        return CallOutcome(Outcome.REJECTED, record.error(type(error).__name__, str(error))), settings.default_policy
     deadline = clock.SYSTEM.monotonic() + policy.timeout
     current = CurrentJob(layout, job_id, number, raw, clock.SYSTEM.wall() + policy.timeout)
     set_current_job(current)
     try:
         if not policy.limits_its_process:
             return _call(settings, raw, callees, current), policy
-        from spoolrunner import limits
+        from spoolrunner.attempt import rlimits
 
-        with limits.held_to(policy):
+        with rlimits.held_to(policy):
             return _call(settings, raw, callees, current), policy
     except SystemExit as error:
-        return ending.of_exit(error, _stopped(deadline)), policy
+        return outcome.of_exit(error, _stopped(deadline)), policy
     except BaseException as error:
-        return ending.of_exception(error, _stopped(deadline)), policy
+        return outcome.of_exception(error, _stopped(deadline)), policy
 
 
-def _call(settings: Settings, raw: dict[str, Any], callees: Callees, current: CurrentJob) -> Ending:
+def _call(settings: Settings, raw: dict[str, Any], callees: Callees, current: CurrentJob) -> CallOutcome:
     """Look up, bind, call; whatever the user's code raises comes through."""
     callee = callees.get((raw["job"], raw["method"])) or _resolve(settings, raw["job"], raw["method"])
     params = raw.get("params", [])
     problem = callee.problem(params)
     if problem:
-        return Ending(Outcome.REJECTED, record.error("TypeError", problem))
+        return CallOutcome(Outcome.REJECTED, record.error("TypeError", problem))
     result = callee.call(params)
     if hasattr(result, "__await__"):
         result = _run_coroutine(result)
     if current.saw_cancel:
-        return Ending(Outcome.CANCELLED)
-    return Ending(Outcome.SUCCEEDED, result=ending.kept(result), exit_status=0)
+        return CallOutcome(Outcome.CANCELLED)
+    return CallOutcome(Outcome.SUCCEEDED, result=outcome.kept(result), exit_status=0)
 
 
 def _resolve(settings: Settings, job: str, method: str) -> Callee:
@@ -354,7 +296,7 @@ def _stopped(deadline: float) -> Outcome | None:
     return Outcome.TIMED_OUT if clock.SYSTEM.monotonic() >= deadline else None
 
 
-def _facts(ended: Ending) -> dict[str, Any]:
+def _facts(ended: CallOutcome) -> dict[str, Any]:
     return {"pid": os.getpid(), "exit_status": ended.exit_status, "error": ended.error, **processes.usage()}
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from spoolrunner import limits
+from spoolrunner.attempt import rlimits
 from spoolrunner.protocol.policy import Policy
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux keeps all of these limits")
@@ -17,9 +17,9 @@ def limited(policy: Policy, body: str, *before: str) -> subprocess.CompletedProc
     """Run `body` in a process that is held to the policy, started by the words `before`."""
     program = f"""
 import os, resource
-from spoolrunner import limits
+from spoolrunner.attempt import rlimits
 from spoolrunner.protocol.policy import Policy
-with limits.held_to({policy!r}):
+with rlimits.held_to({policy!r}):
     {body}
 """
     command = [*before, sys.executable, "-c", program]
@@ -31,14 +31,14 @@ with limits.held_to({policy!r}):
 )
 def test_sizes(text, size) -> None:
     """A size is a number of bytes, or one with a unit of 1024."""
-    assert limits.parse_size(text) == size
+    assert rlimits.parse_size(text) == size
 
 
 @pytest.mark.parametrize("value", ["64", "64MB", "1 G", "-1G", 1.5, True, None, "1M", 1 << 60])
 def test_what_is_no_size(value) -> None:
     """Anything else, and what is too small for an interpreter, is refused."""
     with pytest.raises(ValueError, match=r"size|range"):
-        limits.parse_size(value)
+        rlimits.parse_size(value)
 
 
 def test_memory() -> None:
