@@ -13,7 +13,6 @@ from typing import Any
 from spoolrunner.attempt import runner
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError, StartError
-from spoolrunner.events import Kind
 from spoolrunner.executors import AttemptKey, Executor, Exited
 from spoolrunner.intake import Candidate, Intake, Refusal, policy_for
 from spoolrunner.protocol import document as documents
@@ -31,6 +30,7 @@ from spoolrunner.supervision import RunningAttempt, Supervision
 from spoolrunner.system import processes
 from spoolrunner.system.clock import Clock, format_time, parse_time
 from spoolrunner.system.heldfiles import HeldError, next_pause
+from spoolrunner.telling.events import Kind
 
 CUT_PERIOD = 1.0
 RETRY_SETTLE = 0.5

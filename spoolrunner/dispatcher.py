@@ -17,20 +17,20 @@ from spoolrunner.attempts import Attempts
 from spoolrunner.config import Config
 from spoolrunner.equipment import make_executor
 from spoolrunner.errors import StartError
-from spoolrunner.events import Kind
 from spoolrunner.executors import Exited
 from spoolrunner.inbox import CodeLoaded, Notice, Wish
 from spoolrunner.intake import Intake
-from spoolrunner.journal import Journal
 from spoolrunner.reporter import Listener, Reporter
 from spoolrunner.schedule import Schedule
 from spoolrunner.spool import requests
 from spoolrunner.spool.folders import Spool, warnings
 from spoolrunner.spool.settling import Boot
-from spoolrunner.status import StatusFile
 from spoolrunner.system import durable, processes
 from spoolrunner.system.clock import SYSTEM, Clock, format_time
 from spoolrunner.system.heldfiles import HeldError
+from spoolrunner.telling.events import Kind
+from spoolrunner.telling.logfiles import Journal
+from spoolrunner.telling.status import StatusFile
 from spoolrunner.tenure import Tenure
 from spoolrunner.watch import CodeWatch, Watch
 

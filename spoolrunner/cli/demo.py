@@ -19,7 +19,6 @@ from spoolrunner.cli.serve import stop_on_signals
 from spoolrunner.config import Config
 from spoolrunner.dispatcher import Dispatcher
 from spoolrunner.errors import ConfigError, SpoolBusyError
-from spoolrunner.events import Happening, Kind
 from spoolrunner.inbox import Wish
 from spoolrunner.producer import enqueue
 from spoolrunner.protocol.states import State
@@ -28,6 +27,7 @@ from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 from spoolrunner.system.clock import SYSTEM, format_time
+from spoolrunner.telling.events import Happening, Kind
 from spoolrunner.tenure import busy
 
 _FOLDER = "spoolrunner-demo"

@@ -11,16 +11,16 @@ from typing import Any
 import orjson
 
 from spoolrunner import config
-from spoolrunner import status as status_file
 from spoolrunner.cli import render
 from spoolrunner.errors import JobFormatError
-from spoolrunner.events import printable
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import locks
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout, is_job_name
 from spoolrunner.system import clock, processes
+from spoolrunner.telling import status as status_file
+from spoolrunner.telling.events import printable
 
 _DEFAULT_ROWS = 20
 _FOLLOW_PAUSE = 0.2

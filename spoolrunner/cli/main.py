@@ -14,9 +14,9 @@ from typing import TypeAlias
 
 import spoolrunner
 from spoolrunner.errors import SpoolRunnerError
-from spoolrunner.events import printable
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import output
+from spoolrunner.telling.events import printable
 
 _EXAMPLES = """\
 examples:

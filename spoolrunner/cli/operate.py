@@ -16,13 +16,13 @@ from spoolrunner.cli import shell
 from spoolrunner.cli.inspect import check_id, dispatcher_of
 from spoolrunner.config import Config
 from spoolrunner.errors import JobFormatError
-from spoolrunner.events import printable
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout, id_problem, is_job_name
 from spoolrunner.system import clock, durable
+from spoolrunner.telling.events import printable
 
 _POLL = 0.05
 _ORPHAN_AGE = 3600.0

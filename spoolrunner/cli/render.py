@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from spoolrunner import events
-from spoolrunner.events import Happening, Kind, printable
 from spoolrunner.system.clock import format_time
+from spoolrunner.telling import events
+from spoolrunner.telling.events import Happening, Kind, printable
 
 _COLOURS = {
     Kind.STARTED: "cyan",

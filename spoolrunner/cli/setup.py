@@ -13,10 +13,10 @@ from spoolrunner import config, permissions
 from spoolrunner.cli import render
 from spoolrunner.config import Config
 from spoolrunner.equipment import job_environment
-from spoolrunner.events import printable
 from spoolrunner.protocol import document
 from spoolrunner.spool.folders import Spool, warnings
 from spoolrunner.system import durable
+from spoolrunner.telling.events import printable
 
 _FIRST_CONFIG = {
     "allowed_jobs": {"spoolrunner.demo_jobs.Text": ["count_words", "checksum"]},

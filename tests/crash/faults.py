@@ -23,7 +23,7 @@ from unittest import mock
 import orjson
 
 import spoolrunner
-from spoolrunner import config, dispatcher, executors, journal
+from spoolrunner import config, dispatcher, executors
 from spoolrunner.attempt import current_job as current_module
 from spoolrunner.attempt import runner
 from spoolrunner.attempt.settings import Settings
@@ -36,6 +36,7 @@ from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable, processes
 from spoolrunner.system.clock import Clock
+from spoolrunner.telling import logfiles
 from spoolrunner.watch import Hints
 from tests.crash.actors import Operation, Plan, Process, StuckError, Trouble, current
 from tests.crash.findings import DoubleError, LostError
@@ -273,7 +274,7 @@ class World:
             put(locks, "_try_lock", faulty.try_lock(locks._try_lock))
             put(requests, "open", faulty.open_file)
             put(current_module, "open", faulty.open_file)
-            put(journal, "print", lambda text, **_: self.said.append(text))
+            put(logfiles, "print", lambda text, **_: self.said.append(text))
             put(locks, "time", self.clock)
             put(current_module, "_current", None)
             put(clock, "SYSTEM", self.clock)

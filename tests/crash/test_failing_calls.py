@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from spoolrunner import status
 from spoolrunner.protocol.states import State
+from spoolrunner.telling import status
 from tests.crash.actors import Fault
 from tests.crash.conftest import MakeWorld
 from tests.crash.failing import (

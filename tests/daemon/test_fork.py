@@ -9,9 +9,9 @@ import sys
 import psutil
 import pytest
 
-from spoolrunner import status
 from spoolrunner.spool import locks
 from spoolrunner.spool.paths import Layout
+from spoolrunner.telling import status
 from tests.daemon.harness import ALLOWED, is_alive, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")

@@ -17,11 +17,11 @@ import pytest
 from spoolrunner import config
 from spoolrunner.dispatcher import Dispatcher
 from spoolrunner.errors import JobFormatError
-from spoolrunner.events import Happening, Kind
 from spoolrunner.inbox import Wish
 from spoolrunner.protocol import document, jsontext
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import id_problem
+from spoolrunner.telling.events import Happening, Kind
 
 PAGE = (Path(__file__).parents[2] / "docs" / "job-file.md").read_text(encoding="utf-8")
 ALLOWED = {"spoolrunner.demo_jobs.Text": ["count_words"]}

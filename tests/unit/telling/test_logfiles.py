@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from spoolrunner import events
-from spoolrunner.events import FAILURES, Happening, Kind
-from spoolrunner.journal import Journal
+from spoolrunner.telling import events
+from spoolrunner.telling.events import FAILURES, Happening, Kind
+from spoolrunner.telling.logfiles import Journal
 
 AT = 1_800_000_000.0
 

@@ -11,10 +11,10 @@ import os
 import sys
 from logging.handlers import RotatingFileHandler
 
-from spoolrunner import events
-from spoolrunner.events import Happening
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system.heldfiles import open_file
+from spoolrunner.telling import events
+from spoolrunner.telling.events import Happening
 
 _KEEP = 5
 _FLAGS = os.O_CREAT | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)

@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from spoolrunner import status
-from spoolrunner.status import PERIOD, StatusFile
 from spoolrunner.system import durable
+from spoolrunner.telling import status
+from spoolrunner.telling.status import PERIOD, StatusFile
 
 
 @pytest.fixture

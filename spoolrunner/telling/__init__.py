@@ -1,0 +1,1 @@
+"""Everything that is told of what happens: events, log files, status.json."""
