@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import Any
 
 from spoolrunner.attempt import runner
-from spoolrunner.config import Config
+from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError, StartError
 from spoolrunner.executors import AttemptKey, Executor, Exited
 from spoolrunner.intake import Candidate, Intake, Refusal, policy_for

@@ -12,9 +12,9 @@ import queue
 from typing import Any
 
 import spoolrunner
-from spoolrunner import permissions
 from spoolrunner.attempts import Attempts
-from spoolrunner.config import Config
+from spoolrunner.config import exposure
+from spoolrunner.config.load import Config
 from spoolrunner.equipment import make_executor
 from spoolrunner.errors import StartError
 from spoolrunner.executors import Exited
@@ -128,7 +128,7 @@ class Dispatcher:
         boot = Boot(self._boot, has_markers=self._tenure.follows_in_this_boot)
         self._attempts = Attempts(config, self._spool, self._intake, self._executor, self._reporter, self._clock, boot)
         self._watch.start()
-        self._warnings = [*warnings(layout), *permissions.loose(config)]
+        self._warnings = [*warnings(layout), *exposure.loose(config)]
         self._warnings += [self._watch.reason] if self._watch.reason else []
         self._reporter.say(Kind.DISPATCHER, f"started, version {spoolrunner.__version__}, pid {os.getpid()}")
         for warning in self._warnings:

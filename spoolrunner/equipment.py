@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 from spoolrunner import executors
 from spoolrunner.attempt.settings import Settings
-from spoolrunner.config import Config
+from spoolrunner.config.load import Config
 from spoolrunner.executors import Executor, Report
 from spoolrunner.system import processes
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from spoolrunner import config
-from spoolrunner.config import Config
+from spoolrunner.config.load import Config, find_config, load_config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document, jsontext, signing, whitelist
 from spoolrunner.protocol.states import State
@@ -241,10 +240,10 @@ _loaded: dict[str, tuple[tuple[int, int], Config]] = {}
 
 def _config(explicit: str | None) -> Config:
     """The configuration, read again only when its file changed."""
-    path = config.find(explicit)
+    path = find_config(explicit)
     status = os.stat(path)
     version = (status.st_mtime_ns, status.st_size)
     known = _loaded.get(path)
     if known is None or known[0] != version:
-        known = _loaded[path] = (version, config.load(path))
+        known = _loaded[path] = (version, load_config(path))
     return known[1]

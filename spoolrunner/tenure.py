@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from spoolrunner.config import Config
+from spoolrunner.config.load import Config
 from spoolrunner.errors import SpoolBusyError
 from spoolrunner.spool import locks
 from spoolrunner.spool.paths import Layout

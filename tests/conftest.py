@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from spoolrunner import config as config_module
-from spoolrunner.config import Config
+from spoolrunner.config.load import Config, parse_config
 from spoolrunner.protocol.states import State
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
@@ -86,7 +85,7 @@ def config(tmp_path) -> Callable[..., Config]:
 
     def make(**keys: Any) -> Config:
         raw = {"allowed_jobs": {"app.Report": ["build", "send"]}, "fsync": False, **keys}
-        return config_module.parse(str(tmp_path / "config.json"), raw)
+        return parse_config(str(tmp_path / "config.json"), raw)
 
     return make
 

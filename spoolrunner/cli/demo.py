@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from spoolrunner import config, demo_jobs
+from spoolrunner import demo_jobs
 from spoolrunner.cli import render, shell
 from spoolrunner.cli.inspect import dispatcher_of
 from spoolrunner.cli.serve import stop_on_signals
-from spoolrunner.config import Config
+from spoolrunner.config.load import FILE_NAME, Config, load_config
 from spoolrunner.dispatcher import Dispatcher
 from spoolrunner.errors import ConfigError, SpoolBusyError
 from spoolrunner.inbox import Wish
@@ -132,7 +132,7 @@ def _installation(arguments: argparse.Namespace) -> Config:
     folder = arguments.dir
     if folder is None:
         try:
-            found = config.load(arguments.config)
+            found = load_config(arguments.config)
         except ConfigError:
             if arguments.config:
                 raise
@@ -141,11 +141,11 @@ def _installation(arguments: argparse.Namespace) -> Config:
             if all(job in found.allowed for job in CONFIG["allowed_jobs"]):
                 return found
             folder = _FOLDER
-    path = os.path.join(os.path.abspath(folder), config.FILE_NAME)
+    path = os.path.join(os.path.abspath(folder), FILE_NAME)
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         durable.write_new(path, orjson.dumps(CONFIG, option=orjson.OPT_INDENT_2) + b"\n", False)
-    return config.load(path)
+    return load_config(path)
 
 
 def _acts(settings: Config) -> list[_Act]:

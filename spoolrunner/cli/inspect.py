@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import config
 from spoolrunner.cli import render
+from spoolrunner.config.load import load_config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
@@ -36,7 +36,7 @@ def dispatcher_of(layout: Layout) -> dict[str, Any] | None:
 
 def status(arguments: argparse.Namespace) -> int:
     """Print what the dispatcher does and how many jobs are where."""
-    layout = config.load(arguments.config).layout
+    layout = load_config(arguments.config).layout
     holder = dispatcher_of(layout)
     said = status_file.read(layout) if holder else {}
     counts = {state.value: sum(1 for _ in _names(layout, state)) for state in State}
@@ -60,7 +60,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 def list_(arguments: argparse.Namespace) -> int:
     """Print the jobs of one state, or of all."""
-    layout = config.load(arguments.config).layout
+    layout = load_config(arguments.config).layout
     states = [State(arguments.state)] if arguments.state else list(State)
     limit = arguments.limit if arguments.limit is not None else (0 if arguments.json else _DEFAULT_ROWS)
     found: list[dict[str, Any]] = []
@@ -82,7 +82,7 @@ def list_(arguments: argparse.Namespace) -> int:
 
 def show(arguments: argparse.Namespace) -> int:
     """Print everything about one job."""
-    layout = config.load(arguments.config).layout
+    layout = load_config(arguments.config).layout
     found = [job for state in State if (job := _details(layout, state, check_id(arguments.id))) is not None]
     if not found:
         return _missing(arguments.id)
@@ -96,7 +96,7 @@ def show(arguments: argparse.Namespace) -> int:
 
 def logs(arguments: argparse.Namespace) -> int:
     """Print a job's own output; with --follow until it has ended."""
-    layout = config.load(arguments.config).layout
+    layout = load_config(arguments.config).layout
     if not any(os.path.lexists(layout.job(state, check_id(arguments.id))) for state in State):
         return _missing(arguments.id)
     position = 0

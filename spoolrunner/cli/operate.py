@@ -11,10 +11,9 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import config
 from spoolrunner.cli import shell
 from spoolrunner.cli.inspect import check_id, dispatcher_of
-from spoolrunner.config import Config
+from spoolrunner.config.load import Config, load_config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
@@ -32,7 +31,7 @@ _MARGIN = 10.0
 
 def retry(arguments: argparse.Namespace) -> int:
     """Move jobs from failed/ (or done/) back to pending/."""
-    settings = config.load(arguments.config)
+    settings = load_config(arguments.config)
     ids = [check_id(job_id) for job_id in arguments.ids]
     if arguments.all:
         ids += _retryable(settings.layout)
@@ -53,7 +52,7 @@ def retry(arguments: argparse.Namespace) -> int:
 
 def cancel(arguments: argparse.Namespace) -> int:
     """Ask for jobs to be cancelled, and wait for the effect."""
-    settings = config.load(arguments.config)
+    settings = load_config(arguments.config)
     layout = settings.layout
     asked, code = [], 0
     for job_id in map(check_id, arguments.ids):
@@ -77,7 +76,7 @@ def cancel(arguments: argparse.Namespace) -> int:
 
 def pause(arguments: argparse.Namespace) -> int:
     """Make control/pause."""
-    layout = config.load(arguments.config).layout
+    layout = load_config(arguments.config).layout
     requests.pause(layout)
     print(shell.touched(layout.pause))
     return 0
@@ -85,7 +84,7 @@ def pause(arguments: argparse.Namespace) -> int:
 
 def resume(arguments: argparse.Namespace) -> int:
     """Remove control/pause."""
-    layout = config.load(arguments.config).layout
+    layout = load_config(arguments.config).layout
     if not requests.resume(layout):
         print("the spool was not paused", file=sys.stderr)
         return 0
@@ -95,7 +94,7 @@ def resume(arguments: argparse.Namespace) -> int:
 
 def stop(arguments: argparse.Namespace) -> int:
     """Make control/stop, and wait until the dispatcher is gone."""
-    settings = config.load(arguments.config)
+    settings = load_config(arguments.config)
     layout = settings.layout
     holder = dispatcher_of(layout)
     if holder is None:
@@ -118,7 +117,7 @@ def stop(arguments: argparse.Namespace) -> int:
 
 def prune(arguments: argparse.Namespace) -> int:
     """Remove jobs that lie in done/ and failed/ longer than the configuration keeps them, with their logs."""
-    settings = config.load(arguments.config)
+    settings = load_config(arguments.config)
     now = clock.SYSTEM.wall()
     keep = {State.DONE: settings.keep_done, State.FAILED: settings.keep_failed}
     removed = 0

@@ -9,8 +9,8 @@ import sys
 import threading
 from types import FrameType
 
-from spoolrunner import config
 from spoolrunner.cli.render import EventPrinter
+from spoolrunner.config.load import load_config
 from spoolrunner.dispatcher import Dispatcher
 from spoolrunner.inbox import Wish
 
@@ -20,7 +20,7 @@ _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 def run(arguments: argparse.Namespace) -> int:
     """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
     listener = None if arguments.quiet else EventPrinter()
-    dispatcher = Dispatcher(config.load(arguments.config), listener=listener)
+    dispatcher = Dispatcher(load_config(arguments.config), listener=listener)
     stop_on_signals(dispatcher)
     dispatcher.run(drain=arguments.drain, standby=arguments.standby)
     if arguments.drain and dispatcher.is_paused:

@@ -9,9 +9,9 @@ import sys
 
 import orjson
 
-from spoolrunner import config, permissions
 from spoolrunner.cli import render
-from spoolrunner.config import Config
+from spoolrunner.config import exposure
+from spoolrunner.config.load import FILE_NAME, Config, load_config
 from spoolrunner.equipment import job_environment
 from spoolrunner.protocol import document
 from spoolrunner.spool.folders import Spool, warnings
@@ -30,14 +30,14 @@ _AUDIT_SECONDS = 120
 def init(arguments: argparse.Namespace) -> int:
     """Make DIR with config.json, unless it has one, and the spool's folders."""
     folder = os.path.abspath(arguments.dir)
-    path = os.path.join(folder, config.FILE_NAME)
+    path = os.path.join(folder, FILE_NAME)
     os.makedirs(folder, exist_ok=True)
     if os.path.exists(path):
         print(f"{path} exists: left as it is")
     else:
         durable.write_new(path, orjson.dumps(_FIRST_CONFIG, option=orjson.OPT_INDENT_2) + b"\n", True)
         print(f"{path} made: put your own jobs under allowed_jobs")
-    settings = config.load(path)
+    settings = load_config(path)
     spool = Spool(settings.layout)
     spool.make()
     spool.check()
@@ -47,10 +47,10 @@ def init(arguments: argparse.Namespace) -> int:
 
 def check(arguments: argparse.Namespace) -> int:
     """Print the configuration in force; 1 when an allowed job cannot be found, 2 when the configuration is wrong."""
-    settings = config.load(arguments.config)
+    settings = load_config(arguments.config)
     spool = Spool(settings.layout)
     spool.check()
-    weaknesses = warnings(settings.layout) + permissions.loose(settings)
+    weaknesses = warnings(settings.layout) + exposure.loose(settings)
     problems = _audit(settings)
     if arguments.json:
         report = {

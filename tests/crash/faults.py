@@ -23,10 +23,11 @@ from unittest import mock
 import orjson
 
 import spoolrunner
-from spoolrunner import config, dispatcher, executors
+from spoolrunner import dispatcher, executors
 from spoolrunner.attempt import current_job as current_module
 from spoolrunner.attempt import runner
 from spoolrunner.attempt.settings import Settings
+from spoolrunner.config.load import parse_config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.executors import AttemptKey, Exited
 from spoolrunner.protocol import document
@@ -222,7 +223,7 @@ class World:
         self.config_path = os.path.join(folder, "config.json")
         with open(self.config_path, "wb") as stream:
             stream.write(orjson.dumps(raw))
-        self.config = config.parse(self.config_path, raw)
+        self.config = parse_config(self.config_path, raw)
         self.layout: Layout = self.config.layout
         self.spool = Spool(self.layout, True)
         self.spool.make()

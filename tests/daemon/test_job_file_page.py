@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from spoolrunner import config
+from spoolrunner.config.load import Config, load_config
 from spoolrunner.dispatcher import Dispatcher
 from spoolrunner.errors import JobFormatError
 from spoolrunner.inbox import Wish
@@ -89,12 +89,12 @@ def need(tag: str) -> None:
         pytest.skip(f"not on this machine: {', '.join(missing(tag))}")
 
 
-def make_home(folder: Path) -> config.Config:
+def make_home(folder: Path) -> Config:
     """A folder with config.json, a README.md to count and an empty spool."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text(TEXT, encoding="utf-8")
     (folder / "config.json").write_text(json.dumps({"allowed_jobs": ALLOWED}), encoding="utf-8")
-    made = config.load(str(folder / "config.json"))
+    made = load_config(str(folder / "config.json"))
     Spool(made.layout).make()
     return made
 
@@ -116,7 +116,7 @@ def run(tag: str, code: str, home: Path, **environment: str) -> subprocess.Compl
     )
 
 
-def drain(settings: config.Config) -> None:
+def drain(settings: Config) -> None:
     """Run what waits in the spool."""
     Dispatcher(settings).run(drain=True)
 

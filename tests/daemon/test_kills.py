@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from spoolrunner.config import load
+from spoolrunner.config.load import load_config
 from spoolrunner.producer import enqueue_many
 from tests.daemon.harness import until
 
@@ -20,7 +20,7 @@ def test_no_job_is_lost_or_doubled_when_the_dispatcher_is_killed_again_and_again
     """Of 200 jobs every one ends in exactly one folder and ran as often as counted; one that ran through it all ran once."""
     home = make(max_retries=3)
     config = str(home.folder / "config.json")
-    load(config)
+    load_config(config)
     daemon = home.start().ready()
     home.drop("long", method="wait_for", params=["go", "long"])
     until(lambda: "begin long" in home.notes())

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from spoolrunner import config
 from spoolrunner.attempt import runner
+from spoolrunner.config.load import parse_config
 from spoolrunner.equipment import runner_settings
 from spoolrunner.intake import SETTLE_SECONDS, Candidate, Intake, Refusal
 from spoolrunner.protocol import document, jsontext, whitelist
@@ -56,7 +56,7 @@ class Reception:
 
     def __init__(self, folder: str) -> None:
         raw = {"allowed_jobs": ALLOWED, "fsync": False, **LIMITS}
-        self._config = config.parse(os.path.join(folder, "config.json"), raw)
+        self._config = parse_config(os.path.join(folder, "config.json"), raw)
         self._spool = Spool(self._config.layout, fsync=False)
         self._spool.make()
         self._clock = FakeClock()

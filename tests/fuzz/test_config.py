@@ -9,7 +9,7 @@ import orjson
 import pytest
 from hypothesis import example, given, settings
 
-from spoolrunner import config
+from spoolrunner.config.load import load_config, parse_config
 from spoolrunner.equipment import runner_settings
 from spoolrunner.errors import ConfigError
 from tests.fuzz.grammar import CONFIGS
@@ -55,7 +55,7 @@ def put_to_use(made):
 def test_a_configuration_is_taken_or_every_problem_is_told(tmp_path_factory, made):
     """No value leads to another error than ConfigError; one that is taken can be put to use."""
     raw = json.loads(json.dumps(made))
-    judge(lambda: config.parse(str(tmp_path_factory.getbasetemp() / "config.json"), raw))
+    judge(lambda: parse_config(str(tmp_path_factory.getbasetemp() / "config.json"), raw))
 
 
 def damaged(folder, count):
@@ -65,7 +65,7 @@ def damaged(folder, count):
     mutator = Mutator(corpus, SEED)
     for _ in range(count):
         path.write_bytes(mutator.document())
-        judge(lambda: config.load(str(path)))
+        judge(lambda: load_config(str(path)))
 
 
 def test_a_damaged_file_is_told_of(tmp_path, tally):

@@ -20,7 +20,7 @@ OWNERS = {
     "spool/paths.py": "long paths",
     "attempt/rlimits.py": "what a process can be held to",
     "spool/locks.py": "flock and LockFileEx",
-    "permissions.py": "owners and modes",
+    "config/exposure.py": "owners and modes",
     "system/processes.py": "identity, trees and usage of processes",
     "system/heldfiles.py": "files that cannot be moved while they are open",
     "template.py": "POSIX alone",

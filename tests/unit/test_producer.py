@@ -15,7 +15,7 @@ import pytest
 
 import spoolrunner
 from spoolrunner import producer
-from spoolrunner.config import VARIABLE
+from spoolrunner.config.load import VARIABLE
 from spoolrunner.errors import ConfigError, DuplicateJobError, JobFormatError, NotAllowedError
 from spoolrunner.producer import Job, enqueue, enqueue_many, names_of
 from spoolrunner.protocol.states import State

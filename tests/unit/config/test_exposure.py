@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from spoolrunner import config as config_module
-from spoolrunner import permissions
+from spoolrunner.config import exposure
+from spoolrunner.config.load import load_config
 from spoolrunner.spool.folders import Spool
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has access lists instead of modes")
@@ -24,7 +24,7 @@ def installation(tmp_path):
     (folder / "config.json").chmod(0o644)
     (folder / "key").write_text(KEY)
     (folder / "key").chmod(0o600)
-    made = config_module.load(str(folder / "config.json"))
+    made = load_config(str(folder / "config.json"))
     Spool(made.layout).make()
     return made
 
@@ -35,7 +35,7 @@ def path(installation, name: str) -> str:
 
 def test_what_init_makes_is_tight(installation) -> None:
     """A spool that was just made, beside a config.json that others can only read, is not complained about."""
-    assert permissions.loose(installation) == []
+    assert exposure.loose(installation) == []
     assert {
         os.stat(path(installation, f"spool/{name}")).st_mode & 0o777 for name in ("", "pending", "done", "logs/jobs")
     } == {0o700}
@@ -47,7 +47,7 @@ def test_the_folders_of_a_group_are_tight_when_sticky(installation) -> None:
     for name in ("spool/pending", "spool/tmp"):
         os.chmod(path(installation, name), 0o3730)
 
-    assert permissions.loose(installation) == []
+    assert exposure.loose(installation) == []
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_what_others_can_write_or_sign_with(installation, name, mode, words) -> 
     """A file or folder by which others could decide what runs is named, with what to do."""
     os.chmod(path(installation, name), mode)
 
-    found = permissions.loose(installation)
+    found = exposure.loose(installation)
 
     assert any(words in complaint and "chmod" in complaint for complaint in found)
 
@@ -82,10 +82,10 @@ def test_what_others_can_write_or_sign_with(installation, name, mode, words) -> 
 def test_folders_of_a_spool_that_others_can_enter(installation, name, mode, words) -> None:
     """In a spool that others can pass through, every folder that is more open than it should be is named."""
     os.chmod(path(installation, f"spool/{name}"), mode)
-    assert permissions.loose(installation) == [], "nobody gets there yet"
+    assert exposure.loose(installation) == [], "nobody gets there yet"
     os.chmod(path(installation, "spool"), 0o710)
 
-    (complaint,) = permissions.loose(installation)
+    (complaint,) = exposure.loose(installation)
 
     assert words in complaint
     assert os.path.join("spool", name) in complaint
@@ -94,10 +94,10 @@ def test_folders_of_a_spool_that_others_can_enter(installation, name, mode, word
 def test_the_group_of_one_user_is_that_user(installation, monkeypatch) -> None:
     """A folder that the owner's private group can write is his alone; one of a group with members is not."""
     os.chmod(path(installation, "."), 0o775)
-    monkeypatch.setattr(permissions, "_is_private_group", lambda uid, gid: True)
-    assert permissions.loose(installation) == []
-    monkeypatch.setattr(permissions, "_is_private_group", lambda uid, gid: False)
-    assert permissions.loose(installation) != []
+    monkeypatch.setattr(exposure, "_is_private_group", lambda uid, gid: True)
+    assert exposure.loose(installation) == []
+    monkeypatch.setattr(exposure, "_is_private_group", lambda uid, gid: False)
+    assert exposure.loose(installation) != []
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give files away")
@@ -105,4 +105,4 @@ def test_another_owner(installation) -> None:
     """A config.json that belongs to another user is named."""
     os.chown(installation.path, 12345, -1)
 
-    assert any("belongs to user 12345" in complaint for complaint in permissions.loose(installation))
+    assert any("belongs to user 12345" in complaint for complaint in exposure.loose(installation))

@@ -11,7 +11,7 @@ import shutil
 import stat
 import sys
 
-from spoolrunner.config import Config
+from spoolrunner.config.load import Config
 from spoolrunner.spool.paths import FOLDERS, Layout
 
 if sys.platform != "win32":

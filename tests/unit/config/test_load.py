@@ -9,8 +9,8 @@ import msgspec
 import orjson
 import pytest
 
-from spoolrunner import config as config_module
-from spoolrunner.config import FILE_NAME, VARIABLE
+from spoolrunner.config.load import FILE_NAME, VARIABLE, find_config, load_config, parse_config
+from spoolrunner.config.shape import ConfigFile
 from spoolrunner.errors import ConfigError, JobFormatError
 from spoolrunner.protocol import document
 from spoolrunner.protocol.policy import Policy
@@ -25,7 +25,7 @@ def _no_variable(monkeypatch) -> None:
 
 def problems(raw) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        config_module.parse("config.json", raw)
+        parse_config("config.json", raw)
     return caught.value.problems
 
 
@@ -39,7 +39,7 @@ def write(folder, raw) -> str:
 
 def test_defaults(tmp_path) -> None:
     """Every key but allowed_jobs has the default of the design."""
-    made = config_module.load(write(tmp_path, {"allowed_jobs": JOBS}))
+    made = load_config(write(tmp_path, {"allowed_jobs": JOBS}))
     assert made.default_policy == Policy(
         timeout=3600.0, max_retries=3, retry_interval=300.0, retry_backoff="exponential", on_crash="retry"
     )
@@ -67,7 +67,7 @@ def test_paths_are_relative_to_the_file(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("HOME", home)
     monkeypatch.setenv("USERPROFILE", home)
     absolute = os.path.abspath(os.path.join(os.sep, "lib"))
-    made = config_module.parse(
+    made = parse_config(
         str(tmp_path / "config.json"),
         {
             "allowed_jobs": JOBS,
@@ -190,7 +190,7 @@ def test_every_problem_at_once() -> None:
     """All problems are reported together, and the error shows each on a line with the file."""
     raw = {"concurrenci": 1, "timeout": "x", "allowed_jobs": {"app.Report": ["_a", "b c"]}}
     with pytest.raises(ConfigError) as caught:
-        config_module.parse("/etc/c.json", raw)
+        parse_config("/etc/c.json", raw)
     text = str(caught.value).splitlines()
     assert all(row.startswith("/etc/c.json: ") for row in text)
     for part in ("concurrenci: unknown key", "timeout: ", "'_a' is not a public", "'b c' is not a public"):
@@ -219,9 +219,9 @@ def test_find_upwards(tmp_path, monkeypatch) -> None:
     below = tmp_path / "a" / "b" / "c"
     below.mkdir()
     monkeypatch.chdir(below)
-    assert os.path.samefile(config_module.find(), near)
+    assert os.path.samefile(find_config(), near)
     monkeypatch.chdir(tmp_path / "a")
-    assert os.path.samefile(config_module.find(), far)
+    assert os.path.samefile(find_config(), far)
 
 
 def test_find_skips_a_folder_of_that_name(tmp_path, monkeypatch) -> None:
@@ -229,18 +229,18 @@ def test_find_skips_a_folder_of_that_name(tmp_path, monkeypatch) -> None:
     wanted = write(tmp_path, {})
     (tmp_path / "a" / FILE_NAME).mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a")
-    assert os.path.samefile(config_module.find(), wanted)
+    assert os.path.samefile(find_config(), wanted)
 
 
 def test_find_order(tmp_path, monkeypatch) -> None:
     """What --config names comes before the variable, and the variable before the working directory."""
     here, variable, explicit = (write(tmp_path / name, {}) for name in "abc")
     monkeypatch.chdir(tmp_path / "a")
-    assert os.path.samefile(config_module.find(), here)
+    assert os.path.samefile(find_config(), here)
     monkeypatch.setenv(VARIABLE, variable)
-    assert config_module.find() == variable
-    assert config_module.find(explicit) == explicit
-    assert config_module.find(os.path.join("..", "c", FILE_NAME)) == explicit
+    assert find_config() == variable
+    assert find_config(explicit) == explicit
+    assert find_config(os.path.join("..", "c", FILE_NAME)) == explicit
 
 
 def test_find_says_who_named_a_missing_file(tmp_path, monkeypatch) -> None:
@@ -248,10 +248,10 @@ def test_find_says_who_named_a_missing_file(tmp_path, monkeypatch) -> None:
     write(tmp_path, {})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"no such file \(named by --config\)"):
-        config_module.find("nowhere.json")
+        find_config("nowhere.json")
     monkeypatch.setenv(VARIABLE, "nowhere.json")
     with pytest.raises(ConfigError, match=r"no such file \(named by \$SPOOLRUNNER_CONFIG\)"):
-        config_module.find()
+        find_config()
 
 
 def test_find_nothing(tmp_path, monkeypatch) -> None:
@@ -259,7 +259,7 @@ def test_find_nothing(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os.path, "isfile", lambda path: False)
     with pytest.raises(ConfigError, match=r"not found in .*--config.*spoolrunner init"):
-        config_module.find()
+        find_config()
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b'{"a": 1,}', b"\xef\xbb\xbf{}"])
@@ -267,7 +267,7 @@ def test_load_of_no_json(tmp_path, data) -> None:
     """A file that is no JSON is an error that names the file."""
     path = write(tmp_path, data)
     with pytest.raises(ConfigError, match="not valid JSON") as caught:
-        config_module.load(path)
+        load_config(path)
     assert caught.value.where == path
 
 
@@ -283,9 +283,9 @@ def test_effective(config, tmp_path) -> None:
     """The effective configuration has every key, with paths as they are used, and can be read again."""
     made = config(concurrency=7, timeout="2m")
     effective = made.effective()
-    assert set(effective) == {field.name for field in msgspec.structs.fields(config_module.ConfigFile)}
+    assert set(effective) == {field.name for field in msgspec.structs.fields(ConfigFile)}
     assert (effective["concurrency"], effective["spool"]) == (7, str(tmp_path / "spool"))
-    again = config_module.parse(os.path.join(os.sep, "elsewhere", FILE_NAME), orjson.loads(orjson.dumps(effective)))
+    again = parse_config(os.path.join(os.sep, "elsewhere", FILE_NAME), orjson.loads(orjson.dumps(effective)))
     assert again.effective() == effective
     assert again.allowed == made.allowed
 

@@ -1,7 +1,7 @@
-"""The configuration: config.json found, checked whole, and turned into what the other rooms need.
+"""config.json found, read, checked whole, and turned into what the other rooms need.
 
-Owns the keys, their defaults and limits. Every problem is reported at once, each with its key. Knows nothing of jobs
-that run; whether the allowed callables exist is for `whitelist`, in a process that may import them.
+Owns the values in force. Knows nothing of jobs that run; whether the allowed callables exist is for `whitelist`, in a process
+that may import them.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import os
 import sys
 from collections.abc import Callable
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
-from msgspec import Meta
 
 from spoolrunner.attempt import rlimits
+from spoolrunner.config.faults import config_faults
+from spoolrunner.config.shape import ConfigFile, MethodPolicy
 from spoolrunner.errors import ConfigError, JobFormatError
 from spoolrunner.protocol import signing
-from spoolrunner.protocol.document import Count, Document, Duration, Priority
-from spoolrunner.protocol.faults import Fault, faults
+from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock
@@ -29,70 +29,6 @@ FILE_NAME = "config.json"
 VARIABLE = "SPOOLRUNNER_CONFIG"
 
 _Number = TypeVar("_Number", int, float)
-Positive = Annotated[int, Meta(ge=1, le=100_000)]
-OnCrash = Literal["retry", "fail"]
-Size = int | Annotated[str, Meta(pattern=rlimits.SIZE_PATTERN, description='bytes, or "512M", "2G"')]
-OpenFiles = Annotated[int, Meta(ge=16)]
-
-
-class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What an operator may set for one method."""
-
-    timeout: Duration | None = None
-    max_retries: Count | None = None
-    retry_interval: Duration | None = None
-    on_crash: OnCrash | None = None
-    concurrency: Positive | None = None
-    priority: Priority | None = None
-    memory: Size | None = None
-    cpu_time: Duration | None = None
-    open_files: OpenFiles | None = None
-    no_new_privileges: bool | None = None
-
-
-class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
-    """config.json as it is written; the defaults are those for production."""
-
-    allowed_jobs: dict[str, list[str] | dict[str, MethodPolicy]]
-    spool: str = "spool"
-    python_binary: str | None = None
-    python_path: list[str] = msgspec.field(default_factory=lambda: ["."])
-    environment: dict[str, str] = {}
-    inherit_environment: bool | list[str] = True
-    signing_key: str | None = None
-    concurrency: Positive = msgspec.field(default_factory=lambda: os.cpu_count() or 1)
-    max_retries: Count = 3
-    max_retries_limit: Count = 100
-    retry_interval: Duration = "5m"
-    retry_backoff: Literal["exponential", "fixed"] = "exponential"
-    retry_max_interval: Duration = "6h"
-    retry_jitter: Annotated[float, Meta(ge=0, le=1)] = 0.1
-    timeout: Duration = "1h"
-    timeout_limit: Duration = "7d"
-    kill_grace: Duration = "10s"
-    stop_grace: Duration = "30s"
-    on_crash: OnCrash = "retry"
-    memory: Size | None = None
-    cpu_time: Duration | None = None
-    open_files: OpenFiles | None = None
-    no_new_privileges: bool = False
-    priority_aging: Duration = "1m"
-    keep_done: Duration = "7d"
-    keep_failed: Duration = "30d"
-    max_log_bytes: Annotated[int, Meta(ge=4096)] = 10 << 20
-    fsync: bool = True
-    executor: Literal["auto", "fork", "spawn"] = "auto"
-    preload: bool = True
-
-
-_PARSERS = {
-    field.name: clock.parse_duration
-    for field in msgspec.structs.fields(ConfigFile)
-    if field.type in (Duration, Duration | None)
-} | {"memory": rlimits.parse_size}
-"""Keys whose values are text with a unit."""
-_POSITIVE = ("timeout", "timeout_limit", "cpu_time")
-_LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
 
 
 class Config:
@@ -200,7 +136,7 @@ def _if_given(parse: Callable[[object], _Number], value: object) -> _Number | No
     return None if value is None else parse(value)
 
 
-def find(explicit: str | None = None) -> str:
+def find_config(explicit: str | None = None) -> str:
     """The absolute path of config.json: `explicit`, else $SPOOLRUNNER_CONFIG, else upwards from the working directory."""
     given = explicit or os.environ.get(VARIABLE)
     if given:
@@ -219,9 +155,9 @@ def find(explicit: str | None = None) -> str:
         folder = os.path.dirname(folder)
 
 
-def load(explicit: str | None = None) -> Config:
+def load_config(explicit: str | None = None) -> Config:
     """The configuration in force; ConfigError with every problem in it."""
-    path = find(explicit)
+    path = find_config(explicit)
     try:
         with open(path, "rb") as stream:
             raw = orjson.loads(stream.read())
@@ -229,92 +165,14 @@ def load(explicit: str | None = None) -> Config:
         raise ConfigError(path, [f"cannot be read: {error.strerror}"]) from None
     except orjson.JSONDecodeError as error:
         raise ConfigError(path, [f"not valid JSON: {error}"]) from None
-    return parse(path, raw)
+    return parse_config(path, raw)
 
 
-def parse(path: str, raw: Any) -> Config:
+def parse_config(path: str, raw: Any) -> Config:
     """The configuration in the JSON value `raw`, as if read from `path`."""
     if not isinstance(raw, dict):
         raise ConfigError(path, ["must hold a JSON object"])
-    others = {key: value for key, value in raw.items() if key != "allowed_jobs"}
-    # The whitelist and values with a unit are judged below, with words of their own.
-    found = [fault for fault in faults(others, ConfigFile) if fault.key != "allowed_jobs" and not _is_parsed(fault)]
-    found += _parsed(raw, ConfigFile, "")
-    found += _environment(raw.get("environment"))
-    found += _paths(raw)
-    found += _allowed_jobs(raw)
+    found = config_faults(raw)
     if found:
-        raise ConfigError(path, [str(fault) for fault in dict.fromkeys(found)])
+        raise ConfigError(path, [str(fault) for fault in found])
     return Config(path, msgspec.convert(raw, ConfigFile))
-
-
-def _allowed_jobs(raw: dict[str, Any]) -> list[Fault]:
-    jobs = raw.get("allowed_jobs")
-    if jobs is None:
-        return [Fault("allowed_jobs", 'missing; it is required, as in {"app.reports.Report": ["build"]}')]
-    if not isinstance(jobs, dict):
-        return [Fault("allowed_jobs", "must be an object: dotted path -> list of method names, or object of policies")]
-    found = []
-    for job, methods in jobs.items():
-        key = f"allowed_jobs.{job}"
-        if not all(part.isidentifier() for part in job.split(".")):
-            found.append(Fault(key, "not a dotted path of a class or module"))
-        if not isinstance(methods, (list, dict)):
-            found.append(Fault(key, "must be a list of method names, or an object method -> policy"))
-            continue
-        for method in methods:
-            if not isinstance(method, str) or not method.isidentifier() or method.startswith("_"):
-                found.append(Fault(key, f"{method!r} is not a public method name"))
-            elif isinstance(methods, dict):
-                found += _method_policy(f"{key}.{method}", methods[method])
-    return found
-
-
-def _method_policy(key: str, policy: Any) -> list[Fault]:
-    if not isinstance(policy, dict):
-        return [Fault(key, "must be an object of policy keys; {} for none")]
-    found = [
-        Fault(f"{key}.{fault.key}", fault.problem) for fault in faults(policy, MethodPolicy) if not _is_parsed(fault)
-    ]
-    return found + _parsed(policy, MethodPolicy, f"{key}.")
-
-
-def _environment(variables: Any) -> list[Fault]:
-    if not isinstance(variables, dict):
-        return []
-    bad = [name for name in variables if not name or "=" in name or "\0" in f"{name}{variables[name]}"]
-    problem = "no system takes an empty name, a name with =, or a NUL"
-    return [Fault(f"environment.{name}", problem) for name in bad]
-
-
-def _paths(raw: dict[str, Any]) -> list[Fault]:
-    several = raw.get("python_path")
-    given = [(key, raw.get(key)) for key in ("spool", "python_binary", "signing_key")]
-    given += [("python_path", path) for path in several] if isinstance(several, list) else []
-    return [
-        Fault(key, "holds a NUL, which no path may") for key, path in given if isinstance(path, str) and "\0" in path
-    ]
-
-
-def _is_parsed(fault: Fault) -> bool:
-    return fault.key in _PARSERS and "regex" in fault.problem
-
-
-def _parsed(raw: dict[str, Any], shape: type[msgspec.Struct], prefix: str) -> list[Fault]:
-    """What is wrong with the values that have a unit, and with limits that this system cannot keep."""
-    found = []
-    for key in (field.name for field in msgspec.structs.fields(shape)):
-        value = raw.get(key)
-        if value is None or value is False:
-            continue
-        problem = rlimits.unavailable(key) if key in _LIMITS else None
-        if problem:
-            found.append(Fault(prefix + key, problem))
-        if key not in _PARSERS or not isinstance(value, (int, float, str)):
-            continue
-        try:
-            if _PARSERS[key](value) == 0 and key in _POSITIVE:
-                found.append(Fault(prefix + key, "must be more than 0 seconds"))
-        except ValueError as error:
-            found.append(Fault(prefix + key, str(error)))
-    return found

@@ -1,0 +1,106 @@
+"""Everything that is wrong with a config.json, at once, each fault with its key and what is needed instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from spoolrunner.attempt import rlimits
+from spoolrunner.config.shape import ConfigFile, MethodPolicy
+from spoolrunner.protocol.document import Duration
+from spoolrunner.protocol.faults import Fault, faults
+from spoolrunner.system import clock
+
+_PARSERS = {
+    field.name: clock.parse_duration
+    for field in msgspec.structs.fields(ConfigFile)
+    if field.type in (Duration, Duration | None)
+} | {"memory": rlimits.parse_size}
+"""Keys whose values are text with a unit."""
+_POSITIVE = ("timeout", "timeout_limit", "cpu_time")
+_LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
+
+
+def config_faults(raw: dict[str, Any]) -> list[Fault]:
+    """What is wrong with the JSON object of a config.json; empty when nothing is."""
+    others = {key: value for key, value in raw.items() if key != "allowed_jobs"}
+    # The whitelist and values with a unit are judged below, with words of their own.
+    found = [fault for fault in faults(others, ConfigFile) if fault.key != "allowed_jobs" and not _is_parsed(fault)]
+    found += _parsed(raw, ConfigFile, "")
+    found += _environment(raw.get("environment"))
+    found += _paths(raw)
+    found += _allowed_jobs(raw)
+    return list(dict.fromkeys(found))
+
+
+def _allowed_jobs(raw: dict[str, Any]) -> list[Fault]:
+    jobs = raw.get("allowed_jobs")
+    if jobs is None:
+        return [Fault("allowed_jobs", 'missing; it is required, as in {"app.reports.Report": ["build"]}')]
+    if not isinstance(jobs, dict):
+        return [Fault("allowed_jobs", "must be an object: dotted path -> list of method names, or object of policies")]
+    found = []
+    for job, methods in jobs.items():
+        key = f"allowed_jobs.{job}"
+        if not all(part.isidentifier() for part in job.split(".")):
+            found.append(Fault(key, "not a dotted path of a class or module"))
+        if not isinstance(methods, (list, dict)):
+            found.append(Fault(key, "must be a list of method names, or an object method -> policy"))
+            continue
+        for method in methods:
+            if not isinstance(method, str) or not method.isidentifier() or method.startswith("_"):
+                found.append(Fault(key, f"{method!r} is not a public method name"))
+            elif isinstance(methods, dict):
+                found += _method_policy(f"{key}.{method}", methods[method])
+    return found
+
+
+def _method_policy(key: str, policy: Any) -> list[Fault]:
+    if not isinstance(policy, dict):
+        return [Fault(key, "must be an object of policy keys; {} for none")]
+    found = [
+        Fault(f"{key}.{fault.key}", fault.problem) for fault in faults(policy, MethodPolicy) if not _is_parsed(fault)
+    ]
+    return found + _parsed(policy, MethodPolicy, f"{key}.")
+
+
+def _environment(variables: Any) -> list[Fault]:
+    if not isinstance(variables, dict):
+        return []
+    bad = [name for name in variables if not name or "=" in name or "\0" in f"{name}{variables[name]}"]
+    problem = "no system takes an empty name, a name with =, or a NUL"
+    return [Fault(f"environment.{name}", problem) for name in bad]
+
+
+def _paths(raw: dict[str, Any]) -> list[Fault]:
+    several = raw.get("python_path")
+    given = [(key, raw.get(key)) for key in ("spool", "python_binary", "signing_key")]
+    given += [("python_path", path) for path in several] if isinstance(several, list) else []
+    return [
+        Fault(key, "holds a NUL, which no path may") for key, path in given if isinstance(path, str) and "\0" in path
+    ]
+
+
+def _is_parsed(fault: Fault) -> bool:
+    return fault.key in _PARSERS and "regex" in fault.problem
+
+
+def _parsed(raw: dict[str, Any], shape: type[msgspec.Struct], prefix: str) -> list[Fault]:
+    """What is wrong with the values that have a unit, and with limits that this system cannot keep."""
+    found = []
+    for key in (field.name for field in msgspec.structs.fields(shape)):
+        value = raw.get(key)
+        if value is None or value is False:
+            continue
+        problem = rlimits.unavailable(key) if key in _LIMITS else None
+        if problem:
+            found.append(Fault(prefix + key, problem))
+        if key not in _PARSERS or not isinstance(value, (int, float, str)):
+            continue
+        try:
+            if _PARSERS[key](value) == 0 and key in _POSITIVE:
+                found.append(Fault(prefix + key, "must be more than 0 seconds"))
+        except ValueError as error:
+            found.append(Fault(prefix + key, str(error)))
+    return found

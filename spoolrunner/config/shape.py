@@ -1,0 +1,70 @@
+"""config.json as it is written: its keys, their types, their defaults.
+
+The defaults are those for production. What a value means beyond its type is for `faults`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from spoolrunner.attempt import rlimits
+from spoolrunner.protocol.document import Count, Duration, Priority
+
+Positive = Annotated[int, Meta(ge=1, le=100_000)]
+OnCrash = Literal["retry", "fail"]
+Size = int | Annotated[str, Meta(pattern=rlimits.SIZE_PATTERN, description='bytes, or "512M", "2G"')]
+OpenFiles = Annotated[int, Meta(ge=16)]
+
+
+class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What an operator may set for one method."""
+
+    timeout: Duration | None = None
+    max_retries: Count | None = None
+    retry_interval: Duration | None = None
+    on_crash: OnCrash | None = None
+    concurrency: Positive | None = None
+    priority: Priority | None = None
+    memory: Size | None = None
+    cpu_time: Duration | None = None
+    open_files: OpenFiles | None = None
+    no_new_privileges: bool | None = None
+
+
+class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
+    """config.json as it is written; the defaults are those for production."""
+
+    allowed_jobs: dict[str, list[str] | dict[str, MethodPolicy]]
+    spool: str = "spool"
+    python_binary: str | None = None
+    python_path: list[str] = msgspec.field(default_factory=lambda: ["."])
+    environment: dict[str, str] = {}
+    inherit_environment: bool | list[str] = True
+    signing_key: str | None = None
+    concurrency: Positive = msgspec.field(default_factory=lambda: os.cpu_count() or 1)
+    max_retries: Count = 3
+    max_retries_limit: Count = 100
+    retry_interval: Duration = "5m"
+    retry_backoff: Literal["exponential", "fixed"] = "exponential"
+    retry_max_interval: Duration = "6h"
+    retry_jitter: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    timeout: Duration = "1h"
+    timeout_limit: Duration = "7d"
+    kill_grace: Duration = "10s"
+    stop_grace: Duration = "30s"
+    on_crash: OnCrash = "retry"
+    memory: Size | None = None
+    cpu_time: Duration | None = None
+    open_files: OpenFiles | None = None
+    no_new_privileges: bool = False
+    priority_aging: Duration = "1m"
+    keep_done: Duration = "7d"
+    keep_failed: Duration = "30d"
+    max_log_bytes: Annotated[int, Meta(ge=4096)] = 10 << 20
+    fsync: bool = True
+    executor: Literal["auto", "fork", "spawn"] = "auto"
+    preload: bool = True
