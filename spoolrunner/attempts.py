@@ -13,7 +13,7 @@ from typing import Any
 from spoolrunner.attempt import runner
 from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError, NotAllowedError, StartError
-from spoolrunner.executors import AttemptKey, Executor, Exited
+from spoolrunner.executors.base import AttemptKey, Executor, Exited
 from spoolrunner.intake import Candidate, Intake, Refusal, policy_for
 from spoolrunner.protocol import document as documents
 from spoolrunner.protocol.document import Document

@@ -15,9 +15,9 @@ import spoolrunner
 from spoolrunner.attempts import Attempts
 from spoolrunner.config import exposure
 from spoolrunner.config.load import Config
-from spoolrunner.equipment import make_executor
 from spoolrunner.errors import StartError
-from spoolrunner.executors import Exited
+from spoolrunner.executors.base import Exited
+from spoolrunner.executors.plan import make_executor
 from spoolrunner.inbox import CodeLoaded, Notice, Wish
 from spoolrunner.intake import Intake
 from spoolrunner.reporter import Listener, Reporter

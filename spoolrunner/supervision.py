@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spoolrunner.executors import AttemptKey, Executor
+from spoolrunner.executors.base import AttemptKey, Executor
 from spoolrunner.protocol.states import Outcome
 from spoolrunner.system.clock import Clock
 from spoolrunner.system.heldfiles import next_pause

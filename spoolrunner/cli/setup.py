@@ -12,7 +12,7 @@ import orjson
 from spoolrunner.cli import render
 from spoolrunner.config import exposure
 from spoolrunner.config.load import FILE_NAME, Config, load_config
-from spoolrunner.equipment import job_environment
+from spoolrunner.executors.plan import job_environment
 from spoolrunner.protocol import document
 from spoolrunner.spool.folders import Spool, warnings
 from spoolrunner.system import durable

@@ -16,10 +16,10 @@ import orjson
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, Exited, LocalExecutor, Plan, Report
 
-_PROGRAM = "from spoolrunner.template import main; main()"
+_PROGRAM = "from spoolrunner.executors.forkserver import main; main()"
 STARTED, EXITED, READY, THREADS, SKIPPED = "started", "exited", "ready", "threads", "skipped"
 START, WHO, RETIRE = "start", "who", "retire"
-"""The words of the template's protocol, as in `spoolrunner.template`, which is another program (a test compares them)."""
+"""The words of the template's protocol, as in `executors.forkserver`, which is another program (a test compares them)."""
 _BUFFER = 4096
 """Bytes. Of a large one that is cut to what came, the rest is often too small for the next: the heap grew with every job."""
 

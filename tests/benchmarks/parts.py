@@ -131,7 +131,7 @@ def bare_interpreters(slots: int) -> float:
 
 def costs(bench: Bench) -> None:
     """The bare costs of what a job is made of, in microseconds."""
-    in_memory = {"bare Python": "-", "with orjson": "orjson", "as the template": "spoolrunner.template"}
+    in_memory = {"bare Python": "-", "with orjson": "orjson", "as the template": "spoolrunner.executors.forkserver"}
     for number in bench.rounds():
         bench.say(f"costs {number + 1}")
         for words, module in in_memory.items():

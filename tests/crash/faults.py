@@ -23,13 +23,14 @@ from unittest import mock
 import orjson
 
 import spoolrunner
-from spoolrunner import dispatcher, executors
+from spoolrunner import dispatcher
 from spoolrunner.attempt import current_job as current_module
 from spoolrunner.attempt import runner
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.config.load import parse_config
 from spoolrunner.errors import JobFormatError
-from spoolrunner.executors import AttemptKey, Exited
+from spoolrunner.executors import plan as plan_module
+from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import FINAL, State
 from spoolrunner.spool import locks, requests
@@ -282,7 +283,7 @@ class World:
             put(processes, "started", self._started)
             put(processes, "holders", lambda path: [])
             put(processes, "holder_of_removed", lambda path: None)
-            put(executors, "make", lambda plan, report: self._executor(plan.settings, report))
+            put(plan_module, "make", lambda plan, report: self._executor(plan.settings, report))
             put(dispatcher, "Watch", FakeWatch)
             put(dispatcher, "warnings", lambda layout: [])
             stage = self
@@ -540,7 +541,7 @@ def eras(attempts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return [era for era in found if era]
 
 
-_ELSEWHERE = {"spoolrunner.template"} if sys.platform == "win32" else {"spoolrunner.system.winapi"}
+_ELSEWHERE = {"spoolrunner.executors.forkserver" if sys.platform == "win32" else "spoolrunner.system.winapi"}
 """Modules that exist on other systems only."""
 
 

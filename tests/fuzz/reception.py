@@ -15,7 +15,7 @@ import orjson
 
 from spoolrunner.attempt import runner
 from spoolrunner.config.load import parse_config
-from spoolrunner.equipment import runner_settings
+from spoolrunner.executors.plan import runner_settings
 from spoolrunner.intake import SETTLE_SECONDS, Candidate, Intake, Refusal
 from spoolrunner.protocol import document, jsontext, whitelist
 from spoolrunner.protocol.states import Outcome, State

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 
 from spoolrunner.config.load import load_config, parse_config
-from spoolrunner.equipment import runner_settings
 from spoolrunner.errors import ConfigError
+from spoolrunner.executors.plan import runner_settings
 from tests.fuzz.grammar import CONFIGS
 from tests.fuzz.mutation import Mutator, corpus_of
 

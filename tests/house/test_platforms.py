@@ -14,7 +14,7 @@ from tests.house.test_doors import MODULES, PACKAGE, name_of, parse, uses
 OWNERS = {
     "cli/shell.py": "what sh and PowerShell are told",
     "system/durable.py": "renames that refuse a taken name, and syncs",
-    "executors/__init__.py": "where there is a fork",
+    "executors/plan.py": "where there is a fork",
     "executors/spawn.py": "how a process is started",
     "system/winapi.py": "Windows alone",
     "spool/paths.py": "long paths",
@@ -23,13 +23,13 @@ OWNERS = {
     "config/exposure.py": "owners and modes",
     "system/processes.py": "identity, trees and usage of processes",
     "system/heldfiles.py": "files that cannot be moved while they are open",
-    "template.py": "POSIX alone",
+    "executors/forkserver.py": "POSIX alone",
     "watch.py": "where events come from",
 }
 """module -> the difference between systems that it owns."""
 SYSTEM = {"sys.platform", "os.name", "platform.system"}
 POSIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
-POSIX_ALONE = {"template.py", "executors/fork.py"}
+POSIX_ALONE = {"executors/forkserver.py", "executors/fork.py"}
 """Modules that Windows never imports."""
 IMPORT_ALL = """
 import importlib, sys

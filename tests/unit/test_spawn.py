@@ -15,7 +15,7 @@ import pytest
 from spoolrunner.attempt import runner
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.errors import StartError
-from spoolrunner.executors import AttemptKey, Plan
+from spoolrunner.executors.base import AttemptKey, Plan
 from spoolrunner.executors.interpreter import Interpreter
 from spoolrunner.executors.spawn import SpawnExecutor
 from spoolrunner.protocol.policy import Policy

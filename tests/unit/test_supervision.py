@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spoolrunner.executors import AttemptKey
+from spoolrunner.executors.base import AttemptKey
 from spoolrunner.protocol.states import Outcome
 from spoolrunner.supervision import CANCEL_NOTICE, STEP, RunningAttempt, Supervision
 

@@ -15,45 +15,44 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no for
 
 def test_both_ends_speak_the_same_words() -> None:
     """Every word of the protocol is spelled alike in the template and in its executor."""
-    from spoolrunner import template
-    from spoolrunner.executors import fork
+    from spoolrunner.executors import fork, forkserver
 
     for word in ("STARTED", "EXITED", "READY", "THREADS", "SKIPPED", "START", "WHO", "RETIRE"):
-        assert getattr(template, word) == getattr(fork, word)
+        assert getattr(forkserver, word) == getattr(fork, word)
 
 
 def test_code_files_leave_python_itself_out(tmp_path, monkeypatch) -> None:
     """Files of the standard library are not compared before each job, and those of an application are."""
     import json
 
-    from spoolrunner import template
+    from spoolrunner.executors import forkserver
 
     (tmp_path / "of_an_application.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
     import of_an_application
 
-    found = template._code_files([json, sys, of_an_application])
+    found = forkserver._code_files([json, sys, of_an_application])
     assert found == {
-        str(tmp_path / "of_an_application.py"): template._signature(str(tmp_path / "of_an_application.py"))
+        str(tmp_path / "of_an_application.py"): forkserver._signature(str(tmp_path / "of_an_application.py"))
     }
 
 
 def test_a_file_that_is_gone_has_another_signature(tmp_path) -> None:
     """A removed file never looks like the one that was imported."""
-    from spoolrunner import template
+    from spoolrunner.executors import forkserver
 
     path = tmp_path / "x.py"
     path.write_text("")
-    assert template._signature(str(path)) != (0, 0)
+    assert forkserver._signature(str(path)) != (0, 0)
     path.unlink()
-    assert template._signature(str(path)) == (0, 0)
+    assert forkserver._signature(str(path)) == (0, 0)
 
 
 def template_process(theirs):
     """A template whose dispatcher is this test."""
     with theirs:
         return subprocess.Popen(
-            [sys.executable, "-P", "-c", "from spoolrunner.template import main; main()"],
+            [sys.executable, "-P", "-c", "from spoolrunner.executors.forkserver import main; main()"],
             stdin=theirs.fileno(),
             stderr=subprocess.PIPE,
         )
@@ -80,7 +79,7 @@ def test_a_template_ends_when_its_dispatcher_died_before_it_had_said_all(sent) -
 
 def test_a_template_ends_in_silence_when_nobody_read_what_it_said(config) -> None:
     """A dispatcher that is killed with something unread resets the connection: that is an end like any other."""
-    from spoolrunner.equipment import runner_settings
+    from spoolrunner.executors.plan import runner_settings
 
     made = config()
     os.makedirs(made.layout.tmp)

@@ -6,13 +6,14 @@ Decides nothing; joins `config` to `runner` and `executors`, which do not know e
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
-from spoolrunner import executors
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.config.load import Config
-from spoolrunner.executors import Executor, Report
+from spoolrunner.errors import StartError
+from spoolrunner.executors.base import Executor, Plan, Report
 from spoolrunner.system import processes
 
 
@@ -49,7 +50,7 @@ def make_executor(
     notice: Callable[[str], None],
 ) -> Executor:
     """The executor that the configuration names; the three callbacks come from any thread. StartError if there is none."""
-    plan = executors.Plan(
+    plan = Plan(
         kind=config.file.executor,
         python=config.python_binary,
         settings=runner_settings(config, boot).to_bytes(),
@@ -60,4 +61,23 @@ def make_executor(
         loaded=loaded,
         notice=notice,
     )
-    return executors.make(plan, report)
+    return make(plan, report)
+
+
+def make(plan: Plan, report: Report) -> Executor:
+    """The executor that the configuration key `executor` names; "auto" is fork on Linux and spawn elsewhere.
+
+    Not on macOS: its system frameworks do not survive a fork without exec.
+    """
+    kind = plan.kind
+    if kind == "auto":
+        kind = "fork" if sys.platform == "linux" else "spawn"
+    if kind == "fork":
+        if sys.platform == "win32":
+            raise StartError('executor "fork" does not exist on Windows; use "spawn" or "auto"')
+        from spoolrunner.executors.fork import ForkExecutor
+
+        return ForkExecutor(plan, report)
+    from spoolrunner.executors.spawn import SpawnExecutor
+
+    return SpawnExecutor(plan, report)
