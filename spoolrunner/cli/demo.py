@@ -17,9 +17,10 @@ from spoolrunner.cli import render, shell
 from spoolrunner.cli.inspect import dispatcher_of
 from spoolrunner.cli.serve import stop_on_signals
 from spoolrunner.config.load import FILE_NAME, Config, load_config
-from spoolrunner.dispatcher import Dispatcher
+from spoolrunner.dispatch.holder import busy
+from spoolrunner.dispatch.loop import Dispatcher
+from spoolrunner.dispatch.wishes import Wish
 from spoolrunner.errors import ConfigError, SpoolBusyError
-from spoolrunner.inbox import Wish
 from spoolrunner.producer import enqueue
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import requests
@@ -28,7 +29,6 @@ from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 from spoolrunner.system.clock import SYSTEM, format_time
 from spoolrunner.telling.events import Happening, Kind
-from spoolrunner.tenure import busy
 
 _FOLDER = "spoolrunner-demo"
 _LONGEST = 18.0

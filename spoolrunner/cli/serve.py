@@ -11,8 +11,8 @@ from types import FrameType
 
 from spoolrunner.cli.render import EventPrinter
 from spoolrunner.config.load import load_config
-from spoolrunner.dispatcher import Dispatcher
-from spoolrunner.inbox import Wish
+from spoolrunner.dispatch.loop import Dispatcher
+from spoolrunner.dispatch.wishes import Wish
 
 _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 

@@ -23,11 +23,12 @@ from unittest import mock
 import orjson
 
 import spoolrunner
-from spoolrunner import dispatcher
 from spoolrunner.attempt import current_job as current_module
 from spoolrunner.attempt import runner
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.config.load import parse_config
+from spoolrunner.dispatch import loop
+from spoolrunner.dispatch.watch import Hints
 from spoolrunner.errors import JobFormatError
 from spoolrunner.executors import plan as plan_module
 from spoolrunner.executors.base import AttemptKey, Exited
@@ -39,7 +40,6 @@ from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable, processes
 from spoolrunner.system.clock import Clock
 from spoolrunner.telling import logfiles
-from spoolrunner.watch import Hints
 from tests.crash.actors import Operation, Plan, Process, StuckError, Trouble, current
 from tests.crash.findings import DoubleError, LostError
 from tests.crash.interposed import FaultyOs
@@ -250,7 +250,7 @@ class World:
         self.processes: list[Process] = []
         self.runners: list[Runner] = []
         self.dispatcher: Process | None = None
-        self.rooms: dispatcher.Dispatcher | None = None
+        self.rooms: loop.Dispatcher | None = None
         self._pids = FIRST_PID
 
     # -- the stage
@@ -284,8 +284,8 @@ class World:
             put(processes, "holders", lambda path: [])
             put(processes, "holder_of_removed", lambda path: None)
             put(plan_module, "make", lambda plan, report: self._executor(plan.settings, report))
-            put(dispatcher, "Watch", FakeWatch)
-            put(dispatcher, "warnings", lambda layout: [])
+            put(loop, "Watch", FakeWatch)
+            put(loop, "warnings", lambda layout: [])
             stage = self
             try:
                 yield self
@@ -345,7 +345,7 @@ class World:
         """A new dispatcher, which has not run yet."""
 
         def body() -> None:
-            rooms = dispatcher.Dispatcher(self.config, self.clock)
+            rooms = loop.Dispatcher(self.config, self.clock)
             rooms._inbox = inbox  # type: ignore[assignment]
             self.rooms = rooms
             rooms.run(drain=drain, standby=standby)

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from spoolrunner import enqueue, enqueue_many
-from spoolrunner.dispatcher import Wish
+from spoolrunner.dispatch.loop import Wish
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import MAX_INTERRUPTIONS, State

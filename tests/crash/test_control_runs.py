@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from spoolrunner.dispatcher import Dispatcher
+from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.spool import locks
 from spoolrunner.system import durable, processes
 from tests.crash.conftest import MakeWorld

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import pytest
 
 from spoolrunner.config.load import Config, load_config
-from spoolrunner.dispatcher import Dispatcher
+from spoolrunner.dispatch.loop import Dispatcher
+from spoolrunner.dispatch.wishes import Wish
 from spoolrunner.errors import JobFormatError
-from spoolrunner.inbox import Wish
 from spoolrunner.protocol import document, jsontext
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import id_problem

@@ -15,12 +15,12 @@ import orjson
 
 from spoolrunner.attempt import runner
 from spoolrunner.config.load import parse_config
+from spoolrunner.dispatch.intake import SETTLE_SECONDS, Candidate, Intake, Refusal
+from spoolrunner.dispatch.order import Schedule
 from spoolrunner.executors.plan import runner_settings
-from spoolrunner.intake import SETTLE_SECONDS, Candidate, Intake, Refusal
 from spoolrunner.protocol import document, jsontext, whitelist
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.protocol.whitelist import Callee
-from spoolrunner.schedule import Schedule
 from spoolrunner.spool import record
 from spoolrunner.spool.folders import Spool
 from spoolrunner.system import durable

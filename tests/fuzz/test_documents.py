@@ -13,7 +13,7 @@ import psutil
 import pytest
 from hypothesis import example, given, settings
 
-from spoolrunner.intake import Intake
+from spoolrunner.dispatch.intake import Intake
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import record

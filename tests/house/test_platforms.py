@@ -24,7 +24,7 @@ OWNERS = {
     "system/processes.py": "identity, trees and usage of processes",
     "system/heldfiles.py": "files that cannot be moved while they are open",
     "executors/forkserver.py": "POSIX alone",
-    "watch.py": "where events come from",
+    "dispatch/watch.py": "where events come from",
 }
 """module -> the difference between systems that it owns."""
 SYSTEM = {"sys.platform", "os.name", "platform.system"}

@@ -1,4 +1,4 @@
-"""How a dispatcher claims a waiting job and starts its process: `begin` of `spoolrunner.attempts`."""
+"""How a dispatcher claims a waiting job and starts its process: `begin` of `spoolrunner.dispatch.attempts`."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from spoolrunner.dispatcher import Wish
+from spoolrunner.dispatch.loop import Wish
 from spoolrunner.errors import DuplicateJobError
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import MAX_INTERRUPTIONS, State

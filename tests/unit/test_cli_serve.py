@@ -9,7 +9,7 @@ import sys
 PROGRAM = """
 import queue, signal, threading
 from spoolrunner.cli.serve import stop_on_signals
-from spoolrunner.inbox import Wish
+from spoolrunner.dispatch.wishes import Wish
 
 class Waiting:
     def __init__(self):

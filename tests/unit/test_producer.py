@@ -410,7 +410,7 @@ def test_the_package_gives_what_it_names() -> None:
 @pytest.mark.parametrize("statement", ["import spoolrunner", "from spoolrunner import enqueue, current_job"])
 def test_importing_costs_little(statement) -> None:
     """A program that enqueues loads neither watchdog, filelock, psutil and rich nor the dispatcher."""
-    heavy = ("watchdog", "filelock", "psutil", "rich", "spoolrunner.dispatcher", "spoolrunner.executors")
+    heavy = ("watchdog", "filelock", "psutil", "rich", "spoolrunner.dispatch.loop", "spoolrunner.executors")
     program = f"{statement}\nimport sys\nprint(*[name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from spoolrunner.dispatch.running import CANCEL_NOTICE, STEP, RunningAttempt, Supervision
 from spoolrunner.executors.base import AttemptKey
 from spoolrunner.protocol.states import Outcome
-from spoolrunner.supervision import CANCEL_NOTICE, STEP, RunningAttempt, Supervision
 
 GRACE = 10.0
 TIMEOUT = 60.0

@@ -8,11 +8,19 @@ import os
 import orjson
 import pytest
 
+from spoolrunner.dispatch.intake import (
+    POLL_PERIOD,
+    SCAN_PERIOD,
+    SCAN_SHARE,
+    SCAN_SLICE,
+    SETTLE_SECONDS,
+    Intake,
+    policy_for,
+)
+from spoolrunner.dispatch.order import Schedule
 from spoolrunner.errors import JobFormatError, NotAllowedError
-from spoolrunner.intake import POLL_PERIOD, SCAN_PERIOD, SCAN_SHARE, SCAN_SLICE, SETTLE_SECONDS, Intake, policy_for
 from spoolrunner.protocol.document import check
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.schedule import Schedule
 
 PAST, FUTURE = "2027-01-15T07:59:59Z", "2027-01-15T08:05:00Z"
 FAILED_ONCE = {"number": 1, "outcome": "failed", "verdict": "retry"}

@@ -12,21 +12,21 @@ from typing import Any
 
 from spoolrunner.attempt import runner
 from spoolrunner.config.load import Config
+from spoolrunner.dispatch.intake import Candidate, Intake, Refusal, policy_for
+from spoolrunner.dispatch.reporter import Reporter
+from spoolrunner.dispatch.running import RunningAttempt, Supervision
 from spoolrunner.errors import JobFormatError, NotAllowedError, StartError
 from spoolrunner.executors.base import AttemptKey, Executor, Exited
-from spoolrunner.intake import Candidate, Intake, Refusal, policy_for
 from spoolrunner.protocol import document as documents
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import FINAL, MAX_RELEASES, Outcome, State
 from spoolrunner.protocol.verdict import since_final
-from spoolrunner.reporter import Reporter
 from spoolrunner.spool import locks, output
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.locks import Marker
 from spoolrunner.spool.paths import id_problem
 from spoolrunner.spool.settling import Boot, Ended, Fate, Settled, Settler
-from spoolrunner.supervision import RunningAttempt, Supervision
 from spoolrunner.system import processes
 from spoolrunner.system.clock import Clock, format_time, parse_time
 from spoolrunner.system.heldfiles import HeldError, next_pause

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from spoolrunner.config.load import Config
+from spoolrunner.dispatch.order import Schedule, Waiting
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.protocol import document, signing, whitelist
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.schedule import Schedule, Waiting
 from spoolrunner.spool.folders import Found, NotRegularError, Signature, Spool
 from spoolrunner.spool.paths import id_problem, is_job_name
 from spoolrunner.system import clock

@@ -12,16 +12,18 @@ import queue
 from typing import Any
 
 import spoolrunner
-from spoolrunner.attempts import Attempts
 from spoolrunner.config import exposure
 from spoolrunner.config.load import Config
+from spoolrunner.dispatch.attempts import Attempts
+from spoolrunner.dispatch.holder import Tenure
+from spoolrunner.dispatch.intake import Intake
+from spoolrunner.dispatch.order import Schedule
+from spoolrunner.dispatch.reporter import Listener, Reporter
+from spoolrunner.dispatch.watch import CodeWatch, Watch
+from spoolrunner.dispatch.wishes import CodeLoaded, Notice, Wish
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import Exited
 from spoolrunner.executors.plan import make_executor
-from spoolrunner.inbox import CodeLoaded, Notice, Wish
-from spoolrunner.intake import Intake
-from spoolrunner.reporter import Listener, Reporter
-from spoolrunner.schedule import Schedule
 from spoolrunner.spool import requests
 from spoolrunner.spool.folders import Spool, warnings
 from spoolrunner.spool.settling import Boot
@@ -31,8 +33,6 @@ from spoolrunner.system.heldfiles import HeldError
 from spoolrunner.telling.events import Kind
 from spoolrunner.telling.logfiles import Journal
 from spoolrunner.telling.status import StatusFile
-from spoolrunner.tenure import Tenure
-from spoolrunner.watch import CodeWatch, Watch
 
 LONGEST_WAIT = 60.0
 """Seconds after which the clocks are looked at again, whatever is due: the wall clock may have jumped."""

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from spoolrunner.intake import Refusal
+from spoolrunner.dispatch.intake import Refusal
+from spoolrunner.dispatch.running import RunningAttempt
 from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.spool import record
-from spoolrunner.supervision import RunningAttempt
 from spoolrunner.system.clock import Clock, parse_time
 from spoolrunner.telling.events import Happening, Kind
 from spoolrunner.telling.logfiles import Journal

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner.schedule import Schedule, Waiting
+from spoolrunner.dispatch.order import Schedule, Waiting
 
 AGINGS = st.sampled_from([0.0, 0.3, 60.0])
 # Due times and agings are such that two jobs of different priority never have the same key.

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from spoolrunner import watch
-from spoolrunner.watch import MAX_HINTS, Hints, Watch
+from spoolrunner.dispatch import watch
+from spoolrunner.dispatch.watch import MAX_HINTS, Hints, Watch
 
 PATIENCE = 10.0
 """Seconds after which an event that did not come is missed."""

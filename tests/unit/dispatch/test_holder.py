@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
+from spoolrunner.dispatch.holder import Tenure
 from spoolrunner.errors import SpoolBusyError
 from spoolrunner.spool import locks
-from spoolrunner.tenure import Tenure
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed")
 BOOT = "boot-1"
