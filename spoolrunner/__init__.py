@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spoolrunner.attempt.current_job import CurrentJob, current_job
+    from spoolrunner.client.enqueue import Job, enqueue, enqueue_many
     from spoolrunner.errors import (
         ConfigError,
         DuplicateJobError,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         SpoolRunnerError,
         StartError,
     )
-    from spoolrunner.producer import Job, enqueue, enqueue_many
 
 __version__ = "0.1.0"
 
@@ -41,9 +41,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Job": "producer",
-    "enqueue": "producer",
-    "enqueue_many": "producer",
+    "Job": "client.enqueue",
+    "enqueue": "client.enqueue",
+    "enqueue_many": "client.enqueue",
     "CurrentJob": "attempt.current_job",
     "current_job": "attempt.current_job",
 }

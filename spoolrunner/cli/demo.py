@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 import orjson
 
 from spoolrunner import demo_jobs
-from spoolrunner.cli import render, shell
+from spoolrunner.cli import as_typed, render
 from spoolrunner.cli.inspect import dispatcher_of
-from spoolrunner.cli.serve import stop_on_signals
+from spoolrunner.cli.run import stop_on_signals
+from spoolrunner.client.enqueue import enqueue
 from spoolrunner.config.load import FILE_NAME, Config, load_config
 from spoolrunner.dispatch.holder import busy
 from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.dispatch.wishes import Wish
 from spoolrunner.errors import ConfigError, SpoolBusyError
-from spoolrunner.producer import enqueue
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import requests
 from spoolrunner.spool.folders import Spool
@@ -197,15 +197,15 @@ def _epilogue(settings: Config, ids: dict[str, _Act]) -> int:
     spool = Layout(_nearest(layout.root))
     looks = [
         (
-            shell.shown(spool.job(State.DONE, f"{prefix}-flaky")),
+            as_typed.shown(spool.job(State.DONE, f"{prefix}-flaky")),
             "three attempts, each with its outcome, and the result",
         ),
-        (shell.shown(spool.job(State.FAILED, f"{prefix}-slow")), "what a timeout leaves"),
-        (shell.shown(spool.reason(f"{prefix}-torn")), "why it never ran; its bytes are kept beside it"),
-        (shell.shown(spool.log(f"{prefix}-sums")), "what a job printed"),
-        (shell.shown(os.path.join(spool.logs, "background_jobs.log")), "one line an event"),
+        (as_typed.shown(spool.job(State.FAILED, f"{prefix}-slow")), "what a timeout leaves"),
+        (as_typed.shown(spool.reason(f"{prefix}-torn")), "why it never ran; its bytes are kept beside it"),
+        (as_typed.shown(spool.log(f"{prefix}-sums")), "what a job printed"),
+        (as_typed.shown(os.path.join(spool.logs, "background_jobs.log")), "one line an event"),
         (
-            shell.moved(spool.job(State.FAILED, f"{prefix}-hopeless"), os.path.join(spool.pending, "")),
+            as_typed.moved(spool.job(State.FAILED, f"{prefix}-hopeless"), os.path.join(spool.pending, "")),
             "retries it, like `spoolrunner retry`",
         ),
     ]

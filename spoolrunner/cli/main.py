@@ -94,14 +94,14 @@ def _add_setup(verbs: _Verbs) -> None:
 
 
 def _add_run(verbs: _Verbs) -> None:
-    run = _verb(verbs, "run", "serve", "run jobs, in the foreground, until stopped (Ctrl-C, SIGTERM, control/stop)")
+    run = _verb(verbs, "run", "run", "run jobs, in the foreground, until stopped (Ctrl-C, SIGTERM, control/stop)")
     run.add_argument("--drain", action="store_true", help="run what is due, wait for it, and end")
     run.add_argument("--standby", action="store_true", help="wait for the spool while another dispatcher holds it")
     run.add_argument("-q", "--quiet", action="store_true", help="print nothing; the logs have it all")
 
 
 def _add_enqueue(verbs: _Verbs) -> None:
-    enqueue = _verb(verbs, "enqueue", "publish", "write a job file, durably, and print its id")
+    enqueue = _verb(verbs, "enqueue", "enqueue", "write a job file, durably, and print its id")
     enqueue.add_argument("job", metavar="JOB", help="dotted path of a class or module in allowed_jobs")
     enqueue.add_argument("method", metavar="METHOD")
     enqueue.add_argument("params", nargs="*", metavar="PARAM", help="parameters by position, as strings")

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from spoolrunner.cli import shell
+from spoolrunner.cli import as_typed
 from spoolrunner.cli.inspect import check_id, dispatcher_of
 from spoolrunner.config.load import Config, load_config
 from spoolrunner.errors import JobFormatError
@@ -61,7 +61,7 @@ def cancel(arguments: argparse.Namespace) -> int:
             code = 1
             continue
         requests.request_cancel(layout, job_id)
-        print(shell.touched(layout.cancel(job_id)))
+        print(as_typed.touched(layout.cancel(job_id)))
         asked.append(job_id)
     if arguments.no_wait or not asked:
         return code
@@ -78,7 +78,7 @@ def pause(arguments: argparse.Namespace) -> int:
     """Make control/pause."""
     layout = load_config(arguments.config).layout
     requests.pause(layout)
-    print(shell.touched(layout.pause))
+    print(as_typed.touched(layout.pause))
     return 0
 
 
@@ -88,7 +88,7 @@ def resume(arguments: argparse.Namespace) -> int:
     if not requests.resume(layout):
         print("the spool was not paused", file=sys.stderr)
         return 0
-    print(shell.removed(layout.pause))
+    print(as_typed.removed(layout.pause))
     return 0
 
 
@@ -102,9 +102,9 @@ def stop(arguments: argparse.Namespace) -> int:
         return 1
     requests.request_stop(layout, arguments.leave_running)
     if arguments.leave_running:
-        print(shell.written(layout.stop, requests.LEAVE_RUNNING))
+        print(as_typed.written(layout.stop, requests.LEAVE_RUNNING))
     else:
-        print(shell.touched(layout.stop))
+        print(as_typed.touched(layout.stop))
     if arguments.no_wait:
         return 0
     limit = settings.stop_grace + settings.kill_grace + _MARGIN
@@ -152,7 +152,7 @@ def _retry(settings: Config, job_id: str) -> bool:
             return False
         durable.sync_folder(os.path.dirname(pending))
         durable.unlink(layout.reason(job_id))
-        print(shell.moved(path, pending))
+        print(as_typed.moved(path, pending))
         return True
     print(f"{printable(job_id)}: neither in failed/ nor in done/", file=sys.stderr)
     return False
@@ -249,7 +249,7 @@ def _older(layout: Layout, state: State, moment: float, ending: str = ".json") -
 def _remove(layout: Layout, state: State, job_id: str) -> bool:
     if not durable.unlink(layout.job(state, job_id)):
         return False  # Race: a person removed it, or moved it back to pending/, just now.
-    print(shell.removed(layout.job(state, job_id)))
+    print(as_typed.removed(layout.job(state, job_id)))
     if state is State.FAILED:
         durable.unlink(layout.reason(job_id))
     if not any(os.path.lexists(layout.job(other, job_id)) for other in State):

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
+from spoolrunner.client.enqueue import enqueue_many
 from spoolrunner.config.load import load_config
-from spoolrunner.producer import enqueue_many
 from tests.daemon.harness import until
 
 JOBS, KILLS = 200, 7

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from spoolrunner.client.enqueue import Job
 from spoolrunner.errors import JobFormatError
-from spoolrunner.producer import Job
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.spool import locks
 from spoolrunner.spool.folders import Spool

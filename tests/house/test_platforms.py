@@ -12,7 +12,7 @@ import pytest
 from tests.house.test_doors import MODULES, PACKAGE, name_of, parse, uses
 
 OWNERS = {
-    "cli/shell.py": "what sh and PowerShell are told",
+    "cli/as_typed.py": "what sh and PowerShell are told",
     "system/durable.py": "renames that refuse a taken name, and syncs",
     "executors/plan.py": "where there is a fork",
     "executors/spawn.py": "how a process is started",

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from spoolrunner.producer import enqueue, enqueue_many
+from spoolrunner.client.enqueue import enqueue, enqueue_many
 from spoolrunner.spool import locks
 from tests.daemon.harness import COMMAND, DEADLINE, Installation
 from tests.daemon.soak.books import KINDS, Books

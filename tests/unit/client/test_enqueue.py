@@ -14,10 +14,10 @@ import orjson
 import pytest
 
 import spoolrunner
-from spoolrunner import producer
+from spoolrunner.client import enqueue as module
+from spoolrunner.client.enqueue import Job, enqueue, enqueue_many, names_of
 from spoolrunner.config.load import VARIABLE
 from spoolrunner.errors import ConfigError, DuplicateJobError, JobFormatError, NotAllowedError
-from spoolrunner.producer import Job, enqueue, enqueue_many, names_of
 from spoolrunner.protocol.states import State
 from spoolrunner.spool.paths import Layout, id_problem
 from spoolrunner.system import clock as clock_module
@@ -307,7 +307,7 @@ def test_made_ids(clock) -> None:
         clock.advance(0.001)
     assert re.fullmatch(r"20270115-080000-000000-[0-9a-f]{6}", ids[0])
     assert sorted(ids) == ids
-    assert len({producer._new_id(clock.wall()) for _ in range(50)}) == 50
+    assert len({module._new_id(clock.wall()) for _ in range(50)}) == 50
     assert not [job_id for job_id in ids if id_problem(job_id)]
 
 

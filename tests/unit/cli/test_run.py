@@ -8,7 +8,7 @@ import sys
 # As Ctrl-C comes on Windows: to a thread of the system's, while the main thread waits.
 PROGRAM = """
 import queue, signal, threading
-from spoolrunner.cli.serve import stop_on_signals
+from spoolrunner.cli.run import stop_on_signals
 from spoolrunner.dispatch.wishes import Wish
 
 class Waiting:

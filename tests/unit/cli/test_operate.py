@@ -6,7 +6,7 @@ import json
 import os
 from argparse import Namespace
 
-from spoolrunner.cli import operate, shell
+from spoolrunner.cli import as_typed, operate
 from spoolrunner.protocol.states import State
 
 
@@ -28,6 +28,6 @@ def test_prune_tells_and_counts_only_what_it_removed(tmp_path, spool, drop, cloc
     assert operate.prune(Namespace(config=str(tmp_path / "config.json"), dry_run=False)) == 0
 
     said = capsys.readouterr()
-    assert said.out == shell.removed(spool.layout.job(State.DONE, "old")) + "\n"
+    assert said.out == as_typed.removed(spool.layout.job(State.DONE, "old")) + "\n"
     assert said.err == "removed 1 jobs\n"
     assert spool.exists(State.PENDING, "gone")

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
+from spoolrunner.client.enqueue import enqueue as publish
 from spoolrunner.errors import JobFormatError
-from spoolrunner.producer import enqueue as publish
 
 
 def enqueue(arguments: argparse.Namespace) -> int:
