@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from spoolrunner.attempt.runner import forget_attempt, run
+from spoolrunner.attempt.in_process import run_here
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.whitelist import Callee
@@ -28,20 +28,13 @@ def rehearse(settings: Settings, layout: Layout, times: int = REHEARSALS) -> Non
     stage = layout.for_rehearsal()
     settings = replace(settings, allowed={"": {"": settings.default_policy}}, fsync=False)
     callees = {("", ""): Callee("", _nothing, None)}
-    streams = os.dup(1), os.dup(2)
-    try:
-        for number in range(times):
-            job_id = f"rehearsal-{os.getpid()}-{number}"
-            paths = stage.running(job_id), stage.log(job_id), stage.lock(job_id)
-            durable.write_new(paths[0], jsontext.encode({"job": "", "method": "", "params": []}), fsync=False)
-            run(settings, stage, job_id, 1, callees)
-            for path in paths:
-                durable.unlink(path)
-            forget_attempt()
-    finally:
-        for descriptor, stream in enumerate(streams, start=1):
-            os.dup2(stream, descriptor)
-            os.close(stream)
+    for number in range(times):
+        job_id = f"rehearsal-{os.getpid()}-{number}"
+        paths = stage.running(job_id), stage.log(job_id), stage.lock(job_id)
+        durable.write_new(paths[0], jsontext.encode({"job": "", "method": "", "params": []}), fsync=False)
+        run_here(settings, stage, job_id, 1, callees)
+        for path in paths:
+            durable.unlink(path)
 
 
 def _nothing() -> None:

@@ -43,7 +43,7 @@ _FINAL = tuple(FINAL)
 
 Callees = Mapping[tuple[str, str], Callee]
 """(job, method) -> what the table's entry leads to."""
-_NONE_KNOWN: Callees = {}
+NONE_KNOWN: Callees = {}
 _held: locks.JobLock | None = None
 _is_watching_forks = False
 
@@ -79,7 +79,7 @@ def _make_null(descriptor: int, mode: int) -> None:
     os.close(nothing)
 
 
-def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: Callees = _NONE_KNOWN) -> int:
+def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: Callees = NONE_KNOWN) -> int:
     """Make attempt `number` of the job, if it is still to be made; returns the exit status for this process.
 
     `callees` are entries of the table that this process, or the one it was forked from, has looked up already.
@@ -218,7 +218,7 @@ def _hold_together() -> None:
 
 
 def _attempt(
-    settings: Settings, layout: Layout, job_id: str, number: int, raw: dict[str, Any], callees: Callees = _NONE_KNOWN
+    settings: Settings, layout: Layout, job_id: str, number: int, raw: dict[str, Any], callees: Callees = NONE_KNOWN
 ) -> tuple[CallOutcome, Policy]:
     """Make the call under its policy, and turn whatever happens into an ending."""
     try:

@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 
-from spoolrunner.telling.events import printable
+from spoolrunner.telling.lines import printable
 
 if sys.platform == "win32":
     _TOUCH = ("ni",)

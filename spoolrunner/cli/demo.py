@@ -22,13 +22,13 @@ from spoolrunner.dispatch.holder import busy
 from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.dispatch.wishes import Wish
 from spoolrunner.errors import ConfigError, SpoolBusyError
-from spoolrunner.protocol.states import State
+from spoolrunner.protocol.states import FINAL, State
 from spoolrunner.spool import requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 from spoolrunner.system.clock import SYSTEM, format_time
-from spoolrunner.telling.events import Happening, Kind
+from spoolrunner.telling.events import Event, Recorded, Refused
 
 _FOLDER = "spoolrunner-demo"
 _LONGEST = 18.0
@@ -89,7 +89,7 @@ def demo(arguments: argparse.Namespace) -> int:
     for job_id, act in ids.items():
         _publish(settings, job_id, act)
     audience = _Audience(set(ids))
-    dispatcher = Dispatcher(settings, listener=audience)
+    dispatcher = Dispatcher(settings, [audience])
     audience.when_done = lambda: dispatcher.request(Wish.STOP)
     timers = [
         threading.Timer(_OVERTURE, lambda: requests.resume(settings.layout)),
@@ -115,12 +115,17 @@ class _Audience:
         self._printer = render.EventPrinter()
         self.when_done: Callable[[], None] = _nothing
 
-    def __call__(self, event: Happening) -> None:
-        self._printer(event)
-        if event.kind in (Kind.COMPLETED, Kind.REFUSED) or (event.kind is Kind.FAILED and event.verdict == "failed"):
-            self._waiting.discard(event.id)
-            if not self._waiting:
-                self.when_done()
+    def __call__(self, event: Event, at: float) -> None:
+        self._printer(event, at)
+        if isinstance(event, Refused):
+            self._came_to_its_end(event.id)
+        elif isinstance(event, Recorded) and event.verdict in FINAL:
+            self._came_to_its_end(event.who.id)
+
+    def _came_to_its_end(self, job_id: str) -> None:
+        self._waiting.discard(job_id)
+        if not self._waiting:
+            self.when_done()
 
 
 def _nothing() -> None:

@@ -20,7 +20,7 @@ from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout, is_job_name
 from spoolrunner.system import clock, processes
 from spoolrunner.telling import status as status_file
-from spoolrunner.telling.events import printable
+from spoolrunner.telling.lines import printable
 
 _DEFAULT_ROWS = 20
 _FOLLOW_PAUSE = 0.2

@@ -16,7 +16,7 @@ import spoolrunner
 from spoolrunner.errors import SpoolRunnerError
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import output
-from spoolrunner.telling.events import printable
+from spoolrunner.telling.lines import printable
 
 _EXAMPLES = """\
 examples:

@@ -21,7 +21,7 @@ from spoolrunner.spool import requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout, id_problem, is_job_name
 from spoolrunner.system import clock, durable
-from spoolrunner.telling.events import printable
+from spoolrunner.telling.lines import printable
 
 _POLL = 0.05
 _ORPHAN_AGE = 3600.0

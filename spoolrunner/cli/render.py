@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from spoolrunner.system.clock import format_time
-from spoolrunner.telling import events
-from spoolrunner.telling.events import Happening, Kind, printable
+from spoolrunner.telling import lines
+from spoolrunner.telling.events import Event
+from spoolrunner.telling.lines import Entry, Kind, printable
 
 _COLOURS = {
     Kind.STARTED: "cyan",
@@ -99,15 +100,16 @@ class EventPrinter:
 
             self._console = Console(highlight=False, soft_wrap=True)
 
-    def __call__(self, event: Happening) -> None:
+    def __call__(self, event: Event, at: float) -> None:
         """Print one event; when nobody reads our output any more, stop printing."""
         if not self._is_open:
             return
+        entry = event.entry(at)
         try:
             if self._console is None:
-                print(events.line(event), flush=True)
+                print(lines.line(entry), flush=True)
             else:
-                self._console.print(_short(event))
+                self._console.print(_short(entry))
         except BrokenPipeError:
             self._is_open = False
             nothing = os.open(os.devnull, os.O_WRONLY)
@@ -115,23 +117,23 @@ class EventPrinter:
             os.close(nothing)
 
 
-def _short(event: Happening) -> Any:
+def _short(entry: Entry) -> Any:
     from rich.text import Text
 
-    what = event.job.rpartition(".")[2] + (f".{event.method}" if event.method else "")
-    attempt = f"attempt {event.attempt}/{event.starts or '?'}" if event.attempt else ""
-    took = "" if event.duration is None else f"{event.duration:.2f} s"
-    again = "" if event.next_run_at is None else f"at {format_time(event.next_run_at)[11:19]}"
-    outcome = "" if event.outcome in ("", "succeeded", event.kind.value) else event.outcome
-    words = [what, attempt, took, outcome, again, event.note]
+    what = entry.job.rpartition(".")[2] + (f".{entry.method}" if entry.method else "")
+    attempt = f"attempt {entry.attempt}/{entry.starts or '?'}" if entry.attempt else ""
+    took = "" if entry.duration is None else f"{entry.duration:.2f} s"
+    again = "" if entry.next_run_at is None else f"at {format_time(entry.next_run_at)[11:19]}"
+    outcome = "" if entry.outcome in ("", "succeeded", entry.kind.value) else entry.outcome
+    words = [what, attempt, took, outcome, again, entry.note]
     rest = "  ".join(printable(word) for word in words if word)
     return Text.assemble(
-        (format_time(event.at)[11:23], "dim"),
+        (format_time(entry.at)[11:23], "dim"),
         "  ",
-        (f"{event.kind.value:<10}", _COLOURS.get(event.kind, "")),
+        (f"{entry.kind.value:<10}", _COLOURS.get(entry.kind, "")),
         "  ",
-        (printable(event.id), "bold"),
-        "  " if event.id else "",
+        (printable(entry.id), "bold"),
+        "  " if entry.id else "",
         rest,
     )
 

@@ -19,8 +19,8 @@ _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 def run(arguments: argparse.Namespace) -> int:
     """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
-    listener = None if arguments.quiet else EventPrinter()
-    dispatcher = Dispatcher(load_config(arguments.config), listener=listener)
+    listeners = [] if arguments.quiet else [EventPrinter()]
+    dispatcher = Dispatcher(load_config(arguments.config), listeners)
     stop_on_signals(dispatcher)
     dispatcher.run(drain=arguments.drain, standby=arguments.standby)
     if arguments.drain and dispatcher.is_paused:

@@ -16,7 +16,7 @@ from spoolrunner.executors.plan import job_environment
 from spoolrunner.protocol import document
 from spoolrunner.spool.folders import Spool, warnings
 from spoolrunner.system import durable
-from spoolrunner.telling.events import printable
+from spoolrunner.telling.lines import printable
 
 _FIRST_CONFIG = {
     "allowed_jobs": {"spoolrunner.demo_jobs.Text": ["count_words", "checksum"]},

@@ -12,6 +12,7 @@ import stat
 import sys
 
 from spoolrunner.config.load import Config
+from spoolrunner.spool.folders import warnings
 from spoolrunner.spool.paths import FOLDERS, Layout
 
 if sys.platform != "win32":
@@ -28,6 +29,11 @@ if sys.platform != "win32":
 
 _OPEN_TO_A_GROUP = ("pending", "tmp")
 _READ, _ENTER = 0o044, 0o011
+
+
+def weaknesses(config: Config) -> list[str]:
+    """What weakens the promise in this installation, each a sentence: the file system of the spool, and who else may write."""
+    return [*warnings(config.layout), *loose(config)]
 
 
 def loose(config: Config) -> list[str]:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from spoolrunner.attempt import rlimits
-from spoolrunner.config.shape import ConfigFile, MethodPolicy
+from spoolrunner.config.shape import BUILT_IN_EXECUTORS, EXECUTOR_GROUP, ConfigFile, MethodPolicy
+from spoolrunner.errors import nearest
 from spoolrunner.protocol.document import Duration
 from spoolrunner.protocol.faults import Fault, faults
 from spoolrunner.system import clock
@@ -31,6 +32,7 @@ def config_faults(raw: dict[str, Any]) -> list[Fault]:
     found += _environment(raw.get("environment"))
     found += _paths(raw)
     found += _allowed_jobs(raw)
+    found += _executor(raw.get("executor"))
     return list(dict.fromkeys(found))
 
 
@@ -104,3 +106,15 @@ def _parsed(raw: dict[str, Any], shape: type[msgspec.Struct], prefix: str) -> li
         except ValueError as error:
             found.append(Fault(prefix + key, str(error)))
     return found
+
+
+def _executor(name: Any) -> list[Fault]:
+    if not isinstance(name, str) or name in BUILT_IN_EXECUTORS:
+        return []
+    from importlib.metadata import entry_points  # paid only where another package provides the executor
+
+    provided = sorted(entry_points(group=EXECUTOR_GROUP).names)
+    if name in provided:
+        return []
+    known = list(dict.fromkeys([*BUILT_IN_EXECUTORS, *provided]))
+    return [Fault("executor", f"{name!r} is none; there are {', '.join(known)}{nearest(name, known)}")]

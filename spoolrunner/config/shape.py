@@ -20,6 +20,11 @@ Size = int | Annotated[str, Meta(pattern=rlimits.SIZE_PATTERN, description='byte
 OpenFiles = Annotated[int, Meta(ge=16)]
 
 
+BUILT_IN_EXECUTORS = ("auto", "fork", "spawn", "inline")
+EXECUTOR_GROUP = "spoolrunner.executors"
+"""The group of entry points by which other packages provide executors: name -> a function of a Plan and a Report."""
+
+
 class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """What an operator may set for one method."""
 
@@ -66,5 +71,5 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     keep_failed: Duration = "30d"
     max_log_bytes: Annotated[int, Meta(ge=4096)] = 10 << 20
     fsync: bool = True
-    executor: Literal["auto", "fork", "spawn"] = "auto"
+    executor: str = "auto"
     preload: bool = True

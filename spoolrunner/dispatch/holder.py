@@ -1,38 +1,39 @@
-"""Serving a spool, as the one dispatcher of it: taking it, noticing that it was removed, giving it up.
+"""Holding a spool, as the one dispatcher of it: take it, notice that it was removed, give it up.
 
-Owns what `dispatcher.lock` says of its holder. What is done with the spool meanwhile is for the dispatcher.
+Owns what `dispatcher.lock` says of its holder. What is done with the spool meanwhile is for `service`.
 """
 
 from __future__ import annotations
 
 import os
 
-from spoolrunner.config.load import Config
 from spoolrunner.errors import SpoolBusyError
 from spoolrunner.spool import locks
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import processes
 from spoolrunner.system.clock import Clock, format_time
+from spoolrunner.system.processes import Machine
 
 
-class Tenure:
-    """A dispatcher's hold on the spool of `config`; `boot` is that of the machine."""
+class Holder:
+    """The one dispatcher of a spool, which may be this one. `boot` is that of the machine."""
 
-    def __init__(self, config: Config, clock: Clock, boot: str) -> None:
-        self._layout = config.layout
+    def __init__(self, layout: Layout, clock: Clock, machine: Machine, boot: str) -> None:
+        self._layout = layout
         self._clock = clock
+        self._machine = machine
         self._boot = boot
-        self.lock = locks.DispatcherLock(config.layout.dispatcher_lock)
+        self.lock = locks.DispatcherLock(layout.dispatcher_lock)
 
     @property
     def follows_in_this_boot(self) -> bool:
         """Whether a holder before us vouched for the markers since the machine was started; known once the spool is taken."""
         return bool(self._boot) and self.lock.previous_boot == self._boot
 
-    def begin(self, standby: bool = False) -> bool:
+    def begin(self, *, standby: bool = False) -> bool:
         """Take the spool; when another dispatcher serves it, False with `standby`, and SpoolBusyError without."""
         pid, since = os.getpid(), format_time(self._clock.wall())
-        start = processes.started(pid, self._boot)
+        start = self._machine.started(pid, self._boot)
         me = {"pid": pid, "start": start, "host": processes.host(), "since": since}
         if not self.lock.acquire(me):
             if standby:

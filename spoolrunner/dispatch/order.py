@@ -18,15 +18,15 @@ class Waiting(NamedTuple):
 
 
 _Entry = tuple[float, float, str]
-"""(first key, second key, name) of a job that is due; (due_at, priority, name) of one that is not.
+"""(first key, second key, job_id) of a job that is due; (due_at, priority, job_id) of one that is not.
 
 The same tuple stands in the heap and in the table of jobs: 1,000,000 waiting jobs are kept, and told from entries that a
 change left behind, by identity and without another object each.
 """
 
 
-class Schedule:
-    """The waiting jobs by name. `aging` is in seconds a step of priority."""
+class Order:
+    """The waiting jobs by id. `aging` is in seconds a step of priority."""
 
     def __init__(self, aging: float) -> None:
         self._aging = aging
@@ -37,22 +37,22 @@ class Schedule:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._jobs
+    def __contains__(self, job_id: str) -> bool:
+        return job_id in self._jobs
 
-    def add(self, name: str, waiting: Waiting, now: float) -> None:
+    def add(self, job_id: str, waiting: Waiting, now: float) -> None:
         """Add a job, or change what is known of it."""
         is_due = waiting.due_at <= now
-        entry = self._ready_entry(*waiting, name) if is_due else (waiting.due_at, waiting.priority, name)
-        if self._jobs.get(name) == entry:
+        entry = self._ready_entry(*waiting, job_id) if is_due else (waiting.due_at, waiting.priority, job_id)
+        if self._jobs.get(job_id) == entry:
             return
-        self._jobs[name] = entry
+        self._jobs[job_id] = entry
         heappush(self._ready if is_due else self._later, entry)
         self._drop_stale_if_many()
 
-    def remove(self, name: str) -> None:
+    def remove(self, job_id: str) -> None:
         """Forget a job; nothing when it is not known."""
-        self._jobs.pop(name, None)
+        self._jobs.pop(job_id, None)
 
     def due(self, now: float) -> int:
         """About how many may run now: entries that a change left behind in the heap of later ones are not told apart."""
@@ -65,18 +65,24 @@ class Schedule:
         return bool(self._ready)
 
     def pop(self, now: float) -> str | None:
-        """Take the next job to start out of the schedule, or None when none is due.
+        """Take the next job to start out of the order, or None when none is due.
 
         A job that was due once stays so when the clock is set back: whoever claims it reads its file again anyway.
         """
         self._ripen(now)
         while self._ready:
             entry = heappop(self._ready)
-            name = entry[2]
-            if self._jobs.get(name) is entry:
-                del self._jobs[name]
-                return name
+            job_id = entry[2]
+            if self._jobs.get(job_id) is entry:
+                del self._jobs[job_id]
+                return job_id
         return None
+
+    def due_at(self, job_id: str) -> float | None:
+        """When the job becomes due, in seconds since 1970; None when it is due, or not known."""
+        entry = self._jobs.get(job_id)
+        # The second part of an entry is a priority, an integer, in the heap of later ones alone.
+        return entry[0] if entry is not None and isinstance(entry[1], int) else None
 
     def next_due_at(self) -> float | None:
         """When the next job becomes due that is not due yet, in seconds since 1970."""
@@ -87,10 +93,10 @@ class Schedule:
             heappop(self._later)
         return None
 
-    def _ready_entry(self, due_at: float, priority: float, name: str) -> _Entry:
+    def _ready_entry(self, due_at: float, priority: float, job_id: str) -> _Entry:
         if self._aging:
-            return (due_at - priority * self._aging if priority else due_at), due_at, name
-        return -float(priority), due_at, name
+            return (due_at - priority * self._aging if priority else due_at), due_at, job_id
+        return -float(priority), due_at, job_id
 
     def _ripen(self, now: float) -> None:
         while (due_at := self.next_due_at()) is not None and due_at <= now:

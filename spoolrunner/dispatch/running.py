@@ -1,28 +1,30 @@
 """The attempts that run: their deadlines, and how one is ended: asked, then terminated, then killed with its whole tree.
 
-Owns the times of that; touches no files. What an ended attempt turns into is for `settling`.
+Owns the times of that; touches no files. What an ended attempt turns into is for `ended`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.executors.base import AttemptKey, Executor
+from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome
 from spoolrunner.system.clock import Clock
-from spoolrunner.system.heldfiles import next_pause
+from spoolrunner.telling.events import Ending
+from spoolrunner.telling.lines import Who
 
 CANCEL_NOTICE = 1.0
-"""Seconds between asking (control/cancel-ID exists) and the terminate signal, for a job that looks."""
-SHORTEST_PAUSE = 0.5
-"""Seconds until an attempt is settled that could not be settled because another program holds its file."""
+"""Seconds between the request (control/cancel-ID exists) and the terminate signal, for a job that looks."""
 STEP = 0.05
 """Seconds between looks at a tree that is ending."""
 
 
 @dataclass(slots=True)
-class Ending:
+class Termination:
     """Why and when (monotonic) an attempt is ended."""
 
     outcome: Outcome
@@ -35,32 +37,40 @@ class Ending:
 
 @dataclass(slots=True)
 class RunningAttempt:
-    """An attempt that runs. `deadline` is monotonic, `timeout` in seconds; `started_at` as it will be recorded."""
+    """An attempt that runs under `policy`. `deadline` is monotonic; `started_at` is RFC 3339, as it will be recorded.
+
+    `starts` is the number of the last attempt there may be. `status` is that of its process, as in `Popen.returncode`.
+    """
 
     key: AttemptKey
     job: str
     method: str
-    timeout: float
+    policy: Policy
     deadline: float
     started_at: str
     starts: int
     adopted: bool = False
-    ending: Ending | None = None
+    termination: Termination | None = None
     has_exited: bool = False
     status: int | None = None
-    held_since: float | None = None
-    """Since when (monotonic) another program has kept it from being settled, by holding its file."""
-    settle_at: float = 0.0
+
+    @property
+    def who(self) -> Who:
+        """Which attempt it is, for events."""
+        return Who(self.key.job_id, self.job, self.method, self.key.number, self.starts)
 
 
-class Supervision:
+class RunningAttempts:
     """All running attempts by job id. `kill_grace` is the time between the terminate signal and the kill, in seconds.
 
     `same` turns ids that are the same to the spool's file system into the same text.
     """
 
-    def __init__(self, executor: Executor, clock: Clock, kill_grace: float, same: Callable[[str], str] = str) -> None:
+    def __init__(
+        self, executor: Executor, reporter: Reporter, clock: Clock, kill_grace: float, same: Callable[[str], str] = str
+    ) -> None:
         self._executor = executor
+        self._reporter = reporter
         self._clock = clock
         self._kill_grace = kill_grace
         self._same = same
@@ -83,7 +93,7 @@ class Supervision:
     @property
     def at_work(self) -> int:
         """How many have a process, or something left of its tree that is being ended."""
-        return sum(1 for attempt in self._running.values() if not attempt.has_exited or attempt.ending is not None)
+        return sum(1 for attempt in self._running.values() if not attempt.has_exited or attempt.termination is not None)
 
     @property
     def all_exited(self) -> bool:
@@ -103,9 +113,10 @@ class Supervision:
         """How many attempts of this method run."""
         return sum(1 for attempt in self._running.values() if (attempt.job, attempt.method) == (job, method))
 
-    def cancel(self, attempt: RunningAttempt) -> bool:
-        """Ask, then end it; False when that is under way already."""
-        return self._end(attempt, Outcome.CANCELLED, "cancel asked for", CANCEL_NOTICE, self._kill_grace)
+    def cancel(self, attempt: RunningAttempt) -> None:
+        """Let the job see the request, then end it; nothing when it is being ended already."""
+        if self._end(attempt, Outcome.CANCELLED, "cancel asked for", CANCEL_NOTICE, self._kill_grace):
+            self._report_ending(attempt)
 
     def interrupt_all(self, grace: float | None = None) -> None:
         """End all that run, at once; with `grace` the kill follows after that many seconds instead of `kill_grace`."""
@@ -121,64 +132,75 @@ class Supervision:
             attempt.has_exited = True
             attempt.status = status
 
-    def put_off(self, attempt: RunningAttempt) -> None:
-        """Another program holds its file: settle it later, and the later the longer that lasts."""
-        now = self._clock.monotonic()
-        attempt.held_since = now if attempt.held_since is None else attempt.held_since
-        attempt.settle_at = now + next_pause(now - attempt.held_since, SHORTEST_PAUSE)
-
     def is_over(self, attempt: RunningAttempt) -> bool:
         """Whether it may be settled: the process is gone and, if we ended it, nothing of its tree is left."""
-        ending = attempt.ending
-        if not attempt.has_exited or self._clock.monotonic() < attempt.settle_at:
+        if not attempt.has_exited:
             return False
-        return ending is None or (ending.terminated and self._executor.is_gone(attempt.key))
+        termination = attempt.termination
+        return termination is None or (termination.terminated and self._executor.is_gone(attempt.key))
 
-    def step(self) -> list[RunningAttempt]:
-        """Do what is due: end what outlived its timeout, terminate, kill. Returns the attempts that have just timed out."""
-        now = self._clock.monotonic()
-        overdue = [a for a in self._running.values() if a.ending is None and not a.has_exited and now >= a.deadline]
+    def work(self, now: float) -> None:
+        """End the attempts that outlived their timeout; terminate and kill what is being ended. A chore."""
+        running = self._running.values()
+        overdue = [a for a in running if a.termination is None and not a.has_exited and now >= a.deadline]
         for attempt in overdue:
-            note = f"ran longer than its timeout of {attempt.timeout:g} s"
+            note = f"ran longer than its timeout of {attempt.policy.timeout:g} s"
             self._end(attempt, Outcome.TIMED_OUT, note, 0.0, self._kill_grace)
-        for attempt in self._running.values():
-            self._step_ending(attempt, now)
-        return overdue
+        for attempt in running:
+            self._step_termination(attempt, now)
+        for attempt in overdue:
+            self._report_ending(attempt)
 
-    def next_step_in(self) -> float:
-        """Seconds until `step` has something to do."""
-        times = [
-            attempt.deadline for attempt in self._running.values() if attempt.ending is None and not attempt.has_exited
+    def next_in(self, now: float) -> float:
+        """Seconds until `work` has something to do."""
+        running = self._running.values()
+        times = [attempt.deadline for attempt in running if attempt.termination is None and not attempt.has_exited]
+        is_ending = any(attempt.termination is not None for attempt in running)
+        return min([STEP if is_ending else float("inf"), *(max(0.0, at - now) for at in times)])
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The running attempts, as status.json shows them."""
+        return [
+            {
+                "id": attempt.key.job_id,
+                "job": attempt.job,
+                "method": attempt.method,
+                "attempt": attempt.key.number,
+                "pid": self._executor.pid(attempt.key),
+                "started_at": attempt.started_at,
+                "timeout": attempt.policy.timeout,
+                "adopted": attempt.adopted,
+                "ending": None if attempt.termination is None else attempt.termination.outcome.value,
+            }
+            for attempt in self._running.values()
         ]
-        now = self._clock.monotonic()
-        ending = any(attempt.ending is not None for attempt in self._running.values())
-        return min([STEP if ending else float("inf"), *(max(0.0, at - now) for at in times)])
-
-    def next_settle_in(self) -> float:
-        """Seconds until an attempt that was put off is to be settled."""
-        times = [attempt.settle_at for attempt in self._running.values() if attempt.held_since is not None]
-        return max(0.0, min(times, default=float("inf")) - self._clock.monotonic())
 
     def _end(self, attempt: RunningAttempt, outcome: Outcome, note: str, notice: float, grace: float) -> bool:
-        if attempt.ending is not None:
+        """Begin to end it, `notice` seconds from now; False when that is under way already."""
+        if attempt.termination is not None:
             return False
         terminate_at = self._clock.monotonic() + notice
-        attempt.ending = Ending(outcome, note, terminate_at, terminate_at + grace)
+        attempt.termination = Termination(outcome, note, terminate_at, terminate_at + grace)
         return True
 
     def _hurry(self, attempt: RunningAttempt, grace: float | None) -> None:
-        if attempt.ending is not None and grace is not None:
-            attempt.ending.terminate_at = self._clock.monotonic()
-            attempt.ending.kill_at = min(attempt.ending.kill_at, attempt.ending.terminate_at + grace)
+        if attempt.termination is not None and grace is not None:
+            attempt.termination.terminate_at = self._clock.monotonic()
+            attempt.termination.kill_at = min(attempt.termination.kill_at, attempt.termination.terminate_at + grace)
 
-    def _step_ending(self, attempt: RunningAttempt, now: float) -> None:
-        ending = attempt.ending
-        if ending is None:
+    def _step_termination(self, attempt: RunningAttempt, now: float) -> None:
+        termination = attempt.termination
+        if termination is None:
             return
         # A process that went by itself when it was asked leaves its tree to us at once.
-        if not ending.terminated and (now >= ending.terminate_at or attempt.has_exited):
-            ending.terminated = True
+        if not termination.terminated and (now >= termination.terminate_at or attempt.has_exited):
+            termination.terminated = True
             self._executor.ask_to_end(attempt.key)
-        if ending.terminated and now >= (ending.killed_at + 1.0 if ending.killed_at else ending.kill_at):
-            ending.killed_at = now
+        kill_at = termination.kill_at if termination.killed_at is None else termination.killed_at + 1.0
+        if termination.terminated and now >= kill_at:
+            termination.killed_at = now
             self._executor.kill(attempt.key)
+
+    def _report_ending(self, attempt: RunningAttempt) -> None:
+        if attempt.termination is not None:
+            self._reporter.report(Ending(attempt.who, attempt.termination.outcome, attempt.termination.note))

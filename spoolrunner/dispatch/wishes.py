@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+from spoolrunner.executors.base import Exited
+from spoolrunner.telling.events import Event
 
 
 class Wish(Enum):
-    """What the inbox may hold besides ended processes."""
+    """What is asked of a dispatcher."""
 
     LOOK = "there are hints"
     STOP = "stop; asked again: at once"
@@ -15,12 +18,31 @@ class Wish(Enum):
 
 
 class Notice(NamedTuple):
-    """Something an operator should know, from another thread."""
+    """An event that another thread noticed."""
 
-    text: str
+    event: Event
 
 
 class CodeLoaded(NamedTuple):
     """The files that a template process has imported."""
 
     files: list[str]
+
+
+Message = Wish | Exited | Notice | CodeLoaded
+
+
+class Inbox(Protocol):
+    """Where a dispatcher waits: a `queue.SimpleQueue`, or what a test puts in its place."""
+
+    def put(self, item: Message) -> None:
+        """Add a message; from any thread."""
+
+    def get(self, *, timeout: float) -> Message:
+        """Wait that many seconds for a message; queue.Empty when none came."""
+
+    def get_nowait(self) -> Message:
+        """The next message; queue.Empty when there is none."""
+
+    def empty(self) -> bool:
+        """Whether there is none."""

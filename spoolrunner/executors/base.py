@@ -1,7 +1,10 @@
 """What an executor is, and what those that run jobs on this machine share.
 
-An attempt is known by its id and number, never by a pid alone: starting it twice is the same as starting it once, and
-whether it ran is told by the record on disk, not by an exit status.
+    executor.start(AttemptKey("x", 1)); executor.lives(marker); executor.kill(key); executor.forget(key)
+
+An executor owns everything about the processes of jobs: it starts them, knows whether they live, ends them with their trees,
+and reports their end. An attempt is known by its id and number, never by a pid alone: starting it twice is the same as starting
+it once. Whether an attempt ran is told by the record on disk, not by an exit status.
 """
 
 from __future__ import annotations
@@ -11,7 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from spoolrunner.spool.locks import Marker
 from spoolrunner.system import processes
+from spoolrunner.telling.events import Event
 
 if TYPE_CHECKING:
     import psutil
@@ -25,7 +30,7 @@ class AttemptKey(NamedTuple):
 
 
 class Exited(NamedTuple):
-    """An attempt's process ended; `status` is as in `Popen.returncode`, None where it is not ours to know."""
+    """An attempt's process ended; `status` is as in `Popen.returncode`, None where it cannot be known."""
 
     key: AttemptKey
     status: int | None
@@ -37,25 +42,25 @@ Report = Callable[[Exited], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an executor needs to know. `settings` is for the runner, `preload` the modules a template imports ahead.
+    """What an executor needs to know. `settings` are those of the runner, `preload` the jobs whose modules a template imports.
 
-    `environment` is the whole one of a job's process, which runs in `folder`.
-    `loaded` is told the files that came with them, `notice` what an operator should know; both from any thread.
+    `environment` is the whole one of a job's process, which runs in `folder`; `boot` names this start of the machine. `loaded`
+    is called with the files that came with the modules, `notice` with an event; both from any thread.
     """
 
-    kind: str
     python: str
     settings: bytes
     root: str
+    boot: str
     folder: str
     environment: Mapping[str, str]
     preload: list[str]
     loaded: Callable[[list[str]], None]
-    notice: Callable[[str], None]
+    notice: Callable[[Event], None]
 
 
 class Executor(Protocol):
-    """Runs the runner for an attempt, somewhere, and tells when it ended."""
+    """Runs the runner for an attempt, somewhere, and knows what becomes of it."""
 
     def prepare(self) -> None:
         """Get ready for the first start. StartError when it is not possible."""
@@ -63,17 +68,26 @@ class Executor(Protocol):
     def start(self, key: AttemptKey) -> None:
         """Start it, unless it was started. StartError when it is not possible."""
 
+    def adopt(self, key: AttemptKey, marker: Marker) -> None:
+        """Watch over an attempt that another executor started, whose process left this start marker."""
+
+    def lives(self, marker: Marker) -> bool:
+        """Whether the process that left this start marker still runs."""
+
+    def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:
+        """Pid and start of the process that has the lock file open which was removed from that path; None without one."""
+
     def pid(self, key: AttemptKey) -> int | None:
         """The process of an attempt that is not forgotten; None while it is not known."""
-
-    def adopt(self, key: AttemptKey, pid: int) -> None:
-        """Watch over an attempt that another executor started."""
 
     def ask_to_end(self, key: AttemptKey) -> None:
         """Send its process tree the terminate signal."""
 
     def kill(self, key: AttemptKey) -> None:
         """End its process tree at once."""
+
+    def kill_holders(self, lock_path: str) -> None:
+        """End the processes that have the lock file at that path open: what is left of an attempt whose process is gone."""
 
     def is_gone(self, key: AttemptKey) -> bool:
         """Whether nothing is left of a tree that was asked to end or killed."""
@@ -89,10 +103,10 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """Everything but the start, for processes of this machine. `root` is the spool's path."""
+    """Everything but the start, for processes of this machine."""
 
-    def __init__(self, root: str, report: Report) -> None:
-        self._root = root
+    def __init__(self, plan: Plan, report: Report) -> None:
+        self._plan = plan
         self._report = report
         self._pids: dict[AttemptKey, int] = {}
         self._ending: dict[AttemptKey, list[psutil.Process]] = {}
@@ -105,10 +119,19 @@ class LocalExecutor:
         """The process of an attempt that is not forgotten; None while it is not known."""
         return self._pids.get(key) or None
 
-    def adopt(self, key: AttemptKey, pid: int) -> None:
-        """Watch over an attempt that another executor started."""
-        self._pids[key] = pid
-        self.watch(key, pid, lambda: processes.wait(pid))
+    def adopt(self, key: AttemptKey, marker: Marker) -> None:
+        """Watch over an attempt that another executor started, whose process left this start marker."""
+        self._watch_pid(key, marker.pid)
+
+    def lives(self, marker: Marker) -> bool:
+        """Whether the process that left this start marker still runs."""
+        return processes.lives(marker.pid, marker.process_started, self._plan.boot)
+
+    def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:
+        """Pid and start of the process that has the lock file open which was removed from that path; None without one."""
+        pid = processes.holder_of_removed(lock_path)
+        start = None if pid is None else processes.started(pid, self._plan.boot)
+        return None if pid is None or start is None else (pid, start)
 
     def watch(self, key: AttemptKey, pid: int, wait: Callable[[], int | None]) -> None:
         """Report when `wait`, which returns the process's status, comes back."""
@@ -122,7 +145,7 @@ class LocalExecutor:
 
     def mark(self, key: AttemptKey) -> str:
         """What the environment of the attempt's processes carries."""
-        return f"{self._root}:{key.job_id}:{key.number}"
+        return f"{self._plan.root}:{key.job_id}:{key.number}"
 
     def ask_to_end(self, key: AttemptKey) -> None:
         """Send its process tree the terminate signal."""
@@ -133,6 +156,10 @@ class LocalExecutor:
         tree = self._tree(key)
         processes.end_together(self.mark(key))
         self._ending[key] = processes.kill(tree)
+
+    def kill_holders(self, lock_path: str) -> None:
+        """End the processes that have the lock file at that path open: what is left of an attempt whose process is gone."""
+        processes.kill(processes.holders(lock_path))
 
     def is_gone(self, key: AttemptKey) -> bool:
         """Whether nothing is left of a tree that was asked to end or killed."""
@@ -150,11 +177,16 @@ class LocalExecutor:
     def close(self) -> None:
         """Give up what starting needs. What runs, runs on."""
 
+    def _watch_pid(self, key: AttemptKey, pid: int) -> None:
+        """Report when the process, which need not be our child, is gone."""
+        self._pids[key] = pid
+        self.watch(key, pid, lambda: processes.wait(pid))
+
     def _tree(self, key: AttemptKey) -> list[psutil.Process]:
         """What belongs to it now, and what did when it was last asked to end: a child may have left the tree meanwhile."""
         pid = self.pid(key)
         if pid is None:
-            return []  # whoever ends it comes again
+            return []  # not known yet: the next step of the ending asks again
         now = processes.tree(pid, self.mark(key))
         earlier = [process for process in self._ending.get(key, []) if process not in now]
         tree = processes.still_running(now + earlier)

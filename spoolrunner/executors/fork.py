@@ -1,7 +1,7 @@
 """A fork of a small template process for each job: the fastest way on POSIX.
 
-Keeps one template alive, replaces it when it dies or when code that it has imported changed on disk, and turns what it
-says into reports. Starting is a line written to a socket and waits for nothing; the pid is asked for when it is needed.
+Keeps one template (`forkserver`) alive, replaces it when it dies or when code that it has imported changed on disk, and turns
+its messages into reports. Starting is a line written to a socket and waits for nothing; the pid is asked for when it is needed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import orjson
 
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, Exited, LocalExecutor, Plan, Report
+from spoolrunner.telling.events import NotPreloaded, StartFailed, StartsThread
 
 _PROGRAM = "from spoolrunner.executors.forkserver import main; main()"
 STARTED, EXITED, READY, THREADS, SKIPPED = "started", "exited", "ready", "threads", "skipped"
@@ -28,8 +29,7 @@ class ForkExecutor(LocalExecutor):
     """Forks from a template process that has the allowed modules imported."""
 
     def __init__(self, plan: Plan, report: Report) -> None:
-        super().__init__(plan.root, report)
-        self._plan = plan
+        super().__init__(plan, report)
         self._preload = plan.preload
         self._lock = threading.Lock()
         self._template: _Template | None = None
@@ -112,7 +112,7 @@ class ForkExecutor(LocalExecutor):
     # What follows is called by a template's reader thread.
 
     def heard(self, event: str, *arguments: Any) -> None:
-        """Something a template said."""
+        """Take a message of a template."""
         if event == STARTED:
             job_id, number, pid = arguments
             key = AttemptKey(job_id, number)
@@ -126,9 +126,9 @@ class ForkExecutor(LocalExecutor):
         elif event == READY:
             self._plan.loaded(arguments[0])
         elif event == SKIPPED:
-            self._plan.notice(f"{arguments[0]} was not preloaded: {arguments[1]}")
+            self._plan.notice(NotPreloaded(arguments[0], arguments[1]))
         elif event == THREADS:
-            self._plan.notice(f"{arguments[0]} starts a thread when it is imported, so it is not preloaded")
+            self._plan.notice(StartsThread(arguments[0]))
             with self._lock:
                 self._preload = [name for name in self._preload if name != arguments[0]]
                 self._unserved = True
@@ -142,7 +142,7 @@ class ForkExecutor(LocalExecutor):
         for key in keys:
             pid = self._pids.get(key, 0)
             if pid:
-                self.adopt(key, pid)
+                self._watch_pid(key, pid)
             elif unserved:
                 self._start_again(key)
             else:
@@ -165,7 +165,7 @@ class ForkExecutor(LocalExecutor):
         try:
             self.start(key)
         except StartError as error:
-            self._plan.notice(str(error))
+            self._plan.notice(StartFailed(str(error)))
             self._report(Exited(key, None))
 
 

@@ -1,6 +1,7 @@
-"""What a dispatcher starts jobs with: the settings every runner is given, and the executor, made from the configuration.
+"""What an executor is made from: the settings of every job's process, its environment, and which executor it is.
 
-Decides nothing; joins `config` to `runner` and `executors`, which do not know each other.
+Joins `config` to `attempt` and to the executors, which do not know each other. Executors are found by name: "auto", one that
+is built in, or an entry point of the group `spoolrunner.executors`, which any installed package may provide.
 """
 
 from __future__ import annotations
@@ -9,12 +10,19 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
+from importlib import import_module
 
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.config.load import Config
+from spoolrunner.config.shape import EXECUTOR_GROUP
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import Executor, Plan, Report
 from spoolrunner.system import processes
+from spoolrunner.telling.events import Event
+
+_CLASSES = {"fork": "ForkExecutor", "spawn": "SpawnExecutor", "inline": "InlineExecutor"}
+
+MakeExecutor = Callable[[Plan, Report], Executor]
 
 
 def runner_settings(config: Config, boot: str) -> Settings:
@@ -42,42 +50,37 @@ def job_environment(config: Config, ours: Mapping[str, str]) -> dict[str, str]:
     return made | config.file.environment
 
 
-def make_executor(
-    config: Config,
-    boot: str,
-    report: Report,
-    loaded: Callable[[list[str]], None],
-    notice: Callable[[str], None],
-) -> Executor:
-    """The executor that the configuration names; the three callbacks come from any thread. StartError if there is none."""
-    plan = Plan(
-        kind=config.file.executor,
+def make_plan(config: Config, boot: str, loaded: Callable[[list[str]], None], notice: Callable[[Event], None]) -> Plan:
+    """What the executor of this configuration is made from; the two functions are called from any thread."""
+    return Plan(
         python=config.python_binary,
         settings=runner_settings(config, boot).to_bytes(),
         root=config.layout.root,
+        boot=boot,
         folder=config.folder,
         environment=job_environment(config, os.environ),
         preload=list(config.allowed) if config.file.preload else [],
         loaded=loaded,
         notice=notice,
     )
-    return make(plan, report)
 
 
-def make(plan: Plan, report: Report) -> Executor:
-    """The executor that the configuration key `executor` names; "auto" is fork on Linux and spawn elsewhere.
+def find_executor(name: str) -> MakeExecutor:
+    """What makes the executor of that name; "auto" is fork on Linux and spawn elsewhere. StartError if there is none.
 
-    Not on macOS: its system frameworks do not survive a fork without exec.
+    Not fork on macOS: its system frameworks do not survive a fork without exec.
     """
-    kind = plan.kind
-    if kind == "auto":
-        kind = "fork" if sys.platform == "linux" else "spawn"
-    if kind == "fork":
-        if sys.platform == "win32":
-            raise StartError('executor "fork" does not exist on Windows; use "spawn" or "auto"')
-        from spoolrunner.executors.fork import ForkExecutor
+    if name == "auto":
+        name = "fork" if sys.platform == "linux" else "spawn"
+    if name == "fork" and sys.platform == "win32":
+        raise StartError('executor "fork" does not exist on Windows; use "spawn" or "auto"')
+    if name in _CLASSES:
+        made: MakeExecutor = getattr(import_module(f"spoolrunner.executors.{name}"), _CLASSES[name])
+        return made
+    from importlib.metadata import entry_points  # paid only where another package provides the executor
 
-        return ForkExecutor(plan, report)
-    from spoolrunner.executors.spawn import SpawnExecutor
-
-    return SpawnExecutor(plan, report)
+    found = entry_points(group=EXECUTOR_GROUP)
+    if name not in found.names:
+        raise StartError(f"executor {name!r}: no installed package provides it")
+    provided: MakeExecutor = found[name].load()
+    return provided

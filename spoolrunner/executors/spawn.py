@@ -33,8 +33,7 @@ class SpawnExecutor(LocalExecutor):
     """Starts an interpreter for each attempt."""
 
     def __init__(self, plan: Plan, report: Report) -> None:
-        super().__init__(plan.root, report)
-        self._plan = plan
+        super().__init__(plan, report)
         self._interpreter = Interpreter(plan.python, plan.folder, plan.environment)
         self._spare: _Spare | None = None
 

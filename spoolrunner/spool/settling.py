@@ -1,33 +1,25 @@
 """Settling: what a file in running/ whose process is gone turns into. Normal ends and crashes take the same path.
 
-Holds the job's lock from the test whether it still runs to the last rename. Owns the rules of `states.RECOVERY_RULES`
-and their order; knows neither executors nor the order of waiting jobs.
+Holds the job's lock from the test whether it still runs to the last rename. Which rule applies is for `settling_rules`. Knows
+neither executors nor the order of waiting jobs; who lives is asked of a `Liveness`.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from spoolrunner.errors import JobFormatError
-from spoolrunner.protocol import document as documents
-from spoolrunner.protocol import signing
+from spoolrunner.protocol import document, signing
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Policy
-from spoolrunner.protocol.states import (
-    DESTINATION,
-    FINAL,
-    RECOVERY_RULES,
-    Outcome,
-    RecoveryRule,
-    Remedy,
-    State,
-    Verdict,
-)
+from spoolrunner.protocol.states import DESTINATION, FINAL, MAX_RELEASES, Outcome, Remedy, State, Verdict
 from spoolrunner.spool import locks, output, record
 from spoolrunner.spool.folders import Found, NotOpenedError, Spool
+from spoolrunner.spool.settling_rules import Boot, Known, Origin, choose, is_recorded
 from spoolrunner.system import durable, processes
 from spoolrunner.system.clock import Clock, format_time
 
@@ -58,52 +50,34 @@ class Settled(NamedTuple):
     left: str = ""
 
 
-class Ended(NamedTuple):
-    """What the dispatcher knows of how an attempt ended: why it ended it, if it did, and the process's own word.
-
-    `is_recorded`: that word was that its record is made, and on the disk for good.
-    """
-
-    outcome: Outcome | None = None
-    exit_status: int | None = None
-    signal: int | None = None
-    note: str = ""
-    is_recorded: bool = False
-
-
 PolicyOf = Callable[[Document], Policy]
 
 
-class Boot(NamedTuple):
-    """This start of the machine. `has_markers` says that markers from before are there: no power cut came in between."""
-
-    id: str
-    has_markers: bool
+class UnopenedError(PermissionError):
+    """A file in running/ that may not be opened. It could be when it was claimed, so it is given a second look."""
 
 
-def choose(
-    attempts: Sequence[dict[str, Any]] | None,
-    inode: int,
-    marker: locks.Marker | None,
-    has_markers: bool,
-) -> RecoveryRule:
-    """The first rule whose sign is seen.
+class Liveness(Protocol):
+    """Who knows which processes live: the executor that started them."""
 
-    `attempts` are those of the document, None when it cannot be read; `inode` is its file's. A final verdict
-    that was recorded in running/ has the start marker of its attempt in the lock file, unless a power cut took that; one
-    without was in pending/ by a retry by hand, and slipped under a claim.
-    """
-    if attempts is None:
-        return RECOVERY_RULES[0]
-    fits = marker is not None and marker.fits(len(attempts), inode)
-    if marker is not None and fits and marker.kind == locks.START:
-        return RECOVERY_RULES[1]
-    if marker is not None and fits and marker.kind == locks.CLAIM:
-        return RECOVERY_RULES[2]
-    recorded_here = marker is not None and marker.kind == locks.START and marker.attempt == len(attempts)
-    if attempts and attempts[-1]["verdict"] in FINAL and (recorded_here or not has_markers):
-        return RECOVERY_RULES[3]
-    return RECOVERY_RULES[4]
+    def lives(self, marker: locks.Marker) -> bool:
+        """Whether the process that left this start marker still runs."""
+
+    def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:
+        """Pid and start of the process that has the lock file open which was removed from that path; None without one."""
+
+
+class _File(NamedTuple):
+    """A readable file in running/: as it was found, its raw document, and the checked one."""
+
+    found: Found
+    raw: dict[str, Any]
+    document: Document
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        attempts: list[dict[str, Any]] = self.raw.get("attempts", [])
+        return attempts
 
 
 class Settler:
@@ -113,6 +87,7 @@ class Settler:
         self,
         spool: Spool,
         policy_of: PolicyOf,
+        liveness: Liveness,
         max_log_bytes: int,
         boot: Boot,
         clock: Clock,
@@ -121,41 +96,27 @@ class Settler:
         self._spool = spool
         self._max_log_bytes = max_log_bytes
         self._policy_of = policy_of
+        self._liveness = liveness
         self._boot = boot
         self._clock = clock
         self._key = key
-        self._not_opened: set[str] = set()
 
-    def settle(
-        self,
-        job_id: str,
-        ended: Ended,
-        number: int | None = None,
-        never_starts: bool = False,
-        claimed: bool = False,
-    ) -> Settled:
-        """Settle running/ID.json, unless it runs.
+    def settle(self, job_id: str, known: Known) -> Settled:
+        """Settle running/ID.json, unless it runs; OSError when the disk refuses, and then nothing is lost.
 
-        `number` is that of the attempt that was started, if that is known: it tells a recorded retry from a start that
-        never came about. With `never_starts` a job that would be released counts as crashed. One that was `claimed` a
-        moment ago has not lost its markers to a power cut.
+        A file that cannot be opened raises UnopenedError at the first look, and is refused at the second.
         """
         lock = locks.acquire(self._spool.layout.lock(job_id))
         if lock is None:
             return Settled(Fate.HELD, job_id, marker=locks.peek(self._spool.layout.lock(job_id)))
         try:
             marker = lock.marker()
-            if marker is None and number is None:
-                marker = self._restored_marker(lock, job_id)
+            if marker is None and known.number is None:
+                marker = self._restored_marker(lock, job_id, known)
             # A job may have closed its descriptors, the lock among them: only when its process is gone too is it over.
-            if (
-                marker
-                and marker.kind == locks.START
-                and processes.lives(marker.pid, marker.process_started, self._boot.id)
-            ):
+            if marker and marker.kind == locks.START and self._liveness.lives(marker):
                 return Settled(Fate.LIVES, job_id, State.RUNNING, marker=marker)
-            has_markers = claimed or self._boot.has_markers
-            settled = self._settle_held(job_id, lock, marker, ended, number, never_starts, has_markers)
+            settled = self._settle_held(job_id, lock, marker, known)
             left = self._clean_up(settled, lock, job_id)
             return settled._replace(left=left) if left else settled
         finally:
@@ -171,109 +132,97 @@ class Settler:
         finally:
             lock.close()
 
-    def _settle_held(
-        self,
-        job_id: str,
-        lock: locks.JobLock,
-        marker: locks.Marker | None,
-        ended: Ended,
-        number: int | None,
-        never_starts: bool,
-        has_markers: bool,
-    ) -> Settled:
-        spool = self._spool
+    def _settle_held(self, job_id: str, lock: locks.JobLock, marker: locks.Marker | None, known: Known) -> Settled:
         try:
-            found, raw, document, problem = self._read(job_id)
+            file = self._read(job_id)
         except FileNotFoundError:
             return Settled(Fate.GONE, job_id, marker=marker)
-        attempts = None if raw is None else raw.get("attempts", [])
-        inode = 0 if found is None else found.inode
-        rule = choose(attempts, inode, marker, has_markers)
-        if rule.remedy is Remedy.REJECT or found is None or raw is None or document is None:
-            where = f"running/{job_id}.json"
-            name = spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
-            return Settled(Fate.REJECTED, name or job_id, State.FAILED, marker=marker, problem=problem)
+        except UnopenedError as error:
+            if not known.looks:
+                raise
+            return self._reject(job_id, marker, f"cannot be opened: {error.strerror}")
+        except JobFormatError as error:
+            return self._reject(job_id, marker, str(error))
+        # One that was claimed a moment ago has not lost its markers to a power cut.
+        has_markers = known.origin is Origin.CLAIMED or self._boot.has_markers
+        attempts, inode = file.attempts, file.found.inode
+        rule = choose(attempts, inode, marker, has_markers=has_markers, number=known.number)
         if rule.remedy is Remedy.RECORD and marker is not None:
-            return self._record(job_id, found, raw, document, marker, ended)
-        if rule.remedy is Remedy.FINISH:
-            self._sync_record(ended)
-            return self._finish(job_id, raw, Verdict(raw["attempts"][-1]["verdict"]), marker)
-        if number is None and marker is not None and marker.kind == locks.START:
-            number = marker.attempt
-        if number is not None and number == len(raw.get("attempts", [])):
-            # Recorded, as is known without its marker too: a job may remove its own lock file.
-            self._sync_record(ended)
-            return self._finish(job_id, raw, Verdict(raw["attempts"][-1]["verdict"]), marker)
-        if never_starts:
-            unstarted = locks.Marker(locks.START, len(raw.get("attempts", [])) + 1, inode)
-            lock.append(unstarted)
-            ended = ended._replace(note="never reached its first line")
-            return self._record(job_id, found, raw, document, unstarted, ended)
-        name = spool.move(job_id, State.RUNNING, State.PENDING)
-        return Settled(Fate.RELEASED, name or job_id, State.PENDING, raw, marker)
+            return self._record(job_id, file, marker, known)
+        if rule.remedy is Remedy.FINISH or is_recorded(attempts, marker, known):
+            self._sync_record(known)
+            return self._finish(job_id, file.raw, Verdict(attempts[-1]["verdict"]), marker)
+        return self._release(job_id, lock, file, marker, known)
 
-    def _restored_marker(self, lock: locks.JobLock, job_id: str) -> locks.Marker | None:
+    def _reject(self, job_id: str, marker: locks.Marker | None, problem: str) -> Settled:
+        where = f"running/{job_id}.json"
+        name = self._spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
+        return Settled(Fate.REJECTED, name or job_id, State.FAILED, marker=marker, problem=problem)
+
+    def _release(
+        self, job_id: str, lock: locks.JobLock, file: _File, marker: locks.Marker | None, known: Known
+    ) -> Settled:
+        """Put the job back; one that came back too often without having started counts as crashed instead."""
+        if known.releases >= MAX_RELEASES:
+            unstarted = locks.Marker(locks.START, len(file.attempts) + 1, file.found.inode)
+            lock.append(unstarted)
+            return self._record(job_id, file, unstarted, replace(known, note="never reached its first line"))
+        name = self._spool.move(job_id, State.RUNNING, State.PENDING)
+        return Settled(Fate.RELEASED, name or job_id, State.PENDING, file.raw, marker)
+
+    def _restored_marker(self, lock: locks.JobLock, job_id: str, known: Known) -> locks.Marker | None:
         """The start marker that went with a lock file which the job removed, made anew while its process lives."""
-        pid = processes.holder_of_removed(lock.path)
-        if pid is None:
+        holder = self._liveness.holder_of_removed(lock.path)
+        status = None if holder is None else self._spool.signature(State.RUNNING, job_id)
+        if holder is None or status is None:
             return None
-        start = processes.started(pid, self._boot.id)
-        status = self._spool.signature(State.RUNNING, job_id)
-        if start is None or status is None:
-            return None
-        _, raw, _, _ = self._read(job_id)
-        number = 1 + len([] if raw is None else raw.get("attempts", []))
+        try:
+            number = 1 + len(self._read(job_id).attempts)
+        except UnopenedError:
+            if not known.looks:
+                raise
+            number = 1
+        except JobFormatError:
+            number = 1
         began = format_time(self._clock.wall()), self._clock.monotonic()
-        marker = locks.Marker(locks.START, number, status.inode, pid, start, *began)
+        marker = locks.Marker(locks.START, number, status.inode, *holder, *began)
         lock.append(marker)
         return marker
 
-    def _read(self, job_id: str) -> tuple[Found | None, dict[str, Any] | None, Document | None, str]:
-        found = None
+    def _read(self, job_id: str) -> _File:
+        """The file in running/; JobFormatError when it is no job document, UnopenedError when it may not be opened."""
         try:
             found = self._spool.read(State.RUNNING, job_id)
-            document, raw = documents.parse(found.data)
         except NotOpenedError as error:
-            if job_id not in self._not_opened and isinstance(error.__cause__, OSError):
-                # It could be opened when it was claimed, so it is given a second look before it is refused for good.
-                self._not_opened.add(job_id)
-                raise error.__cause__ from None
-            self._not_opened.discard(job_id)
-            return found, None, None, str(error)
-        except JobFormatError as error:
-            return found, None, None, str(error)
-        self._not_opened.discard(job_id)
-        return found, raw, document, ""
+            cause = error.__cause__
+            if not isinstance(cause, OSError):
+                raise
+            raise UnopenedError(cause.errno, cause.strerror, cause.filename) from None
+        checked, raw = document.parse(found.data)
+        return _File(found, raw, checked)
 
-    def _record(
-        self,
-        job_id: str,
-        found: Found,
-        raw: dict[str, Any],
-        document: Document,
-        marker: locks.Marker,
-        ended: Ended,
-    ) -> Settled:
+    def _record(self, job_id: str, file: _File, marker: locks.Marker, known: Known) -> Settled:
         now = self._clock.wall()
-        outcome = ended.outcome or Outcome.CRASHED
+        outcome = known.outcome or Outcome.CRASHED
         made = record.attempt(
             marker.attempt,
             outcome,
             marker.started_at or format_time(now),
             now,
             pid=marker.pid or None,
-            exit_status=ended.exit_status,
-            signal=ended.signal,
-            error=record.error("ProcessEnded", "; ".join(filter(None, [ended.note, _died(ended)]))),
+            exit_status=known.exit_status,
+            signal=known.signal,
+            error=record.error("ProcessEnded", "; ".join(filter(None, [known.note, _died(known)]))),
         )
-        changed, decision = record.add(raw, made, self._policy_of(document), now)
-        self._commit(job_id, found, raw, changed)
+        policy = known.policy or self._policy_of(file.document)
+        changed, decision = record.add(file.raw, made, policy, now)
+        self._commit(job_id, file, changed)
         durable.unlink(self._spool.layout.progress(job_id))
         return self._finish(job_id, changed, decision.verdict, marker)
 
-    def _sync_record(self, ended: Ended) -> None:
-        """Whoever made the record may have died before it was on the disk for good; a move must not come before that."""
-        if self._spool.fsync and not ended.is_recorded:
+    def _sync_record(self, known: Known) -> None:
+        """Sync the folder: the process that made the record may have died before it was on the disk for good."""
+        if self._spool.fsync and not known.is_recorded:
             durable.sync_folder(self._spool.layout.folder(State.RUNNING))
 
     def _finish(self, job_id: str, raw: dict[str, Any], verdict: Verdict, marker: locks.Marker | None) -> Settled:
@@ -302,19 +251,22 @@ class Settler:
         if lock is None:  # Race: a late process of an earlier attempt has it, for a moment.
             raise BlockingIOError(errno.EAGAIN, "held by another process", path)
         try:
-            found, raw, _, _ = self._read(job_id)
-            if found is None or raw is None or not raw.get("attempts"):
+            try:
+                file = self._read(job_id)
+            except JobFormatError:
                 return Settled(Fate.GONE, job_id)
-            *earlier, last = raw["attempts"]
+            if not file.attempts:
+                return Settled(Fate.GONE, job_id)
+            *earlier, last = file.attempts
             marker = lock.marker()
-            is_begun = choose(raw["attempts"], found.inode, marker, has_markers=True).remedy is Remedy.RECORD
-            if is_begun or last["verdict"] in FINAL:
+            rule = choose(file.attempts, file.found.inode, marker, has_markers=True)
+            if rule.remedy is Remedy.RECORD or last["verdict"] in FINAL:
                 return Settled(Fate.HELD, job_id, marker=marker)
-            changed = {key: value for key, value in raw.items() if key != "next_run_at"}
+            changed = {key: value for key, value in file.raw.items() if key != "next_run_at"}
             changed["attempts"] = [*earlier, {**last, "verdict": Verdict.FAILED.value}]
             number = len(changed["attempts"])
             lock.append(locks.Marker(locks.START, number, 0))  # what follows is a record of this attempt
-            self._commit(job_id, found, raw, changed)
+            self._commit(job_id, file, changed)
             where, now = f"pending/{job_id}.json", self._clock.wall()
             name = self._spool.refuse(job_id, State.RUNNING, Outcome.CANCELLED, what, where, now)
             self._drop_lock(lock, job_id)
@@ -324,10 +276,10 @@ class Settler:
             lock.close()
         return Settled(Fate.SETTLED, name or job_id, State.FAILED, changed)
 
-    def _commit(self, job_id: str, found: Found, raw: dict[str, Any], changed: dict[str, Any]) -> None:
-        """Record `changed`, signed only if what was `found` was: its maker may have written into it since it was claimed."""
+    def _commit(self, job_id: str, file: _File, changed: dict[str, Any]) -> None:
+        """Record `changed`, signed only if the file was: its maker may have written into it since it was claimed."""
         key = self._key
-        if key is not None and signing.problem(key, job_id, raw, found.data):
+        if key is not None and signing.problem(key, job_id, file.raw, file.found.data):
             key = None
         record.commit(self._spool.layout, job_id, changed, self._spool.fsync, key)
 
@@ -356,9 +308,9 @@ def _was_rejected(raw: dict[str, Any] | None) -> bool:
     return bool(attempts) and attempts[-1].get("outcome") == Outcome.REJECTED
 
 
-def _died(ended: Ended) -> str:
-    if ended.signal is not None:
-        return f"the process was ended by {processes.signal_name(ended.signal)} before it could record its outcome"
-    if ended.exit_status is not None:
-        return f"the process ended with status {ended.exit_status} before it could record its outcome"
+def _died(known: Known) -> str:
+    if known.signal is not None:
+        return f"the process was ended by {processes.signal_name(known.signal)} before it could record its outcome"
+    if known.exit_status is not None:
+        return f"the process ended with status {known.exit_status} before it could record its outcome"
     return "the process is gone and left no record of its outcome"

@@ -266,3 +266,15 @@ def _open_paths(pid: int) -> set[str]:
     except OSError:
         return found  # gone, or not ours to look at
     return found
+
+
+class Machine:
+    """What a dispatcher asks of the machine about itself; a test may put another in its place."""
+
+    def boot_id(self) -> str:
+        """The name of the time since the machine was started, or an empty one."""
+        return boot_id()
+
+    def started(self, pid: int, boot: str) -> str | None:
+        """The start of the process as an opaque word, or None when it is gone."""
+        return started(pid, boot)

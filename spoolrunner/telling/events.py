@@ -1,90 +1,322 @@
-"""What happened, and its wording: every line of the logs is made here, and nowhere else.
+"""What happens in a dispatcher: one small class an event, each with its words. No event is worded anywhere else.
 
-Pure. A line holds one event, in `key=value` form; whatever comes from a job is made printable first, so that no job can
-forge a line or send escape sequences to a terminal.
+    reporter.report(Refused("x", Outcome.REJECTED, "priority: must be an integer"))
+
+An event is a value: it holds what happened, and `entry(at)` puts that into words. A listener is a function of an event and its
+time. Events are reported at most once: nothing that must happen may hang on one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import ClassVar, Protocol
 
-from spoolrunner.system.clock import format_time
-
-
-class Kind(StrEnum):
-    """The kinds of events; those that are failures also go to the error log."""
-
-    STARTED = "started"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    RETRY = "retry"
-    REFUSED = "refused"
-    RELEASED = "released"
-    ADOPTED = "adopted"
-    RECOVERED = "recovered"
-    ENDING = "ending"
-    DISPATCHER = "dispatcher"
-    TROUBLE = "trouble"
+from spoolrunner.protocol.states import Outcome, Verdict
+from spoolrunner.telling.lines import Entry, Kind, Who
 
 
-_TO_BE_QUOTED = frozenset(' "=\\')
-FAILURES = frozenset({Kind.FAILED, Kind.REFUSED, Kind.TROUBLE})
+class Event(Protocol):
+    """Something that happened."""
+
+    def entry(self, at: float) -> Entry:
+        """The event in words; `at` is its time in seconds since 1970."""
+
+
+Listener = Callable[[Event, float], None]
+"""Called with each event and its time, in seconds since 1970, in the dispatcher's own thread."""
+
+
+# -- the journey of a job
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """One event. Empty fields are left out of its line; `duration` is in seconds, `at` in seconds since 1970."""
+class Started:
+    """An attempt began."""
 
-    kind: Kind
-    at: float
-    id: str = ""
-    job: str = ""
-    method: str = ""
-    attempt: int | None = None
-    starts: int | None = None
-    duration: float | None = None
-    outcome: str = ""
-    verdict: str = ""
-    next_run_at: float | None = None
-    note: str = ""
+    who: Who
+
+    def entry(self, at: float) -> Entry:
+        """`started`, with the attempt."""
+        return self.who.entry(Kind.STARTED, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """An attempt that an earlier dispatcher started is watched over from now on."""
+
+    who: Who
+
+    def entry(self, at: float) -> Entry:
+        """`adopted`, with the attempt."""
+        return self.who.entry(Kind.ADOPTED, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The dispatcher began to end an attempt: it was cancelled, took too long, or the dispatcher stops."""
+
+    who: Who
+    outcome: Outcome
+    why: str
+
+    def entry(self, at: float) -> Entry:
+        """`ending`, with the attempt and the reason."""
+        return self.who.entry(Kind.ENDING, at, outcome=self.outcome.value, note=self.why)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An attempt was recorded in its document. `duration` is in seconds, None where it is not known."""
+
+    who: Who
+    outcome: Outcome
+    verdict: Verdict
+    duration: float | None
+    error_type: str = ""
+    error_message: str = ""
     traceback: str = ""
 
-
-def line(event: Happening) -> str:
-    """The event as one line, without its line break."""
-    attempt = "" if event.attempt is None else f"{event.attempt}" + (f"/{event.starts}" if event.starts else "")
-    said = f"{format_time(event.at)} {event.kind}"
-    for key, value in (
-        ("id", event.id),
-        ("class", event.job),
-        ("method", event.method),
-        ("attempt", attempt),
-        ("duration", "" if event.duration is None else f"{event.duration:.3f}s"),
-        ("outcome", event.outcome),
-        ("verdict", event.verdict),
-        ("next_run_at", "" if event.next_run_at is None else format_time(event.next_run_at)),
-        ("note", event.note),
-    ):
-        if value:
-            said += f" {key}={_quoted(value)}"
-    return said
+    def entry(self, at: float) -> Entry:
+        """`completed`, `failed` or, of an attempt that its own process refused, `refused`."""
+        failed = Kind.REFUSED if self.outcome is Outcome.REJECTED else Kind.FAILED
+        return self.who.entry(
+            Kind.COMPLETED if self.verdict is Verdict.DONE else failed,
+            at,
+            duration=self.duration,
+            outcome=self.outcome.value,
+            verdict=self.verdict.value,
+            note=": ".join(part for part in (self.error_type, self.error_message) if part),
+            traceback=self.traceback,
+        )
 
 
-def block(event: Happening) -> str:
-    """The event's line and, indented below it, its traceback: an entry of the error log."""
-    return "\n".join([line(event), *(f"    {printable(row)}" for row in event.traceback.splitlines())])
+@dataclass(frozen=True, slots=True)
+class RetryPlanned:
+    """A job is to be tried again: `who` is its next attempt, `next_run_at` in seconds since 1970."""
+
+    who: Who
+    next_run_at: float | None
+
+    def entry(self, at: float) -> Entry:
+        """`retry`, with the next attempt and its time."""
+        return self.who.entry(Kind.RETRY, at, next_run_at=self.next_run_at)
 
 
-def printable(text: str) -> str:
-    """`text` with every character that is not printable written as an escape: controls, direction marks, surrogates."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file went to failed/ without an attempt: `id` is its name there, `what` the reason."""
+
+    id: str
+    outcome: Outcome
+    what: str
+
+    def entry(self, at: float) -> Entry:
+        """`refused`, with the outcome and the reason."""
+        return Entry(Kind.REFUSED, at, self.id, outcome=self.outcome.value, note=self.what)
 
 
-def _quoted(value: str) -> str:
-    value = printable(value)
-    if _TO_BE_QUOTED.isdisjoint(value):
-        return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+class _Sentence:
+    """An event that is one sentence: `words`, with the event's own fields in it, about the job `id` if it has one."""
+
+    __slots__ = ()
+    kind: ClassVar[Kind] = Kind.DISPATCHER
+    words: ClassVar[str]
+
+    def entry(self, at: float) -> Entry:
+        """`kind`, with the sentence."""
+        return Entry(self.kind, at, getattr(self, "id", ""), note=self.words.format(event=self))
+
+
+@dataclass(frozen=True, slots=True)
+class Released(_Sentence):
+    """A job that was claimed, but never started, waits again."""
+
+    kind = Kind.RELEASED
+    words = "claimed, but never started"
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeverStarted(_Sentence):
+    """A job's process ended with `status` before its first line; it is tried again in `pause` seconds."""
+
+    kind = Kind.RELEASED
+    words = "claimed, but never started (status {event.status}); trying again in {event.pause:g} s"
+    id: str
+    status: int | None
+    pause: float
+
+
+@dataclass(frozen=True, slots=True)
+class CouldNotWrite(_Sentence):
+    """A job's process could not write to the spool, so that its attempt was not begun."""
+
+    kind = Kind.RELEASED
+    words = "its process could not write to the spool"
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone(_Sentence):
+    """The file of a job that ran is not in running/ any more."""
+
+    kind = Kind.TROUBLE
+    words = "running/ID.json is gone: removed by the job, or by hand"
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind(_Sentence):
+    """A file that a settled job does not need any more could not be removed; `problem` names it and the reason."""
+
+    kind = Kind.TROUBLE
+    words = "something of it is left behind: {event.problem}"
+    id: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPutOff(_Sentence):
+    """A cancel could not be carried out yet."""
+
+    kind = Kind.TROUBLE
+    words = "not cancelled yet: {event.problem}"
+    id: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelMissed(_Sentence):
+    """A cancel was asked for a job that neither waits nor runs."""
+
+    words = "cancel asked for, but no such job waits or runs"
+    id: str
+
+
+# -- the life of a dispatcher
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherStarted(_Sentence):
+    """A dispatcher holds the spool."""
+
+    words = "started, version {event.version}, pid {event.pid}"
+    version: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherStopping(_Sentence):
+    """A dispatcher was asked to stop; it gives the `running` jobs `grace` seconds."""
+
+    words = "stopping; {event.running} running, given {event.grace:g} s"
+    running: int
+    grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherStopped(_Sentence):
+    """A dispatcher gave the spool up."""
+
+    words = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherLeft(_Sentence):
+    """A dispatcher gave the spool up, and `running` jobs run on."""
+
+    words = "stopped; {event.running} jobs run on"
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paused(_Sentence):
+    """No more jobs are started."""
+
+    words = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(_Sentence):
+    """Jobs are started again."""
+
+    words = "resumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked(_Sentence):
+    """The spool cannot be written, or no process started: nothing is claimed for `pause` seconds."""
+
+    kind = Kind.TROUBLE
+    words = "claiming nothing, trying again in {event.pause:g} s: {event.problem}"
+    problem: str
+    pause: float
+
+
+@dataclass(frozen=True, slots=True)
+class GoingOn(_Sentence):
+    """The dispatcher can work again."""
+
+    words = "going on"
+
+
+@dataclass(frozen=True, slots=True)
+class StaleStopRemoved(_Sentence):
+    """A stop that was asked of an earlier dispatcher was removed."""
+
+    words = "control/stop was left from before: removed"
+
+
+@dataclass(frozen=True, slots=True)
+class EventsDropped(_Sentence):
+    """File events were lost, so the folder is read instead."""
+
+    kind = Kind.TROUBLE
+    words = "file events were dropped: scanning pending/ instead"
+
+
+@dataclass(frozen=True, slots=True)
+class Weakness(_Sentence):
+    """Something about the installation weakens the promise; `what` is the sentence that `spoolrunner check` prints too."""
+
+    kind = Kind.TROUBLE
+    words = "{event.what}"
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusNotWritten(_Sentence):
+    """status.json could not be written at the end."""
+
+    kind = Kind.TROUBLE
+    words = "status.json could not be written: {event.problem}"
+    problem: str
+
+
+# -- what an executor reports
+
+
+@dataclass(frozen=True, slots=True)
+class NotPreloaded(_Sentence):
+    """The template could not get `what` ready; each job does it for itself, or meets the same error."""
+
+    words = "{event.what} was not preloaded: {event.problem}"
+    what: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartsThread(_Sentence):
+    """A module starts a thread when it is imported, and no process that has threads may be forked."""
+
+    words = "{event.module} starts a thread when it is imported, so it is not preloaded"
+    module: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailed(_Sentence):
+    """No process could be started for an attempt whose template had gone."""
+
+    words = "{event.problem}"
+    problem: str

@@ -1,7 +1,7 @@
 """The two logs, background_jobs.log and background_jobs_errors.log, rotated by size.
 
-Owns the files; their wording is in `events`. A log that cannot be written never stops the jobs: it is said once, on
-standard error and in status.json.
+Owns the files; the words are in `events`. A log that cannot be written never stops the jobs: that is printed once, on standard
+error, and stands in status.json.
 """
 
 from __future__ import annotations
@@ -13,28 +13,32 @@ from logging.handlers import RotatingFileHandler
 
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system.heldfiles import open_file
-from spoolrunner.telling import events
-from spoolrunner.telling.events import Happening
+from spoolrunner.telling import lines
+from spoolrunner.telling.events import Event
 
 _KEEP = 5
 _FLAGS = os.O_CREAT | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
-class Journal:
-    """Writes what happens to the logs of a spool; `max_bytes` is the size at which a log is rotated."""
+class LogFiles:
+    """A listener that writes the logs of a spool; `max_bytes` is the size at which a log is rotated.
+
+    `trouble` says why the last event could not be written; it is empty when it could.
+    """
 
     def __init__(self, layout: Layout, max_bytes: int) -> None:
         self.trouble = ""
         self._all = _LogFile(os.path.join(layout.logs, "background_jobs.log"), max_bytes)
         self._errors = _LogFile(os.path.join(layout.logs, "background_jobs_errors.log"), max_bytes)
 
-    def write(self, event: Happening) -> None:
+    def __call__(self, event: Event, at: float) -> None:
         """Add the event to the log and, if it is a failure, to the error log."""
         before, self.trouble = self.trouble, ""
-        line = events.line(event)
+        entry = event.entry(at)
+        line = lines.line(entry)
         self._add(self._all, line)
-        if event.kind in events.FAILURES:
-            self._add(self._errors, events.block(event))
+        if entry.kind in lines.FAILURES:
+            self._add(self._errors, lines.block(entry))
         if self.trouble and not before:
             print(f"spoolrunner: {self.trouble}; going on without: {line}", file=sys.stderr)
 

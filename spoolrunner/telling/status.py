@@ -1,10 +1,11 @@
-"""status.json: what the dispatcher is doing, for people and monitors; rewritten at most once a second.
+"""status.json: what the dispatcher is doing, for people and monitors; written at most once a second.
 
-Written without a sync, since it speaks of this moment only. Whoever reads it asks whether its writer still lives.
+It is not synced, since it speaks of this moment only. A reader must ask whether its writer still lives.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -13,12 +14,13 @@ import orjson
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock, format_time
+from spoolrunner.telling.events import Event, Recorded, Refused, RetryPlanned, Started
 
 PERIOD = 1.0
 
 
 class StatusFile:
-    """Writes status.json when there is something new to say, and not more often than once in PERIOD seconds."""
+    """Writes status.json when something has changed, and not more often than once in PERIOD seconds."""
 
     def __init__(self, layout: Layout, clock: Clock) -> None:
         self._layout = layout
@@ -28,7 +30,7 @@ class StatusFile:
         self._late = False
 
     def offer(self, describe: Callable[[], dict[str, Any]]) -> None:
-        """There may be something new; `describe` is called when the time has come to say it."""
+        """Write what `describe` returns, if PERIOD has passed and it is new."""
         self._late = self._clock.monotonic() < self._next
         if self._late:
             return
@@ -37,7 +39,7 @@ class StatusFile:
             self.write(status)
 
     def write(self, status: dict[str, Any]) -> None:
-        """Write it, whenever the last time was."""
+        """Write `status` now, whenever the last time was."""
         self._next = self._clock.monotonic() + PERIOD
         data = orjson.dumps({**status, "updated_at": format_time(self._clock.wall())}, option=orjson.OPT_INDENT_2)
         durable.replace_content(self._layout.stage(), self._layout.status, data + b"\n", False)
@@ -45,19 +47,39 @@ class StatusFile:
         self._late = False
 
     def next_write_in(self) -> float:
-        """Seconds until a status that came too soon may be written, or one is looked at again that was not complete."""
+        """Seconds until a status that came too soon may be written, or until an incomplete one is made again."""
         if self._late:
             return max(0.0, self._next - self._clock.monotonic())
-        # The pid of a job's process is known a moment after its start, and nobody tells the loop.
+        # The pid of a job's process is known a moment after its start, and no event comes with it.
         incomplete = any(job["pid"] is None for job in self._written.get("running", ()))
         return PERIOD if incomplete else float("inf")
 
 
 def read(layout: Layout) -> dict[str, Any]:
-    """What status.json says; empty when there is none."""
+    """The content of status.json; empty when there is none."""
     try:
         with open(layout.status, "rb") as stream:
             found = orjson.loads(stream.read())
     except (FileNotFoundError, orjson.JSONDecodeError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+class Totals:
+    """A listener that counts for status.json: starts, refusals and attempts by outcome, and retries."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def __call__(self, event: Event, at: float) -> None:  # noqa: ARG002 -- a listener is given the time too
+        """Count the event, if it is one of those."""
+        if isinstance(event, Started):
+            self._counts["started"] += 1
+        elif isinstance(event, (Recorded, Refused)):
+            self._counts[event.outcome.value] += 1
+        elif isinstance(event, RetryPlanned):
+            self._counts["retries"] += 1
+
+    def counts(self) -> dict[str, int]:
+        """What was counted since the dispatcher began, by name."""
+        return dict(sorted(self._counts.items()))

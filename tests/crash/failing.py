@@ -102,8 +102,8 @@ class Outage:
             self._ends = self._world.clock.now + self.seconds
         if self._calls < self._at or self._world.clock.now >= self._ends:
             return None
-        rooms = self._world.rooms
-        if " -> running/" in operation.path and operation.kind == "rename" and rooms is not None and rooms._blocked:
+        service = self._world.service
+        if " -> running/" in operation.path and operation.kind == "rename" and service is not None and service.problem:
             self.claims_while_blocked.append(operation)
         if not self._ailment.meets(operation):
             return None
@@ -153,11 +153,9 @@ def endure(world: World, scenario: Scenario, trouble: Once | Outage) -> None:
 
 def check_survival(world: World) -> None:
     """The dispatcher did not die of it once it served, unless it was asked to stop."""
-    made, rooms = world.dispatcher, world.rooms
-    if made is None or made.error is None or rooms is None:
-        return
-    served = hasattr(rooms, "_attempts")
-    assert not served or rooms._stop_wishes or rooms._leave, f"the dispatcher died of it: {made.error!r}"
+    made, service = world.dispatcher, world.service
+    if made is not None and made.error is not None and service is not None:
+        assert service.phase.is_ending, f"the dispatcher died of it: {made.error!r}"
 
 
 def judge_trouble(world: World, scenario: Scenario, trouble: Once | Outage, fault: Fault, calm: Calm) -> None:

@@ -27,10 +27,11 @@ from spoolrunner.attempt import current_job as current_module
 from spoolrunner.attempt import runner
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.config.load import parse_config
-from spoolrunner.dispatch import loop
+from spoolrunner.dispatch.loop import Dispatcher
+from spoolrunner.dispatch.service import Service
+from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.watch import Hints
 from spoolrunner.errors import JobFormatError
-from spoolrunner.executors import plan as plan_module
 from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import FINAL, State
@@ -39,6 +40,7 @@ from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable, processes
 from spoolrunner.system.clock import Clock
+from spoolrunner.system.processes import Machine
 from spoolrunner.telling import logfiles
 from tests.crash.actors import Operation, Plan, Process, StuckError, Trouble, current
 from tests.crash.findings import DoubleError, LostError
@@ -139,6 +141,16 @@ class FakeWatch:
     def stop(self) -> None: ...
 
 
+class FakeMachine(Machine):
+    """The machine that the simulated processes live on."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def started(self, pid: int, boot: str) -> str | None:
+        return self._world.started(pid)
+
+
 class FakeExecutor:
     """Starts simulated runners. They stand before their first operation until the world lets them run."""
 
@@ -161,10 +173,18 @@ class FakeExecutor:
     def pid(self, key: AttemptKey) -> int | None:
         return self._of[key].pid
 
-    def adopt(self, key: AttemptKey, pid: int) -> None:
-        process = self._world.runner_of(pid)
+    def adopt(self, key: AttemptKey, marker: locks.Marker) -> None:
+        process = self._world.runner_of(marker.pid)
         self._of[key] = process
         process.watchers.append(lambda _: self._tell(key, None))
+
+    def lives(self, marker: locks.Marker) -> bool:
+        return self._world.started(marker.pid) == marker.process_started
+
+    def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:
+        return None
+
+    def kill_holders(self, lock_path: str) -> None: ...
 
     def ask_to_end(self, key: AttemptKey) -> None:
         self._of[key].kill()
@@ -250,7 +270,7 @@ class World:
         self.processes: list[Process] = []
         self.runners: list[Runner] = []
         self.dispatcher: Process | None = None
-        self.rooms: loop.Dispatcher | None = None
+        self.serving: Dispatcher | None = None
         self._pids = FIRST_PID
 
     # -- the stage
@@ -280,12 +300,7 @@ class World:
             put(locks, "time", self.clock)
             put(current_module, "_current", None)
             put(clock, "SYSTEM", self.clock)
-            put(processes, "started", self._started)
-            put(processes, "holders", lambda path: [])
-            put(processes, "holder_of_removed", lambda path: None)
-            put(plan_module, "make", lambda plan, report: self._executor(plan.settings, report))
-            put(loop, "Watch", FakeWatch)
-            put(loop, "warnings", lambda layout: [])
+            put(processes, "started", lambda pid, boot: self.started(pid))  # as a runner asks for itself
             stage = self
             try:
                 yield self
@@ -341,17 +356,27 @@ class World:
         """The runner that has, or had, this pid."""
         return next(found for found in self.runners if found.pid == pid)
 
+    @property
+    def service(self) -> Service | None:
+        """What the last dispatcher does, once it has taken the spool."""
+        return None if self.serving is None else self.serving.service
+
     def start_dispatcher(self, *, drain: bool = False, standby: bool = False) -> Process:
         """A new dispatcher, which has not run yet."""
 
         def body() -> None:
-            rooms = loop.Dispatcher(self.config, self.clock)
-            rooms._inbox = inbox  # type: ignore[assignment]
-            self.rooms = rooms
-            rooms.run(drain=drain, standby=standby)
+            self.serving = Dispatcher(self.config, surroundings=surroundings)
+            self.serving.run(drain=drain, standby=standby)
 
-        inbox = Inbox(self)
-        self.rooms = None
+        surroundings = Surroundings(
+            clock=self.clock,
+            machine=FakeMachine(self),
+            watch=FakeWatch,
+            executor=lambda plan, report: FakeExecutor(self, plan.settings, report),
+            inbox=Inbox(self),
+            weaknesses=lambda config: [],
+        )
+        self.serving = None
         self.dispatcher = self.start("dispatcher", body)
         return self.dispatcher
 
@@ -413,20 +438,18 @@ class World:
 
     def is_calm(self) -> bool:
         """Whether the dispatcher has nothing left to settle, and no trouble."""
-        rooms = self.rooms
-        return rooms is not None and not rooms._blocked and not len(rooms._attempts.supervision)
+        service = self.service
+        return service is not None and service.phase.works and not len(service.rooms.running)
 
     def _all_over(self) -> bool:
         return all(process.is_over for process in self.processes)
 
-    def _started(self, pid: int, boot: str) -> str | None:
+    def started(self, pid: int) -> str | None:
+        """The start of a simulated process; None when it is over, or there is none."""
         for process in self.processes:
             if process.pid == pid:
                 return None if process.is_over else f"simulated-{pid}"
         return None
-
-    def _executor(self, settings: bytes, report: Callable[[Exited], None]) -> FakeExecutor:
-        return FakeExecutor(self, settings, report)
 
     # -- jobs
 
@@ -472,8 +495,8 @@ class World:
 
     def hint(self, job_id: str) -> None:
         """An event tells a living dispatcher of a file in pending/."""
-        if self.rooms is not None and self.dispatcher is not None and not self.dispatcher.is_over:
-            self.rooms._watch.arrivals.add(f"{job_id}.json")
+        if self.service is not None and self.dispatcher is not None and not self.dispatcher.is_over:
+            self.service.watch.arrivals.add(f"{job_id}.json")
 
     def mv(self, job_id: str, source: State, target: State) -> None:
         """`mv -n source/ID.json target/`."""

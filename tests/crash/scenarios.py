@@ -163,8 +163,8 @@ def dispatch(world: World) -> None:
         world.run()
         return
     world.run(lambda: made.is_over or (world.is_idle() and world.is_calm()))
-    if world.rooms is not None and not made.is_over:
-        world.rooms.request(Wish.STOP)
+    if world.serving is not None and not made.is_over:
+        world.serving.request(Wish.STOP)
         world.run(lambda: made.is_over)
 
 
@@ -314,8 +314,8 @@ def asked_to_stop(text: str) -> Callable[[World], None]:
         work_in_progress(world)
         with open(world.layout.stop, "w", encoding="ascii") as stream:
             stream.write(text)
-        assert world.rooms is not None
-        world.rooms._watch.control.add("stop")
+        assert world.service is not None
+        world.service.watch.control.add("stop")
 
     return prepare
 

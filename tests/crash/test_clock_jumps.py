@@ -155,7 +155,7 @@ def test_jobs_that_come_due_all_at_once_run_no_more_than_allowed_at_a_time(
             due_at = world.clock.wall() + back * (number + 1) / (len(tokens) + 1)
             put_now(world, token, next_run_at=format_time(due_at))
         world.start_dispatcher()
-        world.run(lambda: world.rooms is not None and world.rooms._intake.scans_done, seconds=SOON)
+        world.run(lambda: world.service is not None and world.service.scan.done, seconds=SOON)
         assert not world.effects
         world.clock.ahead += back
         most = 0

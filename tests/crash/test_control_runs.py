@@ -7,10 +7,11 @@ import sys
 
 import pytest
 
-from spoolrunner.dispatch.loop import Dispatcher
+from spoolrunner.dispatch.service import Service
 from spoolrunner.spool import locks
-from spoolrunner.system import durable, processes
+from spoolrunner.system import durable
 from tests.crash.conftest import MakeWorld
+from tests.crash.faults import FakeExecutor
 from tests.crash.findings import DoubleError, Findings, LostError
 from tests.crash.scenarios import ALL, measure, plans, strike, try_all, work_in_progress
 from tests.crash.stories import RUNNING
@@ -93,18 +94,20 @@ def test_jobs_that_are_taken_for_dead_are_found_to_run_twice_at_once(make_world:
     """With locks that hold nothing and processes that never live, two processes are found to run one job at once."""
     run_beside_another(make_world)
     monkeypatch.setattr(locks, "_try_lock", lambda descriptor: True)
-    monkeypatch.setattr(processes, "lives", lambda pid, start, boot: False)
+    monkeypatch.setattr(FakeExecutor, "lives", lambda executor, marker: False)
     with pytest.raises(DoubleError):
         run_beside_another(make_world)
 
 
 def test_a_dispatcher_that_says_nothing_of_a_failing_call_is_found(make_world: MakeWorld, monkeypatch) -> None:
     """A dispatcher that goes on after a failing call without a word is found."""
+    block = Service._block
 
-    def keep_quiet(dispatcher: Dispatcher, error: Exception, pause: float = 1.0) -> None:
-        dispatcher._blocked, dispatcher._blocked_until = str(error), dispatcher._clock.monotonic() + pause
+    def keep_quiet(service: Service, error: Exception, pause: float = 1.0) -> None:
+        service.problem = str(error)
+        block(service, error, pause)
 
-    monkeypatch.setattr(Dispatcher, "_block", keep_quiet)
+    monkeypatch.setattr(Service, "_block", keep_quiet)
     findings = try_faults(make_world, ONE_ATTEMPT, all_faults=False)
     assert any("nobody said it" in str(error) for _, error in findings.broken)
 
@@ -112,9 +115,9 @@ def test_a_dispatcher_that_says_nothing_of_a_failing_call_is_found(make_world: M
 def test_a_dispatcher_that_dies_of_a_failing_call_is_found(make_world: MakeWorld, monkeypatch) -> None:
     """A dispatcher that ends instead of waiting until the disk is well again is found."""
 
-    def give_up(dispatcher: Dispatcher, error: Exception, pause: float = 1.0) -> None:
+    def give_up(service: Service, error: Exception, pause: float = 1.0) -> None:
         raise error
 
-    monkeypatch.setattr(Dispatcher, "_block", give_up)
+    monkeypatch.setattr(Service, "_block", give_up)
     findings = try_faults(make_world, ONE_ATTEMPT, all_faults=False)
     assert any("the dispatcher died of it" in str(error) for _, error in findings.broken)

@@ -21,7 +21,7 @@ from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document, jsontext
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import id_problem
-from spoolrunner.telling.events import Happening, Kind
+from spoolrunner.telling.events import Event, Started
 
 PAGE = (Path(__file__).parents[2] / "docs" / "job-file.md").read_text(encoding="utf-8")
 ALLOWED = {"spoolrunner.demo_jobs.Text": ["count_words"]}
@@ -357,11 +357,11 @@ def test_link_is_noticed_like_a_rename(tmp_path):
     settings = make_home(tmp_path)
     started: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-    def listener(event: Happening) -> None:
-        if event.kind is Kind.STARTED:
-            started.put(event.id)
+    def listener(event: Event, _at: float) -> None:
+        if isinstance(event, Started):
+            started.put(event.who.id)
 
-    dispatcher = Dispatcher(settings, listener=listener)
+    dispatcher = Dispatcher(settings, [listener])
     thread = threading.Thread(target=dispatcher.run)
     thread.start()
     try:

@@ -15,8 +15,10 @@ import orjson
 
 from spoolrunner.attempt import runner
 from spoolrunner.config.load import parse_config
-from spoolrunner.dispatch.intake import SETTLE_SECONDS, Candidate, Intake, Refusal
-from spoolrunner.dispatch.order import Schedule
+from spoolrunner.dispatch.intake import SETTLE_SECONDS, Candidate, Intake
+from spoolrunner.dispatch.order import Order
+from spoolrunner.dispatch.postponed import Register
+from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.executors.plan import runner_settings
 from spoolrunner.protocol import document, jsontext, whitelist
 from spoolrunner.protocol.states import Outcome, State
@@ -24,6 +26,7 @@ from spoolrunner.protocol.whitelist import Callee
 from spoolrunner.spool import record
 from spoolrunner.spool.folders import Spool
 from spoolrunner.system import durable
+from spoolrunner.telling.events import Event, Refused
 from tests.conftest import FakeClock
 from tests.fuzz import jobs_under_test
 from tests.fuzz.grammar import ALLOWED, LIMITS
@@ -60,8 +63,9 @@ class Reception:
         self._spool = Spool(self._config.layout, fsync=False)
         self._spool.make()
         self._clock = FakeClock()
-        self._refused: dict[str, Refusal] = {}
-        self._intake = Intake(self._config, self._spool, Schedule(60.0), self._clock, self._note)
+        self._refused: dict[str, Refused] = {}
+        reporter = Reporter(self._clock, [self._note])
+        self._intake = Intake(self._config, self._spool, Order(60.0), Register(), reporter, self._clock)
         self._settings = runner_settings(self._config, boot="")
         self.counts = Counts()
 
@@ -102,8 +106,8 @@ class Reception:
         self.counts.taken += 1
         return self._run(candidate, data)
 
-    def _judge_refused(self, refusal: Refusal, data: bytes) -> str | None:
-        path, reason_path = self._spool.layout.job(State.FAILED, refusal.name), self._spool.layout.reason(refusal.name)
+    def _judge_refused(self, refusal: Refused, data: bytes) -> str | None:
+        path, reason_path = self._spool.layout.job(State.FAILED, refusal.id), self._spool.layout.reason(refusal.id)
         with open(path, "rb") as stream:
             kept = stream.read()
         with open(reason_path, "rb") as stream:
@@ -140,5 +144,6 @@ class Reception:
         for path in (layout.job(State.PENDING, name), layout.job(State.FAILED, name), layout.reason(name)):
             durable.unlink(path)
 
-    def _note(self, refusal: Refusal) -> None:
-        self._refused[refusal.name.partition("~")[0]] = refusal
+    def _note(self, refusal: Event, _at: float) -> None:
+        assert isinstance(refusal, Refused)
+        self._refused[refusal.id.partition("~")[0]] = refusal

@@ -105,10 +105,10 @@ class SpoolMachine(RuleBasedStateMachine):
         self.world.dispatcher.run(operations)
         self.world.dispatcher.kill()
 
-    @precondition(lambda self: self.dispatching() and self.world.rooms is not None)
+    @precondition(lambda self: self.dispatching() and self.world.serving is not None)
     @rule(wish=st.sampled_from((Wish.STOP, Wish.LEAVE)))
     def stop_dispatcher(self, wish: Wish) -> None:
-        self.world.rooms.request(wish)
+        self.world.serving.request(wish)
 
     # -- runners
 
@@ -238,8 +238,8 @@ class SpoolMachine(RuleBasedStateMachine):
             return
         job_id = "a" if found is None else found[1]
         self.world.touch_cancel(job_id)
-        if hint and self.dispatching() and self.world.rooms is not None:
-            self.world.rooms._watch.control.add(f"cancel-{job_id}")
+        if hint and self.dispatching() and self.world.service is not None:
+            self.world.service.watch.control.add(f"cancel-{job_id}")
 
     # -- what must hold
 

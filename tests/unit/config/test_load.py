@@ -127,7 +127,7 @@ def test_not_an_object(raw) -> None:
         ({"spool": None}, "spool: expected `str`, got `null`"),
         ({"retry_backoff": "linear"}, "retry_backoff: invalid enum value 'linear'"),
         ({"on_crash": "ignore"}, "on_crash: invalid enum value 'ignore'"),
-        ({"executor": "threads"}, "executor: invalid enum value 'threads'"),
+        ({"executor": "threads"}, "executor: 'threads' is none; there are auto, fork, spawn, inline"),
     ],
 )
 def test_a_wrong_key(keys, problem) -> None:
@@ -206,10 +206,10 @@ def test_an_unknown_key_that_begins_like_the_whitelist() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["auto", "fork", "spawn"],
+    ["auto", "fork", "spawn", "inline"],
 )
 def test_executors(config, kind) -> None:
-    """The executor is one of the three that the design names."""
+    """The executor is one of those that are built in, or is left to the system."""
     assert config(executor=kind).file.executor == kind
 
 

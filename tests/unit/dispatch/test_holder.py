@@ -8,35 +8,36 @@ import sys
 
 import pytest
 
-from spoolrunner.dispatch.holder import Tenure
+from spoolrunner.dispatch.holder import Holder
 from spoolrunner.errors import SpoolBusyError
 from spoolrunner.spool import locks
+from spoolrunner.system.processes import Machine
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed")
 BOOT = "boot-1"
 
 
 @pytest.fixture
-def begin(config, spool, clock):
-    """Make a tenure, begun already; all end after the test."""
+def begin(spool, clock):
+    """Make a holder, begun already; all end after the test."""
     made = []
 
-    def new(boot: str = BOOT) -> Tenure:
-        tenure = Tenure(config(), clock, boot)
-        made.append(tenure)
-        tenure.begin()
-        return tenure
+    def new(boot: str = BOOT) -> Holder:
+        holder = Holder(spool.layout, clock, Machine(), boot)
+        made.append(holder)
+        holder.begin()
+        return holder
 
     yield new
-    for tenure in made:
-        tenure.end()
+    for holder in made:
+        holder.end()
 
 
-def test_one_at_a_time(begin, config, spool, clock) -> None:
+def test_one_at_a_time(begin, spool, clock) -> None:
     """While one serves the spool another is refused by an error that names the first, or told so when it stands by."""
     first = begin()
     assert first.holds
-    second = Tenure(config(), clock, BOOT)
+    second = Holder(spool.layout, clock, Machine(), BOOT)
     with pytest.raises(SpoolBusyError, match=f"pid {os.getpid()} "):
         second.begin()
     assert second.begin(standby=True) is False
@@ -63,22 +64,22 @@ def test_nobody_vouched(begin) -> None:
 @posix
 def test_a_spool_that_was_removed(begin, spool) -> None:
     """A spool that was removed is not held any more, and is not made again by trying to take it."""
-    tenure = begin()
+    holder = begin()
     shutil.rmtree(spool.layout.root)
-    assert not tenure.holds
+    assert not holder.holds
     with pytest.raises(FileNotFoundError):
-        tenure.begin_anew()
+        holder.begin_anew()
     assert not os.path.exists(spool.layout.root)
 
 
 @posix
 def test_a_spool_that_was_made_anew(begin, spool) -> None:
     """A spool that was removed and made anew is taken, and then held against others."""
-    tenure = begin()
+    holder = begin()
     shutil.rmtree(spool.layout.root)
     spool.make()
-    tenure.begin_anew()
-    assert tenure.holds
+    holder.begin_anew()
+    assert holder.holds
     with pytest.raises(SpoolBusyError):
         begin()
 
@@ -86,15 +87,15 @@ def test_a_spool_that_was_made_anew(begin, spool) -> None:
 @posix
 def test_a_spool_that_another_serves_by_now(begin, spool) -> None:
     """A spool that was removed, made anew and taken by another stays that one's, whose word in it is not touched."""
-    tenure = begin()
+    holder = begin()
     shutil.rmtree(spool.layout.root)
     spool.make()
     another = begin("boot-2")
     another.vouch()
     with pytest.raises(OSError, match="was removed"):
-        tenure.vouch()
+        holder.vouch()
     with pytest.raises(SpoolBusyError):
-        tenure.begin_anew()
-    tenure.end()
+        holder.begin_anew()
+    holder.end()
     assert another.holds
     assert locks.holder(spool.layout.dispatcher_lock)["boot"] == "boot-2"

@@ -1,4 +1,4 @@
-"""What lies in pending/: read, judged, scheduled, refused or waited for."""
+"""What lies in pending/: read, judged, orderd, refused or waited for."""
 
 from __future__ import annotations
 
@@ -8,16 +8,10 @@ import os
 import orjson
 import pytest
 
-from spoolrunner.dispatch.intake import (
-    POLL_PERIOD,
-    SCAN_PERIOD,
-    SCAN_SHARE,
-    SCAN_SLICE,
-    SETTLE_SECONDS,
-    Intake,
-    policy_for,
-)
-from spoolrunner.dispatch.order import Schedule
+from spoolrunner.dispatch.intake import SETTLE_SECONDS, Intake, policy_for
+from spoolrunner.dispatch.order import Order
+from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
+from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.protocol.document import check
 from spoolrunner.protocol.states import Outcome, State
@@ -28,24 +22,29 @@ GIVEN_UP = {"number": 1, "outcome": "failed", "verdict": "failed"}
 
 
 @pytest.fixture
-def schedule() -> Schedule:
-    return Schedule(60.0)
+def order() -> Order:
+    return Order(60.0)
 
 
 @pytest.fixture
 def refused() -> list:
-    """What the intake told of refusals."""
+    """The events that the intake reported: it reports refusals alone."""
     return []
 
 
 @pytest.fixture
-def intake(config, spool, schedule, clock, refused) -> Intake:
+def register() -> Register:
+    return Register()
+
+
+@pytest.fixture
+def intake(config, spool, order, register, clock, refused) -> Intake:
     settings = config(
         allowed_jobs={"app.Report": {"build": {"priority": 2, "max_retries": 7}, "send": {}}},
         timeout_limit="1h",
         max_retries_limit=10,
     )
-    return Intake(settings, spool, schedule, clock, refused.append)
+    return Intake(settings, spool, order, register, Reporter(clock, [lambda event, _: refused.append(event)]), clock)
 
 
 def names(spool, state: State) -> set[str]:
@@ -57,53 +56,51 @@ def reason(spool, name: str = "x") -> dict:
         return orjson.loads(stream.read())
 
 
-def test_hint(intake, drop, schedule, clock) -> None:
-    """A hint puts the file into the schedule, due since it was written."""
+def test_hint(intake, drop, order, clock) -> None:
+    """A hint puts the file into the order, due since it was written."""
     drop(State.PENDING, "x", age=5)
     intake.hint("x.json")
-    assert "x" in schedule
-    assert schedule.pop(clock.wall()) == "x"
+    assert "x" in order
+    assert order.pop(clock.wall()) == "x"
 
 
 @pytest.mark.parametrize("name", [".x.json", "x.txt", "x", "x.json.swp", ".json"])
-def test_hint_of_no_job(intake, spool, schedule, refused, name) -> None:
+def test_hint_of_no_job(intake, spool, order, refused, name) -> None:
     """A name that is not meant as a job is left alone, whatever lies there."""
     path = os.path.join(spool.layout.pending, name)
     with open(path, "wb"):
         pass
     intake.hint(name)
-    intake.start_scan()
-    intake.work(has_events=True)
-    assert (len(schedule), refused) == (0, [])
+    assert (len(order), refused) == (0, [])
     assert os.path.exists(path)
 
 
-def test_hint_of_a_file_that_is_gone(intake, drop, schedule, refused) -> None:
-    """A file that a person took away leaves the schedule, and nothing is said."""
+def test_hint_of_a_file_that_is_gone(intake, drop, order, refused) -> None:
+    """A file that a person took away leaves the order, and nothing is said."""
     path = drop(State.PENDING, "x")
     intake.look("x")
     os.unlink(path)
     intake.hint("x.json")
-    assert (len(schedule), refused) == (0, [])
+    assert (len(order), refused) == (0, [])
 
 
 @pytest.mark.parametrize(
     ("keys", "due_in"), [({"next_run_at": FUTURE}, 300.0), ({"delay": "5m"}, 300.0), ({"next_run_at": PAST}, None)]
 )
-def test_due(intake, drop, schedule, keys, due_in, clock) -> None:
-    """A job waits in the schedule until it is due."""
+def test_due(intake, drop, order, keys, due_in, clock) -> None:
+    """A job waits in the order until it is due."""
     drop(State.PENDING, "x", keys)
     intake.look("x")
-    assert schedule.next_due_at() == (None if due_in is None else clock.wall() + due_in)
+    assert order.next_due_at() == (None if due_in is None else clock.wall() + due_in)
 
 
-def test_a_changed_file(intake, drop, schedule, clock) -> None:
+def test_a_changed_file(intake, drop, order, clock) -> None:
     """A file that a person changed is judged anew."""
     drop(State.PENDING, "x", {"next_run_at": FUTURE})
     intake.look("x")
     drop(State.PENDING, "x", {"priority": 5})
     intake.hint("x.json")
-    assert schedule.pop(clock.wall()) == "x"
+    assert order.pop(clock.wall()) == "x"
     candidate = intake.take("x")
     assert candidate is not None
     assert candidate.policy.priority == 5
@@ -131,17 +128,17 @@ def test_the_policy_of_a_candidate(intake, drop, spool) -> None:
         (b'{"job": "app.Report"}', "method: missing"),
     ],
 )
-def test_a_faulty_value_is_refused_at_once(intake, drop, spool, schedule, refused, content, what) -> None:
+def test_a_faulty_value_is_refused_at_once(intake, drop, spool, order, refused, content, what) -> None:
     """A whole document that breaks a rule has no writer to wait for: it is refused at once, its bytes kept."""
     path = drop(State.PENDING, "x", content)
     with open(path, "rb") as stream:
         before = stream.read()
     intake.look("x")
-    assert len(schedule) == 0
+    assert len(order) == 0
     assert names(spool, State.FAILED) == {"x.json", "x.reason"}
     assert spool.read(State.FAILED, "x").data == before
     (refusal,) = refused
-    assert (refusal.name, refusal.outcome) == ("x", Outcome.REJECTED)
+    assert (refusal.id, refusal.outcome) == ("x", Outcome.REJECTED)
     assert what in refusal.what
     assert reason(spool)["what"] == refusal.what
     assert reason(spool)["where"] == "pending/x.json"
@@ -156,7 +153,7 @@ def test_an_unfit_name_is_refused(intake, drop, spool, refused, name) -> None:
     drop(State.PENDING, name)
     intake.hint(f"{name}.json")
     assert names(spool, State.FAILED) == {f"{name}.json", f"{name}.reason"}
-    assert refused[0].name == name
+    assert refused[0].id == name
 
 
 def test_an_unfit_name_that_is_gone(intake, spool, refused) -> None:
@@ -180,40 +177,38 @@ def test_what_is_no_file_is_refused_at_once(intake, spool, refused, make) -> Non
 
 
 @pytest.mark.parametrize("data", [b"", b'{"job":', b"\0" * 64, b"12", b"[]", b"\xff"])
-def test_a_file_that_is_being_written(intake, drop, spool, schedule, refused, clock, data) -> None:
+def test_a_file_that_is_being_written(intake, drop, spool, order, refused, clock, data) -> None:
     """A file that does not parse is refused when its size and times have stayed the same for two seconds, not before."""
     drop(State.PENDING, "x", data)
     intake.look("x")
     assert intake.is_waiting_for_writers
-    assert intake.next_work_in() == 0.0  # the first scan
-    intake.work(has_events=True)
-    assert intake.next_work_in() == SETTLE_SECONDS
+    assert intake.next_in(clock.monotonic()) == SETTLE_SECONDS
     clock.advance(SETTLE_SECONDS - 0.1)
     intake.hint("x.json")
-    intake.work(has_events=True)
+    intake.work(clock.monotonic())
     assert refused == []
     clock.advance(0.1)
-    intake.work(has_events=True)
+    intake.work(clock.monotonic())
     assert [refusal.outcome for refusal in refused] == [Outcome.REJECTED]
     assert names(spool, State.FAILED) == {"x.json", "x.reason"}
     assert spool.read(State.FAILED, "x").data == data
     assert not intake.is_waiting_for_writers
-    assert len(schedule) == 0
+    assert len(order) == 0
 
 
-def test_a_writer_that_goes_on(intake, drop, schedule, refused, clock) -> None:
+def test_a_writer_that_goes_on(intake, drop, order, refused, clock) -> None:
     """As long as a file changes it is waited for, and when it is whole it runs, without another hint."""
     whole = json.dumps({"job": "app.Report", "method": "build"}).encode()
     for length in range(1, len(whole)):
         drop(State.PENDING, "x", whole[:length])
         intake.look("x")
-        intake.work(has_events=True)
+        intake.work(clock.monotonic())
         clock.advance(SETTLE_SECONDS - 0.1)
     drop(State.PENDING, "x", whole)
     clock.advance(SETTLE_SECONDS)
-    intake.work(has_events=True)
+    intake.work(clock.monotonic())
     assert refused == []
-    assert "x" in schedule
+    assert "x" in order
     assert not intake.is_waiting_for_writers
 
 
@@ -223,7 +218,7 @@ def test_a_writer_that_gives_up(intake, drop, spool, refused, clock) -> None:
     intake.look("x")
     os.unlink(path)
     clock.advance(SETTLE_SECONDS)
-    intake.work(has_events=True)
+    intake.work(clock.monotonic())
     assert not intake.is_waiting_for_writers
     assert (refused, names(spool, State.FAILED)) == ([], set())
 
@@ -238,77 +233,65 @@ def test_a_writer_that_gives_up(intake, drop, spool, refused, clock) -> None:
         (PAST, [GIVEN_UP], False),
     ],
 )
-def test_expiry(intake, drop, spool, schedule, refused, expires_at, attempts, expired) -> None:
+def test_expiry(intake, drop, spool, order, refused, expires_at, attempts, expired) -> None:
     """After expires_at there is no first start; a job that was started before, be it retried by hand, is not held up."""
     drop(State.PENDING, "x", {"expires_at": expires_at, "attempts": attempts})
     intake.look("x")
-    assert ("x" in schedule) is not expired
+    assert ("x" in order) is not expired
     assert [refusal.outcome for refusal in refused] == [Outcome.EXPIRED] * expired
     if expired:
         assert reason(spool)["outcome"] == "expired"
 
 
-def test_expiry_while_it_waits(intake, drop, schedule, refused, clock) -> None:
-    """A job that expires after it was scheduled is refused when it is looked at again."""
+def test_expiry_while_it_waits(intake, drop, order, refused, clock) -> None:
+    """A job that expires after it was orderd is refused when it is looked at again."""
     drop(State.PENDING, "x", {"expires_at": FUTURE})
     intake.look("x")
     clock.advance(301)
     intake.look("x")
     assert [refusal.outcome for refusal in refused] == [Outcome.EXPIRED]
-    assert "x" not in schedule
+    assert "x" not in order
 
 
-def test_expiry_at_the_claim(intake, drop, schedule, clock) -> None:
+def test_expiry_at_the_claim(intake, drop, order, clock) -> None:
     """A job that expired while it waited for a free slot is no candidate any more."""
     drop(State.PENDING, "x", {"expires_at": FUTURE})
     intake.look("x")
     clock.advance(301)
-    assert schedule.pop(clock.wall()) == "x"
+    assert order.pop(clock.wall()) == "x"
     assert intake.take("x") is None
 
 
-def test_hold(intake, drop, schedule, clock) -> None:
-    """A job that is held does not start before the time, whatever its file says, until the hold is lifted."""
+def test_put_off(intake, drop, order, register, clock) -> None:
+    """A job that is put off does not start before the time, whatever its file says, until the reason is gone."""
     drop(State.PENDING, "x")
-    intake.hold("x", 30.0)
-    assert schedule.next_due_at() == clock.wall() + 30
+    intake.put_off("x", Why.NOT_STARTED, 30.0)
+    assert order.next_due_at() == clock.wall() + 30
     intake.look("x")
-    assert schedule.pop(clock.wall() + 29) is None
-    intake.lift_hold("x")
+    assert order.pop(clock.wall() + 29) is None
+    register.clear("x", *KEEPS_FROM_START)
     intake.look("x")
-    assert schedule.pop(clock.wall()) == "x"
+    assert order.pop(clock.wall()) == "x"
 
 
 @pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
-def test_hold_while_the_clock_is_set(intake, drop, schedule, clock, jump) -> None:
-    """A job that is held for a while is held that long, however the wall clock is set meanwhile."""
+def test_put_off_while_the_clock_is_set(intake, drop, order, clock, jump) -> None:
+    """A job that is put off for a while is put off that long, however the wall clock is set meanwhile."""
     drop(State.PENDING, "x")
-    intake.hold("x", 30.0)
+    intake.put_off("x", Why.NOT_STARTED, 30.0)
     clock.wall_now += jump
     intake.look("x")
-    assert schedule.next_due_at() == clock.wall() + 30
+    assert order.next_due_at() == clock.wall() + 30
     clock.advance(30)
     intake.look("x")
-    assert schedule.is_due(clock.wall())
+    assert order.is_due(clock.wall())
 
 
-@pytest.mark.parametrize(("jump", "scans"), [(3600.0, 1), (-3600.0, 1), (0.5, 0), (0.0, 0)])
-def test_the_clock_is_minded(intake, drop, clock, jump, scans) -> None:
-    """When the wall clock was set every waiting file is looked at again, once; time that passes is no reason to."""
-    clock.advance(1000)
-    clock.wall_now += jump
-    intake.mind_the_clock()
-    assert intake.is_scanning is bool(scans)
-    intake.work(True)
-    intake.mind_the_clock()
-    assert not intake.is_scanning
-
-
-def test_hold_never_hastens(intake, drop, schedule, clock) -> None:
-    """A hold does not make a job due sooner than its file says."""
+def test_putting_off_never_hastens(intake, drop, order, clock) -> None:
+    """A job that is put off is not due sooner than its file says."""
     drop(State.PENDING, "x", {"next_run_at": FUTURE})
-    intake.hold("x", 30.0)
-    assert schedule.next_due_at() == clock.wall() + 300
+    intake.put_off("x", Why.NOT_STARTED, 30.0)
+    assert order.next_due_at() == clock.wall() + 300
 
 
 def test_take(intake, drop) -> None:
@@ -328,7 +311,7 @@ def test_take_of_many(intake, drop) -> None:
     assert all(intake.take(f"x{number}") for number in range(300))
 
 
-def test_cancel(intake, drop, spool, schedule, refused) -> None:
+def test_cancel(intake, drop, spool, order, refused) -> None:
     """A waiting job that is cancelled goes to failed/ with its reason, and the request to cancel is gone."""
     drop(State.PENDING, "x")
     intake.look("x")
@@ -337,7 +320,7 @@ def test_cancel(intake, drop, spool, schedule, refused) -> None:
     assert intake.cancel("x") is True
     assert names(spool, State.FAILED) == {"x.json", "x.reason"}
     assert reason(spool)["outcome"] == "cancelled"
-    assert (len(schedule), os.listdir(spool.layout.control)) == (0, [])
+    assert (len(order), os.listdir(spool.layout.control)) == (0, [])
     assert refused[0].outcome is Outcome.CANCELLED
 
 
@@ -347,114 +330,13 @@ def test_cancel_of_nothing(intake, spool) -> None:
     assert names(spool, State.FAILED) == set()
 
 
-def test_scan(intake, drop, schedule) -> None:
-    """A scan finds what no hint told of, and what is no job it refuses."""
-    for name in ("a", "b", "bad name"):
-        drop(State.PENDING, name)
-    intake.start_scan()
-    assert intake.is_scanning
-    assert intake.next_work_in() == 0.0
-    intake.work(has_events=True)
-    assert not intake.is_scanning
-    assert intake.scans_done == 1
-    assert ("a" in schedule, "b" in schedule, len(schedule)) == (True, True, 2)
-
-
-@pytest.mark.parametrize(("has_events", "period"), [(True, SCAN_PERIOD), (False, POLL_PERIOD)])
-def test_scans_come_again(intake, drop, schedule, clock, has_events, period) -> None:
-    """The next scan comes after a while: sooner where there are no events."""
-    intake.start_scan()
-    intake.work(has_events)
-    assert intake.next_work_in() == period
-    drop(State.PENDING, "x")
-    clock.advance(period - 0.1)
-    intake.work(has_events)
-    assert "x" not in schedule
-    clock.advance(0.1)
-    intake.work(has_events)
-    assert "x" in schedule
-
-
-class CostlySpool:
-    """A spool in which every look takes time."""
-
-    def __init__(self, spool, clock, cost: float) -> None:
-        self._spool, self._clock, self._cost = spool, clock, cost
-
-    def __getattr__(self, name: str):
-        return getattr(self._spool, name)
-
-    def read(self, state: State, job_id: str):
-        self._clock.advance(self._cost)
-        return self._spool.read(state, job_id)
-
-
-def test_scans_in_slices(config, drop, spool, schedule, clock, refused) -> None:
-    """A long scan is made in slices, and its whole time decides when the next one comes: one percent of the time."""
-    for number in range(10):
-        drop(State.PENDING, f"x{number}")
-    cost = SCAN_SLICE / 2.5
-    intake = Intake(config(), CostlySpool(spool, clock, cost), schedule, clock, refused.append)
-    intake.start_scan()
-    found = []
-    while intake.is_scanning:
-        intake.work(has_events=True)
-        found.append(len(schedule))
-    assert found[:3] == [3, 6, 9]
-    assert found[-1] == 10
-    assert intake.next_work_in() == pytest.approx(max(SCAN_PERIOD, 10 * cost / SCAN_SHARE))
-
-
-def test_a_scan_takes_no_more_than_its_share(config, drop, spool, schedule, clock, refused) -> None:
-    """A scan that is given a tenth of the time makes shorter slices, and waits nine times as long after each."""
-    for number in range(10):
-        drop(State.PENDING, f"x{number}")
-    intake = Intake(config(), CostlySpool(spool, clock, SCAN_SLICE / 20), schedule, clock, refused.append)
-    intake.start_scan()
-    intake.work(True, 0.1)
-    assert len(schedule) == 2
-    assert intake.next_work_in() == pytest.approx(SCAN_SLICE * 0.9)
-    intake.work(True, 0.1)
-    assert len(schedule) == 2
-    clock.advance(SCAN_SLICE)
-    intake.work(True, 0.1)
-    assert len(schedule) == 4
-    intake.work(True)
-    assert len(schedule) == 10
-
-
-def test_a_scan_asked_for_during_a_scan(intake, clock) -> None:
-    """A scan that is asked for while one is under way is made after it, at once."""
-    intake.start_scan()
-    intake.start_scan()
-    intake.work(has_events=True)
-    assert intake.scans_done == 1
-    assert intake.next_work_in() == 0.0
-    intake.work(has_events=True)
-    assert intake.scans_done == 2
-    assert intake.next_work_in() == SCAN_PERIOD
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "due"), [({"next_run_at": FUTURE}, {}, True), ({}, {"next_run_at": FUTURE}, False)]
-)
-def test_a_scan_sees_changes(intake, drop, schedule, clock, before, after, due) -> None:
-    """A thorough scan sees that a waiting file was changed though no hint told of it: the listing is the truth."""
-    drop(State.PENDING, "x", before)
-    intake.look("x")
-    drop(State.PENDING, "x", after)
-    intake.start_scan(thorough=True)
-    intake.work(has_events=False)
-    assert (schedule.pop(clock.wall()) == "x") is due
-
-
-def test_take_of_a_job_that_was_postponed(intake, drop, schedule, clock) -> None:
+def test_take_of_a_job_that_was_postponed(intake, drop, order, clock) -> None:
     """A job that turns out to be postponed when it is read for its claim is no candidate now, and waits."""
     drop(State.PENDING, "x")
     intake.look("x")
     intake._read_ahead.clear()  # as if it had been read when many others were kept
     drop(State.PENDING, "x", {"next_run_at": FUTURE})
-    assert schedule.pop(clock.wall()) == "x"
+    assert order.pop(clock.wall()) == "x"
     candidate = intake.take("x")
     assert candidate is None or candidate.due_at <= clock.wall()
 

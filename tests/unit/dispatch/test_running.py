@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from spoolrunner.dispatch.running import CANCEL_NOTICE, STEP, RunningAttempt, Supervision
+from spoolrunner.dispatch.reporter import Reporter
+from spoolrunner.dispatch.running import CANCEL_NOTICE, STEP, RunningAttempt, RunningAttempts
 from spoolrunner.executors.base import AttemptKey
+from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome
 
 GRACE = 10.0
@@ -38,229 +40,243 @@ def executor() -> FakeExecutor:
 
 
 @pytest.fixture
-def supervision(executor, clock) -> Supervision:
-    return Supervision(executor, clock, GRACE)
+def told() -> list:
+    """The events that were reported."""
+    return []
 
 
 @pytest.fixture
-def start(supervision, clock):
+def running(executor, clock, told) -> RunningAttempts:
+    return RunningAttempts(executor, Reporter(clock, [lambda event, _: told.append(event)]), clock, GRACE)
+
+
+@pytest.fixture
+def start(running, clock):
     """An attempt that has begun to run."""
 
     def begin(job_id: str = "x", timeout: float = TIMEOUT, method: str = "build") -> RunningAttempt:
         deadline = clock.monotonic() + timeout
-        attempt = RunningAttempt(AttemptKey(job_id, 1), "app.Report", method, timeout, deadline, "", 4)
-        supervision.add(attempt)
+        attempt = RunningAttempt(AttemptKey(job_id, 1), "app.Report", method, Policy(timeout=timeout), deadline, "", 4)
+        running.add(attempt)
         return attempt
 
     return begin
 
 
 def outcome(attempt: RunningAttempt) -> Outcome | None:
-    return None if attempt.ending is None else attempt.ending.outcome
+    return None if attempt.termination is None else attempt.termination.outcome
 
 
-def test_what_runs(supervision, start, executor) -> None:
+def test_what_runs(running, start, executor) -> None:
     """What runs is known by its id, oldest first, and counted by method, until it is settled."""
     first, second = start("x"), start("a", method="send")
-    assert supervision.all() == [first, second]
-    assert len(supervision) == 2
-    assert supervision.get("x") is first
-    assert supervision.get("y") is None
-    assert ("a" in supervision, "y" in supervision) == (True, False)
-    assert supervision.count("app.Report", "send") == 1
-    assert supervision.count("app.Report", "other") == 0
-    supervision.remove(first)
-    assert supervision.all() == [second]
+    assert running.all() == [first, second]
+    assert len(running) == 2
+    assert running.get("x") is first
+    assert running.get("y") is None
+    assert ("a" in running, "y" in running) == (True, False)
+    assert running.count("app.Report", "send") == 1
+    assert running.count("app.Report", "other") == 0
+    running.remove(first)
+    assert running.all() == [second]
     assert executor.told == [("forget", "x")]
 
 
-def test_exited(supervision, start) -> None:
+def test_exited(running, start) -> None:
     """An exit is noted with its status, and the attempt may then be settled."""
     attempt = start()
-    assert not supervision.is_over(attempt)
-    supervision.exited(attempt.key, -9)
+    assert not running.is_over(attempt)
+    running.exited(attempt.key, -9)
     assert (attempt.has_exited, attempt.status) == (True, -9)
-    assert supervision.is_over(attempt)
+    assert running.is_over(attempt)
 
 
 @pytest.mark.parametrize("key", [AttemptKey("x", 2), AttemptKey("y", 1)])
-def test_exit_of_another_attempt(supervision, start, key) -> None:
+def test_exit_of_another_attempt(running, start, key) -> None:
     """The exit of an attempt that was settled before changes nothing of the one that runs now."""
     attempt = start()
-    supervision.exited(key, 0)
+    running.exited(key, 0)
     assert not attempt.has_exited
 
 
-def test_nothing_to_do(supervision, start, executor, clock) -> None:
+def test_nothing_to_do(running, start, executor, clock, told) -> None:
     """Before its deadline an attempt is left alone."""
     attempt = start()
     clock.advance(TIMEOUT - 0.1)
-    assert supervision.step() == []
-    assert attempt.ending is None
+    running.work(clock.monotonic())
+    assert told == []
+    assert attempt.termination is None
     assert executor.told == []
-    assert supervision.next_step_in() == pytest.approx(0.1)
+    assert running.next_in(clock.monotonic()) == pytest.approx(0.1)
 
 
-def test_nothing_runs(supervision) -> None:
+def test_nothing_runs(running, clock, told) -> None:
     """Where nothing runs there is nothing to wait for."""
-    assert supervision.step() == []
-    assert supervision.next_step_in() == float("inf")
+    running.work(clock.monotonic())
+    assert told == []
+    assert running.next_in(clock.monotonic()) == float("inf")
 
 
-def test_timeout(supervision, start, executor, clock) -> None:
+def test_timeout(running, start, executor, clock, told) -> None:
     """At its deadline an attempt is asked to end, after the grace it is killed, and told of once."""
     attempt = start()
     clock.advance(TIMEOUT)
-    assert supervision.next_step_in() == 0.0
-    assert supervision.step() == [attempt]
+    assert running.next_in(clock.monotonic()) == 0.0
+    running.work(clock.monotonic())
+    assert [event.who for event in told] == [attempt.who]
     assert outcome(attempt) is Outcome.TIMED_OUT
     assert executor.told == [("ask", "x")]
     clock.advance(GRACE - 0.1)
-    assert supervision.step() == []
+    running.work(clock.monotonic())
+    assert len(told) == 1
     assert executor.told == [("ask", "x")]
     clock.advance(0.1)
-    supervision.step()
+    running.work(clock.monotonic())
     assert executor.told == [("ask", "x"), ("kill", "x")]
 
 
-def test_only_the_overdue_end(supervision, start, executor, clock) -> None:
+def test_only_the_overdue_end(running, start, executor, clock, told) -> None:
     """An attempt's deadline is its own."""
     start("x", 10.0)
     start("y", 20.0)
     clock.advance(10.0)
-    assert [attempt.key.job_id for attempt in supervision.step()] == ["x"]
+    running.work(clock.monotonic())
+    assert [event.who.id for event in told] == ["x"]
     assert executor.told == [("ask", "x")]
 
 
-def test_cancel(supervision, start, executor, clock) -> None:
+def test_cancel(running, start, executor, clock, told) -> None:
     """A cancelled job has a moment to look for itself, is then asked to end, and then killed; asking twice is one cancel."""
     attempt = start()
-    assert supervision.cancel(attempt) is True
-    assert supervision.cancel(attempt) is False
-    supervision.step()
+    running.cancel(attempt)
+    running.cancel(attempt)
+    assert [(event.who, event.outcome) for event in told] == [(attempt.who, Outcome.CANCELLED)]
+    running.work(clock.monotonic())
     clock.advance(CANCEL_NOTICE - 0.1)
-    supervision.step()
+    running.work(clock.monotonic())
     assert executor.told == []
     clock.advance(0.1)
-    supervision.step()
+    running.work(clock.monotonic())
     assert executor.told == [("ask", "x")]
     clock.advance(GRACE)
-    supervision.step()
+    running.work(clock.monotonic())
     assert executor.told == [("ask", "x"), ("kill", "x")]
     assert outcome(attempt) is Outcome.CANCELLED
 
 
-def test_a_cancelled_job_does_not_time_out(supervision, start, clock) -> None:
+def test_a_cancelled_job_does_not_time_out(running, start, clock, told) -> None:
     """Whatever ended an attempt first is its outcome."""
     attempt = start(timeout=0.5)
-    supervision.cancel(attempt)
+    running.cancel(attempt)
     clock.advance(TIMEOUT)
-    assert supervision.step() == []
+    running.work(clock.monotonic())
+    assert [event.outcome for event in told] == [Outcome.CANCELLED]
     assert outcome(attempt) is Outcome.CANCELLED
 
 
-def test_killed_again_and_again(supervision, start, executor, clock) -> None:
+def test_killed_again_and_again(running, start, executor, clock) -> None:
     """What does not die is killed again once a second, since a tree may have grown meanwhile."""
     executor.left.add("x")
-    supervision.cancel(start())
+    running.cancel(start())
     clock.advance(CANCEL_NOTICE)
-    supervision.step()
+    running.work(clock.monotonic())
     clock.advance(GRACE)
     for _ in range(50):
-        supervision.step()
+        running.work(clock.monotonic())
         clock.advance(0.1)
     assert executor.told.count(("kill", "x")) == 5
 
 
-def test_over_when_nothing_is_left(supervision, start, executor, clock) -> None:
+def test_over_when_nothing_is_left(running, start, executor, clock) -> None:
     """An attempt that we ended may be settled when its process and everything of its tree is gone."""
     executor.left.add("x")
     attempt = start()
-    supervision.cancel(attempt)
+    running.cancel(attempt)
     clock.advance(CANCEL_NOTICE)
-    supervision.step()
-    supervision.exited(attempt.key, -15)
-    assert not supervision.is_over(attempt)
+    running.work(clock.monotonic())
+    running.exited(attempt.key, -15)
+    assert not running.is_over(attempt)
     clock.advance(GRACE)
-    supervision.step()
+    running.work(clock.monotonic())
     assert executor.told[-1] == ("kill", "x")
     executor.left.clear()
-    assert supervision.is_over(attempt)
+    assert running.is_over(attempt)
 
 
-def test_what_a_dead_job_left_is_not_waited_for(supervision, start, executor) -> None:
+def test_what_a_dead_job_left_is_not_waited_for(running, start, executor) -> None:
     """A job that ended by itself is settled at once."""
     executor.left.add("x")
     attempt = start()
-    supervision.exited(attempt.key, 0)
-    assert supervision.is_over(attempt)
+    running.exited(attempt.key, 0)
+    assert running.is_over(attempt)
 
 
-def test_the_tree_of_a_job_that_obeys_a_cancel(supervision, start, executor, clock) -> None:
+def test_the_tree_of_a_job_that_obeys_a_cancel(running, start, executor, clock) -> None:
     """A cancelled job's whole tree ends, also when the job itself obeyed before it had to be asked."""
     attempt = start()
-    supervision.cancel(attempt)
-    supervision.exited(attempt.key, 0)
+    running.cancel(attempt)
+    running.exited(attempt.key, 0)
     clock.advance(CANCEL_NOTICE + GRACE)
-    supervision.step()
+    running.work(clock.monotonic())
     assert {("ask", "x"), ("kill", "x")} & set(executor.told)
 
 
 @pytest.mark.parametrize(("grace", "kill_after"), [(None, GRACE), (1.0, 1.0)])
-def test_interrupt_all(supervision, start, executor, clock, grace, kill_after) -> None:
+def test_interrupt_all(running, start, executor, clock, grace, kill_after) -> None:
     """On a stop all that run are asked to end at once, and killed after the grace."""
     attempts = [start("x"), start("y")]
-    supervision.interrupt_all(grace)
-    supervision.step()
+    running.interrupt_all(grace)
+    running.work(clock.monotonic())
     assert executor.told == [("ask", "x"), ("ask", "y")]
     clock.advance(kill_after - 0.1)
-    supervision.step()
+    running.work(clock.monotonic())
     assert len(executor.told) == 2
     clock.advance(0.1)
-    supervision.step()
+    running.work(clock.monotonic())
     assert executor.told[2:] == [("kill", "x"), ("kill", "y")]
     assert {outcome(attempt) for attempt in attempts} == {Outcome.INTERRUPTED}
 
 
-def test_a_second_stop_hurries(supervision, start, executor, clock) -> None:
+def test_a_second_stop_hurries(running, start, executor, clock) -> None:
     """A second stop shortens the grace of what is ending, and keeps why it ends."""
     attempt = start()
-    supervision.cancel(attempt)
-    supervision.interrupt_all(1.0)
-    supervision.step()
+    running.cancel(attempt)
+    running.interrupt_all(1.0)
+    running.work(clock.monotonic())
     assert executor.told == [("ask", "x")]
     clock.advance(1.0)
-    supervision.step()
+    running.work(clock.monotonic())
     assert executor.told == [("ask", "x"), ("kill", "x")]
     assert outcome(attempt) is Outcome.CANCELLED
 
 
-def test_a_second_stop_never_grants_more_time(supervision, start, executor, clock) -> None:
+def test_a_second_stop_never_grants_more_time(running, start, executor, clock) -> None:
     """A second stop does not put off a kill that was due sooner."""
     start()
-    supervision.interrupt_all(1.0)
-    supervision.step()
+    running.interrupt_all(1.0)
+    running.work(clock.monotonic())
     clock.advance(0.5)
-    supervision.interrupt_all(GRACE)
+    running.interrupt_all(GRACE)
     clock.advance(0.5)
-    supervision.step()
+    running.work(clock.monotonic())
     assert ("kill", "x") in executor.told
 
 
-def test_looking_often_while_ending(supervision, start) -> None:
+def test_looking_often_while_ending(running, start, clock) -> None:
     """While a tree is ending it is looked at often, and otherwise at the next deadline."""
     start("x", 5.0)
     attempt = start("y", 3.0)
-    assert supervision.next_step_in() == 3.0
-    supervision.cancel(attempt)
-    assert supervision.next_step_in() == STEP
+    assert running.next_in(clock.monotonic()) == 3.0
+    running.cancel(attempt)
+    assert running.next_in(clock.monotonic()) == STEP
 
 
-def test_what_has_exited_has_no_deadline(supervision, start, clock) -> None:
+def test_what_has_exited_has_no_deadline(running, start, clock, told) -> None:
     """An attempt that has exited, but cannot be settled yet, does not time out and asks for no step."""
     attempt = start()
-    supervision.exited(attempt.key, 0)
+    running.exited(attempt.key, 0)
     clock.advance(TIMEOUT + 1)
-    assert supervision.step() == []
+    running.work(clock.monotonic())
+    assert told == []
     assert outcome(attempt) is None
-    assert supervision.next_step_in() == float("inf")
+    assert running.next_in(clock.monotonic()) == float("inf")

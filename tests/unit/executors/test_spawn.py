@@ -118,8 +118,8 @@ def executor(tmp_path, exits):
         python_path=[], allowed={}, default_policy=Policy(),
     )  # fmt: skip
     plan = Plan(
-        kind="spawn", python=sys.executable, settings=settings.to_bytes(), root=layout.root, folder=str(tmp_path),
-        environment=dict(os.environ), preload=[], loaded=lambda files: None, notice=lambda text: None,
+        python=sys.executable, settings=settings.to_bytes(), root=layout.root, boot="", folder=str(tmp_path),
+        environment=dict(os.environ), preload=[], loaded=lambda files: None, notice=lambda event: None,
     )  # fmt: skip
     made = SpawnExecutor(plan, exits.put)
     yield made

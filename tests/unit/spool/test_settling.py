@@ -8,10 +8,11 @@ import orjson
 import pytest
 
 from spoolrunner.protocol.policy import Policy
-from spoolrunner.protocol.states import FINAL, RECOVERY_RULES, Outcome, State, Verdict
+from spoolrunner.protocol.states import FINAL, MAX_RELEASES, RECOVERY_RULES, Outcome, State, Verdict
 from spoolrunner.spool import locks, output, record
 from spoolrunner.spool.locks import CLAIM, START, Marker
-from spoolrunner.spool.settling import Boot, Ended, Fate, Settler, choose
+from spoolrunner.spool.settling import Fate, Settler
+from spoolrunner.spool.settling_rules import Boot, Known, choose
 from spoolrunner.system import durable, processes
 
 BOOT = processes.boot_id()
@@ -29,9 +30,19 @@ DONE = attempt(1, Outcome.SUCCEEDED, Verdict.DONE)
 GIVEN_UP = attempt(1, Outcome.FAILED, Verdict.FAILED)
 
 
+class Alive:
+    """Knows this process alone."""
+
+    def lives(self, marker: Marker) -> bool:
+        return processes.lives(marker.pid, marker.process_started, BOOT)
+
+    def holder_of_removed(self, lock_path: str) -> None:
+        return None
+
+
 @pytest.fixture
 def settler(spool, clock) -> Settler:
-    return Settler(spool, lambda document: POLICY, 4096, Boot(BOOT, has_markers=False), clock)
+    return Settler(spool, lambda document: POLICY, Alive(), 4096, Boot(BOOT, has_markers=False), clock)
 
 
 @pytest.fixture
@@ -106,7 +117,7 @@ def test_started_and_died(spool, drop, settler, mark, clock) -> None:
     with open(spool.layout.progress("x"), "wb"):
         pass
     marker = mark(START, 1)
-    settled = settler.settle("x", Ended(signal=15))
+    settled = settler.settle("x", Known(signal=15))
     assert (settled.fate, settled.name, settled.state, settled.marker) == (Fate.SETTLED, "x", State.PENDING, marker)
     assert places(spool) == {State.PENDING: ["x.json"]}
     assert os.listdir(spool.layout.locks) == ["x.lock"]
@@ -134,7 +145,7 @@ def test_why_we_ended_it(spool, drop, settler, mark, outcome, verdict, state) ->
     """A job that we ended is recorded with the reason why we did."""
     drop(State.RUNNING, "x")
     mark(START, 1)
-    assert settler.settle("x", Ended(outcome, signal=15)).state is state
+    assert settler.settle("x", Known(outcome=outcome, signal=15)).state is state
     (made,) = read(spool, state)["attempts"]
     assert (made["outcome"], made["verdict"]) == ((outcome or Outcome.CRASHED).value, verdict)
 
@@ -143,7 +154,7 @@ def test_the_budget_ends(spool, drop, settler, mark) -> None:
     """A job that crashes is given up when its retries are used, as any other."""
     drop(State.RUNNING, "x", {"attempts": [RETRIED]})
     mark(START, 2)
-    assert settler.settle("x", Ended(exit_status=1)).state is State.FAILED
+    assert settler.settle("x", Known(exit_status=1)).state is State.FAILED
     made = read(spool, State.FAILED)["attempts"]
     assert [entry["verdict"] for entry in made] == ["retry", "failed"]
     assert made[1]["exit_status"] == 1
@@ -153,7 +164,7 @@ def test_claimed_after_a_retry_by_hand(spool, drop, settler, mark) -> None:
     """A job that was retried by hand and claimed, but never started, goes back to pending and not to where it lay."""
     drop(State.RUNNING, "x", {"attempts": [GIVEN_UP]})
     mark(CLAIM, 2)
-    settled = settler.settle("x", Ended())
+    settled = settler.settle("x", Known())
     assert (settled.fate, settled.state) == (Fate.RELEASED, State.PENDING)
     assert read(spool, State.PENDING)["attempts"] == [GIVEN_UP]
 
@@ -165,7 +176,7 @@ def test_recorded_and_not_moved(spool, drop, settler, mark, last, state) -> None
     with open(path, "rb") as stream:
         before = stream.read()
     mark(START, 1, inode=1)
-    settled = settler.settle("x", Ended(exit_status=0), number=1)
+    settled = settler.settle("x", Known(exit_status=0, number=1))
     assert (settled.fate, settled.state) == (Fate.SETTLED, state)
     assert places(spool) == {state: ["x.json"]}
     assert spool.read(state, "x").data == before
@@ -176,14 +187,14 @@ def test_recorded_by_a_lost_dispatcher(spool, drop, settler, mark, last) -> None
     """The same holds when it is not known which attempt was made."""
     drop(State.RUNNING, "x", {"attempts": [last]})
     mark(START, 1, inode=1)
-    assert settler.settle("x", Ended()).fate is Fate.SETTLED
+    assert settler.settle("x", Known()).fate is Fate.SETTLED
 
 
 @pytest.mark.parametrize("attempts", [[], [RETRIED]])
 def test_never_started(spool, drop, settler, attempts) -> None:
     """A job that never reached its first line goes back to pending, and nothing is counted."""
     drop(State.RUNNING, "x", {"attempts": attempts})
-    settled = settler.settle("x", Ended(exit_status=1), number=len(attempts) + 1)
+    settled = settler.settle("x", Known(exit_status=1, number=len(attempts) + 1))
     assert (settled.fate, settled.state) == (Fate.RELEASED, State.PENDING)
     assert read(spool, State.PENDING)["attempts"] == attempts
 
@@ -192,7 +203,7 @@ def test_a_retry_that_never_started(spool, drop, settler, mark) -> None:
     """The marker of an earlier attempt does not make a retry that never started a settled one."""
     drop(State.RUNNING, "x", {"attempts": [RETRIED]})
     mark(START, 1, inode=1)
-    assert settler.settle("x", Ended(exit_status=1), number=2).fate is Fate.RELEASED
+    assert settler.settle("x", Known(exit_status=1, number=2)).fate is Fate.RELEASED
 
 
 @pytest.mark.parametrize("earlier", [0, 1])
@@ -201,7 +212,7 @@ def test_it_never_starts(spool, drop, settler, mark, earlier) -> None:
     drop(State.RUNNING, "x", {"attempts": [RETRIED] * earlier})
     if earlier:
         mark(START, 1, inode=1)
-    settled = settler.settle("x", Ended(exit_status=1), number=earlier + 1, never_starts=True)
+    settled = settler.settle("x", Known(exit_status=1, number=earlier + 1, releases=MAX_RELEASES))
     assert settled.fate is Fate.SETTLED
     made = settled.raw["attempts"][-1]
     assert (made["number"], made["outcome"]) == (earlier + 1, "crashed")
@@ -214,7 +225,7 @@ def test_it_never_starts(spool, drop, settler, mark, earlier) -> None:
 def test_unreadable(spool, drop, settler, data) -> None:
     """A file that cannot be read goes to failed/ with its bytes kept and the reason beside it."""
     drop(State.RUNNING, "x", data)
-    settled = settler.settle("x", Ended())
+    settled = settler.settle("x", Known())
     assert (settled.fate, settled.name, settled.state) == (Fate.REJECTED, "x", State.FAILED)
     assert settled.problem
     assert places(spool) == {State.FAILED: ["x.json", "x.reason"]}
@@ -225,7 +236,7 @@ def test_unreadable(spool, drop, settler, data) -> None:
 
 def test_gone(spool, settler) -> None:
     """When the file is gone there is nothing to settle, and no lock stays behind."""
-    assert settler.settle("x", Ended()).fate is Fate.GONE
+    assert settler.settle("x", Known()).fate is Fate.GONE
     assert places(spool) == {}
     assert os.listdir(spool.layout.locks) == []
 
@@ -237,7 +248,7 @@ def test_held(spool, drop, settler, mark) -> None:
     lock = locks.acquire(spool.layout.lock("x"))
     assert lock is not None
     try:
-        settled = settler.settle("x", Ended(Outcome.CANCELLED))
+        settled = settler.settle("x", Known(outcome=Outcome.CANCELLED))
     finally:
         lock.close()
     assert (settled.fate, settled.marker) == (Fate.HELD, marker)
@@ -248,7 +259,7 @@ def test_a_free_lock_does_not_prove_death(spool, drop, settler, mark) -> None:
     """A job that closed its descriptors, the lock among them, still runs as long as its process lives."""
     drop(State.RUNNING, "x")
     mark(START, 1, pid=os.getpid(), start=processes.started(os.getpid(), BOOT))
-    assert settler.settle("x", Ended()).fate is Fate.LIVES
+    assert settler.settle("x", Known()).fate is Fate.LIVES
     assert places(spool) == {State.RUNNING: ["x.json"]}
     lock = locks.acquire(spool.layout.lock("x"))
     assert lock is not None
@@ -259,7 +270,7 @@ def test_a_taken_place(spool, drop, settler) -> None:
     """When the destination has a file of that name, the job moves in beside it."""
     drop(State.DONE, "x", b"earlier")
     drop(State.RUNNING, "x", {"attempts": [DONE]})
-    settled = settler.settle("x", Ended())
+    settled = settler.settle("x", Known())
     assert (settled.name, settled.state) == ("x~2", State.DONE)
     assert places(spool) == {State.DONE: ["x.json", "x~2.json"]}
     assert spool.read(State.DONE, "x").data == b"earlier"
@@ -269,7 +280,7 @@ def test_taken_away_at_the_last_moment(spool, drop, settler, monkeypatch) -> Non
     """When the file is removed just before its move, it is gone, and nothing is made up."""
     drop(State.RUNNING, "x", {"attempts": [DONE]})
     monkeypatch.setattr(spool, "move", lambda *args: None)
-    assert settler.settle("x", Ended()).fate is Fate.GONE
+    assert settler.settle("x", Known()).fate is Fate.GONE
 
 
 @pytest.fixture
@@ -298,7 +309,7 @@ def test_record_then_cancel_then_move(spool, drop, settler, mark, order) -> None
     mark(START, 1)
     with open(spool.layout.cancel("x"), "wb"):
         pass
-    settler.settle("x", Ended(Outcome.CANCELLED))
+    settler.settle("x", Known(outcome=Outcome.CANCELLED))
     assert [step for step in order if step in ("commit", "unlink cancel-x", "rename")] == [
         "commit",
         "unlink cancel-x",
@@ -313,7 +324,7 @@ def test_cancel_of_a_recorded_job(spool, drop, settler, last, stays) -> None:
     drop(State.RUNNING, "x", {"attempts": [last]})
     with open(spool.layout.cancel("x"), "wb"):
         pass
-    settler.settle("x", Ended(), number=1)
+    settler.settle("x", Known(number=1))
     assert os.path.exists(spool.layout.cancel("x")) is stays
     assert (Verdict(last["verdict"]) in FINAL) is not stays
 
@@ -322,7 +333,7 @@ def test_a_job_that_its_own_process_rejected(spool, drop, settler) -> None:
     """A job that its own process rejected has a reason beside it, like one that was rejected before it ran."""
     last = attempt(1, Outcome.REJECTED, Verdict.FAILED, error={"type": "TypeError", "message": "params do not fit"})
     drop(State.RUNNING, "x", {"attempts": [last]})
-    settler.settle("x", Ended(exit_status=0))
+    settler.settle("x", Known(exit_status=0))
     assert places(spool) == {State.FAILED: ["x.json", "x.reason"]}
     with open(spool.layout.reason("x"), "rb") as stream:
         said = orjson.loads(stream.read())
@@ -333,7 +344,7 @@ def test_no_stale_reason(spool, drop, settler) -> None:
     """A job that ran and failed has no reason beside it that an earlier, refused one of its id left."""
     spool.explain("x", Outcome.REJECTED, "no JSON", "pending/x.json", 0.0)
     drop(State.RUNNING, "x", {"attempts": [GIVEN_UP]})
-    settler.settle("x", Ended())
+    settler.settle("x", Known())
     assert places(spool) == {State.FAILED: ["x.json"]}
 
 
@@ -341,7 +352,7 @@ def test_no_stale_reason(spool, drop, settler) -> None:
 def test_the_lock_file(spool, drop, settler, last, files) -> None:
     """The lock of a job that is over is removed; that of one that waits again stays."""
     drop(State.RUNNING, "x", {"attempts": [last]})
-    settler.settle("x", Ended())
+    settler.settle("x", Known())
     assert sorted(os.listdir(spool.layout.locks)) == files
 
 
@@ -349,7 +360,7 @@ def test_the_lock_of_an_id_that_waits_already(spool, drop, settler) -> None:
     """The lock of a job that is over stays when another one of its id waits."""
     drop(State.RUNNING, "x", {"attempts": [DONE]})
     drop(State.PENDING, "x")
-    settler.settle("x", Ended())
+    settler.settle("x", Known())
     assert os.listdir(spool.layout.locks) == ["x.lock"]
 
 
@@ -360,7 +371,7 @@ def test_the_log(spool, drop, settler) -> None:
         os.write(descriptor, printed)
         os.close(descriptor)
         drop(State.RUNNING, name, {"attempts": [DONE]})
-        settler.settle(name, Ended())
+        settler.settle(name, Known())
     assert os.listdir(spool.layout.job_logs) == ["loud.log"]
     assert 4096 < os.path.getsize(spool.layout.log("loud")) < 4300
 
@@ -396,9 +407,9 @@ def test_a_full_disk(spool, drop, settler, mark, monkeypatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(durable, "replace_content", full)
         with pytest.raises(OSError, match="No space left"):
-            settler.settle("x", Ended())
+            settler.settle("x", Known())
     assert places(spool) == {State.RUNNING: ["x.json"]}
-    assert settler.settle("x", Ended()).fate is Fate.SETTLED
+    assert settler.settle("x", Known()).fate is Fate.SETTLED
     assert len(read(spool, State.PENDING)["attempts"]) == 1
 
 
@@ -414,9 +425,9 @@ def test_killed_while_settling(spool, drop, settler, mark, monkeypatch, step) ->
     with monkeypatch.context() as patch:
         patch.setattr(record if step == "commit" else durable, step, die)
         with pytest.raises(KeyboardInterrupt):
-            settler.settle("x", Ended(Outcome.CANCELLED))
+            settler.settle("x", Known(outcome=Outcome.CANCELLED))
     assert places(spool) == {State.RUNNING: ["x.json"]}
-    settled = settler.settle("x", Ended(Outcome.CANCELLED))
+    settled = settler.settle("x", Known(outcome=Outcome.CANCELLED))
     assert (settled.fate, settled.state) == (Fate.SETTLED, State.FAILED)
     (made,) = read(spool, State.FAILED)["attempts"]
     assert made["outcome"] == "cancelled"

@@ -1,106 +1,89 @@
-"""The wording of events: one line each, and nothing that a job says can forge one."""
+"""Events: each is worded in one place, and counted where it counts."""
 
 from __future__ import annotations
 
-import re
+import dataclasses
+import typing
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from spoolrunner.telling.events import FAILURES, Happening, Kind, block, line, printable
+from spoolrunner.protocol.states import Outcome, Verdict
+from spoolrunner.telling import events
+from spoolrunner.telling.events import Recorded, Refused, RetryPlanned, Started
+from spoolrunner.telling.lines import Entry, Kind, Who, line
+from spoolrunner.telling.status import Totals
 
 AT = 1_800_000_000.0
-TIME = "2027-01-15T08:00:00.000000Z"
-ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
-FIELD = re.compile(r' ([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ "=\\]+)')
+WHO = Who("x", "app.Report", "build", 2, 4)
+VALUES = {
+    "who": WHO,
+    "id": "x",
+    "outcome": Outcome.CANCELLED,
+    "verdict": Verdict.FAILED,
+    "duration": 1.5,
+    "grace": 30.0,
+    "pause": 2.0,
+    "next_run_at": AT,
+    "running": 3,
+    "pid": 5,
+    "status": 1,
+}
+KINDS = [kind for kind in vars(events).values() if dataclasses.is_dataclass(kind) and kind is not Entry]
 
 
-def fields(text: str) -> dict[str, str]:
-    """What a line says, read back."""
-    head, _, _ = text.partition(" ")
-    kind = text.split(" ", 2)[1]
-    rest = text[len(head) + 1 + len(kind) :]
-    found = FIELD.findall(rest)
-    assert "".join(f" {key}={value}" for key, value in found) == rest
-    return {key: re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] == '"' else value for key, value in found}
+def example(kind: type) -> events.Event:
+    """An event of that kind, with something in each of its fields."""
+    return kind(**{field.name: VALUES.get(field.name, f"the {field.name}") for field in dataclasses.fields(kind)})
 
 
-def test_a_whole_line() -> None:
-    """A line begins with the time and the kind, and names its fields in their order."""
-    event = Happening(
-        Kind.RETRY,
-        AT,
-        id="x-1",
-        job="app.Report",
-        method="build",
-        attempt=2,
-        starts=4,
-        duration=0.1234,
-        outcome="failed",
-        verdict="retry",
-        next_run_at=AT,
-        note='said "no" = a\\b',
-    )
-    assert line(event) == (
-        f"{TIME} retry id=x-1 class=app.Report method=build attempt=2/4 duration=0.123s outcome=failed verdict=retry "
-        f'next_run_at={TIME} note="said \\"no\\" = a\\\\b"'
-    )
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_event_is_a_line_that_shows_its_fields(kind) -> None:
+    """Each event is one printable line, and everything it holds can be found there, but for a traceback."""
+    event = example(kind)
+    text = line(event.entry(AT))
+    assert text.isprintable()
+    for field in dataclasses.fields(kind):
+        value = VALUES.get(field.name, f"the {field.name}")
+        shown = WHO.id if field.name == "who" else f"{value:g}" if isinstance(value, float) else str(value)
+        assert field.name in ("traceback", "next_run_at") or shown in text, field.name
 
 
-def test_empty_fields_are_left_out() -> None:
-    """A field that is empty is not shown, but zero is not empty."""
-    assert line(Happening(Kind.DISPATCHER, AT)) == f"{TIME} dispatcher"
-    assert line(Happening(Kind.COMPLETED, AT, duration=0.0, attempt=1)) == f"{TIME} completed attempt=1 duration=0.000s"
-
-
-@given(ANY_TEXT)
-def test_printable_never_lets_a_control_through(text) -> None:
-    """Whatever the text, what comes out is printable: no control character, direction mark, line break or surrogate."""
-    shown = printable(text)
-    assert shown.isprintable()
-    shown.encode()
-    if text.isprintable():
-        assert shown == text
+def test_every_kind_of_line_is_made() -> None:
+    """There is no kind of line that no event has."""
+    made = {example(kind).entry(AT).kind for kind in KINDS}
+    made |= {Recorded(WHO, Outcome.SUCCEEDED, Verdict.DONE, 1.0).entry(AT).kind}
+    assert made == set(Kind)
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("outcome", "verdict", "kind"),
     [
-        ("plain ü 漢", "plain ü 漢"),
-        ("a\nb\tc\r", "a\\nb\\tc\\r"),
-        ("\x1b[31m", "\\x1b[31m"),
-        ("\u202egnp.exe", "\\u202egnp.exe"),
-        ("\u2028", "\\u2028"),
-        ("\udc80", "\\udc80"),
-        ("\x9b0m", "\\x9b0m"),
-        ("\U000e0041", "\\U000e0041"),
+        (Outcome.SUCCEEDED, Verdict.DONE, Kind.COMPLETED),
+        (Outcome.FAILED, Verdict.RETRY, Kind.FAILED),
+        (Outcome.CRASHED, Verdict.FAILED, Kind.FAILED),
+        (Outcome.REJECTED, Verdict.FAILED, Kind.REFUSED),
     ],
 )
-def test_printable(text, shown) -> None:
-    """What is not printable is shown as an escape, and the rest as it is."""
-    assert printable(text) == shown
+def test_how_an_attempt_ended(outcome, verdict, kind) -> None:
+    """An attempt that its own process refused is a refusal, like one that was refused before it started."""
+    assert Recorded(WHO, outcome, verdict, None).entry(AT).kind is kind
 
 
-@given(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT)
-def test_no_job_can_forge_a_line(job_id, job, method, note) -> None:
-    """Whatever a job calls itself or says, its event is one line from which exactly its fields can be read."""
-    text = line(Happening(Kind.FAILED, AT, id=job_id, job=job, method=method, note=note))
-    assert text.isprintable()
-    given_ = {"id": job_id, "class": job, "method": method, "note": note}
-    assert fields(text) == {key: printable(value) for key, value in given_.items() if value}
+def test_totals() -> None:
+    """Starts, outcomes, refusals and retries are counted, each under the word that status.json shows."""
+    totals = Totals()
+    for event in (
+        Started(WHO),
+        Recorded(WHO, Outcome.FAILED, Verdict.RETRY, 1.0),
+        RetryPlanned(WHO, AT),
+        Refused("y", Outcome.REJECTED, "no"),
+        Recorded(WHO, Outcome.REJECTED, Verdict.FAILED, 1.0),
+        events.Paused(),
+    ):
+        totals(event, AT)
+    assert totals.counts() == {"failed": 1, "rejected": 2, "retries": 1, "started": 1}
 
 
-@given(ANY_TEXT, ANY_TEXT)
-def test_no_traceback_can_forge_an_entry(note, traceback) -> None:
-    """In the error log every line of a traceback is printable and indented below its event."""
-    event = Happening(Kind.FAILED, AT, note=note, traceback=traceback)
-    first, *rest = block(event).split("\n")
-    assert first == line(event)
-    assert len(rest) == len(traceback.splitlines())
-    assert all(row.startswith("    ") and row.isprintable() for row in rest)
-
-
-def test_failures() -> None:
-    """What failed, was refused or is in trouble also goes to the error log."""
-    assert {Kind.FAILED, Kind.REFUSED, Kind.TROUBLE} == FAILURES
+def test_a_listener_takes_any_event() -> None:
+    """What a listener is called with is in its type: an event, and its time in seconds."""
+    assert typing.get_args(events.Listener)[0] == [events.Event, float]

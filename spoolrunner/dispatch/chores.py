@@ -1,0 +1,193 @@
+"""What a dispatcher does again and again: each chore knows when it has something to do, and does it.
+
+The loop waits for the least of all `next_in`, then lets every chore work in turn; `work` does nothing when it is not time yet.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from spoolrunner.dispatch.intake import Candidate, Intake
+from spoolrunner.dispatch.phases import Phase
+from spoolrunner.dispatch.postponed import Why
+from spoolrunner.dispatch.rooms import Rooms
+from spoolrunner.dispatch.running import RunningAttempts
+from spoolrunner.dispatch.scan import Scan
+from spoolrunner.errors import StartError
+from spoolrunner.spool import output
+from spoolrunner.spool.folders import Spool
+
+CUT_PERIOD = 1.0
+"""Seconds between looks at the size of the logs of running jobs."""
+SWEEP_PERIOD = 3600.0
+_MAX_START_PAUSE = 30.0
+_HINTS_A_TURN = 500
+LONGEST_WAIT = 60.0
+"""Seconds after which the clocks are looked at again, whatever is due: the wall clock may have jumped."""
+
+
+class Chore(Protocol):
+    """Something that is to be done again and again."""
+
+    def next_in(self, now: float) -> float:
+        """Seconds until there is something to do, not below 0; infinite when nothing is foreseen. `now` is monotonic."""
+
+    def work(self, now: float) -> None:
+        """Do what is due now. OSError when the spool cannot be worked on."""
+
+
+def wait_for(chores: Iterable[Chore], now: float) -> float:
+    """Seconds until one of the chores has something to do, LONGEST_WAIT at most."""
+    return max(0.0, min([LONGEST_WAIT, *(chore.next_in(now) for chore in chores)]))
+
+
+def _never(now: float) -> float:  # noqa: ARG001 -- the time of a chore that wakes nobody
+    return math.inf
+
+
+class Do:
+    """A chore made of functions. Without `next_in` it wakes nobody: it is done when the dispatcher is awake anyway."""
+
+    def __init__(self, work: Callable[[float], None], next_in: Callable[[float], float] = _never) -> None:
+        self.work = work
+        self.next_in = next_in
+
+
+class Arrivals:
+    """Looks at the files of which there were events, some in a turn."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self.names: list[str] = []
+        """Names of files in pending/ that are still to be looked at."""
+
+    def next_in(self, now: float) -> float:  # noqa: ARG002 -- as every chore
+        """0 while there are names."""
+        return 0.0 if self.names else math.inf
+
+    def work(self, now: float) -> None:  # noqa: ARG002 -- as every chore
+        """Look at the first of them."""
+        first, self.names = self.names[:_HINTS_A_TURN], self.names[_HINTS_A_TURN:]
+        for file_name in first:
+            self._intake.hint(file_name)
+
+
+class Starts:
+    """Starts due jobs while there are places. `block` is called when no process can be started, with the seconds to wait."""
+
+    def __init__(self, rooms: Rooms, phase: Callable[[], Phase], block: Callable[[Exception, float], None]) -> None:
+        self._rooms = rooms
+        self._phase = phase
+        self._block = block
+        self._failures = 0
+
+    def next_in(self, now: float) -> float:  # noqa: ARG002 -- what is due is told by the wall clock
+        """0 when a job can be started, else the time until the next one is due."""
+        if self._can_start():
+            return 0.0
+        due_at = None if self._phase().is_paused else self._rooms.order.next_due_at()
+        return math.inf if due_at is None else max(0.0, due_at - self._rooms.clock.wall())
+
+    def work(self, now: float) -> None:  # noqa: ARG002 -- as above
+        """Start what is due, as long as there are places."""
+        while self._can_start():
+            job_id = self._rooms.order.pop(self._rooms.clock.wall())
+            candidate = None if job_id is None else self._rooms.intake.take(job_id)
+            if candidate is not None:
+                self._begin(candidate)
+
+    def _can_start(self) -> bool:
+        rooms = self._rooms
+        has_place = self._phase().starts and rooms.running.at_work < rooms.config.concurrency
+        return has_place and rooms.order.is_due(rooms.clock.wall())
+
+    def _begin(self, candidate: Candidate) -> None:
+        try:
+            self._rooms.starter.begin(candidate)
+            self._failures = 0
+        except StartError as error:
+            self._failures += 1
+            self._block(error, min(_MAX_START_PAUSE, 2.0 ** (self._failures - 1)))
+
+
+class CutLogs:
+    """Keeps the logs of running jobs within the limit; looks at each at most once a second, and wakes nobody for that."""
+
+    def __init__(self, spool: Spool, running: RunningAttempts, max_log_bytes: int) -> None:
+        self._layout = spool.layout
+        self._running = running
+        self._max_log_bytes = max_log_bytes
+        self._next = 0.0
+
+    next_in = staticmethod(_never)
+
+    def work(self, now: float) -> None:
+        """Cut the logs that have outgrown the limit."""
+        if now < self._next:
+            return
+        self._next = now + CUT_PERIOD
+        for attempt in self._running.all():
+            output.cut(self._layout.log(attempt.key.job_id), self._max_log_bytes)
+
+
+class Sweep:
+    """Removes what the dead left behind: staged files, locks, reasons. Once an hour, when there is nothing better to do."""
+
+    def __init__(self, rooms: Rooms, scan: Scan) -> None:
+        self._spool = rooms.spool
+        self._settler = rooms.settler
+        self._running = rooms.running
+        self._register = rooms.register
+        self._order = rooms.order
+        self._clock = rooms.clock
+        self._scan = scan
+        self._next = 0.0
+
+    next_in = staticmethod(_never)
+
+    def work(self, now: float) -> None:
+        """Sweep when the dispatcher is idle, or an hour overdue."""
+        if now < self._next:
+            return
+        is_idle = not self._scan.is_under_way and not self._order.is_due(self._clock.wall())
+        if is_idle or now >= self._next + SWEEP_PERIOD:
+            self._next = now + SWEEP_PERIOD
+            self._spool.sweep_tmp(self._clock.wall())
+            self._spool.sweep_reasons()
+            self._sweep_locks()
+            self._sweep_register()
+
+    def _sweep_locks(self) -> None:
+        """Remove lock files of ids that neither wait nor run."""
+        for entry in os.listdir(self._spool.layout.locks):
+            job_id, _, ending = entry.rpartition(".")
+            if ending == "lock" and job_id not in self._running and not self._spool.waits_or_runs(job_id):
+                self._settler.sweep(job_id)
+
+    def _sweep_register(self) -> None:
+        """Forget what was put off of ids that neither wait nor run any more."""
+        for job_id in self._register.ids():
+            if job_id not in self._running and not self._spool.waits_or_runs(job_id):
+                self._register.clear(job_id, *Why)
+
+
+class Once:
+    """Something to be done once, at a time that is set later."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        self._do = do
+        self.at: float | None = None
+        """When (monotonic); None when it is not to be done."""
+
+    def next_in(self, now: float) -> float:
+        """Seconds until it is to be done."""
+        return math.inf if self.at is None else max(0.0, self.at - now)
+
+    def work(self, now: float) -> None:
+        """Do it, if its time has come."""
+        if self.at is not None and now >= self.at:
+            self.at = None
+            self._do()

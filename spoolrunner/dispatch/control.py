@@ -1,0 +1,34 @@
+"""What people ask of a running dispatcher by files in control/: read, and passed on to those who do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from spoolrunner.dispatch.cancelling import Cancelling
+from spoolrunner.dispatch.phases import Phase, Request
+from spoolrunner.spool import requests
+from spoolrunner.spool.paths import Layout
+
+
+class Control:
+    """The folder control/. `ask` passes a request on to the table of phases and returns the phase that follows."""
+
+    def __init__(self, layout: Layout, cancelling: Cancelling, ask: Callable[[Request], Phase]) -> None:
+        self._layout = layout
+        self._cancelling = cancelling
+        self._ask = ask
+        self.is_due = True
+        """Whether something may have happened there since it was last looked at."""
+
+    def obey(self, phase: Phase) -> None:
+        """Do what lies in control/, in this phase; OSError when the spool cannot be worked on."""
+        self.is_due = False
+        asked = requests.read(self._layout)
+        if asked.stop is not None and not phase.is_ending:
+            phase = self._ask(Request.LEAVE if asked.stop == requests.LEAVE_RUNNING else Request.STOP)
+        if asked.pause != phase.is_paused:
+            self._ask(Request.PAUSE if asked.pause else Request.RESUME)
+        for job_id in asked.cancels:
+            self._cancelling.cancel(job_id)
+        if asked.stop is not None:
+            requests.clear_stop(self._layout)

@@ -1,0 +1,72 @@
+"""A dispatcher in the words of status.json."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import spoolrunner
+from spoolrunner.dispatch.postponed import Why
+from spoolrunner.system import processes
+from spoolrunner.system.clock import format_time
+
+if TYPE_CHECKING:
+    from spoolrunner.dispatch.service import Service
+
+MOST_POSTPONED = 20
+"""Entries of what is put off that status.json shows."""
+
+
+def describe(service: Service) -> dict[str, Any]:
+    """What the dispatcher does at this moment, as JSON data; without the time it is written."""
+    rooms = service.rooms
+    waiting_for_keys = rooms.register.count(Why.ID_BUSY, Why.METHOD_BUSY)
+    trouble = [service.problem, service.logfiles.trouble]
+    return {
+        "state": service.phase.word,
+        "pid": os.getpid(),
+        "host": processes.host(),
+        "version": spoolrunner.__version__,
+        "started_at": format_time(service.began),
+        "events": "events" if service.watch.has_events else "polling",
+        "concurrency": rooms.config.concurrency,
+        "waiting": len(rooms.order) + waiting_for_keys,
+        "due": rooms.order.due(rooms.clock.wall()) + waiting_for_keys,
+        "running": rooms.running.describe(),
+        "postponed": _postponed(service),
+        "totals": service.totals.counts(),
+        "trouble": [text for text in trouble if text] + service.weaknesses,
+    }
+
+
+def why(service: Service, job_id: str) -> list[dict[str, Any]]:
+    """Every reason why a job that the dispatcher knows is not started now: `why` in words, `until` in RFC 3339 or None."""
+    rooms, now, wall = service.rooms, service.rooms.clock.monotonic(), service.rooms.clock.wall()
+    due_at = rooms.order.due_at(job_id)
+    found: list[dict[str, Any]] = []
+    if due_at is not None:
+        found.append({"why": "it is not due yet", "until": format_time(due_at)})
+    found += [
+        {"why": entry.why.value, "until": _moment(entry.until, now, wall)}
+        for entry in rooms.register.reasons(job_id, now)
+    ]
+    if not service.phase.starts:
+        found.append({"why": f"the dispatcher is {service.phase.word}", "until": None})
+    elif rooms.running.at_work >= rooms.config.concurrency:
+        found.append({"why": f"all {rooms.config.concurrency} places are taken", "until": None})
+    return found
+
+
+def _postponed(service: Service) -> list[dict[str, Any]]:
+    clock = service.rooms.clock
+    now, wall = clock.monotonic(), clock.wall()
+    return [
+        {"id": entry.job_id, "why": entry.why.value, "until": _moment(entry.until, now, wall)}
+        for entry in islice(service.rooms.register.all(now), MOST_POSTPONED)
+    ]
+
+
+def _moment(until: float, now: float, wall: float) -> str | None:
+    """A monotonic time as RFC 3339 to the second, or None when it is infinite."""
+    return None if until == float("inf") else format_time(round(wall + until - now))

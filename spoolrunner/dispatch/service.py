@@ -1,0 +1,285 @@
+"""The work on a spool that is held: what is done in a turn, in which order, and what follows when the disk refuses.
+
+The chores of a turn stand in lists: those that touch no file of the spool, and those that do, which rest while it is blocked. A
+full disk or a failing call blocks: nothing is claimed, a write is tried once a second, and work goes on by itself.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+
+import spoolrunner
+from spoolrunner.dispatch.chores import Arrivals, Chore, CutLogs, Do, Once, Starts, Sweep, wait_for
+from spoolrunner.dispatch.control import Control
+from spoolrunner.dispatch.describe import describe
+from spoolrunner.dispatch.holder import Holder
+from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
+from spoolrunner.dispatch.postponed import Why
+from spoolrunner.dispatch.rooms import Rooms
+from spoolrunner.dispatch.scan import Scan
+from spoolrunner.dispatch.surroundings import Surroundings
+from spoolrunner.dispatch.watch import CodeWatch
+from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
+from spoolrunner.errors import StartError
+from spoolrunner.executors.base import Exited
+from spoolrunner.spool import requests
+from spoolrunner.system import durable
+from spoolrunner.telling.events import (
+    Blocked,
+    DispatcherLeft,
+    DispatcherStarted,
+    DispatcherStopped,
+    DispatcherStopping,
+    EventsDropped,
+    GoingOn,
+    Paused,
+    Resumed,
+    StatusNotWritten,
+    Weakness,
+)
+from spoolrunner.telling.logfiles import LogFiles
+from spoolrunner.telling.status import StatusFile, Totals
+
+PROBE_PERIOD = 1.0
+"""Seconds between tries to write while the spool is blocked."""
+BUSY_SECONDS = 0.1
+BUSY_SCAN_SHARE = 0.03
+"""The share of time for a scan while jobs came to their ends within BUSY_SECONDS."""
+HURRY_GRACE = 1.0
+"""Seconds between the terminate signal and the kill when a second stop says not to wait."""
+
+
+class Service:
+    """A dispatcher at work. What it is made of is in `rooms`; this is the order and the time of it."""
+
+    def __init__(
+        self, rooms: Rooms, holder: Holder, surroundings: Surroundings, logfiles: LogFiles, totals: Totals
+    ) -> None:
+        self.rooms = rooms
+        self.phase = Phase.SERVING
+        self.problem = ""
+        """Why the spool is blocked; empty when it is not."""
+        self.logfiles = logfiles
+        self.totals = totals
+        self.began = rooms.clock.wall()
+        self.weaknesses = surroundings.weaknesses(rooms.config)
+        layout, inbox = rooms.config.layout, surroundings.inbox
+        self.watch = surroundings.watch(layout.pending, layout.control, lambda: inbox.put(Wish.LOOK))
+        self.scan = Scan(rooms.spool, rooms.intake, rooms.clock, lambda: self.watch.has_events, self._scan_share)
+        self.control = Control(layout, rooms.cancelling, self._ask)
+        self._layout = layout
+        self._inbox = inbox
+        self._holder = holder
+        self._clock = rooms.clock
+        self._report = rooms.reporter.report
+        self._code_watch = CodeWatch(rooms.executor.renew)
+        self._status = StatusFile(layout, rooms.clock)
+        self._interrupt = Once(rooms.running.interrupt_all)
+        self._probe_again = Once(self._probe)
+        self._arrivals = Arrivals(rooms.intake)
+        self._starts = Starts(rooms, lambda: self.phase, self._block)
+        self._scans_seen = 0
+        self._obey_again_at = 0.0
+        self._unchecked: set[str] = set()
+        self._make_chores()
+
+    def _make_chores(self) -> None:
+        rooms = self.rooms
+        self._always: list[Chore] = [
+            Do(lambda _: self.scan.mind_the_clock()),
+            rooms.running,
+            self._interrupt,
+            self._probe_again,
+        ]
+        self._while_blocked: list[Chore] = [Do(self._obey_at_times, lambda now: max(0.0, self._obey_again_at - now))]
+        self._while_working: list[Chore] = [
+            # A process that ended leaves its place to the next one at once; it is settled while that one starts.
+            Do(self._start_early),
+            rooms.ended,
+            self._arrivals,
+            rooms.intake,
+            self.scan,
+            Do(self._obey_if_due, lambda _: 0.0 if self.control.is_due else math.inf),
+            CutLogs(rooms.spool, rooms.running, rooms.config.max_log_bytes),
+            self._starts,
+            Sweep(rooms, self.scan),
+            Do(self._report_unchecked_folders),
+        ]
+        self._last: list[Chore] = [
+            Do(lambda _: self._status.offer(lambda: describe(self)), lambda _: self._status.next_write_in())
+        ]
+
+    # -- from the beginning to the end
+
+    def open(self) -> None:
+        """Look at what an earlier dispatcher left, and begin to scan."""
+        self.watch.start()
+        self.weaknesses += [self.watch.reason] if self.watch.reason else []
+        self._report(DispatcherStarted(spoolrunner.__version__, os.getpid()))
+        for weakness in self.weaknesses:
+            self._report(Weakness(weakness))
+        try:
+            self.rooms.executor.prepare()
+            self._recover()
+        except (OSError, StartError) as error:
+            self._block(error)
+        self.scan.start()
+
+    def close(self) -> None:
+        """Let go of everything but the spool itself. What runs, runs on."""
+        self.watch.stop()
+        self._code_watch.stop()
+        self.rooms.executor.close()
+        left = len(self.rooms.running)
+        self._report(DispatcherLeft(left) if left else DispatcherStopped())
+        if self._holder.holds:  # otherwise what lies there now is not for us to write to
+            requests.clear_stop(self._layout)
+            try:
+                self._status.write({**describe(self), "state": "stopped"})
+            except OSError as error:
+                self._report(StatusNotWritten(str(error)))
+
+    def is_finished(self, *, drain: bool) -> bool:
+        """Whether the end has come: a stop is carried out or, with `drain`, nothing is due and nothing runs."""
+        rooms, phase = self.rooms, self.phase
+        if phase.is_ending:
+            # What has ended but cannot be settled on a full disk is left to the next dispatcher.
+            may_leave = not phase.works and rooms.running.all_exited
+            return phase is Phase.LEAVING or not len(rooms.running) or may_leave
+        if not drain or len(rooms.running) or rooms.register.count(Why.NOT_RESOLVED) or not phase.works:
+            return False
+        if phase.is_paused:
+            return True
+        is_idle = not self.scan.is_under_way and self.scan.done > 0 and not rooms.intake.is_waiting_for_writers
+        return is_idle and not self._arrivals.names and self._inbox.empty() and not rooms.order.due(self._clock.wall())
+
+    # -- one turn
+
+    def wait(self) -> float:
+        """Seconds until there is something to do, if no message comes."""
+        return wait_for([*self._always, *self._now(), *self._last], self._clock.monotonic())
+
+    def take(self, message: Message) -> None:
+        """Note what a message says; it is acted upon in the next turn."""
+        if isinstance(message, Exited):
+            self.rooms.running.exited(message.key, message.status)
+        elif isinstance(message, Notice):
+            self._report(message.event)
+        elif isinstance(message, CodeLoaded):
+            self._code_watch.watch(message.files)
+        elif message is Wish.STOP:
+            self._ask(Request.STOP)
+        elif message is Wish.LEAVE:
+            self._ask(Request.LEAVE)
+        else:
+            self._take_events()
+
+    def turn(self) -> None:
+        """One round of everything that is due."""
+        now = self._clock.monotonic()
+        for chore in self._always:
+            chore.work(now)
+        try:
+            for chore in self._now():
+                chore.work(now)
+            for chore in self._last:
+                chore.work(now)
+        except OSError as error:
+            self._block(error)
+
+    def _now(self) -> list[Chore]:
+        return self._while_working if self.phase.works else self._while_blocked
+
+    def _take_events(self) -> None:
+        names, overflow = self.watch.arrivals.take()
+        self._arrivals.names += names
+        if overflow:
+            self._report(EventsDropped())
+            self.scan.start(thorough=True)
+        if any(self.watch.control.take()):
+            self.control.is_due = True
+
+    def _obey_if_due(self, now: float) -> None:
+        if self.control.is_due or self.scan.done != self._scans_seen:
+            self._scans_seen = self.scan.done
+            self._holder.check()
+            self._obey(now)
+
+    def _obey_at_times(self, now: float) -> None:
+        if now >= self._obey_again_at:
+            self._obey(now)
+
+    def _obey(self, now: float) -> None:
+        self._obey_again_at = now + PROBE_PERIOD
+        self.control.obey(self.phase)
+
+    def _scan_share(self, now: float) -> float:
+        """The share of time for a scan: little while jobs come to their ends and more of them are known to be due."""
+        is_busy = now - self.rooms.ended.last_settled < BUSY_SECONDS and self.rooms.order.is_due(self._clock.wall())
+        return BUSY_SCAN_SHARE if is_busy else 1.0
+
+    def _start_early(self, now: float) -> None:
+        if self.control.is_due:
+            self._holder.check()
+        else:
+            self._starts.work(now)
+
+    def _report_unchecked_folders(self, now: float) -> None:  # noqa: ARG002 -- as every chore
+        """Report each folder, once, where a rename can only check just before that it overwrites nothing."""
+        for folder in durable.unchecked_folders() - self._unchecked:
+            self._unchecked.add(folder)
+            what = (
+                f"{folder}: the file system can refuse no rename to a taken name; a check just before is all there is"
+            )
+            self.weaknesses.append(what)
+            self._report(Weakness(what))
+
+    # -- phases
+
+    def _ask(self, request: Request) -> Phase:
+        """Answer a request as the table says; returns the phase that follows."""
+        self.phase, answer = TABLE[self.phase, request]
+        if answer is Answer.BEGIN_TO_STOP:
+            grace = self.rooms.config.stop_grace
+            self._interrupt.at = self._clock.monotonic() + grace
+            self._report(DispatcherStopping(len(self.rooms.running), grace))
+        elif answer is Answer.HURRY:
+            self._interrupt.at = None
+            self.rooms.running.interrupt_all(HURRY_GRACE)
+        elif answer is Answer.REPORT and request in _REPORTS:
+            self._report(_REPORTS[request])
+        return self.phase
+
+    def _block(self, error: Exception, pause: float = PROBE_PERIOD) -> None:
+        self._probe_again.at = self._clock.monotonic() + pause
+        self.control.is_due = True  # what was asked for may not be done yet, and comes before the next start
+        self._ask(Request.TROUBLE)
+        if str(error) != self.problem:
+            self.problem = str(error)
+            self._report(Blocked(self.problem, pause))
+
+    def _probe(self) -> None:
+        """Try whether the spool can be written again."""
+        error = self.rooms.spool.can_write()
+        if error is not None:
+            self._block(error)
+            return
+        try:
+            if not self._holder.holds:
+                self._holder.begin_anew()
+                self.logfiles.close()  # its files were removed too: the next line opens them anew
+            self.watch.restart()  # the folders may be others by now
+            self.problem = ""
+            self._ask(Request.RECOVERED)
+            self._recover()
+            self.scan.start()
+        except OSError as again:
+            self._block(again)
+
+    def _recover(self) -> None:
+        self.rooms.ended.recover_all()
+        self._holder.vouch()
+
+
+_REPORTS = {Request.PAUSE: Paused(), Request.RESUME: Resumed(), Request.RECOVERED: GoingOn()}

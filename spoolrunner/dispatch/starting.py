@@ -1,0 +1,149 @@
+"""From a due candidate to a running attempt: admit it, claim its file, start its process.
+
+Raises OSError when the spool cannot be written and StartError when no process can be started. Nothing is lost by either: the
+work is still to be done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from spoolrunner.dispatch.admission import Admission
+from spoolrunner.dispatch.ended import EndedAttempts
+from spoolrunner.dispatch.intake import Candidate, Intake
+from spoolrunner.dispatch.postponed import Register, Why
+from spoolrunner.dispatch.reporter import Reporter
+from spoolrunner.dispatch.running import RunningAttempt, RunningAttempts
+from spoolrunner.errors import StartError
+from spoolrunner.executors.base import AttemptKey, Executor
+from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.states import FINAL, State
+from spoolrunner.protocol.verdict import since_final
+from spoolrunner.spool import locks
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.settling_rules import Origin
+from spoolrunner.system.clock import Clock, format_time
+from spoolrunner.system.heldfiles import HeldError, next_pause
+from spoolrunner.telling.events import Started
+
+SHORT_PAUSE = 0.5
+"""Seconds for which a job is put off that something keeps from being claimed for a moment."""
+
+
+@dataclass(slots=True)
+class Starter:
+    """Starts the attempts of one dispatcher."""
+
+    spool: Spool
+    intake: Intake
+    admission: Admission
+    register: Register
+    executor: Executor
+    running: RunningAttempts
+    ended: EndedAttempts
+    reporter: Reporter
+    clock: Clock
+
+    def begin(self, candidate: Candidate) -> bool:
+        """Claim the job and start its process; False when that is not to be done now. The register then says why."""
+        job_id = candidate.job_id
+        now = self.clock.monotonic()
+        wait = self.admission.ask(candidate)
+        if wait is not None:
+            self.register.wait_for(job_id, wait[0], now, wait[1])
+            return False
+        if not self._claim_or_put_off(candidate):
+            return False
+        key = AttemptKey(job_id, len(candidate.raw.get("attempts", [])) + 1)
+        try:
+            self.executor.start(key)
+        except StartError:
+            self.ended.recover(job_id, Origin.CLAIMED)
+            raise
+        self._watch_over(key, candidate)
+        return True
+
+    def claim(self, candidate: Candidate) -> bool:
+        """Move the candidate's file to running/, marked as claimed where that is needed; False when it cannot be done now."""
+        job_id = candidate.job_id
+        if self._needs_claim_marker(candidate):
+            if self.spool.exists(State.RUNNING, job_id):
+                self._wait_behind(job_id)  # the markers there are speak of that file, and none must hide them
+                return False
+            if not self._mark_claim(candidate):
+                self.intake.put_off(job_id, Why.LOCK_HELD, SHORT_PAUSE)
+                return False
+        if not self.spool.claim(job_id):
+            if self.spool.exists(State.PENDING, job_id):
+                self._wait_behind(job_id)
+            return False
+        if self.spool.signature(State.RUNNING, job_id) != candidate.signature:
+            # Race: a person saved another version between our look and our claim, and it is judged anew; or a process that an
+            # earlier dispatcher started has made this attempt since our claim. Settling finds out which, under the lock.
+            self.ended.recover(job_id, Origin.CLAIMED)
+            return False
+        return True
+
+    def _claim_or_put_off(self, candidate: Candidate) -> bool:
+        job_id = candidate.job_id
+        try:
+            is_claimed = self.claim(candidate)
+        except HeldError:
+            known = self.register.get(job_id, Why.FILE_HELD)
+            seconds_so_far = 0.0 if known is None else self.clock.monotonic() - known.since
+            self.intake.put_off(job_id, Why.FILE_HELD, next_pause(seconds_so_far, SHORT_PAUSE))
+            raise
+        if is_claimed:
+            self.register.clear(job_id, Why.FILE_HELD, Why.LOCK_HELD, Why.BEHIND_ANOTHER, Why.ID_BUSY, Why.METHOD_BUSY)
+        return is_claimed
+
+    def _watch_over(self, key: AttemptKey, candidate: Candidate) -> None:
+        job, method, policy = candidate.document.job, candidate.document.method, candidate.policy
+        attempt = RunningAttempt(
+            key=key,
+            job=job,
+            method=method,
+            policy=policy,
+            deadline=self.clock.monotonic() + policy.timeout,
+            started_at=format_time(self.clock.wall()),
+            starts=_starts(candidate.raw, policy),
+        )
+        self.running.add(attempt)
+        self.reporter.report(Started(attempt.who))
+
+    def _wait_behind(self, job_id: str) -> None:
+        """An earlier file of this id is still in running/, and not ours: the waiting one waits until that is settled."""
+        self.ended.recover(job_id)
+        self.intake.put_off(job_id, Why.BEHIND_ANOTHER, SHORT_PAUSE)
+
+    def _needs_claim_marker(self, candidate: Candidate) -> bool:
+        """Whether what is on disk would speak against this claim: an old final verdict, or an old start marker.
+
+        Whatever attempt it names: the file that is claimed may be another than the one we looked at, and its inode number
+        that of the marker, since they are given out again. After a power cut it may be the marker of a claim that was undone:
+        that start is then not counted.
+        """
+        attempts = candidate.raw.get("attempts", [])
+        if attempts and attempts[-1]["verdict"] in FINAL:
+            return True
+        marker = locks.peek(self.spool.layout.lock(candidate.job_id))
+        return marker is not None and marker.kind == locks.START
+
+    def _mark_claim(self, candidate: Candidate) -> bool:
+        """Append a claim marker; False when another process has the lock."""
+        lock = locks.acquire(self.spool.layout.lock(candidate.job_id))
+        if lock is None:
+            return False
+        try:
+            number = len(candidate.raw.get("attempts", [])) + 1
+            lock.append(locks.Marker(locks.CLAIM, number, candidate.signature.inode))
+        finally:
+            lock.close()
+        return True
+
+
+def _starts(raw: dict[str, Any], policy: Policy) -> int:
+    """The number of the last attempt there may be, interruptions aside."""
+    attempts = raw.get("attempts", [])
+    return len(attempts) - len(since_final(attempts)) + 1 + policy.max_retries

@@ -1,0 +1,59 @@
+"""Everything outside of a dispatcher that it works with, as one argument: clocks, machine, watch, executor, inbox.
+
+The defaults are those of a dispatcher in earnest. A test gives others: its own time, its own processes.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from spoolrunner.config.exposure import weaknesses
+from spoolrunner.config.load import Config
+from spoolrunner.dispatch.watch import Hints, Watch
+from spoolrunner.dispatch.wishes import Inbox, Message
+from spoolrunner.executors.plan import MakeExecutor
+from spoolrunner.system.clock import SYSTEM, Clock
+from spoolrunner.system.processes import Machine
+
+
+class Watcher(Protocol):
+    """Knows of files that come into pending/, and of changes in control/: `watch.Watch` in earnest."""
+
+    arrivals: Hints
+    control: Hints
+    reason: str
+
+    @property
+    def has_events(self) -> bool:
+        """Whether events come; otherwise `reason` says why not."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def restart(self) -> None:
+        """Watch what lies at the paths of the two folders now."""
+
+    def stop(self) -> None:
+        """End."""
+
+
+MakeWatch = Callable[[str, str, Callable[[], None]], Watcher]
+"""Makes a watch of pending/ and control/; the function is called, from any thread, when there is something new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a dispatcher works with. `executor` is None for the one that the configuration names.
+
+    `weaknesses` returns what weakens the promise in an installation, each a sentence.
+    """
+
+    clock: Clock = SYSTEM
+    machine: Machine = field(default_factory=Machine)
+    watch: MakeWatch = Watch
+    executor: MakeExecutor | None = None
+    inbox: Inbox = field(default_factory=queue.SimpleQueue[Message])
+    weaknesses: Callable[[Config], list[str]] = weaknesses

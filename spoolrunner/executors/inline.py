@@ -1,0 +1,57 @@
+"""Jobs in the dispatcher's own process, one after the other: for tests of applications, and for debugging a job.
+
+What a job does to its process it does to the dispatcher here: its imports, its exit, its crash. No timeout, cancel or limit can
+be kept, since nobody is there to keep it. Lock, marker, record and log are the real ones, as in any executor.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from spoolrunner.attempt.in_process import run_here
+from spoolrunner.attempt.settings import Settings
+from spoolrunner.errors import StartError
+from spoolrunner.executors.base import AttemptKey, Exited, LocalExecutor, Plan, Report
+from spoolrunner.spool.locks import Marker
+from spoolrunner.spool.paths import Layout
+
+
+class InlineExecutor(LocalExecutor):
+    """Makes each attempt while it is started. StartError when a policy limits its process, which would be ours."""
+
+    def __init__(self, plan: Plan, report: Report) -> None:
+        super().__init__(plan, report)
+        self._settings = Settings.from_bytes(plan.settings)
+        self._layout = Layout(plan.root)
+        self._me = os.getpid()
+        policies = (policy for methods in self._settings.allowed.values() for policy in methods.values())
+        if any(policy.limits_its_process for policy in policies):
+            raise StartError(
+                'executor "inline" cannot limit a job: leave memory, cpu_time, open_files and the like out'
+            )
+
+    def start(self, key: AttemptKey) -> None:
+        """Make the attempt, and report its end."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        status = run_here(self._settings, self._layout, *key)
+        self._report(Exited(key, status))
+
+    def lives(self, marker: Marker) -> bool:
+        """Whether another process left this marker and still runs: an attempt of ours is over when anybody can ask."""
+        return marker.pid != self._me and super().lives(marker)
+
+    def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:  # noqa: ARG002 -- the signature is the protocol's
+        """None: our own attempts hold nothing when anybody can ask."""
+        return None
+
+    def ask_to_end(self, key: AttemptKey) -> None:
+        """End an adopted attempt; one of ours is over."""
+        if key in self._pids:
+            super().ask_to_end(key)
+
+    def kill(self, key: AttemptKey) -> None:
+        """As above, at once."""
+        if key in self._pids:
+            super().kill(key)

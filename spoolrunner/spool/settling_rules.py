@@ -1,0 +1,92 @@
+"""Which rule of recovery applies to a file in running/, from its document, its marker and what the dispatcher knows.
+
+Pure: touches no disk. The rules themselves are `protocol.states.RECOVERY_RULES`; `settling` carries them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.states import FINAL, RECOVERY_RULES, Outcome, RecoveryRule
+from spoolrunner.spool import locks
+
+
+class Origin(StrEnum):
+    """How the dispatcher came to a file in running/."""
+
+    FOUND = "it lay there"
+    CLAIMED = "it was claimed just now, and is not to be started"
+    STARTED = "an attempt of it was started, or adopted"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the dispatcher knows of a file in running/, beside what lies on the disk.
+
+    `number` and `policy` are those of the attempt that was started. `outcome` and `note` say why the dispatcher ended it, if it
+    did; `exit_status` and `signal` are those of its process. `is_recorded`: the process said that its record is on the disk for
+    good. `releases` is how often the job came back without having started, `looks` how often its file could not be opened.
+    """
+
+    origin: Origin = Origin.FOUND
+    number: int | None = None
+    policy: Policy | None = None
+    outcome: Outcome | None = None
+    note: str = ""
+    exit_status: int | None = None
+    signal: int | None = None
+    is_recorded: bool = False
+    releases: int = 0
+    looks: int = 0
+
+    def after(self, looks: int) -> Known:
+        """The same, after so many looks at a file that could not be opened."""
+        return replace(self, looks=looks) if looks else self
+
+
+class Boot(NamedTuple):
+    """This start of the machine. `has_markers` says that markers from before are there: no power cut came in between."""
+
+    id: str
+    has_markers: bool
+
+
+def choose(
+    attempts: Sequence[dict[str, Any]] | None,
+    inode: int,
+    marker: locks.Marker | None,
+    *,
+    has_markers: bool,
+    number: int | None = None,
+) -> RecoveryRule:
+    """The first rule whose sign is seen.
+
+    `attempts` are those of the document, None when it cannot be read; `inode` is its file's. A final verdict that was recorded
+    in running/ has the start marker of its attempt in the lock file, unless a power cut took that; one without was in pending/
+    by a retry by hand, and slipped under a claim. `number` is that of the attempt which is known to have been started: a record
+    of it was made here, whatever became of its marker, since a job may remove its own lock file.
+    """
+    if attempts is None:
+        return RECOVERY_RULES[0]
+    fits = marker is not None and marker.fits(len(attempts), inode)
+    if marker is not None and fits and marker.kind == locks.START:
+        return RECOVERY_RULES[1]
+    if marker is not None and fits and marker.kind == locks.CLAIM:
+        return RECOVERY_RULES[2]
+    recorded_here = marker is not None and marker.kind == locks.START and marker.attempt == len(attempts)
+    recorded_here = recorded_here or number == len(attempts) or not has_markers
+    if attempts and attempts[-1]["verdict"] in FINAL and recorded_here:
+        return RECOVERY_RULES[3]
+    return RECOVERY_RULES[4]
+
+
+def is_recorded(attempts: Sequence[dict[str, Any]], marker: locks.Marker | None, known: Known) -> bool:
+    """Whether the attempt that was started, as far as that is known, has been recorded in this document."""
+    number = known.number
+    if number is None and marker is not None and marker.kind == locks.START:
+        number = marker.attempt
+    return number is not None and number == len(attempts)
