@@ -14,7 +14,8 @@ from spoolrunner.config import exposure
 from spoolrunner.config.load import FILE_NAME, Config, load_config
 from spoolrunner.executors.plan import job_environment
 from spoolrunner.protocol import document
-from spoolrunner.spool.folders import Spool, warnings
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.mounts import warnings
 from spoolrunner.system import durable
 from spoolrunner.telling.events import printable
 

@@ -25,7 +25,8 @@ from spoolrunner.errors import StartError
 from spoolrunner.executors.base import Exited
 from spoolrunner.executors.plan import make_executor
 from spoolrunner.spool import requests
-from spoolrunner.spool.folders import Spool, warnings
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.mounts import warnings
 from spoolrunner.spool.settling import Boot
 from spoolrunner.system import durable, processes
 from spoolrunner.system.clock import SYSTEM, Clock, format_time

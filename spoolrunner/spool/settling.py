@@ -18,8 +18,10 @@ from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import (
     DESTINATION,
+    EVENT_OF,
     FINAL,
     RECOVERY_RULES,
+    Event,
     Outcome,
     RecoveryRule,
     Remedy,
@@ -209,7 +211,7 @@ class Settler:
             lock.append(unstarted)
             ended = ended._replace(note="never reached its first line")
             return self._record(job_id, found, raw, document, unstarted, ended)
-        name = spool.move(job_id, State.RUNNING, State.PENDING)
+        name = spool.move(job_id, State.RUNNING, Event.RELEASE)
         return Settled(Fate.RELEASED, name or job_id, State.PENDING, raw, marker)
 
     def _restored_marker(self, lock: locks.JobLock, job_id: str) -> locks.Marker | None:
@@ -286,7 +288,7 @@ class Settler:
             where, now = f"running/{job_id}.json", self._clock.wall()
             name = self._spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, what, where, now)
         else:
-            name = self._spool.move(job_id, State.RUNNING, target)
+            name = self._spool.move(job_id, State.RUNNING, EVENT_OF[verdict])
         if name is None:
             return Settled(Fate.GONE, job_id, raw=raw, marker=marker)
         return Settled(Fate.SETTLED, name, target, raw, marker)
