@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from spoolrunner.client.enqueue import Job
+from spoolrunner.client.job import Job
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.spool import locks
