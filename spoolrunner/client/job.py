@@ -141,11 +141,13 @@ class Job:
         """
         from spoolrunner.client import operate
 
-        settings = self._settings()
-        moved = operate.retry(settings.layout, self._name(), settings.signing_key)
-        if moved.is_taken:
+        found, settings = self._search(), self._settings()
+        if found is None or found.state not in _OVER:
+            return False
+        retried = operate.retry(settings.layout, found.id, settings.signing_key, [found.state])
+        if retried.is_taken:
             raise DuplicateJobError(self.id)
-        return moved.source is not None
+        return retried.source is not None
 
     def cancel(self) -> bool:
         """Ask the dispatcher to cancel the job, and return at once; False when it neither waits nor runs.
@@ -154,13 +156,15 @@ class Job:
         """
         from spoolrunner.client import operate
 
-        return operate.cancel(Layout(self.root), self._name())
+        found = self._search()
+        return found is not None and found.state not in _OVER and operate.cancel(Layout(self.root), found.id)
 
     def discard(self) -> bool:
         """Remove a job that is over, with its reason and its log; False when it lies in neither done/ nor failed/."""
         from spoolrunner.client import operate
 
-        return operate.discard(Layout(self.root), self._name())
+        found = self._search()
+        return found is not None and found.state in _OVER and operate.remove(Layout(self.root), found.state, found.id)
 
     def _found(self) -> Look | None:
         """What the last look found; what was published, or a first look, when there was none."""
@@ -177,11 +181,6 @@ class Job:
         self._look, self._is_known, self._published = found, True, None
         self._created_at = self._created_at or _created_at(found)
         return found
-
-    def _name(self) -> str:
-        """The name that its file has now, which an operation needs."""
-        found = self._search()
-        return self.id if found is None else found.id
 
     def _settings(self) -> Config:
         from spoolrunner.client.settings import settings_in_force

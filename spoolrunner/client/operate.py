@@ -1,4 +1,4 @@
-"""Doing what an operator may do: retry, sign, cancel, discard, pause, resume, stop. Each is one file operation or a few.
+"""Doing what an operator may do: retry, sign, cancel, remove, pause, resume, stop. Each is one file operation or a few.
 
 Values in, values out: an answer says what was done, so that the caller can print it. A race that is lost to a person is
 an answer too. What takes effect only by the dispatcher is asked for here, and can be waited for with the `await_` functions.
@@ -6,7 +6,7 @@ an answer too. What takes effect only by the dispatcher is asked for here, and c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -50,14 +50,16 @@ class Retryable(NamedTuple):
     rejected: int
 
 
-def retry(layout: Layout, job_id: str, key: bytes | None) -> Retried:
-    """Move a job from failed/, else from done/, back to pending/, durably and with a fresh retry budget.
+def retry(
+    layout: Layout, job_id: str, key: bytes | None, states: Sequence[State] = (State.FAILED, State.DONE)
+) -> Retried:
+    """Move a job from the first of `states` in which it lies back to pending/, durably and with a fresh retry budget.
 
     A job that expired loses its expires_at first, or it would expire again at once; it is signed anew with `key`, if
     there is one. JobFormatError when such a job cannot be read.
     """
     spool, lost_expiry = Spool(layout), False
-    for state in (State.FAILED, State.DONE):
+    for state in states:
         if not spool.exists(state, job_id):
             continue
         try:
@@ -108,11 +110,6 @@ def await_cancel(layout: Layout, job_id: str, limit: float) -> CancelEnd:
     if not _until(is_over, limit):
         return CancelEnd.STANDS
     return CancelEnd.CANCELLED if spool.exists(State.FAILED, job_id) else CancelEnd.ENDED
-
-
-def discard(layout: Layout, job_id: str) -> bool:
-    """Remove a job from failed/, else from done/, as `remove` does; False when it lies in neither."""
-    return any(remove(layout, state, job_id) for state in (State.FAILED, State.DONE))
 
 
 def remove(layout: Layout, state: State, job_id: str) -> bool:
