@@ -11,51 +11,19 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import NamedTuple
 
-from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
-from spoolrunner.protocol import jsontext
+from spoolrunner.errors import DuplicateJobError, SpoolLayoutError
 from spoolrunner.protocol.states import Event, Outcome, State, transition
-from spoolrunner.spool import reasons
+from spoolrunner.spool import jobfile, reasons
+from spoolrunner.spool.jobfile import Found, NotOpenedError, NotRegularError, Signature
 from spoolrunner.spool.paths import FOLDERS, Layout, id_problem, is_job_name, numbered
 from spoolrunner.system import durable
-from spoolrunner.system.heldfiles import open_file
 
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_OPENING_TELLS_THE_KIND = hasattr(os, "O_NOFOLLOW")
-"""Not on Windows, which follows links and reports a folder as a file that may not be opened."""
+__all__ = ["LEFTOVER_AGE", "Found", "NotOpenedError", "NotRegularError", "Signature", "Spool"]
+# What `read` returns and raises is had from here too: whoever asks a spool need not know that reading has a module.
+
 LEFTOVER_AGE = 86400.0
 """Seconds after which a file in tmp/ that nobody changed is a leftover of a writer that died."""
-
-
-class Found(NamedTuple):
-    """A job file as it was read: its bytes, and what tells whether it changed since."""
-
-    data: bytes
-    inode: int
-    size: int
-    mtime_ns: int
-
-    @property
-    def mtime(self) -> float:
-        """Seconds since 1970."""
-        return self.mtime_ns / 1e9
-
-
-class Signature(NamedTuple):
-    """What a look from outside tells of a file; it changes whenever the file is written or replaced."""
-
-    inode: int
-    size: int
-    mtime_ns: int
-
-
-class NotRegularError(JobFormatError):
-    """A thing in pending/ that is no file: there is no use in waiting for it to become one."""
-
-
-class NotOpenedError(JobFormatError):
-    """We may not open the file; the refusal of the system is the cause."""
 
 
 class Spool:
@@ -111,35 +79,11 @@ class Spool:
 
     def read(self, state: State, job_id: str) -> Found:
         """The file's bytes; FileNotFoundError when it is gone, JobFormatError when it is nothing that can be read."""
-        path = self.layout.job(state, job_id)
-        if not _OPENING_TELLS_THE_KIND:
-            _refuse_all_but_files(os.stat(path, follow_symlinks=False).st_mode)
-        try:
-            descriptor = open_file(path, _READ_FLAGS)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            self._blame_file(path, error)
-            raise  # the fault of the machine, not of the file
-        try:
-            status = os.fstat(descriptor)
-            _refuse_all_but_files(status.st_mode)
-            if status.st_size > jsontext.MAX_BYTES:
-                raise JobFormatError(
-                    "", f"{status.st_size} bytes; a job document has at most {jsontext.MAX_PRODUCER_BYTES}"
-                )
-            data = jsontext.read(descriptor, status.st_size)
-        finally:
-            os.close(descriptor)
-        return Found(data, status.st_ino, status.st_size, status.st_mtime_ns)
+        return jobfile.read(self.layout.job(state, job_id))
 
     def signature(self, state: State, job_id: str) -> Signature | None:
         """What the file is now, from outside; None when it is gone."""
-        try:
-            status = os.stat(self.layout.job(state, job_id), follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-        return Signature(status.st_ino, status.st_size, status.st_mtime_ns)
+        return jobfile.signature(self.layout.job(state, job_id))
 
     def exists(self, state: State, job_id: str) -> bool:
         """Whether there is anything of that name; OSError when that cannot be told, which os.path.lexists takes for a no."""
@@ -283,24 +227,3 @@ class Spool:
                 except FileNotFoundError:
                     continue  # Race: its writer finished just now.
         return removed
-
-    def _blame_file(self, path: str, error: OSError) -> None:
-        """Raise JobFormatError if it is the file itself that cannot be opened, by its kind or its permissions."""
-        _refuse_all_but_files(os.stat(path, follow_symlinks=False).st_mode)
-        if isinstance(error, PermissionError):
-            raise NotOpenedError("", f"cannot be opened: {error.strerror}") from error
-
-
-def _refuse_all_but_files(mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        raise NotRegularError("", f"{_kind(mode)}, not a file") from None
-
-
-def _kind(mode: int) -> str:
-    names = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFLNK: "a symbolic link",
-        stat.S_IFIFO: "a pipe",
-        stat.S_IFSOCK: "a socket",
-    }
-    return names.get(stat.S_IFMT(mode), "a device")
