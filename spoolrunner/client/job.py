@@ -121,7 +121,9 @@ class Job:
             if found is None and missing:  # looked for twice in a row: it has not just moved
                 raise JobNotFoundError(self.id)
             missing = found is None
-        raise WaitTimeoutError(self.id, self.state or "nowhere", timeout or 0.0)
+        if self.state is None:
+            raise JobNotFoundError(self.id)
+        raise WaitTimeoutError(self.id, self.state, timeout or 0.0)
 
     def result(self, timeout: float | None = None) -> Any:
         """Return the value that the job returned; waits for it as `wait` does.

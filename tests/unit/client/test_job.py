@@ -155,6 +155,8 @@ def test_a_wait_for_what_was_removed(spool, job, meanwhile) -> None:
     meanwhile.acts = [lambda: os.unlink(spool.layout.job(State.PENDING, "x"))]
     with pytest.raises(JobNotFoundError):
         job.wait()
+    with pytest.raises(JobNotFoundError):
+        job.wait(timeout=0)
 
 
 def test_a_wait_is_for_this_publication(spool, job, drop, meanwhile) -> None:
@@ -254,3 +256,9 @@ def test_errors_travel_between_processes(error) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert (vars(again), str(again)) == (vars(error), str(error))
     assert isinstance(again, SpoolRunnerError)
+
+
+def test_a_job_travels_between_processes(spool, job) -> None:
+    """A job that is pickled, or copied, knows what it knew."""
+    again = pickle.loads(pickle.dumps(job))
+    assert (again, again.state, again.document) == (job, "pending", job.document)
