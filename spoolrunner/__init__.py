@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spoolrunner.attempt.current_job import CurrentJob, current_job
-    from spoolrunner.client.enqueue import Job, enqueue, enqueue_many
+    from spoolrunner.client.enqueue import enqueue, enqueue_many
+    from spoolrunner.client.job import Job
+    from spoolrunner.client.search import get, jobs
     from spoolrunner.errors import (
         ConfigError,
         DuplicateJobError,
+        JobFailedError,
         JobFormatError,
+        JobNotFoundError,
         NotAllowedError,
         SpoolBusyError,
         SpoolLayoutError,
         SpoolRunnerError,
         StartError,
+        WaitTimeoutError,
     )
 
 __version__ = "0.1.0"
@@ -29,21 +34,28 @@ __all__ = [
     "CurrentJob",
     "DuplicateJobError",
     "Job",
+    "JobFailedError",
     "JobFormatError",
+    "JobNotFoundError",
     "NotAllowedError",
     "SpoolBusyError",
     "SpoolLayoutError",
     "SpoolRunnerError",
     "StartError",
+    "WaitTimeoutError",
     "current_job",
     "enqueue",
     "enqueue_many",
+    "get",
+    "jobs",
 ]
 
 _HOMES = {
-    "Job": "client.enqueue",
+    "Job": "client.job",
     "enqueue": "client.enqueue",
     "enqueue_many": "client.enqueue",
+    "get": "client.search",
+    "jobs": "client.search",
     "CurrentJob": "attempt.current_job",
     "current_job": "attempt.current_job",
 }

@@ -56,6 +56,52 @@ class DuplicateJobError(SpoolRunnerError):
         return f"id {self.job_id!r} is taken: pending/{self.job_id}.json exists; choose another id or leave it out"
 
 
+class JobNotFoundError(SpoolRunnerError):
+    """No job of that id lies in the spool: it never did, or it was removed."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(job_id)
+        self.job_id = job_id
+
+    def __str__(self) -> str:
+        return f"no job {self.job_id!r} in pending/, running/, done/ or failed/"
+
+
+class WaitTimeoutError(SpoolRunnerError):
+    """The time is up, and the job is neither done nor failed for good; `state` is where it lies, `timeout` in seconds."""
+
+    exit_code = 124
+
+    def __init__(self, job_id: str, state: str, timeout: float) -> None:
+        super().__init__(job_id, state, timeout)
+        self.job_id = job_id
+        self.state = state
+        self.timeout = timeout
+
+    def __str__(self) -> str:
+        return f"job {self.job_id!r} is still {self.state} after {self.timeout:g} s; it goes on by itself"
+
+
+class JobFailedError(SpoolRunnerError):
+    """A job whose result was asked for has failed for good.
+
+    `outcome` is how: `failed`, `timed_out`, `crashed`, `cancelled`, `rejected`, `expired` …, or empty when the file does
+    not say. `type`, `message` and `traceback` are those of the exception, as far as there was one.
+    """
+
+    def __init__(self, job_id: str, outcome: str, type_: str = "", message: str = "", traceback: str = "") -> None:
+        super().__init__(job_id, outcome, type_, message, traceback)
+        self.job_id = job_id
+        self.outcome = outcome
+        self.type = type_
+        self.message = message
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        what = ": ".join(part for part in (self.type, self.message) if part)
+        return f"job {self.job_id!r} {self.outcome or 'lies in failed/'}" + (f": {what}" if what else "")
+
+
 class SpoolBusyError(SpoolRunnerError):
     """Another dispatcher holds the spool."""
 

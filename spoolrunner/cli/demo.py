@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,21 +11,19 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from spoolrunner import demo_jobs
 from spoolrunner.cli import as_typed, render
-from spoolrunner.cli.inspect import dispatcher_of
 from spoolrunner.cli.run import stop_on_signals
+from spoolrunner.client import operate, showcase
 from spoolrunner.client.enqueue import enqueue
-from spoolrunner.config.load import FILE_NAME, Config, load_config
+from spoolrunner.client.install import make_config
+from spoolrunner.client.overview import dispatcher_of, is_paused
+from spoolrunner.config.load import Config, load_config
 from spoolrunner.dispatch.holder import busy
 from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.dispatch.wishes import Wish
 from spoolrunner.errors import ConfigError, SpoolBusyError
 from spoolrunner.protocol.states import FINAL, State
-from spoolrunner.spool import requests
-from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import durable
 from spoolrunner.system.clock import SYSTEM, format_time
 from spoolrunner.telling.events import Event, Recorded, Refused
 
@@ -73,18 +70,23 @@ class _Act(NamedTuple):
     raw: bytes | None = None
 
 
-def demo(arguments: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give the verb its arguments."""
+    parser.add_argument("dir", nargs="?", metavar="DIR", help="make a fresh installation there and use it")
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Run the demo; 0 when every job ended where it should."""
     settings = _installation(arguments)
     if dispatcher_of(settings.layout) is not None:
         raise busy(settings.layout)
-    if os.path.exists(settings.layout.pause):
+    if is_paused(settings.layout):
         raise SpoolBusyError(f"{settings.layout.pause} exists: `spoolrunner resume` first")
-    Spool(settings.layout).make()
+    showcase.make_folders(settings)
     prefix = "demo-" + format_time(SYSTEM.wall())[11:19].replace(":", "")
     acts = _acts(settings)
     print(f"spool {settings.layout.root}: {len(acts)} jobs are dropped into pending/, then two at a time run.\n")
-    requests.pause(settings.layout)
+    operate.pause(settings.layout)
     ids = {f"{prefix}-{act.name}": act for act in acts}
     for job_id, act in ids.items():
         _publish(settings, job_id, act)
@@ -92,7 +94,7 @@ def demo(arguments: argparse.Namespace) -> int:
     dispatcher = Dispatcher(settings, [audience])
     audience.when_done = lambda: dispatcher.request(Wish.STOP)
     timers = [
-        threading.Timer(_OVERTURE, lambda: requests.resume(settings.layout)),
+        threading.Timer(_OVERTURE, lambda: operate.resume(settings.layout)),
         threading.Timer(_LONGEST, lambda: dispatcher.request(Wish.STOP)),
     ]
     stop_on_signals(dispatcher)
@@ -103,7 +105,7 @@ def demo(arguments: argparse.Namespace) -> int:
     finally:
         for timer in timers:
             timer.cancel()
-        requests.resume(settings.layout)
+        operate.resume(settings.layout)
     return _epilogue(settings, ids)
 
 
@@ -146,25 +148,14 @@ def _installation(arguments: argparse.Namespace) -> Config:
             if all(job in found.allowed for job in CONFIG["allowed_jobs"]):
                 return found
             folder = _FOLDER
-    path = os.path.join(os.path.abspath(folder), FILE_NAME)
-    if not os.path.exists(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        durable.write_new(path, orjson.dumps(CONFIG, option=orjson.OPT_INDENT_2) + b"\n", False)
+    path, _ = make_config(folder, CONFIG, fsync=False)
     return load_config(path)
 
 
 def _acts(settings: Config) -> list[_Act]:
-    source = os.path.dirname(os.path.abspath(demo_jobs.__file__))
-    modules = sorted(
-        os.path.join(room, name) for room, _, names in os.walk(source) for name in names if name.endswith(".py")
-    )
-    table = os.path.join(settings.folder, "demo.csv")
-    with open(table, "w", newline="", encoding="utf-8") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(["module", "bytes"])
-        rows.writerows([os.path.relpath(path, source), os.path.getsize(path)] for path in modules)
+    modules, table = showcase.source_files(), showcase.write_table(settings)
     text, weather = f"{_JOBS}.Text", f"{_JOBS}.Weather"
-    words = [os.path.join(source, "spool", "settling.py"), 5]
+    words = [os.path.join(showcase.source_folder(), "spool", "settling.py"), 5]
     unlisted = {"job": "os", "method": "system", "params": ["echo never"]}
     return [
         _Act("words", "counts the words of a file", State.DONE, text, "count_words", words),
@@ -185,7 +176,7 @@ def _acts(settings: Config) -> list[_Act]:
 
 def _publish(settings: Config, job_id: str, act: _Act) -> None:
     if act.raw is not None:
-        Spool(settings.layout).publish(job_id, act.raw)
+        showcase.drop(settings, job_id, act.raw)
         return
     enqueue(act.job, act.method, act.params, id=job_id, config=settings.path, **act.options)
 
@@ -193,9 +184,9 @@ def _publish(settings: Config, job_id: str, act: _Act) -> None:
 def _epilogue(settings: Config, ids: dict[str, _Act]) -> int:
     layout, rows, astray = settings.layout, [], 0
     for job_id, act in ids.items():
-        state = next((state for state in State if os.path.lexists(layout.job(state, job_id))), None)
-        astray += state is not act.end
-        rows.append([job_id, "nowhere" if state is None else f"{state.value}", act.shows])
+        state = showcase.state_of(settings, job_id)
+        astray += state != act.end
+        rows.append([job_id, state or "nowhere", act.shows])
     print()
     render.table(["id", "now in", "what it showed"], rows)
     prefix = next(iter(ids)).rpartition("-")[0]

@@ -7,16 +7,33 @@ from typing import Any
 
 import orjson
 
-from spoolrunner.client.enqueue import enqueue as publish
+from spoolrunner.client.enqueue import enqueue
 from spoolrunner.errors import JobFormatError
 
 
-def enqueue(arguments: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give the verb its arguments."""
+    parser.add_argument("job", metavar="JOB", help="dotted path of a class or module in allowed_jobs")
+    parser.add_argument("method", metavar="METHOD")
+    parser.add_argument("params", nargs="*", metavar="PARAM", help="parameters by position, as strings")
+    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter by name")
+    parser.add_argument("--json", metavar="JSON", help="all parameters, as a JSON array or object")
+    parser.add_argument("--delay", default=0, metavar="DURATION", help="start not before this: 90, 90s, 5m, 2h, 7d")
+    parser.add_argument("--at", metavar="TIME", help="start not before this: 2026-11-23T17:45:01Z")
+    parser.add_argument("--expires-at", metavar="TIME", help="never start it after this")
+    parser.add_argument("--priority", type=int, metavar="N", help="-1000 to 1000, higher first")
+    parser.add_argument("--max-retries", type=int, metavar="N")
+    parser.add_argument("--timeout", metavar="DURATION")
+    parser.add_argument("--meta", metavar="JSON", help="free data, carried along: a JSON object")
+    parser.add_argument("--id", metavar="ID", help="instead of one made from the time")
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Publish the job and print its id."""
     meta = None if arguments.meta is None else _json("--meta", arguments.meta)
     if meta is not None and not isinstance(meta, dict):
         raise JobFormatError("--meta", "must be a JSON object")
-    job = publish(
+    job = enqueue(
         arguments.job,
         arguments.method,
         _params(arguments),

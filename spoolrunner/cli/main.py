@@ -1,7 +1,7 @@
 """The verbs, their arguments, and the exit codes: 0 done, 1 it did not happen, 2 usage or configuration, 75 busy.
 
-Each verb is a function of the parsed arguments that returns its exit code; it is imported only when it is called, so that
-`spoolrunner enqueue` does not pay for the dispatcher.
+Each verb is a module of its own name with `add_arguments(parser)` and `run(arguments)`, which returns the exit code. Only the
+module of the verb that was given is imported, so that `spoolrunner enqueue` does not pay for the dispatcher.
 """
 
 from __future__ import annotations
@@ -10,14 +10,32 @@ import argparse
 import os
 import sys
 from importlib import import_module
-from typing import TypeAlias
+from typing import Any
 
 import spoolrunner
 from spoolrunner.errors import SpoolRunnerError
-from spoolrunner.protocol.states import State
 from spoolrunner.spool import output
 from spoolrunner.telling.lines import printable
 
+VERBS = {
+    "init": "make config.json and the spool's folders",
+    "check": "print the configuration in force and look up every allowed job",
+    "schema": "print the JSON Schema of a job file",
+    "demo": "show the whole life of jobs, live, in under 20 seconds",
+    "run": "run jobs, in the foreground, until stopped (Ctrl-C, SIGTERM, control/stop)",
+    "enqueue": "write a job file, durably, and print its id",
+    "status": "what the dispatcher is doing, and how many jobs are where",
+    "list": "the jobs, of one state or all, oldest first",
+    "show": "everything about one job: its document, attempts, errors, output",
+    "logs": "what a job printed",
+    "retry": "run failed (or finished) jobs again, with a fresh retry budget",
+    "cancel": "cancel jobs, waiting or running; a running one ends with its whole tree",
+    "pause": "start no more jobs; those that run run on",
+    "resume": "start jobs again",
+    "stop": "stop the dispatcher; what runs is given stop_grace, then goes back to pending",
+    "prune": "remove what lies in done/ and failed/ longer than keep_done and keep_failed",
+}
+"""verb -> its summary. The module spoolrunner.cli.VERB holds its arguments and its work."""
 _EXAMPLES = """\
 examples:
   spoolrunner init .                     make config.json and the spool here
@@ -34,10 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     output.write_utf8()
     arguments = _parser().parse_args(argv)
-    name = "list_" if arguments.verb == "list" else arguments.verb
-    verb = getattr(import_module(f"spoolrunner.cli.{arguments.module}"), name)
     try:
-        code: int = verb(arguments)
+        code: int = arguments.run(arguments)
     except SpoolRunnerError as error:
         print("\n".join(f"spoolrunner: {printable(row)}" for row in str(error).splitlines()), file=sys.stderr)
         return error.exit_code
@@ -64,96 +80,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", metavar="FILE", help="path of config.json (default: $SPOOLRUNNER_CONFIG, else upwards)"
     )
-    verbs = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
-    _add_setup(verbs)
-    _add_run(verbs)
-    _add_enqueue(verbs)
-    _add_inspection(verbs)
-    _add_operation(verbs)
+    verbs = parser.add_subparsers(
+        title="verbs", dest="verb", metavar="VERB", required=True, parser_class=_VerbParser, prog="spoolrunner"
+    )
+    for name, summary in VERBS.items():
+        description = summary[:1].upper() + summary[1:] + "."
+        verbs.add_parser(name, help=summary, description=description).set_defaults(verb=name)
     return parser
 
 
-_Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 -- it has no public name
+class _VerbParser(argparse.ArgumentParser):
+    """The parser of one verb. It imports the verb's module when it is asked to parse, which only the chosen one is."""
 
-
-def _verb(verbs: _Verbs, name: str, module: str, text: str) -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
-    made.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    made.set_defaults(module=module)
-    return made
-
-
-def _add_setup(verbs: _Verbs) -> None:
-    init = _verb(verbs, "init", "setup", "make config.json and the spool's folders")
-    init.add_argument("dir", nargs="?", default=".", metavar="DIR", help="where (default: here)")
-    check = _verb(verbs, "check", "setup", "print the configuration in force and look up every allowed job")
-    check.add_argument("--json", action="store_true", help="as JSON")
-    _verb(verbs, "schema", "setup", "print the JSON Schema of a job file")
-    demo = _verb(verbs, "demo", "demo", "show the whole life of jobs, live, in under 20 seconds")
-    demo.add_argument("dir", nargs="?", metavar="DIR", help="make a fresh installation there and use it")
-
-
-def _add_run(verbs: _Verbs) -> None:
-    run = _verb(verbs, "run", "run", "run jobs, in the foreground, until stopped (Ctrl-C, SIGTERM, control/stop)")
-    run.add_argument("--drain", action="store_true", help="run what is due, wait for it, and end")
-    run.add_argument("--standby", action="store_true", help="wait for the spool while another dispatcher holds it")
-    run.add_argument("-q", "--quiet", action="store_true", help="print nothing; the logs have it all")
-
-
-def _add_enqueue(verbs: _Verbs) -> None:
-    enqueue = _verb(verbs, "enqueue", "enqueue", "write a job file, durably, and print its id")
-    enqueue.add_argument("job", metavar="JOB", help="dotted path of a class or module in allowed_jobs")
-    enqueue.add_argument("method", metavar="METHOD")
-    enqueue.add_argument("params", nargs="*", metavar="PARAM", help="parameters by position, as strings")
-    enqueue.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter by name")
-    enqueue.add_argument("--json", metavar="JSON", help="all parameters, as a JSON array or object")
-    enqueue.add_argument("--delay", default=0, metavar="DURATION", help="start not before this: 90, 90s, 5m, 2h, 7d")
-    enqueue.add_argument("--at", metavar="TIME", help="start not before this: 2026-11-23T17:45:01Z")
-    enqueue.add_argument("--expires-at", metavar="TIME", help="never start it after this")
-    enqueue.add_argument("--priority", type=int, metavar="N", help="-1000 to 1000, higher first")
-    enqueue.add_argument("--max-retries", type=int, metavar="N")
-    enqueue.add_argument("--timeout", metavar="DURATION")
-    enqueue.add_argument("--meta", metavar="JSON", help="free data, carried along: a JSON object")
-    enqueue.add_argument("--id", metavar="ID", help="instead of one made from the time")
-
-
-def _add_inspection(verbs: _Verbs) -> None:
-    status = _verb(verbs, "status", "inspect", "what the dispatcher is doing, and how many jobs are where")
-    status.add_argument("--json", action="store_true", help="as JSON")
-    listing = _verb(verbs, "list", "inspect", "the jobs, of one state or all, oldest first")
-    listing.add_argument(
-        "state", nargs="?", choices=[state.value for state in State], metavar="STATE", help="pending, …"
-    )
-    listing.add_argument("--json", action="store_true", help="as JSON, all of them")
-    listing.add_argument("-n", "--limit", type=int, metavar="N", help="the last N of each state (default 20; 0: all)")
-    show = _verb(verbs, "show", "inspect", "everything about one job: its document, attempts, errors, output")
-    show.add_argument("id", metavar="ID")
-    show.add_argument("--json", action="store_true", help="as JSON")
-    logs = _verb(verbs, "logs", "inspect", "what a job printed")
-    logs.add_argument("id", metavar="ID")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on printing until the job has ended")
-
-
-def _add_operation(verbs: _Verbs) -> None:
-    retry = _verb(verbs, "retry", "operate", "run failed (or finished) jobs again, with a fresh retry budget")
-    retry.add_argument("ids", nargs="*", metavar="ID")
-    retry.add_argument("--all", action="store_true", help="all in failed/ that are not rejected")
-    retry.add_argument("--sign", action="store_true", help="sign them first, as they are now (with signing_key only)")
-    cancel = _verb(
-        verbs, "cancel", "operate", "cancel jobs, waiting or running; a running one ends with its whole tree"
-    )
-    cancel.add_argument("ids", nargs="+", metavar="ID")
-    cancel.add_argument("--no-wait", action="store_true", help="ask, and do not wait for the effect")
-    _verb(verbs, "pause", "operate", "start no more jobs; those that run run on")
-    _verb(verbs, "resume", "operate", "start jobs again")
-    stop = _verb(
-        verbs, "stop", "operate", "stop the dispatcher; what runs is given stop_grace, then goes back to pending"
-    )
-    stop.add_argument(
-        "--leave-running", action="store_true", help="let the jobs run on, for the next dispatcher to adopt"
-    )
-    stop.add_argument("--no-wait", action="store_true", help="ask, and do not wait for the effect")
-    prune = _verb(
-        verbs, "prune", "operate", "remove what lies in done/ and failed/ longer than keep_done and keep_failed"
-    )
-    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the words behind the verb."""
+        verb = import_module(f"spoolrunner.cli.{self.get_default('verb')}")
+        self.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        verb.add_arguments(self)
+        self.set_defaults(run=verb.run)
+        return super().parse_known_args(args, namespace)

@@ -89,6 +89,18 @@ def block(text: str, indent: str = "    ") -> None:
         print(indent + printable(row.expandtabs()))
 
 
+def progress(reported: dict[str, Any] | None) -> str:
+    """What a running job reported of its progress, as text: `60% sailing`; empty when it reported nothing."""
+    if not reported:
+        return ""
+    return f"{float(reported.get('fraction', 0)):.0%} {reported.get('text', '')}".strip()
+
+
+def error(found: dict[str, Any]) -> str:
+    """The error of an attempt in one line, as text: `ValueError: no such year`."""
+    return ": ".join(str(part) for part in (found.get("type"), found.get("message")) if part)
+
+
 class EventPrinter:
     """Prints events as they happen: coloured and short on a terminal, the log's own line in a pipe."""
 

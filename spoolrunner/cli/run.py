@@ -17,6 +17,13 @@ from spoolrunner.dispatch.wishes import Wish
 _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give the verb its arguments."""
+    parser.add_argument("--drain", action="store_true", help="run what is due, wait for it, and end")
+    parser.add_argument("--standby", action="store_true", help="wait for the spool while another dispatcher holds it")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing; the logs have it all")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
     listeners = [] if arguments.quiet else [EventPrinter()]

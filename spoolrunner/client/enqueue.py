@@ -9,47 +9,21 @@ import importlib
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from spoolrunner.config.load import Config, find_config, load_config
+from spoolrunner.client.job import Job, Published
+from spoolrunner.client.settings import settings_in_force
+from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document, jsontext, signing, whitelist
-from spoolrunner.protocol.states import State
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.paths import Layout, id_problem
+from spoolrunner.spool.paths import id_problem
 from spoolrunner.system import clock
 
 Params = Sequence[Any] | Mapping[str, Any]
 Delay = float | str | timedelta
 Moment = str | datetime
-_TWICE = (*State, *State)
-"""A job moves forwards while we look; going round twice meets it even when it moved just behind us."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job that was enqueued. `root` is the absolute path of its spool."""
-
-    id: str
-    root: str
-
-    @property
-    def state(self) -> str | None:
-        """`pending`, `running`, `done` or `failed`: the folder its file lies in now, or None if there is none."""
-        layout = Layout(self.root)
-        return next((str(state) for state in _TWICE if os.path.lexists(layout.job(state, self.id))), None)
-
-    def read(self) -> dict[str, Any] | None:
-        """The job document as it is now, or None if there is none; JobFormatError when what lies there is none."""
-        spool = Spool(Layout(self.root))
-        for state in _TWICE:
-            try:
-                return jsontext.decode(spool.read(state, self.id).data)
-            except FileNotFoundError:
-                continue
-        return None
 
 
 def enqueue(
@@ -99,13 +73,16 @@ def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None
     All are checked before the first is published. Raises what `enqueue` raises; of a DuplicateJobError's batch the jobs
     before the taken id are published.
     """
-    settings = _config(config)
+    settings = settings_in_force(config)
     made: dict[str, bytes] = {}
+    published = []
     for given in jobs:
         job_id, raw = _make(settings, **given)
         if job_id in made:
             raise JobFormatError("id", f"{job_id!r} occurs twice in one batch")
         made[job_id] = _encode(settings, job_id, raw)
+        known = Published(made[job_id], raw["created_at"])
+        published.append(Job(job_id, settings.layout.root, config=settings.path, published=known))
     spool = Spool(settings.layout, settings.fsync)
     if not os.path.isdir(settings.layout.tmp):
         spool.make()
@@ -114,7 +91,7 @@ def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None
             spool.publish(job_id, data)
     else:
         spool.publish_many(made)
-    return [Job(job_id, settings.layout.root) for job_id in made]
+    return published
 
 
 def names_of(job: object, method: str | None) -> tuple[str, str]:
@@ -233,17 +210,3 @@ def _new_id(now: float) -> str:
     text = clock.format_time(now)
     day, time = text[:10].replace("-", ""), text[11:19].replace(":", "")
     return f"{day}-{time}-{text[20:26]}-{os.urandom(3).hex()}"
-
-
-_loaded: dict[str, tuple[tuple[int, int], Config]] = {}
-
-
-def _config(explicit: str | None) -> Config:
-    """The configuration, read again only when its file changed."""
-    path = find_config(explicit)
-    status = os.stat(path)
-    version = (status.st_mtime_ns, status.st_size)
-    known = _loaded.get(path)
-    if known is None or known[0] != version:
-        known = _loaded[path] = (version, load_config(path))
-    return known[1]

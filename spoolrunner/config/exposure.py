@@ -12,7 +12,7 @@ import stat
 import sys
 
 from spoolrunner.config.load import Config
-from spoolrunner.spool.folders import warnings
+from spoolrunner.spool.mounts import warnings
 from spoolrunner.spool.paths import FOLDERS, Layout
 
 if sys.platform != "win32":

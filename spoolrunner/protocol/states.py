@@ -1,7 +1,8 @@
 """The protocol as data: the states, the words for what happened, and which move is legal when.
 
-Owns the tables of the protocol, which docs/internals.md shows and tests compare. Knows no files and no time: the
-rooms above look their moves up here, so that a move which is not in the table cannot be made by accident.
+Owns the tables of the protocol, which docs/internals.md shows and tests compare. Knows no files and no time. Whoever
+renames a job file asks `transition` first and takes the target from its answer: a move which is not in the table cannot
+be made by accident.
 """
 
 from __future__ import annotations
@@ -40,7 +41,6 @@ class Verdict(StrEnum):
     FAILED = "failed"
 
 
-DESTINATION = {Verdict.DONE: State.DONE, Verdict.RETRY: State.PENDING, Verdict.FAILED: State.FAILED}
 FINAL = frozenset({Verdict.DONE, Verdict.FAILED})
 
 
@@ -57,6 +57,7 @@ class Event(StrEnum):
     RELEASE = "release"
     UNREADABLE = "unreadable"
     HAND_RETRY = "retry, by hand or by command"
+    MEND = "mended by command"
 
 
 class Transition(NamedTuple):
@@ -81,9 +82,29 @@ TRANSITIONS = (
     Transition(State.RUNNING, Event.UNREADABLE, State.FAILED, "rename (ID.reason first)", "no"),
     Transition(State.FAILED, Event.HAND_RETRY, State.PENDING, "rename", "history kept, retry budget fresh"),
     Transition(State.DONE, Event.HAND_RETRY, State.PENDING, "rename", "history kept, retry budget fresh"),
+    Transition(State.FAILED, Event.MEND, State.FAILED, "rename(tmp, failed)", "no"),
 )
 
 MOVES = frozenset((t.source, t.target) for t in TRANSITIONS if t.source is not None and t.source is not t.target)
+_ROWS = {(row.source, row.event): row for row in TRANSITIONS}
+
+
+def transition(source: State | None, event: Event) -> Transition:
+    """Return the row of the table for `event` in state `source` (None: not in the spool yet); ValueError when it has none."""
+    row = _ROWS.get((source, event))
+    if row is None:
+        where = "outside the spool" if source is None else f"in {source}/"
+        raise ValueError(f"no transition: the table has no event {event.value!r} for a job {where}")
+    return row
+
+
+EVENT_OF = {
+    Verdict.DONE: Event.VERDICT_DONE,
+    Verdict.RETRY: Event.VERDICT_RETRY,
+    Verdict.FAILED: Event.VERDICT_FAILED,
+}
+"""The event that a verdict is for the file in running/."""
+DESTINATION = {verdict: transition(State.RUNNING, event).target for verdict, event in EVENT_OF.items()}
 
 
 class Remedy(StrEnum):

@@ -1,4 +1,4 @@
-"""Operations on the folders: publish, read, claim, move, refuse. Each is a row of the transition table.
+"""Operations on the folders: publish, read, claim, move, refuse, put back. Each is a row of the transition table.
 
 Owns that nothing is overwritten, nothing is deleted, and that losing a race to a person is an ordinary value. Knows
 nothing of processes, policies or the order of jobs.
@@ -11,52 +11,19 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import NamedTuple
 
-import orjson
-
-from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
-from spoolrunner.protocol import jsontext
-from spoolrunner.protocol.states import MOVES, Outcome, State
+from spoolrunner.errors import DuplicateJobError, SpoolLayoutError
+from spoolrunner.protocol.states import Event, Outcome, State, transition
+from spoolrunner.spool import jobfile, reasons
+from spoolrunner.spool.jobfile import Found, NotOpenedError, NotRegularError, Signature
 from spoolrunner.spool.paths import FOLDERS, Layout, id_problem, is_job_name, numbered
-from spoolrunner.system import clock, durable
-from spoolrunner.system.heldfiles import open_file
+from spoolrunner.system import durable
 
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_OPENING_TELLS_THE_KIND = hasattr(os, "O_NOFOLLOW")
-"""Not on Windows, which follows links and reports a folder as a file that may not be opened."""
+__all__ = ["LEFTOVER_AGE", "Found", "NotOpenedError", "NotRegularError", "Signature", "Spool"]
+# What `read` returns and raises is had from here too: whoever asks a spool need not know that reading has a module.
+
 LEFTOVER_AGE = 86400.0
 """Seconds after which a file in tmp/ that nobody changed is a leftover of a writer that died."""
-
-
-class Found(NamedTuple):
-    """A job file as it was read: its bytes, and what tells whether it changed since."""
-
-    data: bytes
-    inode: int
-    size: int
-    mtime_ns: int
-
-    @property
-    def mtime(self) -> float:
-        """Seconds since 1970."""
-        return self.mtime_ns / 1e9
-
-
-class Signature(NamedTuple):
-    """What a look from outside tells of a file; it changes whenever the file is written or replaced."""
-
-    inode: int
-    size: int
-    mtime_ns: int
-
-
-class NotRegularError(JobFormatError):
-    """A thing in pending/ that is no file: there is no use in waiting for it to become one."""
-
-
-class NotOpenedError(JobFormatError):
-    """We may not open the file; the refusal of the system is the cause."""
 
 
 class Spool:
@@ -112,35 +79,11 @@ class Spool:
 
     def read(self, state: State, job_id: str) -> Found:
         """The file's bytes; FileNotFoundError when it is gone, JobFormatError when it is nothing that can be read."""
-        path = self.layout.job(state, job_id)
-        if not _OPENING_TELLS_THE_KIND:
-            _refuse_all_but_files(os.stat(path, follow_symlinks=False).st_mode)
-        try:
-            descriptor = open_file(path, _READ_FLAGS)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            self._blame_file(path, error)
-            raise  # the fault of the machine, not of the file
-        try:
-            status = os.fstat(descriptor)
-            _refuse_all_but_files(status.st_mode)
-            if status.st_size > jsontext.MAX_BYTES:
-                raise JobFormatError(
-                    "", f"{status.st_size} bytes; a job document has at most {jsontext.MAX_PRODUCER_BYTES}"
-                )
-            data = jsontext.read(descriptor, status.st_size)
-        finally:
-            os.close(descriptor)
-        return Found(data, status.st_ino, status.st_size, status.st_mtime_ns)
+        return jobfile.read(self.layout.job(state, job_id))
 
     def signature(self, state: State, job_id: str) -> Signature | None:
         """What the file is now, from outside; None when it is gone."""
-        try:
-            status = os.stat(self.layout.job(state, job_id), follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-        return Signature(status.st_ino, status.st_size, status.st_mtime_ns)
+        return jobfile.signature(self.layout.job(state, job_id))
 
     def exists(self, state: State, job_id: str) -> bool:
         """Whether there is anything of that name; OSError when that cannot be told, which os.path.lexists takes for a no."""
@@ -156,45 +99,37 @@ class Spool:
 
     def publish(self, job_id: str, data: bytes) -> None:
         """Make pending/ID.json appear whole and, with `fsync`, for good; DuplicateJobError if it is there already."""
+        target = transition(None, Event.PUBLISH).target
+        path, mode = self.layout.job(target, job_id), durable.mode_in(self.layout.tmp)
         try:
-            durable.publish(
-                self.layout.stage(),
-                self.layout.job(State.PENDING, job_id),
-                data,
-                self.fsync,
-                durable.mode_in(self.layout.tmp),
-            )
+            durable.publish(self.layout.stage(), path, data, self.fsync, mode)
         except FileExistsError:
             raise DuplicateJobError(job_id) from None
 
     def publish_many(self, jobs: dict[str, bytes]) -> None:
-        """Publish all, synced together. DuplicateJobError tells the first taken id; those before it are published."""
-        paths = {self.layout.job(State.PENDING, job_id): job_id for job_id in jobs}
+        """Publish all, synced together. DuplicateJobError names the first taken id; those before it are published."""
+        target = transition(None, Event.PUBLISH).target
+        paths = {self.layout.job(target, job_id): job_id for job_id in jobs}
+        staged = [(self.layout.stage(), path, jobs[job_id]) for path, job_id in paths.items()]
         try:
-            durable.publish_many(
-                [(self.layout.stage(), path, jobs[job_id]) for path, job_id in paths.items()],
-                self.fsync,
-                durable.mode_in(self.layout.tmp),
-            )
+            durable.publish_many(staged, self.fsync, durable.mode_in(self.layout.tmp))
         except FileExistsError as error:
             raise DuplicateJobError(paths[error.filename2]) from None
 
     def claim(self, job_id: str) -> bool:
         """Pending -> running under the same name; False when the file is gone or that id is running already."""
         try:
-            durable.rename(self.layout.job(State.PENDING, job_id), self.layout.job(State.RUNNING, job_id))
+            self._rename(job_id, State.PENDING, Event.CLAIM)
         except (FileNotFoundError, FileExistsError):
             return False  # Race: a person took it away, or made a second one of an id that runs.
         return True
 
-    def move(self, job_id: str, source: State, target: State) -> str | None:
-        """Move to another state, as ID~2, ID~3 … if the name is taken; returns the id there, or None if it was gone."""
-        if (source, target) not in MOVES:
-            raise ValueError(f"no transition leads from {source} to {target}")
+    def move(self, job_id: str, source: State, event: Event) -> str | None:
+        """Move where `event` leads, as ID~2, ID~3 … if the name is taken; return the id there, or None if it was gone."""
         name = job_id
         while True:
             try:
-                durable.rename(self.layout.job(source, job_id), self.layout.job(target, name))
+                self._rename(job_id, source, event, name)
             except FileExistsError:
                 name = numbered(name)
             except FileNotFoundError:
@@ -208,14 +143,15 @@ class Spool:
         A control/cancel-ID goes last: were it gone before the move, a crash in between would let the job run. One that
         is left by such a crash is known by `was_cancelled`, so that it hits no later job of this id.
         """
-        name = job_id
+        event = Event.UNREADABLE if source is State.RUNNING else Event.REFUSE
+        target, name = transition(source, event).target, job_id
         while True:
-            if self.exists(State.FAILED, name):
+            if self.exists(target, name):
                 name = numbered(name)
                 continue
             self.explain(name, outcome, what, where, now)
             try:
-                durable.rename(self.layout.job(source, job_id), self.layout.job(State.FAILED, name))
+                self._rename(job_id, source, event, name)
             except FileExistsError:
                 durable.unlink(self.layout.reason(name))  # Race: a person moved a file of that name here just now.
                 name = numbered(name)
@@ -223,38 +159,50 @@ class Spool:
                 durable.unlink(self.layout.reason(name))  # Race: a person took the file away.
                 return None
             else:
-                if id_problem(job_id) is None:
-                    with suppress(
-                        OSError
-                    ):  # it has moved, which is to be told; the next look into control/ tries again
-                        durable.unlink(self.layout.cancel(job_id))
+                self._forget_cancel(job_id)
                 return name
 
-    def was_cancelled(self, job_id: str) -> bool:
-        """Whether control/cancel-ID is a request that was carried out: a crash kept it from being removed."""
-        asked = _mtime_ns(self.layout.cancel(job_id))
-        name = job_id
-        while asked is not None and self.exists(State.FAILED, name):
-            done = _mtime_ns(self.layout.reason(name))
-            if done is not None and done >= asked:
-                return True
-            name = numbered(name)
-        return False
+    def put_back(self, job_id: str, source: State) -> bool:
+        """Move a job from failed/ or done/ back to pending/, durably, for a retry; False when it is gone.
 
-    def sweep_reasons(self) -> int:
-        """Remove each failed/ID.reason beside which there is no job: its refusal never came about, or a person took it."""
-        removed = 0
-        for name in os.listdir(self.layout.folder(State.FAILED)):
-            job_id, dot, ending = name.rpartition(".")
-            if dot and ending == "reason" and id_problem(job_id) is None and not self.exists(State.FAILED, job_id):
-                removed += durable.unlink(self.layout.reason(job_id))
-        return removed
+        Its ID.reason is removed. DuplicateJobError when a job of that id waits already.
+        """
+        try:
+            self._rename(job_id, source, Event.HAND_RETRY)
+        except FileNotFoundError:
+            return False  # Race: somebody moved it just now.
+        except FileExistsError:
+            raise DuplicateJobError(job_id) from None
+        durable.sync_folder(self.layout.pending)
+        durable.unlink(self.layout.reason(job_id))
+        return True
+
+    def mend(self, job_id: str, data: bytes) -> None:
+        """Replace the content of failed/ID.json by `data`, durably, before the job is retried."""
+        path = self.layout.job(transition(State.FAILED, Event.MEND).target, job_id)
+        durable.replace_content(self.layout.stage(), path, data, True)
+
+    def _rename(self, job_id: str, source: State, event: Event, name: str | None = None) -> None:
+        """Make the rename that the table has for `event`, to `name` there; FileExistsError when that name is taken."""
+        target = transition(source, event).target
+        durable.rename(self.layout.job(source, job_id), self.layout.job(target, job_id if name is None else name))
+
+    def _forget_cancel(self, job_id: str) -> None:
+        if id_problem(job_id) is None:
+            with suppress(OSError):  # the job has moved, which is to be told; the next look into control/ tries again
+                durable.unlink(self.layout.cancel(job_id))
+
+    def was_cancelled(self, job_id: str) -> bool:
+        """Return whether control/cancel-ID is a request that was carried out: a crash kept it from being removed."""
+        return reasons.was_cancelled(self.layout, job_id)
+
+    def sweep_reasons(self, before: float | None = None) -> int:
+        """Remove each failed/ID.reason without a job, if it was written before that moment; return how many."""
+        return reasons.sweep(self.layout, before)
 
     def explain(self, job_id: str, outcome: Outcome, what: str, where: str, now: float) -> None:
         """Write failed/ID.reason: why a job never ran."""
-        reason = {"outcome": outcome.value, "what": what, "where": where, "when": clock.format_time(now)}
-        data = orjson.dumps({key: _encodable(text) for key, text in reason.items()}, option=orjson.OPT_INDENT_2)
-        durable.replace_content(self.layout.stage(), self.layout.reason(job_id), data + b"\n", self.fsync)
+        reasons.write(self.layout, job_id, outcome, what, where, now, fsync=self.fsync)
 
     def can_write(self) -> OSError | None:
         """Try to write and sync a file of one block in tmp/; the error, if there is one."""
@@ -279,64 +227,3 @@ class Spool:
                 except FileNotFoundError:
                     continue  # Race: its writer finished just now.
         return removed
-
-    def _blame_file(self, path: str, error: OSError) -> None:
-        """Raise JobFormatError if it is the file itself that cannot be opened, by its kind or its permissions."""
-        _refuse_all_but_files(os.stat(path, follow_symlinks=False).st_mode)
-        if isinstance(error, PermissionError):
-            raise NotOpenedError("", f"cannot be opened: {error.strerror}") from error
-
-
-def file_system(path: str) -> str:
-    """The type of the file system `path` lies on (`ext4`, `nfs4`, `NTFS`), or empty where that cannot be told."""
-    import psutil
-
-    try:
-        path = os.path.join(os.path.realpath(path.removeprefix("\\\\?\\")), "")
-    except OSError:
-        return ""  # Windows, where that asks the file system
-    mounts = [
-        mount for mount in psutil.disk_partitions(all=True) if path.startswith(os.path.join(mount.mountpoint, ""))
-    ]
-    if not mounts:
-        return ""
-    holding = max(mounts, key=lambda mount: len(mount.mountpoint))
-    return "smb" if "remote" in holding.opts.split(",") else holding.fstype  # as Windows has it
-
-
-def warnings(layout: Layout) -> list[str]:
-    """What is legal but weakens the promise: memory file systems and network mounts."""
-    found = []
-    kind = file_system(layout.root)
-    if kind in ("tmpfs", "ramfs"):
-        found.append(f"the spool lies on {kind}: a power cut or restart of the machine loses every job")
-    if kind.startswith(("nfs", "cifs", "smb", "fuse", "9p", "afs")):
-        found.append(f"the spool lies on {kind}: locks and renames are only as good as that mount")
-    return found
-
-
-def _refuse_all_but_files(mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        raise NotRegularError("", f"{_kind(mode)}, not a file") from None
-
-
-def _mtime_ns(path: str) -> int | None:
-    try:
-        return os.stat(path, follow_symlinks=False).st_mtime_ns
-    except FileNotFoundError:
-        return None
-
-
-def _kind(mode: int) -> str:
-    names = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFLNK: "a symbolic link",
-        stat.S_IFIFO: "a pipe",
-        stat.S_IFSOCK: "a socket",
-    }
-    return names.get(stat.S_IFMT(mode), "a device")
-
-
-def _encodable(text: str) -> str:
-    """A file name may hold bytes that are no UTF-8; JSON must not."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -11,7 +11,7 @@ from typing import Any
 
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.policy import Policy
-from spoolrunner.protocol.states import Outcome, Verdict
+from spoolrunner.protocol.states import Event, Outcome, State, Verdict, transition
 from spoolrunner.protocol.verdict import Decision, decide
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable, processes
@@ -76,6 +76,7 @@ def commit(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool, ke
 
     The caller holds the job's lock.
     """
+    transition(State.RUNNING, Event.OUTCOME)  # the file stays where it is: this row has no other target
     data = jsontext.encode(changed)
     if len(data) > _TRIM_BYTES:
         changed = _shortened(changed)

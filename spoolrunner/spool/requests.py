@@ -55,6 +55,16 @@ def pause(layout: Layout) -> None:
     _touch(layout.pause, "")
 
 
+def is_paused(layout: Layout) -> bool:
+    """Return whether control/pause is there; OSError when that cannot be found out."""
+    return _is_there(layout.pause)
+
+
+def is_cancel_asked(layout: Layout, job_id: str) -> bool:
+    """Return whether control/cancel-ID is there; OSError when that cannot be found out."""
+    return _is_there(layout.cancel(job_id))
+
+
 def resume(layout: Layout) -> bool:
     """Take the pause back, as `rm control/pause` does; False when there was none."""
     return durable.unlink(layout.pause)
@@ -69,6 +79,14 @@ def _stop_text(layout: Layout) -> str | None:
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     text = data.decode(encoding, "replace").strip()  # > of Windows PowerShell writes UTF-16
     return LEAVE_RUNNING if text == LEAVE_RUNNING else ""
+
+
+def _is_there(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _touch(path: str, text: str) -> None:

@@ -16,7 +16,17 @@ from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document, signing
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Policy
-from spoolrunner.protocol.states import DESTINATION, FINAL, MAX_RELEASES, Outcome, Remedy, State, Verdict
+from spoolrunner.protocol.states import (
+    DESTINATION,
+    EVENT_OF,
+    FINAL,
+    MAX_RELEASES,
+    Event,
+    Outcome,
+    Remedy,
+    State,
+    Verdict,
+)
 from spoolrunner.spool import locks, output, record
 from spoolrunner.spool.folders import Found, NotOpenedError, Spool
 from spoolrunner.spool.settling_rules import Boot, Known, Origin, choose, is_recorded
@@ -167,7 +177,7 @@ class Settler:
             unstarted = locks.Marker(locks.START, len(file.attempts) + 1, file.found.inode)
             lock.append(unstarted)
             return self._record(job_id, file, unstarted, replace(known, note="never reached its first line"))
-        name = self._spool.move(job_id, State.RUNNING, State.PENDING)
+        name = self._spool.move(job_id, State.RUNNING, Event.RELEASE)
         return Settled(Fate.RELEASED, name or job_id, State.PENDING, file.raw, marker)
 
     def _restored_marker(self, lock: locks.JobLock, job_id: str, known: Known) -> locks.Marker | None:
@@ -235,7 +245,7 @@ class Settler:
             where, now = f"running/{job_id}.json", self._clock.wall()
             name = self._spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, what, where, now)
         else:
-            name = self._spool.move(job_id, State.RUNNING, target)
+            name = self._spool.move(job_id, State.RUNNING, EVENT_OF[verdict])
         if name is None:
             return Settled(Fate.GONE, job_id, raw=raw, marker=marker)
         return Settled(Fate.SETTLED, name, target, raw, marker)

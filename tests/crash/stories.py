@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from spoolrunner.cli import operate
+from spoolrunner.cli import cancel, retry
 from spoolrunner.protocol.states import State
 from tests.crash.faults import World
 from tests.crash.scenarios import (
@@ -125,11 +125,11 @@ def retried_between(world: World) -> None:
 
 EITHER = (State.DONE, State.FAILED)
 ASKED = [
-    Scenario("retry by the command", failed_before, command(operate.retry, ids=["a"], all=False, sign=False), nothing, 30,
+    Scenario("retry by the command", failed_before, command(retry.run, ids=["a"], all=False, sign=False), nothing, 30,
              ends_in=EITHER),
-    Scenario("retry by the command of an expired job", expired_before, command(operate.retry, ids=["a"], all=False, sign=False),
+    Scenario("retry by the command of an expired job", expired_before, command(retry.run, ids=["a"], all=False, sign=False),
              nothing, 30, ends_in=EITHER),
-    Scenario("cancel by the command", pending(), command(operate.cancel, ids=["a"], no_wait=True), nothing, 15,
+    Scenario("cancel by the command", pending(), command(cancel.run, ids=["a"], no_wait=True), nothing, 15,
              ends_in=EITHER),
     Scenario("cancel of a waiting job", cancel_waiting, dispatch, nothing, 14, ends_in=EITHER),
     Scenario("cancel between two attempts", retried_between, dispatch, nothing, 14, ends_in=(State.FAILED,)),

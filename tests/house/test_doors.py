@@ -199,6 +199,30 @@ def test_only_durable_renames_and_syncs(path):
     assert uses(parse(path), DURABLE_CALLS) == set()
 
 
+RENAMERS = {
+    "spool/folders.py": {
+        "rename",
+        "publish",
+        "publish_many",
+        "replace_content",
+    },  # each row of the table of transitions
+    "spool/record.py": {"replace_content"},  # as above: the row of an outcome
+    "spool/reasons.py": {"replace_content"},  # ID.reason
+    "telling/status.py": {"replace_content"},  # status.json
+}
+"""module -> what of `durable` it calls that puts a file under its name; moves of job files ask the table first."""
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.name != "durable.py"], ids=name_of)
+def test_only_a_few_put_files_under_their_names(path):
+    """No module but those listed renames, publishes or replaces a file by way of durable.py, and they are no more than that."""
+    home = "spoolrunner.system.durable"
+    names = ("rename", "publish", "publish_many", "replace_content")
+    found = {full.rpartition(".")[2] for full in uses(parse(path), {f"{home}.{name}" for name in names})}
+
+    assert found == RENAMERS.get(name_of(path), set())
+
+
 @pytest.mark.parametrize("path", [p for p in MODULES if p.name != "durable.py"], ids=name_of)
 def test_no_module_has_methods_of_paths_rename(path):
     """No module renames by way of pathlib, which would be a second door."""

@@ -15,10 +15,9 @@ import pytest
 
 import spoolrunner
 from spoolrunner.client import enqueue as module
-from spoolrunner.client.enqueue import Job, enqueue, enqueue_many, names_of
+from spoolrunner.client.enqueue import enqueue, enqueue_many, names_of
 from spoolrunner.config.load import VARIABLE
 from spoolrunner.errors import ConfigError, DuplicateJobError, JobFormatError, NotAllowedError
-from spoolrunner.protocol.states import State
 from spoolrunner.spool.paths import Layout, id_problem
 from spoolrunner.system import clock as clock_module
 from spoolrunner.system import durable
@@ -71,7 +70,7 @@ def layout(tmp_path) -> Layout:
 
 def document(**arguments) -> dict:
     """The document that these arguments of `enqueue` become."""
-    raw = enqueue("app.Report", "build", **arguments).read()
+    raw = enqueue("app.Report", "build", **arguments).refresh().document
     assert raw is not None
     return raw
 
@@ -85,7 +84,7 @@ def test_the_least(layout) -> None:
     job = enqueue("app.Report", "build")
     assert job.root == layout.root
     assert job.state == "pending"
-    assert job.read() == {"job": "app.Report", "method": "build", "params": [], "created_at": NOW}
+    assert job.document == {"job": "app.Report", "method": "build", "params": [], "created_at": NOW}
     assert pending(layout) == [f"{job.id}.json"]
     assert os.listdir(layout.tmp) == []
 
@@ -251,7 +250,7 @@ def test_what_is_not_allowed(layout, job, method) -> None:
 def test_names(given, names) -> None:
     """A class, a function and a method are named as the whitelist spells them."""
     assert names_of(*given, *([None] if len(given) == 1 else [])) == names
-    raw = enqueue(*given).read()
+    raw = enqueue(*given).document
     assert raw is not None
     assert (raw["job"], raw["method"]) == names
 
@@ -344,34 +343,6 @@ def test_enqueue_many_checks_first(layout, second, error) -> None:
     assert pending(layout) == []
 
 
-def test_where_it_lies(layout) -> None:
-    """A job tells the folder its file lies in now, and reads its document there."""
-    job = enqueue("app.Report", "build", id="x")
-    previous = State.PENDING
-    for state in (State.RUNNING, State.DONE, State.FAILED):
-        os.rename(layout.job(previous, "x"), layout.job(state, "x"))
-        assert (job.state, (job.read() or {})["job"]) == (state.value, "app.Report")
-        previous = state
-    os.unlink(layout.job(previous, "x"))
-    assert (job.state, job.read()) == (None, None)
-
-
-def test_where_it_lies_while_it_moves(layout, monkeypatch) -> None:
-    """A job that moves backwards, behind the back of the one who looks, is found all the same."""
-    job = enqueue("app.Report", "build", id="x")
-    os.rename(layout.job(State.PENDING, "x"), layout.job(State.FAILED, "x"))
-    real, moved = Layout.job, []
-
-    def race(self, state: State, job_id: str) -> str:
-        path = real(self, state, job_id)
-        if state is State.RUNNING and not moved:
-            moved.append(os.rename(real(self, State.FAILED, "x"), real(self, State.PENDING, "x")))
-        return path
-
-    monkeypatch.setattr(Layout, "job", race)
-    assert job.state == "pending"
-
-
 def test_the_configuration_is_read_again_when_it_changes(settings) -> None:
     """A change of config.json counts for the next job."""
     enqueue("app.Report", "build")
@@ -391,11 +362,6 @@ def test_the_configuration_that_is_named(tmp_path) -> None:
     assert job.root == str(other / "spool")
     with pytest.raises(ConfigError):
         enqueue("app.Mail", "send", config=str(other / "nowhere.json"))
-
-
-def test_a_job_is_a_value() -> None:
-    """Two jobs of one id and one spool are equal."""
-    assert Job("x", "/spool") == Job("x", "/spool")
 
 
 def test_the_package_gives_what_it_names() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from spoolrunner.protocol.states import (
     DESTINATION,
+    EVENT_OF,
     FINAL,
     MAX_INTERRUPTIONS,
     MAX_RELEASES,
@@ -17,6 +18,7 @@ from spoolrunner.protocol.states import (
     Remedy,
     State,
     Verdict,
+    transition,
 )
 from spoolrunner.spool.paths import FOLDERS
 
@@ -39,12 +41,21 @@ def test_every_verdict_leads_somewhere() -> None:
     assert DESTINATION == {Verdict.DONE: State.DONE, Verdict.RETRY: State.PENDING, Verdict.FAILED: State.FAILED}
     assert {(State.RUNNING, target) for target in DESTINATION.values()} <= MOVES
     assert {Verdict.DONE, Verdict.FAILED} == FINAL
+    assert set(EVENT_OF) == set(Verdict)
 
 
-def test_every_event_is_in_the_table() -> None:
-    """Each event makes at least one transition, and no two rows say different things of the same."""
-    assert {row.event for row in TRANSITIONS} == set(Event)
-    assert len({(row.source, row.event) for row in TRANSITIONS}) == len(TRANSITIONS)
+@pytest.mark.parametrize("event", Event)
+@pytest.mark.parametrize("source", [None, *State])
+def test_every_event_in_every_state_is_answered(source, event) -> None:
+    """For each state and event there is one row, or an error that names both: nothing is left open."""
+    rows = [row for row in TRANSITIONS if (row.source, row.event) == (source, event)]
+    if rows:
+        assert [transition(source, event)] == rows
+        return
+    with pytest.raises(ValueError, match="no transition") as caught:
+        transition(source, event)
+    assert repr(event.value) in str(caught.value)
+    assert ("outside the spool" if source is None else f"in {source}/") in str(caught.value)
 
 
 def test_moves() -> None:

@@ -13,16 +13,19 @@ import orjson
 import pytest
 
 from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
-from spoolrunner.protocol import jsontext
-from spoolrunner.protocol.states import MOVES, Outcome, State
-from spoolrunner.spool import folders as spool_module
+from spoolrunner.protocol import jsontext, states
+from spoolrunner.protocol.states import TRANSITIONS, Event, Outcome, State
+from spoolrunner.spool import record
 from spoolrunner.spool.folders import LEFTOVER_AGE, NotRegularError, Spool
 from spoolrunner.spool.paths import FOLDERS, Layout
 from spoolrunner.system import durable
 
 NOW = 1_800_000_000.0
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX file types and permissions")
-ALL_PAIRS = [(source, target) for source in State for target in State]
+MOVES = [row for row in TRANSITIONS if row.source is not None and row.source is not row.target]
+ILLEGAL = [
+    (state, event) for state in State for event in Event if not any(r[:2] == (state, event) for r in TRANSITIONS)
+]
 
 
 def content(path: str) -> bytes:
@@ -306,36 +309,103 @@ def test_claim_of_an_id_that_runs(spool, drop) -> None:
     assert files(spool) == {"pending/x.json", "running/x.json"}
 
 
-@pytest.mark.parametrize(("source", "target"), sorted(MOVES))
-def test_move(spool, drop, source, target) -> None:
+@pytest.mark.parametrize("row", MOVES, ids=lambda row: f"{row.source} {row.event}")
+def test_move(spool, drop, row) -> None:
     """Along a transition the very file moves, and keeps its name."""
-    inode = os.stat(drop(source, "x", b"data")).st_ino
-    assert spool.move("x", source, target) == "x"
-    assert files(spool) == {f"{target}/x.json"}
-    assert os.stat(spool.layout.job(target, "x")).st_ino == inode
+    inode = os.stat(drop(row.source, "x", b"data")).st_ino
+    assert spool.move("x", row.source, row.event) == "x"
+    assert files(spool) == {f"{row.target}/x.json"}
+    assert os.stat(spool.layout.job(row.target, "x")).st_ino == inode
 
 
-@pytest.mark.parametrize(("source", "target"), [pair for pair in ALL_PAIRS if pair not in MOVES])
-def test_move_that_is_no_transition(spool, drop, source, target) -> None:
+@pytest.mark.parametrize(("source", "event"), ILLEGAL)
+def test_move_that_is_no_transition(spool, drop, source, event) -> None:
     """A move that is not in the table cannot be made."""
     drop(source, "x")
-    with pytest.raises(ValueError, match="no transition leads"):
-        spool.move("x", source, target)
+    with pytest.raises(ValueError, match="no transition"):
+        spool.move("x", source, event)
     assert files(spool) == {f"{source}/x.json"}
+
+
+DOORS = {
+    Event.PUBLISH: lambda spool: spool.publish("new", b"{}"),
+    Event.CLAIM: lambda spool: spool.claim("pending"),
+    Event.REFUSE: lambda spool: spool.refuse("pending", State.PENDING, Outcome.REJECTED, "", "", NOW),
+    Event.UNREADABLE: lambda spool: spool.refuse("running", State.RUNNING, Outcome.REJECTED, "", "", NOW),
+    Event.OUTCOME: lambda spool: record.commit(spool.layout, "running", {}, fsync=False),
+    Event.RELEASE: lambda spool: spool.move("running", State.RUNNING, Event.RELEASE),
+    Event.VERDICT_DONE: lambda spool: spool.move("running", State.RUNNING, Event.VERDICT_DONE),
+    Event.VERDICT_RETRY: lambda spool: spool.move("running", State.RUNNING, Event.VERDICT_RETRY),
+    Event.VERDICT_FAILED: lambda spool: spool.move("running", State.RUNNING, Event.VERDICT_FAILED),
+    Event.HAND_RETRY: lambda spool: spool.put_back("failed", State.FAILED),
+    Event.MEND: lambda spool: spool.mend("failed", b"{}"),
+}
+
+
+@pytest.mark.parametrize("event", Event)
+def test_every_door_asks_the_table(spool, drop, monkeypatch, event) -> None:
+    """Without its row in the table no operation renames, replaces or writes anything."""
+    for state in State:
+        drop(state, state.value, b"as it was")
+    before = files(spool)
+    monkeypatch.setattr(states, "_ROWS", {key: row for key, row in states._ROWS.items() if row.event is not event})
+    with pytest.raises(ValueError, match="no transition"):
+        DOORS[event](spool)
+    assert files(spool) == before
+    assert {content(spool.layout.job(state, state.value)) for state in State} == {b"as it was"}
+    assert os.listdir(spool.layout.tmp) == []
+
+
+def test_a_batch_asks_the_table(spool, monkeypatch) -> None:
+    """A batch is published by the same row of the table."""
+    monkeypatch.setattr(states, "_ROWS", {})
+    with pytest.raises(ValueError, match="no transition"):
+        spool.publish_many({"x": b"{}"})
+    assert files(spool) == set()
+
+
+@pytest.mark.parametrize("source", [State.FAILED, State.DONE])
+def test_put_back(spool, drop, syncs, source) -> None:
+    """A retry moves the very file to pending/, durably, and takes its reason away."""
+    inode = os.stat(drop(source, "x")).st_ino
+    spool.explain("x", Outcome.EXPIRED, "too late", "pending/x.json", NOW)
+    assert spool.put_back("x", source) is True
+    assert files(spool) == {"pending/x.json"}
+    assert os.stat(spool.layout.job(State.PENDING, "x")).st_ino == inode
+    assert syncs == ([True] if os.name == "posix" else [])
+
+
+def test_put_back_of_nothing_and_beside_one_that_waits(spool, drop) -> None:
+    """A job that is gone is not put back; one whose id waits already stays where it is, with its reason."""
+    assert spool.put_back("x", State.FAILED) is False
+    drop(State.FAILED, "x")
+    drop(State.PENDING, "x")
+    spool.explain("x", Outcome.EXPIRED, "too late", "pending/x.json", NOW)
+    with pytest.raises(DuplicateJobError):
+        spool.put_back("x", State.FAILED)
+    assert files(spool) == {"failed/x.json", "failed/x.reason", "pending/x.json"}
+
+
+def test_mend(spool, drop) -> None:
+    """A job in failed/ is replaced whole, in its place."""
+    drop(State.FAILED, "x", b"before")
+    spool.mend("x", b"after")
+    assert content(spool.layout.job(State.FAILED, "x")) == b"after"
+    assert (files(spool), os.listdir(spool.layout.tmp)) == ({"failed/x.json"}, [])
 
 
 def test_move_to_a_taken_name(spool, drop) -> None:
     """If the name is taken the job moves in as ID~2, then ID~3, and nothing is overwritten."""
     for expected in ("x", "x~2", "x~3"):
         drop(State.RUNNING, "x", expected.encode())
-        assert spool.move("x", State.RUNNING, State.DONE) == expected
+        assert spool.move("x", State.RUNNING, Event.VERDICT_DONE) == expected
     assert files(spool) == {"done/x.json", "done/x~2.json", "done/x~3.json"}
     assert [content(spool.layout.job(State.DONE, name)) for name in ("x", "x~2", "x~3")] == [b"x", b"x~2", b"x~3"]
 
 
 def test_move_of_nothing(spool) -> None:
     """A file that a person took away moves nowhere."""
-    assert spool.move("x", State.RUNNING, State.DONE) is None
+    assert spool.move("x", State.RUNNING, Event.VERDICT_DONE) is None
 
 
 @pytest.mark.parametrize("source", [State.PENDING, State.RUNNING])
@@ -461,24 +531,6 @@ def test_sweep_tmp(spool) -> None:
     os.utime(folder, (0, 0))
     assert spool.sweep_tmp(NOW) == 1
     assert set(os.listdir(spool.layout.tmp)) == {"young", "ahead", "folder"}
-
-
-@pytest.mark.parametrize(
-    ("kind", "word"),
-    [("ext4", None), ("tmpfs", "tmpfs"), ("nfs4", "nfs4"), ("cifs", "cifs"), ("fuse.sshfs", "fuse.sshfs")],
-)
-def test_warnings_of_file_systems(spool, monkeypatch, kind, word) -> None:
-    """A memory file system and a network mount weaken the promise, and it is said so."""
-    monkeypatch.setattr(spool_module, "file_system", lambda path: kind)
-    found = spool_module.warnings(spool.layout)
-    assert len(found) == (word is not None)
-    assert all(word in warning for warning in found)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="not told on Windows")
-def test_file_system(tmp_path) -> None:
-    """Every path lies on a file system that has a name."""
-    assert spool_module.file_system(str(tmp_path))
 
 
 def test_two_publishers_of_one_id(spool) -> None:

@@ -1,0 +1,31 @@
+"""`logs`: what a job printed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from spoolrunner.cli import render
+from spoolrunner.client.look import check_id
+from spoolrunner.client.printed import printed
+from spoolrunner.config.load import load_config
+from spoolrunner.telling.lines import printable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give the verb its arguments."""
+    parser.add_argument("id", metavar="ID")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on printing until the job has ended")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print a job's own output; with --follow until it has ended."""
+    layout = load_config(arguments.config).layout
+    is_silent = True
+    for piece in printed(layout, check_id(arguments.id), follow=arguments.follow):
+        is_silent = False
+        render.block(piece.decode("utf-8", "backslashreplace"), indent="")
+        sys.stdout.flush()
+    if is_silent:
+        print(f"{printable(arguments.id)} printed nothing", file=sys.stderr)
+    return 0

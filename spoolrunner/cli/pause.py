@@ -1,0 +1,21 @@
+"""`pause`: no more jobs are started."""
+
+from __future__ import annotations
+
+import argparse
+
+from spoolrunner.cli import as_typed
+from spoolrunner.client import operate
+from spoolrunner.config.load import load_config
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """Give the verb its arguments: it has none."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make control/pause."""
+    layout = load_config(arguments.config).layout
+    operate.pause(layout)
+    print(as_typed.touched(layout.pause))
+    return 0

@@ -1,0 +1,24 @@
+"""`resume`: jobs are started again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from spoolrunner.cli import as_typed
+from spoolrunner.client import operate
+from spoolrunner.config.load import load_config
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """Give the verb its arguments: it has none."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Remove control/pause."""
+    layout = load_config(arguments.config).layout
+    if operate.resume(layout):
+        print(as_typed.removed(layout.pause))
+    else:
+        print("the spool was not paused", file=sys.stderr)
+    return 0

@@ -1,0 +1,62 @@
+"""`status`: what the dispatcher does, and how many jobs are where."""
+
+from __future__ import annotations
+
+import argparse
+
+from spoolrunner.cli import render
+from spoolrunner.client.overview import Overview, overview
+from spoolrunner.config.load import load_config
+from spoolrunner.system import clock
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give the verb its arguments."""
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what the dispatcher does and how many jobs are where."""
+    found = overview(load_config(arguments.config).layout)
+    if arguments.json:
+        render.as_json(found._asdict())
+        return 0
+    _print_spool(found)
+    if found.running:
+        _print_running(found)
+    return 0
+
+
+def _print_spool(found: Overview) -> None:
+    holder, counts = found.dispatcher, found.counts
+    serving = "no dispatcher runs; start one with `spoolrunner run`"
+    if holder:
+        serving = f"{holder['state']}, pid {holder['pid']} on {holder['host']} since {holder['since']}"
+    due = f" ({found.due} due)" if found.due is not None else ""
+    render.fields(
+        [
+            ("spool", found.spool),
+            ("dispatcher", serving),
+            ("paused", "yes: `spoolrunner resume` goes on" if found.paused else ""),
+            ("pending", f"{counts['pending']}{due}"),
+            ("running", str(counts["running"])),
+            ("done", str(counts["done"])),
+            ("failed", str(counts["failed"])),
+            *(("trouble", text) for text in found.trouble),
+        ]
+    )
+
+
+def _print_running(found: Overview) -> None:
+    now = clock.SYSTEM.wall()
+    rows = [
+        [
+            job["id"],
+            ".".join([job["job"].rpartition(".")[2], job["method"]]),
+            str(job["attempt"]),
+            f"{max(0.0, now - clock.parse_time(job['started_at'])):.0f} s",
+            render.progress(job["progress"]),
+        ]
+        for job in found.running
+    ]
+    render.table(["id", "job", "try", "for", "progress"], rows)

@@ -1,0 +1,118 @@
+"""Looking at one job: where its file lies, what it says, and what lies beside it. Touches nothing.
+
+    found = find(layout, "20261123-174501-123456-7f3a9c")
+    found.state, found.document, found.outcome
+
+A look is one moment: state and document belong together. A job may move while we search for it; the search goes round
+twice, so that it meets a job that moved behind its back. A file that cannot be read is a look with a `problem`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from spoolrunner.errors import JobFormatError
+from spoolrunner.protocol import jsontext
+from spoolrunner.protocol.states import State
+from spoolrunner.spool import reasons
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout, numbered
+
+_TWICE = (*State, *State)
+"""A job moves forwards while we look; going round twice meets it even when it moved just behind us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a job found; `id` is the name its file has now, which is ID~2 where the id was taken.
+
+    `document` is the job file as JSON, or None when it cannot be read; `problem` says why, and is empty otherwise.
+    `reason` is failed/ID.reason: why a job in failed/ was refused. `progress` is what a running job reported last.
+    """
+
+    id: str
+    state: State
+    document: dict[str, Any] | None = None
+    problem: str = ""
+    reason: dict[str, Any] | None = None
+    progress: dict[str, Any] | None = None
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        """The attempts that the document holds, oldest first; entries that are no objects are left out."""
+        found = (self.document or {}).get("attempts")
+        return [attempt for attempt in found if isinstance(attempt, dict)] if isinstance(found, list) else []
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error of the last attempt, with `type`, `message` and `traceback`; empty when it has none."""
+        found = self.attempts[-1].get("error") if self.attempts else None
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def outcome(self) -> str | None:
+        """How it ended so far: the outcome in ID.reason, else that of the last attempt, else None."""
+        found = (self.reason or {}).get("outcome") or (self.attempts[-1].get("outcome") if self.attempts else None)
+        return None if found is None else str(found)
+
+
+def look(layout: Layout, state: State, name: str) -> Look | None:
+    """Return what lies in that state under that name; None when nothing does, OSError when that cannot be found out."""
+    try:
+        document, problem = _document(layout, state, name)
+    except FileNotFoundError:
+        return None
+    reason = reasons.read(layout, name) if state is State.FAILED else None
+    progress = reasons.read_object(layout.progress(name)) if state is State.RUNNING else None
+    return Look(name, state, document, problem, reason, progress)
+
+
+def looks(layout: Layout, job_id: str) -> list[Look]:
+    """Return a look for each state in which a file of that id lies; a second job of an id makes that more than one."""
+    return [found for state in State if (found := look(layout, state, job_id)) is not None]
+
+
+def find(layout: Layout, job_id: str, created_at: str | None = None) -> Look | None:
+    """Return the job of that id, or None when it is nowhere; one that waits or runs comes before one that is over.
+
+    With `created_at` (the text in its document) it is that job and no other of the same id: a job whose id is taken where
+    it moves is called ID~2, ID~3 there, and is found under that name. A file that does not say when it was created is
+    taken for the one under ID itself.
+    """
+    for state in _TWICE:
+        for found in _namesakes(layout, state, job_id):
+            said = (found.document or {}).get("created_at")
+            if created_at is None or said == created_at or (said is None and found.id == job_id):
+                return found
+    return None
+
+
+def _namesakes(layout: Layout, state: State, job_id: str) -> Iterator[Look]:
+    name = job_id
+    while (found := look(layout, state, name)) is not None:
+        yield found
+        name = numbered(name)
+
+
+def last_names(layout: Layout, state: State, limit: int) -> tuple[list[str], int]:
+    """Return the last `limit` names of a state in their order (0: all of them), and how many come before these."""
+    names = sorted(Spool(layout).names(state))
+    shown = names[-limit:] if limit > 0 else names
+    return shown, len(names) - len(shown)
+
+
+def check_id(job_id: str) -> str:
+    """Return the id, if it can be the name of a file in a folder; JobFormatError when it leads elsewhere."""
+    if not job_id or any(separator in job_id for separator in (os.sep, os.altsep or os.sep, "\0")):
+        raise JobFormatError("ID", f"{job_id!r} is not the name of a file without .json")
+    return job_id
+
+
+def _document(layout: Layout, state: State, name: str) -> tuple[dict[str, Any] | None, str]:
+    try:
+        return jsontext.decode(Spool(layout).read(state, name).data), ""
+    except JobFormatError as error:
+        return None, str(error)

@@ -1,0 +1,187 @@
+"""Finding jobs: one by its id, or many by what they are and how they went.
+
+    job = get("20261123-174501-123456-7f3a9c")
+    for job in jobs(state="failed", error="ValueError", newer="1d"):
+        job.retry()
+
+The search is lazy: a folder is listed when it is reached, and a job file is read when the loop comes to it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from spoolrunner.client.job import Job
+from spoolrunner.client.look import Look, check_id, find, look
+from spoolrunner.client.settings import settings_in_force
+from spoolrunner.config.load import Config
+from spoolrunner.errors import JobFormatError, JobNotFoundError, nearest
+from spoolrunner.protocol.states import State
+from spoolrunner.spool.folders import Spool
+from spoolrunner.system import clock
+
+Age = float | str | timedelta
+States = str | Sequence[str] | None
+
+
+def get(id: str, *, config: str | None = None) -> Job:  # noqa: A002 -- the word of the job file
+    """Return the job of that id, looked at just now; one that waits or runs comes before one of the same id that is over.
+
+    Raises JobNotFoundError when no such job lies in the spool, JobFormatError when `id` cannot be one, and ConfigError.
+    """
+    settings = settings_in_force(config)
+    found = find(settings.layout, check_id(id))
+    if found is None:
+        raise JobNotFoundError(id)
+    return Job(id, settings.layout.root, config=settings.path, look=found)
+
+
+def jobs(
+    *,
+    state: States = None,
+    job: str | None = None,
+    method: str | None = None,
+    error: str | None = None,
+    match: str | None = None,
+    older: Age | None = None,
+    newer: Age | None = None,
+    after: str | None = None,
+    config: str | None = None,
+) -> Jobs:
+    """Return an iterator over the jobs that fit every filter given, by state (pending, running, done, failed), then by id.
+
+    `state` is one state or several. `job` and `method` are those of the document. `error` is the type of the last
+    exception, with or without its module, or an outcome (`timed_out`, `cancelled`, `rejected` …). `match` is a text in
+    the id, or in any name or value of the document. `older` and `newer` are durations, in seconds or like "1d": how
+    long the job has lain in its folder. `after` is the `cursor` of an earlier search, which goes on behind it.
+
+    Raises JobFormatError for a filter that means nothing, and ConfigError. A job that moves while the search runs may be
+    met twice, or not at all.
+    """
+    settings = settings_in_force(config)
+    found = Filter(job, method, error, match, _seconds("older", older), _seconds("newer", newer))
+    return Jobs(settings, _states(state), found, after)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a job must be to be found; None asks nothing. `older` and `newer` are in seconds."""
+
+    job: str | None = None
+    method: str | None = None
+    error: str | None = None
+    match: str | None = None
+    older: float | None = None
+    newer: float | None = None
+
+    def fits(self, found: Look) -> bool:
+        """Return whether a job fits, by all but its age."""
+        document = found.document or {}
+        return (
+            (self.job is None or document.get("job") == self.job)
+            and (self.method is None or document.get("method") == self.method)
+            and (self.error is None or self.error in _errors(found))
+            and (self.match is None or any(self.match in text for text in _texts([found.id, document])))
+        )
+
+    def fits_age(self, path: str) -> bool:
+        """Return whether the file at `path` came to its folder within the bounds; False when it is gone.
+
+        Judged by ctime, which the system sets at each rename: the mtime is the word of whoever wrote the file. Windows
+        has no such time; there it is when the file was made, by its producer or by the record of its last attempt.
+        """
+        if self.older is None and self.newer is None:
+            return True
+        try:
+            age = clock.SYSTEM.wall() - os.lstat(path).st_ctime
+        except FileNotFoundError:
+            return False  # Race: it moved on since the folder was listed.
+        return (self.older is None or age >= self.older) and (self.newer is None or age < self.newer)
+
+
+class Jobs:
+    """The jobs that a search finds, one at a time. `cursor` is where it stands: give it to `jobs(after=…)` to go on."""
+
+    def __init__(self, settings: Config, states: list[State], wanted: Filter, after: str | None = None) -> None:
+        self._settings = settings
+        self._wanted = wanted
+        self.cursor = after or ""
+        """`STATE/ID` of the job that came last; empty before the first."""
+        self._found = self._search(states, *_position(after))
+
+    def __iter__(self) -> Jobs:
+        return self
+
+    def __next__(self) -> Job:
+        return next(self._found)
+
+    def _search(self, states: list[State], begun: State | None, last: str) -> Iterator[Job]:
+        order = list(State)
+        for state in states:
+            if begun is not None and order.index(state) < order.index(begun):
+                continue
+            names = Spool(self._settings.layout).names(state)
+            for name in sorted(name for name in names if state is not begun or name > last):
+                found = self._look(state, name)
+                if found is not None:
+                    self.cursor = f"{state.value}/{name}"
+                    yield Job(name, self._settings.layout.root, config=self._settings.path, look=found)
+
+    def _look(self, state: State, name: str) -> Look | None:
+        if not self._wanted.fits_age(self._settings.layout.job(state, name)):
+            return None
+        found = look(self._settings.layout, state, name)  # None: it moved on since the folder was listed
+        return found if found is not None and self._wanted.fits(found) else None
+
+
+def _states(given: States) -> list[State]:
+    if given is None:
+        return list(State)
+    names = [given] if isinstance(given, str) else list(given)
+    for name in names:
+        if name not in list(State):
+            known = [state.value for state in State]
+            raise JobFormatError("state", f"{name!r} is none of {', '.join(known)}{nearest(name, known)}")
+    return [state for state in State if state in names]
+
+
+def _position(cursor: str | None) -> tuple[State | None, str]:
+    """The state in which a search goes on, and the name there behind which it does."""
+    if not cursor:
+        return None, ""
+    state, slash, name = cursor.partition("/")
+    if not slash or state not in list(State):
+        raise JobFormatError("after", f"{cursor!r} is no cursor of an earlier search")
+    return State(state), name
+
+
+def _seconds(key: str, age: Age | None) -> float | None:
+    if age is None:
+        return None
+    try:
+        return clock.parse_duration(age.total_seconds() if isinstance(age, timedelta) else age)
+    except ValueError as error:
+        raise JobFormatError(key, str(error)) from None
+
+
+def _errors(found: Look) -> set[str]:
+    """The words by which an error is asked for: the outcome, and the type of the exception with and without its module."""
+    kind = str(found.error.get("type", ""))
+    return {word for word in (found.outcome, kind, kind.rpartition(".")[2]) if word}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every name and value in JSON data, as text."""
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict):
+            left += [*item, *item.values()]
+        elif isinstance(item, list):
+            left += item
+        else:
+            yield str(item)

@@ -1,0 +1,89 @@
+"""failed/ID.reason: why a job lies in failed/ that was refused or cancelled before it could end by itself.
+
+Writes, reads and removes these files, and nothing else. Knows nothing of where jobs come from.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import orjson
+
+from spoolrunner.protocol.states import Outcome, State
+from spoolrunner.spool.paths import Layout, id_problem, numbered
+from spoolrunner.system import clock, durable
+
+_ENDING = ".reason"
+_LARGEST = 1 << 20
+"""Bytes of a reason or of a progress that are read; ours are far below."""
+
+
+def write(layout: Layout, job_id: str, outcome: Outcome, what: str, where: str, now: float, *, fsync: bool) -> None:
+    """Write failed/ID.reason: the outcome, what was wrong, where the file lay, and `now` (seconds since 1970)."""
+    reason = {"outcome": outcome.value, "what": what, "where": where, "when": clock.format_time(now)}
+    data = orjson.dumps({key: _encodable(text) for key, text in reason.items()}, option=orjson.OPT_INDENT_2)
+    durable.replace_content(layout.stage(), layout.reason(job_id), data + b"\n", fsync)
+
+
+def read(layout: Layout, job_id: str) -> dict[str, Any] | None:
+    """Return what failed/ID.reason holds; None when there is none, or when it is no JSON object."""
+    return read_object(layout.reason(job_id))
+
+
+def read_object(path: str) -> dict[str, Any] | None:
+    """Return the JSON object in a small file; None when there is no file, or when it is no JSON object."""
+    try:
+        with open(path, "rb") as stream:
+            found = orjson.loads(stream.read(_LARGEST))
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return None  # there is none, or it is being written this moment
+    return found if isinstance(found, dict) else None
+
+
+def was_cancelled(layout: Layout, job_id: str) -> bool:
+    """Return whether control/cancel-ID is a request that was carried out: a crash kept it from being removed."""
+    asked = _mtime_ns(layout.cancel(job_id))
+    name = job_id
+    while asked is not None and _mtime_ns(layout.job(State.FAILED, name)) is not None:
+        done = _mtime_ns(layout.reason(name))
+        if done is not None and done >= asked:
+            return True
+        name = numbered(name)
+    return False
+
+
+def sweep(layout: Layout, before: float | None = None) -> int:
+    """Remove each ID.reason beside which there is no job, and return how many: its refusal never came about, or the job left.
+
+    With `before` (seconds since 1970) only those are removed that were written earlier: while a dispatcher runs, a fresh
+    one may be that of a job which is about to arrive.
+    """
+    removed = 0
+    for name in os.listdir(layout.folder(State.FAILED)):
+        job_id, dot, ending = name.rpartition(".")
+        if not dot or dot + ending != _ENDING or id_problem(job_id) is not None:
+            continue
+        path = layout.reason(job_id)
+        if before is not None and not _is_older(path, before):
+            continue
+        if _mtime_ns(layout.job(State.FAILED, job_id)) is None:
+            removed += durable.unlink(path)
+    return removed
+
+
+def _is_older(path: str, moment: float) -> bool:
+    written = _mtime_ns(path)
+    return written is not None and written < moment * 1e9
+
+
+def _mtime_ns(path: str) -> int | None:
+    try:
+        return os.stat(path, follow_symlinks=False).st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def _encodable(text: str) -> str:
+    """A file name may hold bytes that are no UTF-8; JSON must not."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,157 @@
+"""What an operator may do: what each act leaves on the disk, and what it answers."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from spoolrunner.client import operate
+from spoolrunner.client.operate import CancelEnd, Retried
+from spoolrunner.errors import JobFormatError
+from spoolrunner.protocol import jsontext, signing
+from spoolrunner.protocol.states import Outcome, State
+from spoolrunner.system import clock as clock_module
+
+KEY = b"k" * 32
+LATE = {"expires_at": "2020-01-01T00:00:00Z"}
+
+
+@pytest.fixture(autouse=True)
+def world(clock, monkeypatch) -> None:
+    """Time is the test's."""
+    monkeypatch.setattr(clock_module, "SYSTEM", clock)
+
+
+def document(spool, state: State, job_id: str = "x") -> dict:
+    with open(spool.layout.job(state, job_id), "rb") as stream:
+        return json.load(stream)
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.DONE])
+def test_retry(spool, drop, state) -> None:
+    """A job in failed/ or done/ goes back to pending/, its history with it; the answer names where it lay."""
+    drop(state, "x", {"attempts": [1]})
+    assert operate.retry(spool.layout, "x", None) == Retried(state)
+    assert document(spool, State.PENDING)["attempts"] == [1]
+    assert operate.retry(spool.layout, "x", None) == Retried()
+
+
+def test_retry_beside_one_that_waits(spool, drop) -> None:
+    """While another job of the id waits nothing is moved, and the answer is that."""
+    drop(State.FAILED, "x")
+    drop(State.PENDING, "x")
+    assert operate.retry(spool.layout, "x", None) == Retried(is_taken=True)
+
+
+def test_retry_of_an_expired_job(spool, drop) -> None:
+    """A job that expired loses its expiry, and its reason."""
+    drop(State.FAILED, "x", LATE)
+    spool.explain("x", Outcome.EXPIRED, "late", "pending/x.json", 0.0)
+    assert operate.retry(spool.layout, "x", None) == Retried(State.FAILED, lost_expiry=True)
+    assert "expires_at" not in document(spool, State.PENDING)
+    assert os.listdir(spool.layout.folder(State.FAILED)) == []
+
+
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_retry_of_an_expired_job_with_a_key(spool, drop, is_signed) -> None:
+    """Where job files are signed it is signed anew, unless it was not signed: then it stays as it is, to be refused."""
+    raw = {"job": "app.Report", "method": "build", **LATE}
+    drop(State.FAILED, "x", signing.sign(KEY, "x", raw) if is_signed else jsontext.encode(raw))
+    spool.explain("x", Outcome.EXPIRED, "late", "pending/x.json", 0.0)
+    assert operate.retry(spool.layout, "x", KEY) == Retried(State.FAILED, lost_expiry=is_signed)
+    data = spool.read(State.PENDING, "x").data
+    assert (signing.problem(KEY, "x", jsontext.decode(data), data) is None) is is_signed
+    assert ("expires_at" in jsontext.decode(data)) is not is_signed
+
+
+def test_a_race_for_a_retry_is_an_answer(spool, drop, monkeypatch) -> None:
+    """A job that a person takes away between the look and the move was not moved."""
+    drop(State.FAILED, "x")
+    monkeypatch.setattr(operate.Spool, "put_back", lambda *_: False)
+    assert operate.retry(spool.layout, "x", None) == Retried()
+
+
+def test_retryable(spool, drop) -> None:
+    """All in failed/ may run again but those that would be rejected again."""
+    for name in ("b", "a", "torn"):
+        drop(State.FAILED, name)
+    spool.explain("torn", Outcome.REJECTED, "", "", 0.0)
+    spool.explain("b", Outcome.EXPIRED, "", "", 0.0)
+    assert operate.retryable(spool.layout) == (["a", "b"], 1)
+
+
+def test_sign(spool, drop) -> None:
+    """A job in failed/ is signed in its place; one that is gone is not, and one that is no JSON is an error."""
+    drop(State.FAILED, "x")
+    assert operate.sign(spool.layout, "x", KEY) is True
+    data = spool.read(State.FAILED, "x").data
+    assert signing.problem(KEY, "x", jsontext.decode(data), data) is None
+    assert operate.sign(spool.layout, "y", KEY) is False
+    drop(State.FAILED, "z", b"torn")
+    with pytest.raises(JobFormatError):
+        operate.sign(spool.layout, "z", KEY)
+
+
+@pytest.mark.parametrize("state", State)
+def test_cancel(spool, drop, state) -> None:
+    """A cancel is asked for by a file when the job waits or runs, and not otherwise."""
+    drop(state, "x")
+    is_active = state in (State.PENDING, State.RUNNING)
+    assert operate.cancel(spool.layout, "x") is is_active
+    assert os.path.exists(spool.layout.cancel("x")) is is_active
+
+
+@pytest.mark.parametrize(
+    ("end", "answer"), [(State.FAILED, CancelEnd.CANCELLED), (State.DONE, CancelEnd.ENDED), (None, CancelEnd.STANDS)]
+)
+def test_await_cancel(spool, drop, clock, monkeypatch, end, answer) -> None:
+    """A cancel is waited for until the request is gone and the job is over, and no longer than the limit."""
+    drop(State.RUNNING, "x")
+    operate.cancel(spool.layout, "x")
+    begun = clock.monotonic()
+
+    def sleep(seconds: float) -> None:
+        clock.advance(seconds)
+        if end is not None and os.path.exists(spool.layout.job(State.RUNNING, "x")):
+            os.unlink(spool.layout.cancel("x"))
+            os.rename(spool.layout.job(State.RUNNING, "x"), spool.layout.job(end, "x"))
+
+    monkeypatch.setattr(clock, "sleep", sleep)
+    assert operate.await_cancel(spool.layout, "x", 5) is answer
+    assert clock.monotonic() - begun <= 5.1
+
+
+@pytest.mark.parametrize("others", [[], [State.PENDING]])
+def test_remove(spool, drop, others) -> None:
+    """A job goes with its reason, and with its log unless another job of that id is left."""
+    for state in (State.FAILED, *others):
+        drop(state, "x")
+    spool.explain("x", Outcome.REJECTED, "", "", 0.0)
+    with open(spool.layout.log("x"), "wb"):
+        pass
+    assert operate.remove(spool.layout, State.FAILED, "x") is True
+    assert os.listdir(spool.layout.folder(State.FAILED)) == []
+    assert os.path.exists(spool.layout.log("x")) is bool(others)
+    assert operate.remove(spool.layout, State.FAILED, "x") is False
+
+
+def test_pause_and_resume(spool) -> None:
+    """A pause is a file, and is taken back once."""
+    operate.pause(spool.layout)
+    assert os.listdir(spool.layout.control) == ["pause"]
+    assert [operate.resume(spool.layout), operate.resume(spool.layout)] == [True, False]
+
+
+@pytest.mark.parametrize(("leave_running", "text"), [(False, ""), (True, "leave-running\n")])
+def test_stop(spool, leave_running, text) -> None:
+    """A stop is a file, which may say that the jobs are to run on."""
+    operate.stop(spool.layout, leave_running=leave_running)
+    with open(spool.layout.stop, encoding="ascii") as stream:
+        assert stream.read() == text
+
+
+def test_await_stop(spool) -> None:
+    """A dispatcher that does not serve the spool any more has stopped."""
+    assert operate.await_stop(spool.layout, {"pid": 1}, 5) is True
