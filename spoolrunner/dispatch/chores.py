@@ -13,12 +13,15 @@ from typing import Protocol
 from spoolrunner.dispatch.intake import Candidate, Intake
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why
+from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.running import RunningAttempts
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.errors import StartError
 from spoolrunner.spool import output
 from spoolrunner.spool.folders import Spool
+from spoolrunner.system import durable
+from spoolrunner.telling.events import Weakness
 
 CUT_PERIOD = 1.0
 """Seconds between looks at the size of the logs of running jobs."""
@@ -191,3 +194,27 @@ class Once:
         if self.at is not None and now >= self.at:
             self.at = None
             self._do()
+
+
+class UncheckedFolders:
+    """Reports each folder, once, in which a rename can only check just before that it overwrites nothing.
+
+    Adds a sentence to `weaknesses` for each.
+    """
+
+    next_in = staticmethod(_never)
+
+    def __init__(self, reporter: Reporter, weaknesses: list[str]) -> None:
+        self._reporter = reporter
+        self._weaknesses = weaknesses
+        self._seen: set[str] = set()
+
+    def work(self, now: float) -> None:  # noqa: ARG002 -- as every chore
+        """Report the folders that were found since the last time."""
+        for folder in durable.unchecked_folders() - self._seen:
+            self._seen.add(folder)
+            what = (
+                f"{folder}: the file system cannot refuse a rename to a taken name; only a check just before guards it"
+            )
+            self._weaknesses.append(what)
+            self._reporter.report(Weakness(what))

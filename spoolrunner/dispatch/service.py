@@ -10,7 +10,7 @@ import math
 import os
 
 import spoolrunner
-from spoolrunner.dispatch.chores import Arrivals, Chore, CutLogs, Do, Once, Starts, Sweep, wait_for
+from spoolrunner.dispatch.chores import Arrivals, Chore, CutLogs, Do, Once, Starts, Sweep, UncheckedFolders, wait_for
 from spoolrunner.dispatch.control import Control
 from spoolrunner.dispatch.describe import describe
 from spoolrunner.dispatch.holder import Holder
@@ -24,7 +24,6 @@ from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import Exited
 from spoolrunner.spool import requests
-from spoolrunner.system import durable
 from spoolrunner.telling.events import (
     Blocked,
     DispatcherLeft,
@@ -81,7 +80,6 @@ class Service:
         self._starts = Starts(rooms, lambda: self.phase, self._block)
         self._scans_seen = 0
         self._obey_again_at = 0.0
-        self._unchecked: set[str] = set()
         self._make_chores()
 
     def _make_chores(self) -> None:
@@ -104,7 +102,7 @@ class Service:
             CutLogs(rooms.spool, rooms.running, rooms.config.max_log_bytes),
             self._starts,
             Sweep(rooms, self.scan),
-            Do(self._report_unchecked_folders),
+            UncheckedFolders(rooms.reporter, self.weaknesses),
         ]
         self._last: list[Chore] = [
             Do(lambda _: self._status.offer(lambda: describe(self)), lambda _: self._status.next_write_in())
@@ -224,16 +222,6 @@ class Service:
             self._holder.check()
         else:
             self._starts.work(now)
-
-    def _report_unchecked_folders(self, now: float) -> None:  # noqa: ARG002 -- as every chore
-        """Report each folder, once, where a rename can only check just before that it overwrites nothing."""
-        for folder in durable.unchecked_folders() - self._unchecked:
-            self._unchecked.add(folder)
-            what = (
-                f"{folder}: the file system can refuse no rename to a taken name; a check just before is all there is"
-            )
-            self.weaknesses.append(what)
-            self._report(Weakness(what))
 
     # -- phases
 

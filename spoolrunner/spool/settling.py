@@ -29,6 +29,7 @@ from spoolrunner.protocol.states import (
 )
 from spoolrunner.spool import locks, output, record
 from spoolrunner.spool.folders import Found, NotOpenedError, Spool
+from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import Boot, Known, Origin, choose, is_recorded
 from spoolrunner.system import durable, processes
 from spoolrunner.system.clock import Clock, format_time
@@ -294,13 +295,9 @@ class Settler:
         record.commit(self._spool.layout, job_id, changed, self._spool.fsync, key)
 
     def _clean_up(self, settled: Settled, lock: locks.JobLock, job_id: str) -> str:
-        """Remove what is no longer needed; what went wrong with that, since the job has moved and its fate is to be told."""
-        layout = self._spool.layout
+        """Remove what is no longer needed; return what went wrong with that, since the job has moved all the same."""
         try:
-            if settled.fate is Fate.SETTLED and settled.state is State.FAILED and not _was_rejected(settled.raw):
-                durable.unlink(layout.reason(settled.name))  # of an earlier stay there
-            if settled.fate is not Fate.GONE:
-                output.tidy(layout.log(job_id), self._max_log_bytes)
+            _tidy(self._spool.layout, settled, job_id, self._max_log_bytes)
             self._drop_lock(lock, job_id)
         except OSError as error:
             return str(error)
@@ -311,6 +308,13 @@ class Settler:
             return False
         lock.remove()
         return True
+
+
+def _tidy(layout: Layout, settled: Settled, job_id: str, max_log_bytes: int) -> None:
+    if settled.fate is Fate.SETTLED and settled.state is State.FAILED and not _was_rejected(settled.raw):
+        durable.unlink(layout.reason(settled.name))  # of an earlier stay there
+    if settled.fate is not Fate.GONE:
+        output.tidy(layout.log(job_id), max_log_bytes)
 
 
 def _was_rejected(raw: dict[str, Any] | None) -> bool:

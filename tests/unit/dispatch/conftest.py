@@ -1,0 +1,125 @@
+"""The rooms of a dispatcher, furnished with an executor that starts nothing, and everything it was told."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from spoolrunner.dispatch.reporter import Reporter
+from spoolrunner.dispatch.rooms import Rooms, furnish
+from spoolrunner.errors import StartError
+from spoolrunner.executors.base import AttemptKey
+from spoolrunner.protocol.states import State
+from spoolrunner.spool import locks
+from spoolrunner.spool.locks import Marker
+from spoolrunner.spool.settling_rules import Boot
+
+
+class QuietExecutor:
+    """Notes what it is told. `alive` are the pids of the processes that live; `fails` makes each start fail."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.alive: set[int] = set()
+        self.fails = False
+
+    def start(self, key: AttemptKey) -> None:
+        if self.fails:
+            raise StartError("no process to be had")
+        self.told.append(("start", key.job_id))
+
+    def adopt(self, key: AttemptKey, marker: Marker) -> None:
+        self.told.append(("adopt", key.job_id))
+
+    def lives(self, marker: Marker) -> bool:
+        return marker.pid in self.alive
+
+    def holder_of_removed(self, lock_path: str) -> None:
+        return None
+
+    def pid(self, key: AttemptKey) -> int:
+        return 77
+
+    def kill_holders(self, lock_path: str) -> None:
+        self.told.append(("kill holders", os.path.basename(lock_path)))
+
+    def ask_to_end(self, key: AttemptKey) -> None:
+        self.told.append(("ask", key.job_id))
+
+    def kill(self, key: AttemptKey) -> None:
+        self.told.append(("kill", key.job_id))
+
+    def is_gone(self, key: AttemptKey) -> bool:
+        return True
+
+    def forget(self, key: AttemptKey) -> None:
+        self.told.append(("forget", key.job_id))
+
+
+@pytest.fixture
+def executor() -> QuietExecutor:
+    return QuietExecutor()
+
+
+@pytest.fixture
+def events() -> list:
+    """The events that were reported."""
+    return []
+
+
+@pytest.fixture
+def furnished(config, spool, clock, executor, events):
+    """Furnish a dispatcher's rooms, with these keys of config.json."""
+
+    def make(**keys) -> Rooms:
+        settings = config(spool=spool.layout.root, retry_interval=10, retry_jitter=0, **keys)
+        reporter = Reporter(clock, [lambda event, _: events.append(event)])
+        return furnish(settings, Boot("", has_markers=False), executor, reporter, clock)
+
+    return make
+
+
+@pytest.fixture
+def rooms(furnished) -> Rooms:
+    return furnished()
+
+
+@pytest.fixture
+def mark(spool):
+    """Leave the start marker of a process for the file that is in running/ now."""
+
+    def leave(job_id: str = "x", number: int = 1, pid: int = 77) -> None:
+        inode = os.stat(spool.layout.job(State.RUNNING, job_id)).st_ino
+        lock = locks.acquire(spool.layout.lock(job_id))
+        assert lock is not None
+        lock.append(Marker(locks.START, number, inode, pid, "then", "2027-01-15T07:59:00.000000Z"))
+        lock.close()
+
+    return leave
+
+
+@pytest.fixture
+def begin(rooms, drop, clock):
+    """Let a job wait and begin it, as the loop does."""
+
+    def start(job_id: str = "x", **content) -> bool:
+        drop(State.PENDING, job_id, content)
+        rooms.intake.look(job_id)
+        assert rooms.order.pop(clock.wall()) == job_id
+        candidate = rooms.intake.take(job_id)
+        assert candidate is not None
+        return rooms.starter.begin(candidate)
+
+    return start
+
+
+@pytest.fixture
+def places(spool):
+    """Where the job files are: state folder -> names."""
+
+    def look() -> SimpleNamespace:
+        return SimpleNamespace(**{state.value: sorted(spool.names(state)) for state in State})
+
+    return look

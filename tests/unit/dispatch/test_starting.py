@@ -1,0 +1,116 @@
+"""From a due candidate to a running attempt: claimed, marked, started, or put off with its reason."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from spoolrunner.dispatch.postponed import Why
+from spoolrunner.errors import StartError
+from spoolrunner.protocol.states import State
+from spoolrunner.spool import locks
+from spoolrunner.system import durable
+from spoolrunner.system.heldfiles import HeldError
+from spoolrunner.telling.events import Released, Started
+
+FINISHED = {"number": 1, "outcome": "succeeded", "verdict": "done"}
+
+
+def test_a_start(rooms, begin, executor, events, places) -> None:
+    """A job that is begun lies in running/, its process is started, and it is reported and watched."""
+    assert begin("x") is True
+    assert places().running == ["x"]
+    assert executor.told == [("start", "x")]
+    assert [type(event) for event in events] == [Started]
+    (attempt,) = rooms.running.all()
+    assert (attempt.key, attempt.starts, attempt.policy.timeout) == (("x", 1), 4, 3600.0)
+
+
+def test_a_retry_by_hand_is_marked_as_claimed(rooms, begin, spool) -> None:
+    """The claim of a job whose last verdict is final leaves a marker, so that the old verdict is not obeyed."""
+    assert begin("x", attempts=[FINISHED])
+    marker = locks.peek(spool.layout.lock("x"))
+    assert marker is not None
+    assert (marker.kind, marker.attempt) == (locks.CLAIM, 2)
+
+
+def test_no_process_to_be_had(rooms, begin, executor, events, places) -> None:
+    """When no process can be started the job waits again, and no attempt is counted."""
+    executor.fails = True
+    with pytest.raises(StartError):
+        begin("x")
+    assert (places().pending, places().running, len(rooms.running)) == (["x"], [], 0)
+    assert [type(event) for event in events] == [Released]
+
+
+def test_behind_an_earlier_one(rooms, begin, drop, mark, places, clock) -> None:
+    """A job waits while an earlier file of its id is in running/ and neither settled nor adopted."""
+    drop(State.RUNNING, "x")
+    lock = locks.acquire(rooms.spool.layout.lock("x"))
+    assert lock is not None  # a process holds it
+    assert begin("x") is False
+    lock.close()
+    reasons = {entry.why for entry in rooms.register.reasons("x", clock.monotonic())}
+    assert {Why.BEHIND_ANOTHER, Why.NOT_RESOLVED} <= reasons
+    assert (places().pending, places().running) == (["x"], ["x"])
+
+
+def test_a_lock_that_is_held_for_a_moment(rooms, begin, places, clock) -> None:
+    """A job that cannot be marked as claimed, since a process has its lock, is put off."""
+    lock = locks.acquire(rooms.spool.layout.lock("x"))
+    assert lock is not None
+    assert begin("x", attempts=[FINISHED]) is False
+    lock.close()
+    assert [entry.why for entry in rooms.register.reasons("x", clock.monotonic())] == [Why.LOCK_HELD]
+    assert places().pending == ["x"]
+
+
+def test_a_file_that_another_program_has_open(rooms, begin, clock, monkeypatch) -> None:
+    """A file that cannot be claimed, since it is open elsewhere, is put off, and the longer the longer that lasts."""
+
+    def refuse(source: str, target: str) -> None:
+        raise HeldError(13, "open elsewhere", source)
+
+    pauses = []
+    for _ in range(3):
+        with monkeypatch.context() as patch:
+            patch.setattr(durable, "rename", refuse)
+            with pytest.raises(HeldError):
+                begin("x")
+        (entry,) = rooms.register.reasons("x", clock.monotonic())
+        assert entry.why is Why.FILE_HELD
+        pauses.append(entry.until - clock.monotonic())
+        clock.advance(pauses[-1])
+    assert pauses == sorted(pauses)
+    assert pauses[0] < pauses[-1]
+    assert begin("x") is True
+    assert rooms.register.get("x", Why.FILE_HELD) is None
+
+
+def test_a_file_that_was_saved_after_the_look(rooms, drop, spool, places) -> None:
+    """What was claimed is another version than what was looked at: it goes back and is judged anew."""
+    drop(State.PENDING, "x")
+    rooms.intake.look("x")
+    candidate = rooms.intake.take("x")
+    drop(State.PENDING, "x", {"priority": 5})
+    os.utime(spool.layout.job(State.PENDING, "x"), (1, 1))
+    assert rooms.starter.begin(candidate) is False
+    assert (places().pending, places().running, len(rooms.running)) == (["x"], [], 0)
+
+
+def test_a_file_that_a_person_took_away(rooms, drop, spool) -> None:
+    """A job that is gone at its claim is not started, and nothing is put off."""
+    path = drop(State.PENDING, "x")
+    rooms.intake.look("x")
+    candidate = rooms.intake.take("x")
+    os.unlink(path)
+    assert rooms.starter.begin(candidate) is False
+    assert rooms.register.ids() == set()
+
+
+def test_a_second_job_of_an_id_that_runs(rooms, begin, clock) -> None:
+    """It waits for that id, and the register says so."""
+    begin("x")
+    assert begin("x") is False
+    assert [entry.why for entry in rooms.register.reasons("x", clock.monotonic())] == [Why.ID_BUSY]
