@@ -59,7 +59,7 @@ class Register:
 
     def __init__(self) -> None:
         self._entries: dict[Why, dict[str, Postponed]] = {why: {} for why in Why}
-        self._waiting: defaultdict[Key, dict[str, Why]] = defaultdict(dict)
+        self._waiting: defaultdict[Key, dict[tuple[str, Why], None]] = defaultdict(dict)
 
     def put_off(self, job_id: str, why: Why, now: float, pause: float, detail: Any = None) -> Postponed:
         """Put it off for `pause` seconds; when it is put off for that reason already, the entry keeps its `since`."""
@@ -70,15 +70,16 @@ class Register:
 
     def wait_for(self, job_id: str, why: Why, now: float, key: Key) -> None:
         """Put it off until `key` is free."""
+        self.clear(job_id, why)
         self._entries[why][job_id] = Postponed(job_id, why, now, math.inf, key=key)
-        self._waiting[key][job_id] = why
+        self._waiting[key][job_id, why] = None
 
     def free(self, key: Key) -> list[str]:
         """The ids of the jobs that waited for `key`, which wait no more."""
         waiting = self._waiting.pop(key, {})
-        for job_id, why in waiting.items():
+        for job_id, why in waiting:
             self._entries[why].pop(job_id, None)
-        return list(waiting)
+        return list(dict.fromkeys(job_id for job_id, _ in waiting))
 
     def get(self, job_id: str, why: Why) -> Postponed | None:
         """The entry of that job for that reason."""
@@ -94,7 +95,7 @@ class Register:
         for why in reasons:
             known = self._entries[why].pop(job_id, None)
             if known is not None and known.key is not None:
-                self._waiting[known.key].pop(job_id, None)
+                self._waiting[known.key].pop((job_id, why), None)
                 if not self._waiting[known.key]:
                     del self._waiting[known.key]
 

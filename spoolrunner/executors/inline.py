@@ -6,8 +6,10 @@ be kept, since nobody is there to keep it. Lock, marker, record and log are the 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 from spoolrunner.attempt.in_process import run_here
 from spoolrunner.attempt.settings import Settings
@@ -35,7 +37,8 @@ class InlineExecutor(LocalExecutor):
         """Make the attempt, and report its end."""
         sys.stdout.flush()
         sys.stderr.flush()
-        status = run_here(self._settings, self._layout, *key)
+        with redirect_stdout(_stream(1)), redirect_stderr(_stream(2)):
+            status = run_here(self._settings, self._layout, *key)
         self._report(Exited(key, status))
 
     def lives(self, marker: Marker) -> bool:
@@ -55,3 +58,8 @@ class InlineExecutor(LocalExecutor):
         """As above, at once."""
         if key in self._pids:
             super().kill(key)
+
+
+def _stream(descriptor: int) -> io.TextIOWrapper:
+    """What a job prints to, whatever stands in for our own standard streams: its log is at the descriptor while it runs."""
+    return open(descriptor, "w", encoding="utf-8", errors="backslashreplace", closefd=False)

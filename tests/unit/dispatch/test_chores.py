@@ -1,0 +1,196 @@
+"""Chores: when each has something to do, and that it does nothing before."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import pytest
+
+from spoolrunner.dispatch.chores import (
+    LONGEST_WAIT,
+    SWEEP_PERIOD,
+    Arrivals,
+    CutLogs,
+    Do,
+    Once,
+    Starts,
+    Sweep,
+    UncheckedFolders,
+    wait_for,
+)
+from spoolrunner.dispatch.phases import Phase
+from spoolrunner.dispatch.postponed import Why
+from spoolrunner.dispatch.reporter import Reporter
+from spoolrunner.dispatch.scan import Scan
+from spoolrunner.protocol.states import State
+from spoolrunner.system import durable
+
+NOW = 5_000.0
+
+
+def at(seconds: float) -> Do:
+    return Do(lambda now: None, lambda now: seconds)
+
+
+@pytest.mark.parametrize(
+    ("chores", "wait"),
+    [([], LONGEST_WAIT), ([at(3.0), at(2.0)], 2.0), ([at(math.inf)], LONGEST_WAIT), ([at(-1.0), at(5.0)], 0.0)],
+)
+def test_the_wait_is_the_least_of_all(chores, wait) -> None:
+    """The loop waits for the chore that is due first, and never longer than a minute."""
+    assert wait_for(chores, NOW) == wait
+
+
+def test_a_chore_without_a_time_wakes_nobody() -> None:
+    """What is done when the dispatcher is awake anyway does not shorten its sleep."""
+    done = []
+    chore = Do(done.append)
+    chore.work(NOW)
+    assert (chore.next_in(NOW), done) == (math.inf, [NOW])
+
+
+def test_once() -> None:
+    """What is to be done once is done when its time has come, and not again."""
+    done = []
+    chore = Once(lambda: done.append(1))
+    chore.work(NOW)
+    assert chore.next_in(NOW) == math.inf
+    chore.at = NOW + 2
+    chore.work(NOW + 1)
+    assert (chore.next_in(NOW + 1), done) == (1.0, [])
+    chore.work(NOW + 2)
+    chore.work(NOW + 3)
+    assert (chore.next_in(NOW + 3), done) == (math.inf, [1])
+
+
+def test_arrivals_come_in_portions(rooms, drop) -> None:
+    """A burst of events does not keep the dispatcher from its other work: 500 files are looked at in a turn."""
+    names = [f"x{number}" for number in range(501)]
+    for name in names:
+        drop(State.PENDING, name)
+    arrivals = Arrivals(rooms.intake)
+    arrivals.names += [f"{name}.json" for name in names]
+    assert arrivals.next_in(NOW) == 0.0
+    arrivals.work(NOW)
+    assert (len(rooms.order), len(arrivals.names)) == (500, 1)
+    arrivals.work(NOW)
+    assert (len(rooms.order), arrivals.next_in(NOW)) == (501, math.inf)
+
+
+def test_starts_fill_the_places(furnished, drop, executor, clock) -> None:
+    """As many jobs are started as there are places, and the next one waits for none but them."""
+    rooms = furnished(concurrency=2)
+    blocks = []
+    starts = Starts(rooms, lambda: Phase.SERVING, lambda error, pause: blocks.append(pause))
+    for name in "abc":
+        drop(State.PENDING, name)
+        rooms.intake.look(name)
+    assert starts.next_in(NOW) == 0.0
+    starts.work(NOW)
+    assert executor.told == [("start", "a"), ("start", "b")]
+    assert starts.next_in(NOW) > 0.0
+    rooms.running.remove(rooms.running.all()[0])
+    starts.work(NOW)
+    assert executor.told[-1] == ("start", "c")
+    assert blocks == []
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.SERVING])
+def test_nothing_is_started_in_another_phase(rooms, drop, executor, phase) -> None:
+    """A dispatcher that is paused, blocked or to end starts nothing."""
+    drop(State.PENDING, "x")
+    rooms.intake.look("x")
+    Starts(rooms, lambda: phase, lambda error, pause: None).work(NOW)
+    assert executor.told == []
+
+
+def test_no_process_to_be_had(rooms, drop, executor, clock) -> None:
+    """Each start that fails in a row blocks for longer, and the first that comes about begins afresh."""
+    blocks = []
+    phase = [Phase.SERVING]
+
+    def block(error: Exception, pause: float) -> None:
+        blocks.append(pause)
+        phase[0] = Phase.BLOCKED
+
+    starts = Starts(rooms, lambda: phase[0], block)
+    drop(State.PENDING, "x")
+    executor.fails = True
+    for _ in range(7):
+        phase[0] = Phase.SERVING
+        rooms.intake.look("x")
+        starts.work(NOW)
+    assert blocks == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    executor.fails, phase[0] = False, Phase.SERVING
+    starts.work(NOW)
+    executor.fails = True
+    drop(State.PENDING, "y")
+    rooms.intake.look("y")
+    starts.work(NOW)
+    assert blocks[-1] == 1.0
+
+
+def test_logs_are_cut_once_a_second(rooms, begin, spool) -> None:
+    """The log of a running job that outgrows the limit is cut, and looked at again after a second."""
+    begin("x")
+    cut = CutLogs(spool, rooms.running, 4096)
+
+    def grow() -> None:
+        with open(spool.layout.log("x"), "ab") as stream:
+            stream.write(b"x" * 9000)
+
+    grow()
+    cut.work(NOW)
+    assert os.path.getsize(spool.layout.log("x")) < 5000
+    grow()
+    cut.work(NOW + 0.9)
+    assert os.path.getsize(spool.layout.log("x")) > 9000
+    cut.work(NOW + 1.0)
+    assert os.path.getsize(spool.layout.log("x")) < 5000
+
+
+@pytest.fixture
+def sweep(rooms, clock) -> Sweep:
+    return Sweep(rooms, Scan(rooms.spool, rooms.intake, clock, lambda: True, lambda now: 1.0))
+
+
+def test_sweep(rooms, drop, sweep, spool) -> None:
+    """What the dead left goes: locks and entries of ids that neither wait nor run, and old staged files; the rest stays."""
+    drop(State.PENDING, "waits")
+    staged = os.path.join(spool.layout.tmp, "old")
+    for path in (spool.layout.lock("gone"), spool.layout.lock("waits"), staged):
+        with open(path, "wb"):
+            pass
+    os.utime(staged, (1, 1))
+    for job_id in ("gone", "waits"):
+        rooms.register.put_off(job_id, Why.NOT_STARTED, NOW, 1.0)
+    sweep.work(NOW)
+    assert os.listdir(spool.layout.locks) == ["waits.lock"]
+    assert (os.listdir(spool.layout.tmp), rooms.register.ids()) == ([], {"waits"})
+
+
+def test_a_busy_dispatcher_sweeps_later(rooms, drop, sweep, spool) -> None:
+    """While jobs are due nothing is swept, until it is an hour overdue."""
+    drop(State.PENDING, "x")
+    rooms.intake.look("x")
+    with open(spool.layout.lock("gone"), "wb"):
+        pass
+    sweep._next = NOW
+    sweep.work(NOW + SWEEP_PERIOD - 1)
+    assert os.listdir(spool.layout.locks) == ["gone.lock"]
+    sweep.work(NOW + SWEEP_PERIOD)
+    assert os.listdir(spool.layout.locks) == []
+
+
+def test_folders_without_exclusive_renames_are_reported_once(clock, events, monkeypatch) -> None:
+    """Where only a check guards a rename, an operator is told so, once, in the log and in status.json."""
+    weaknesses = []
+    chore = UncheckedFolders(Reporter(clock, [lambda event, _: events.append(event)]), weaknesses)
+    chore.work(NOW)
+    monkeypatch.setattr(durable, "_unchecked", {"/spool/done"})
+    chore.work(NOW)
+    chore.work(NOW)
+    assert [event.what for event in events] == weaknesses
+    assert len(weaknesses) == 1
+    assert weaknesses[0].startswith("/spool/done: ")

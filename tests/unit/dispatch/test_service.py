@@ -1,0 +1,224 @@
+"""A dispatcher at work: its turns, its phases, and what it says of itself."""
+
+from __future__ import annotations
+
+import os
+import queue
+
+import pytest
+
+from spoolrunner.dispatch.describe import describe, why
+from spoolrunner.dispatch.holder import Holder
+from spoolrunner.dispatch.phases import Phase
+from spoolrunner.dispatch.postponed import Why
+from spoolrunner.dispatch.running import STEP
+from spoolrunner.dispatch.service import Service
+from spoolrunner.dispatch.surroundings import Surroundings
+from spoolrunner.dispatch.watch import Hints
+from spoolrunner.dispatch.wishes import Notice, Wish
+from spoolrunner.executors.base import AttemptKey, Exited
+from spoolrunner.protocol.states import State
+from spoolrunner.spool import requests
+from spoolrunner.system.processes import Machine
+from spoolrunner.telling.events import Blocked, DispatcherStopping, EventsDropped, GoingOn, Paused, Resumed
+from spoolrunner.telling.logfiles import LogFiles
+from spoolrunner.telling.status import Totals
+
+
+class StillWatch:
+    """A watch that notices nothing by itself."""
+
+    has_events, reason = True, ""
+
+    def __init__(self, arrivals: str, control: str, wake) -> None:
+        self.arrivals, self.control = Hints(wake), Hints(wake)
+
+    def start(self) -> None: ...
+
+    restart = stop = start
+
+
+@pytest.fixture
+def service(rooms, clock, executor):
+    executor.prepare = executor.close = executor.renew = lambda: None
+    layout = rooms.spool.layout
+    holder = Holder(layout, clock, Machine(), "boot")
+    holder.begin()
+    surroundings = Surroundings(clock=clock, watch=StillWatch, inbox=queue.SimpleQueue(), weaknesses=lambda _: [])
+    made = Service(rooms, holder, surroundings, LogFiles(layout, 1 << 20), Totals())
+    made.open()
+    yield made
+    made.close()
+    made.logfiles.close()
+    holder.end()
+
+
+def names(events: list) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+def test_a_job_is_found_started_and_settled(service, rooms, drop, executor, mark, places) -> None:
+    """A scan finds it, a turn starts it, and when its process ended a turn settles it."""
+    drop(State.PENDING, "x")
+    service.turn()
+    assert executor.told == [("start", "x")]
+    mark("x")
+    service.take(Exited(AttemptKey("x", 1), -9))
+    service.turn()
+    assert (places().running, places().pending) == ([], ["x"])
+
+
+def test_the_next_job_starts_before_the_ended_one_is_settled(furnished, service, rooms, drop, executor, mark) -> None:
+    """A process that ended leaves its place at once: the next one has work while the first is settled."""
+    service.turn()
+    object.__setattr__(rooms.config, "concurrency", 1)
+    for name in ("a", "b"):
+        drop(State.PENDING, name)
+        rooms.intake.look(name)
+    service.turn()
+    mark("a")
+    service.take(Exited(AttemptKey("a", 1), 1))
+    executor.told.clear()
+    service.turn()
+    assert executor.told == [("start", "b"), ("forget", "a")]
+
+
+def test_pause_and_resume(service, rooms, drop, executor, events) -> None:
+    """control/pause keeps jobs from being started, and its end lets them; each is reported once."""
+    requests.pause(rooms.spool.layout)
+    drop(State.PENDING, "x")
+    service.control.is_due = True
+    service.turn()
+    assert (service.phase, executor.told) == (Phase.PAUSED, [])
+    requests.resume(rooms.spool.layout)
+    service.control.is_due = True
+    service.turn()
+    assert executor.told == [("start", "x")]
+    assert [event for event in events if isinstance(event, (Paused, Resumed))] == [Paused(), Resumed()]
+
+
+def test_a_full_disk_blocks_until_it_can_be_written(service, rooms, drop, executor, clock, events, monkeypatch) -> None:
+    """Nothing is claimed, it is said once, a write is tried each second, and the work goes on by itself."""
+    full = OSError(28, "No space left on device")
+
+    def refuse(*_: object) -> None:
+        raise full
+
+    drop(State.PENDING, "x")
+    with monkeypatch.context() as patch:
+        patch.setattr(rooms.spool, "claim", refuse)
+        patch.setattr(rooms.spool, "can_write", lambda: full)
+        for _ in range(3):
+            service.turn()
+            clock.advance(1.0)
+    assert (service.phase, executor.told) == (Phase.BLOCKED, [])
+    assert names(events).count("Blocked") == 1
+    assert describe(service)["trouble"] == [str(full)]
+    service.turn()
+    assert (service.phase, service.problem) == (Phase.SERVING, "")
+    assert GoingOn() in events
+    service.turn()
+    assert executor.told == [("start", "x")]
+
+
+def test_deadlines_are_kept_while_blocked(service, rooms, begin, executor, clock) -> None:
+    """An attempt that outlives its time is ended though the spool cannot be worked on."""
+    begin("x", timeout="30s")
+    service._block(OSError("no disk"))
+    clock.advance(31)
+    rooms.spool.can_write = lambda: OSError("no disk")
+    service.turn()
+    assert ("ask", "x") in executor.told
+
+
+def test_a_stop_gives_time_and_the_second_hurries(service, begin, executor, clock, events) -> None:
+    """The first stop interrupts after stop_grace, the second at once."""
+    begin("x")
+    service.take(Wish.STOP)
+    assert DispatcherStopping(1, 30.0) in events
+    service.turn()
+    assert ("ask", "x") not in executor.told
+    service.take(Wish.STOP)
+    service.turn()
+    assert ("ask", "x") in executor.told
+    assert service.is_finished(drain=False) is False
+
+
+def test_stop_grace_runs_out(service, begin, executor, clock) -> None:
+    """What still runs after stop_grace is interrupted."""
+    begin("x")
+    service.take(Wish.STOP)
+    clock.advance(30)
+    service.turn()
+    assert service.wait() <= STEP
+    service.turn()
+    assert ("ask", "x") in executor.told
+
+
+def test_leave(service, begin, executor) -> None:
+    """A stop that lets the jobs run on ends the dispatcher at once."""
+    begin("x")
+    service.take(Wish.LEAVE)
+    assert service.is_finished(drain=False) is True
+    assert executor.told == [("start", "x")]
+
+
+def test_drain(service, rooms, drop, mark) -> None:
+    """With drain the end has come when nothing is due and nothing runs, not before."""
+    drop(State.PENDING, "x")
+    assert service.is_finished(drain=True) is False
+    service.turn()
+    assert service.is_finished(drain=True) is False
+    mark("x")
+    service.take(Exited(AttemptKey("x", 1), -9))
+    service.turn()
+    assert service.is_finished(drain=True) is True
+    assert service.is_finished(drain=False) is False
+
+
+def test_dropped_events_make_a_scan(service, events) -> None:
+    """Where events were lost the folder is read anew, the known files too."""
+    service.turn()
+    service.watch.arrivals.lost()
+    service.take(Wish.LOOK)
+    assert EventsDropped() in events
+    assert service.scan.is_under_way
+
+
+def test_a_notice_is_reported(service, events) -> None:
+    """An event that another thread noticed is reported by the loop."""
+    service.take(Notice(Blocked("from afar", 1.0)))
+    assert events[-1] == Blocked("from afar", 1.0)
+
+
+def test_why(service, rooms, drop, clock) -> None:
+    """Every reason why a job is not started is told, in words, with its time where it has one."""
+    drop(State.PENDING, "later", {"delay": "5m"})
+    drop(State.PENDING, "torn", b"{")
+    service.turn()
+    rooms.intake.put_off("later", Why.BEHIND_ANOTHER, 0.5)
+    reasons = why(service, "later")
+    assert [reason["why"] for reason in reasons] == ["it is not due yet", Why.BEHIND_ANOTHER.value]
+    assert reasons[0]["until"] == "2027-01-15T08:05:00.000000Z"
+    assert [reason["why"] for reason in why(service, "torn")] == [Why.NOT_JUDGED.value]
+    service.take(Wish.STOP)
+    assert why(service, "later")[-1] == {"why": "the dispatcher is stopping", "until": None}
+
+
+def test_the_status_shows_what_is_put_off(service, drop, clock) -> None:
+    """status.json names what is put off, why, and until when."""
+    drop(State.PENDING, "torn", b"{")
+    service.turn()
+    (entry,) = describe(service)["postponed"]
+    assert (entry["id"], entry["why"]) == ("torn", Why.NOT_JUDGED.value)
+    assert entry["until"] == "2027-01-15T08:00:02.000000Z"
+
+
+def test_the_end(service, rooms, events) -> None:
+    """At the end a stop that was asked for is taken back, and the status says that it stopped."""
+    requests.request_stop(rooms.spool.layout, False)
+    service.close()
+    assert not os.path.exists(rooms.spool.layout.stop)
+    with open(rooms.spool.layout.status, encoding="utf-8") as stream:
+        assert '"stopped"' in stream.read()
+    assert names(events)[-1] == "DispatcherStopped"

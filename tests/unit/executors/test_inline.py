@@ -1,0 +1,87 @@
+"""The inline executor: jobs in the dispatcher's own process, with the real lock, marker, record and log."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+
+from spoolrunner.client.enqueue import enqueue
+from spoolrunner.config.load import load_config
+from spoolrunner.dispatch.loop import Dispatcher
+from spoolrunner.errors import ConfigError, StartError
+
+JOBS = """
+import os, sys
+from spoolrunner import current_job
+
+SEEN = []
+
+def note(word):
+    print("noting", word)
+    SEEN.append((word, current_job().id, os.getpid()))
+    return word.upper()
+
+def fail():
+    raise LookupError("nothing there")
+
+def leave():
+    sys.exit(3)
+"""
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An installation with the inline executor."""
+    (tmp_path / "inline_jobs.py").write_text(JOBS, encoding="utf-8")
+    raw = {
+        "allowed_jobs": {"inline_jobs": ["note", "fail", "leave"]},
+        "executor": "inline",
+        "max_retries": 0,
+        "fsync": False,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(raw), encoding="utf-8")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    sys.modules.pop("inline_jobs", None)
+
+
+def drain(home) -> None:
+    Dispatcher(load_config(str(home / "config.json"))).run(drain=True)
+
+
+def test_a_job_runs_in_this_process(home, capfd) -> None:
+    """Its effect is seen here; its result, history and output are where any executor leaves them."""
+    job = enqueue("inline_jobs", "note", ["hello"], id="x", config=str(home / "config.json"))
+    drain(home)
+    assert [("hello", "x", os.getpid())] == sys.modules["inline_jobs"].SEEN
+    document = job.refresh().document
+    assert (job.state, document["result"], document["attempts"][0]["outcome"]) == ("done", "HELLO", "succeeded")
+    assert "noting hello" in (home / "spool" / "logs" / "jobs" / "x.log").read_text(encoding="utf-8")
+    print("here again")
+    assert capfd.readouterr().out == "here again\n"
+
+
+@pytest.mark.parametrize(("method", "outcome"), [("fail", "LookupError"), ("leave", "SystemExit")])
+def test_a_job_that_fails_leaves_the_dispatcher_alone(home, method, outcome) -> None:
+    """An exception and an exit are the job's own: they are recorded, and the next job runs."""
+    job = enqueue("inline_jobs", method, id="x", config=str(home / "config.json"))
+    enqueue("inline_jobs", "note", ["after"], id="y", config=str(home / "config.json"))
+    drain(home)
+    assert job.refresh().document["attempts"][0]["error"]["type"] == outcome
+    assert (home / "spool" / "done" / "y.json").exists()
+    assert list((home / "spool" / "locks").iterdir()) == []
+
+
+def test_limits_cannot_be_kept(home) -> None:
+    """A policy that limits a job's process is refused: the process would be the dispatcher's."""
+    raw = json.loads((home / "config.json").read_text(encoding="utf-8"))
+    (home / "config.json").write_text(json.dumps({**raw, "no_new_privileges": True}), encoding="utf-8")
+    if sys.platform == "win32":
+        with pytest.raises(ConfigError):
+            drain(home)
+        return
+    with pytest.raises(StartError, match="inline"):
+        drain(home)
