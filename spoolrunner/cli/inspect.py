@@ -15,7 +15,7 @@ from spoolrunner.config.load import load_config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import locks
+from spoolrunner.spool import dispatcher_lock
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout, is_job_name
 from spoolrunner.system import clock, processes
@@ -28,7 +28,7 @@ _FOLLOW_PAUSE = 0.2
 
 def dispatcher_of(layout: Layout) -> dict[str, Any] | None:
     """Who serves the spool: pid, host, since; None when nobody does."""
-    held = locks.holder(layout.dispatcher_lock)
+    held = dispatcher_lock.holder(layout.dispatcher_lock)
     if not held or not processes.lives(held.get("pid", 0), held.get("start", ""), processes.boot_id()):
         return None
     return held

@@ -9,7 +9,7 @@ import os
 
 from spoolrunner.config.load import Config
 from spoolrunner.errors import SpoolBusyError
-from spoolrunner.spool import locks
+from spoolrunner.spool import dispatcher_lock
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import processes
 from spoolrunner.system.clock import Clock, format_time
@@ -22,7 +22,7 @@ class Tenure:
         self._layout = config.layout
         self._clock = clock
         self._boot = boot
-        self.lock = locks.DispatcherLock(config.layout.dispatcher_lock)
+        self.lock = dispatcher_lock.DispatcherLock(config.layout.dispatcher_lock)
 
     @property
     def follows_in_this_boot(self) -> bool:
@@ -68,7 +68,7 @@ class Tenure:
 
 def busy(layout: Layout) -> SpoolBusyError:
     """The error that names who serves the spool."""
-    held = locks.holder(layout.dispatcher_lock)
+    held = dispatcher_lock.holder(layout.dispatcher_lock)
     who = f"pid {held['pid']} on {held['host']} since {held['since']}" if held else "another process"
     advice = "stop it with `spoolrunner stop`, or wait for it with --standby"
     return SpoolBusyError(f"{layout.root} is served by {who}; {advice}")

@@ -10,7 +10,7 @@ import pytest
 
 from spoolrunner.dispatch.holder import Tenure
 from spoolrunner.errors import SpoolBusyError
-from spoolrunner.spool import locks
+from spoolrunner.spool import dispatcher_lock
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed")
 BOOT = "boot-1"
@@ -97,4 +97,4 @@ def test_a_spool_that_another_serves_by_now(begin, spool) -> None:
         tenure.begin_anew()
     tenure.end()
     assert another.holds
-    assert locks.holder(spool.layout.dispatcher_lock)["boot"] == "boot-2"
+    assert dispatcher_lock.holder(spool.layout.dispatcher_lock)["boot"] == "boot-2"
