@@ -22,7 +22,7 @@ from spoolrunner.attempt.outcome import CallOutcome
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.protocol import jsontext, whitelist
-from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.policy import Policy, job_policy
 from spoolrunner.protocol.states import FINAL, Outcome
 from spoolrunner.protocol.whitelist import Callee
 from spoolrunner.spool import locks, output, record
@@ -223,8 +223,9 @@ def _attempt(
     """Make the call under its policy, and turn whatever happens into an ending."""
     try:
         policy = whitelist.entry(settings.allowed, raw.get("job"), raw.get("method"))
-        policy = _overridden(policy, raw, settings)
-    except (NotAllowedError, ValueError) as error:
+        # The dispatcher looked at the same file, but a program that had it open may have written into it since.
+        policy = job_policy(raw, policy, settings.limits)
+    except (NotAllowedError, JobFormatError) as error:
         return CallOutcome(Outcome.REJECTED, record.error(type(error).__name__, str(error))), settings.default_policy
     deadline = clock.SYSTEM.monotonic() + policy.timeout
     current = CurrentJob(layout, job_id, number, raw, clock.SYSTEM.wall() + policy.timeout)
@@ -261,22 +262,6 @@ def _resolve(settings: Settings, job: str, method: str) -> Callee:
     if sys.path[: len(settings.python_path)] != settings.python_path:
         sys.path[:0] = settings.python_path
     return whitelist.resolve(job, method)
-
-
-def _overridden(policy: Policy, raw: dict[str, Any], settings: Settings) -> Policy:
-    """The policy with what the document asks for; ValueError for what the dispatcher would not have let through.
-
-    It looked at the same file a moment ago, but whoever held it open may have written into it since.
-    """
-    retries = raw.get("max_retries")
-    if retries is None and raw.get("timeout") is None:
-        return policy
-    timeout = None if raw.get("timeout") is None else clock.parse_duration(raw["timeout"])
-    if retries is not None and not (type(retries) is int and 0 <= retries <= settings.max_retries_limit):
-        raise ValueError(f"max_retries: {retries!r} is not a number from 0 to {settings.max_retries_limit}")
-    if timeout is not None and not 0 < timeout <= settings.timeout_limit:
-        raise ValueError(f"timeout: {timeout:g} s is not within {settings.timeout_limit:g} s")
-    return policy.override(max_retries=retries, timeout=timeout)
 
 
 def _run_coroutine(awaitable: Any) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.policy import Limits, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,7 @@ class Settings:
     boot: str
     fsync: bool
     max_log_bytes: int
-    max_retries_limit: int
-    timeout_limit: float
+    limits: Limits
     python_path: list[str]
     allowed: Mapping[str, Mapping[str, Policy]]
     default_policy: Policy
@@ -37,6 +36,7 @@ class Settings:
     def from_bytes(cls, data: bytes) -> Settings:
         """The settings that `to_bytes` made."""
         raw = orjson.loads(data)
+        raw["limits"] = Limits(**raw["limits"])
         raw["default_policy"] = Policy(**raw["default_policy"])
         raw["allowed"] = {
             job: {method: Policy(**policy) for method, policy in methods.items()}

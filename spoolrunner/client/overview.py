@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import locks, reasons, requests
+from spoolrunner.spool import dispatcher_lock, reasons, requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import processes
@@ -50,7 +50,7 @@ def overview(layout: Layout) -> Overview:
 
 def dispatcher_of(layout: Layout) -> dict[str, Any] | None:
     """Return who serves the spool (pid, start, host, since); None when nobody does."""
-    held = locks.holder(layout.dispatcher_lock)
+    held = dispatcher_lock.holder(layout.dispatcher_lock)
     if not held or not processes.lives(held.get("pid", 0), held.get("start", ""), processes.boot_id()):
         return None
     return held

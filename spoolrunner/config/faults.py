@@ -26,8 +26,8 @@ _LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
 def config_faults(raw: dict[str, Any]) -> list[Fault]:
     """What is wrong with the JSON object of a config.json; empty when nothing is."""
     others = {key: value for key, value in raw.items() if key != "allowed_jobs"}
-    # The whitelist and values with a unit are judged below, with words of their own.
-    found = [fault for fault in faults(others, ConfigFile) if fault.key != "allowed_jobs" and not _is_parsed(fault)]
+    # The whitelist is judged below, with words of its own.
+    found = [fault for fault in _of_types(others, ConfigFile) if fault.key != "allowed_jobs"]
     found += _parsed(raw, ConfigFile, "")
     found += _environment(raw.get("environment"))
     found += _paths(raw)
@@ -61,9 +61,7 @@ def _allowed_jobs(raw: dict[str, Any]) -> list[Fault]:
 def _method_policy(key: str, policy: Any) -> list[Fault]:
     if not isinstance(policy, dict):
         return [Fault(key, "must be an object of policy keys; {} for none")]
-    found = [
-        Fault(f"{key}.{fault.key}", fault.problem) for fault in faults(policy, MethodPolicy) if not _is_parsed(fault)
-    ]
+    found = [Fault(f"{key}.{fault.key}", fault.problem) for fault in _of_types(policy, MethodPolicy)]
     return found + _parsed(policy, MethodPolicy, f"{key}.")
 
 
@@ -84,8 +82,11 @@ def _paths(raw: dict[str, Any]) -> list[Fault]:
     ]
 
 
-def _is_parsed(fault: Fault) -> bool:
-    return fault.key in _PARSERS and "regex" in fault.problem
+def _of_types(raw: dict[str, Any], shape: type[msgspec.Struct]) -> list[Fault]:
+    """The faults by the types of `shape`, but for those of texts with a unit, which `_parsed` words better."""
+    return [
+        fault for fault in faults(raw, shape) if not (fault.key in _PARSERS and isinstance(raw.get(fault.key), str))
+    ]
 
 
 def _parsed(raw: dict[str, Any], shape: type[msgspec.Struct], prefix: str) -> list[Fault]:

@@ -18,10 +18,10 @@ import orjson
 from spoolrunner.attempt import rlimits
 from spoolrunner.config.faults import config_faults
 from spoolrunner.config.shape import ConfigFile, MethodPolicy
-from spoolrunner.errors import ConfigError, JobFormatError
-from spoolrunner.protocol import signing
+from spoolrunner.errors import ConfigError
+from spoolrunner.protocol import document, signing
 from spoolrunner.protocol.document import Document
-from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.policy import Limits, Policy, job_policy
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock
 
@@ -50,8 +50,7 @@ class Config:
         self.priority_aging = clock.parse_duration(file.priority_aging)
         self.keep_done = clock.parse_duration(file.keep_done)
         self.keep_failed = clock.parse_duration(file.keep_failed)
-        self.timeout_limit = clock.parse_duration(file.timeout_limit)
-        self.max_retries_limit = file.max_retries_limit
+        self.limits = Limits(clock.parse_duration(file.timeout_limit), file.max_retries_limit)
 
     @cached_property
     def default_policy(self) -> Policy:
@@ -97,14 +96,7 @@ class Config:
 
     def check_limits(self, checked: Document) -> None:
         """Raise JobFormatError when a document asks for more than the operator's limits allow."""
-        timeout = _if_given(clock.parse_duration, checked.timeout)
-        if timeout is not None and timeout > self.timeout_limit:
-            limit = f"{self.timeout_limit:g} s, timeout_limit"
-            raise JobFormatError("timeout", f"{checked.timeout!r} is more than the operator allows ({limit})")
-        retries = checked.max_retries
-        if retries is not None and retries > self.max_retries_limit:
-            limit = f"{self.max_retries_limit}, max_retries_limit"
-            raise JobFormatError("max_retries", f"{retries} is more than the operator allows ({limit})")
+        job_policy(document.overrides(checked), self.default_policy, self.limits)
 
     def effective(self) -> dict[str, Any]:
         """Every key with the value in force, as JSON data."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from spoolrunner.errors import SpoolBusyError
-from spoolrunner.spool import locks
+from spoolrunner.spool import dispatcher_lock
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import processes
 from spoolrunner.system.clock import Clock, format_time
@@ -23,7 +23,7 @@ class Holder:
         self._clock = clock
         self._machine = machine
         self._boot = boot
-        self.lock = locks.DispatcherLock(layout.dispatcher_lock)
+        self.lock = dispatcher_lock.DispatcherLock(layout.dispatcher_lock)
 
     @property
     def follows_in_this_boot(self) -> bool:
@@ -69,7 +69,7 @@ class Holder:
 
 def busy(layout: Layout) -> SpoolBusyError:
     """The error that names who serves the spool."""
-    held = locks.holder(layout.dispatcher_lock)
+    held = dispatcher_lock.holder(layout.dispatcher_lock)
     who = f"pid {held['pid']} on {held['host']} since {held['since']}" if held else "another process"
     advice = "stop it with `spoolrunner stop`, or wait for it with --standby"
     return SpoolBusyError(f"{layout.root} is served by {who}; {advice}")

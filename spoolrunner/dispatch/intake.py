@@ -15,11 +15,10 @@ from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.protocol import document, signing, whitelist
 from spoolrunner.protocol.document import Document
-from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.policy import Policy, job_policy
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool.folders import Found, NotRegularError, Signature, Spool
 from spoolrunner.spool.paths import id_problem, is_job_name
-from spoolrunner.system import clock
 from spoolrunner.system.clock import Clock
 from spoolrunner.system.heldfiles import HeldError, next_pause
 from spoolrunner.telling.events import Refused
@@ -233,8 +232,6 @@ def policy_for(config: Config, checked: Document) -> Policy:
     """
     policy: Policy = whitelist.entry(config.allowed, checked.job, checked.method)
     try:
-        config.check_limits(checked)
+        return job_policy(document.overrides(checked), policy, config.limits)
     except JobFormatError as error:
         raise _FaultyValueError(error.key, error.problem) from None
-    timeout = None if checked.timeout is None else clock.parse_duration(checked.timeout)
-    return policy.override(timeout=timeout, max_retries=checked.max_retries, priority=checked.priority)

@@ -15,6 +15,7 @@ from msgspec import Meta
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.faults import faults
+from spoolrunner.protocol.policy import OVERRIDES
 from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.system import clock
 
@@ -108,6 +109,11 @@ def check(raw: dict[str, Any]) -> Document:
                 f"attempts[{index}].number", f"is {attempt.number}; attempts count from 1 without a gap"
             )
     return checked
+
+
+def overrides(checked: Document) -> dict[str, Any]:
+    """Return what the document asks for in place of its method's policy, for `policy.job_policy`."""
+    return {key: getattr(checked, key) for key in OVERRIDES}
 
 
 def due_at(checked: Document, mtime: float, now: float) -> float:

@@ -1,25 +1,28 @@
-"""Checking an object from outside against a msgspec type, naming every fault by its key.
+"""Check an object from outside against a msgspec type, and name every fault by its key.
 
-msgspec stops at the first fault and does not know what a mistyped key was meant to be; people deserve all of them.
+msgspec stops at the first fault, and its messages are made for people: where a fault lies is worked out here, never read
+from their text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
 from spoolrunner.errors import nearest
 
 MOST_NAMED = 20
-"""Unknown keys that are named: a document may hold 100,000, and looking for the word that each was meant to be takes long."""
+"""Faults of one kind that are named: a document may hold 100,000 unknown keys, and the search for similar words is slow."""
 LONGEST_NAME = 200
-"""Characters of a key that are told."""
+"""Characters of a key that are shown."""
 
 
 class Fault(NamedTuple):
-    """One thing wrong: `key` is its path (`allowed_jobs.app.Report`), `problem` says what is and what is needed."""
+    """One fault: `key` is the path to it (`allowed_jobs.app.Report`), `problem` says what is there and what is needed."""
 
     key: str
     problem: str
@@ -28,8 +31,16 @@ class Fault(NamedTuple):
         return f"{self.key}: {self.problem}" if self.key else self.problem
 
 
+class _Part(NamedTuple):
+    """A value inside another: where it lies in it (`[3]`, `.name`), the value, and the type it must have."""
+
+    place: str
+    value: Any
+    kind: Any
+
+
 def faults(raw: Mapping[str, Any], shape: type[msgspec.Struct]) -> list[Fault]:
-    """Everything in `raw` that `shape` does not take: unknown keys, missing keys, values of the wrong kind."""
+    """All faults of `raw` by the type `shape`: unknown keys, missing keys, wrong values; empty when there are none."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
     unknown = [key for key in raw if key not in fields]
     found = [Fault(_short(key), f"unknown key{nearest(_short(key), fields)}") for key in unknown[:MOST_NAMED]]
@@ -40,12 +51,48 @@ def faults(raw: Mapping[str, Any], shape: type[msgspec.Struct]) -> list[Fault]:
             if field.required:
                 found.append(Fault(name, "missing; it is required"))
             continue
-        try:
-            msgspec.convert(raw[name], field.type)
-        except msgspec.ValidationError as error:
-            problem, _, path = str(error).partition(" - at `$")
-            found.append(Fault(name + path.rstrip("`"), problem[:1].lower() + problem[1:]))
+        inside = list(islice(_faults_of(raw[name], field.type, name), MOST_NAMED + 1))
+        found += inside[:MOST_NAMED]
+        if len(inside) > MOST_NAMED:
+            found.append(Fault(name, f"has more than {MOST_NAMED} faults"))
     return found
+
+
+def _faults_of(value: Any, kind: Any, key: str) -> Iterator[Fault]:
+    """The faults of a value that lies at `key`: those of its parts or, when each part is right, its own."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        inside = (
+            fault for part in _parts(value, kind) for fault in _faults_of(part.value, part.kind, key + part.place)
+        )
+        first = next(inside, None)
+        if first is None:
+            problem = str(error)
+            yield Fault(key, problem[:1].lower() + problem[1:])
+            return
+        yield first
+        yield from inside
+
+
+def _parts(value: Any, kind: Any) -> Iterator[_Part]:
+    """The values directly inside `value`, by what `kind` says of lists, dicts and structs; none for any other type."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        yield from _parts(value, arguments[0])
+    elif origin in (Union, UnionType):
+        for member in arguments:
+            yield from _parts(value, member)
+    elif origin is list and isinstance(value, list):
+        for index, item in enumerate(value):
+            yield _Part(f"[{index}]", item, arguments[0])
+    elif origin is dict and isinstance(value, dict):
+        for item in value.values():
+            yield _Part("[...]", item, arguments[1])
+    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict):
+        for field in msgspec.structs.fields(kind):
+            if field.encode_name in value:
+                yield _Part(f".{field.encode_name}", value[field.encode_name], field.type)
 
 
 def _short(key: str) -> str:

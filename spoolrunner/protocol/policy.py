@@ -1,14 +1,29 @@
-"""How a job is run: its time, its retries, what its process may use. The operator's word, within which a document may ask.
+"""How a job is run: its time, its retries, what its process may use.
 
-Knows no files and no clock. Light: every job's process imports it.
+The operator sets a policy for each method; a document may override some of it, within the operator's limits. Reads no files
+and no clock. Light: every job's process imports it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from spoolrunner.errors import JobFormatError
+from spoolrunner.system import clock
+
+OVERRIDES = ("timeout", "max_retries", "priority")
+"""The keys of a document that override its method's policy."""
 _MAX_EXPONENT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that any document may ask for: `timeout` in seconds, and a number of retries."""
+
+    timeout: float
+    max_retries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +63,41 @@ class Policy:
         if self.retry_backoff == "exponential":
             pause *= 2.0 ** min(retries - 1, _MAX_EXPONENT)
         return min(pause, self.retry_max_interval) * (1.0 - self.retry_jitter * dice)
+
+
+def job_policy(wanted: Mapping[str, Any], method_policy: Policy, limits: Limits) -> Policy:
+    """Return the policy of a job: that of its method, with the values that `wanted` has under the keys OVERRIDES.
+
+    A key that is missing or None overrides nothing. JobFormatError when a value is of the wrong kind, or more than `limits`
+    allow; `wanted` may be a document that nobody has checked.
+    """
+    timeout, retries, priority = map(wanted.get, OVERRIDES)
+    if timeout is None and retries is None and priority is None:
+        return method_policy
+    if priority is not None and type(priority) is not int:
+        raise JobFormatError("priority", f"{priority!r} is not an integer")
+    return method_policy.override(
+        timeout=None if timeout is None else _timeout(timeout, limits.timeout),
+        max_retries=None if retries is None else _max_retries(retries, limits.max_retries),
+        priority=priority,
+    )
+
+
+def _timeout(value: object, limit: float) -> float:
+    try:
+        seconds = clock.parse_duration(value)
+    except ValueError as error:
+        raise JobFormatError("timeout", str(error)) from None
+    if seconds == 0:
+        raise JobFormatError("timeout", "must be more than 0 seconds")
+    if seconds > limit:
+        raise JobFormatError("timeout", f"{value!r} is more than the operator allows ({limit:g} s, timeout_limit)")
+    return seconds
+
+
+def _max_retries(value: object, limit: int) -> int:
+    if type(value) is not int or value < 0:
+        raise JobFormatError("max_retries", f"{value!r} is not a number of retries, which is an integer from 0 on")
+    if value > limit:
+        raise JobFormatError("max_retries", f"{value} is more than the operator allows ({limit}, max_retries_limit)")
+    return value

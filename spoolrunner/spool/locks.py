@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
@@ -50,7 +49,6 @@ else:
 START, CLAIM = "start", "claim"
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _POLL = 0.01
-_HOLDER_BYTES = 512
 
 
 @dataclass(slots=True)
@@ -168,80 +166,6 @@ def peek(path: str) -> Marker | None:
         return _last_marker(descriptor)
     finally:
         os.close(descriptor)
-
-
-class DispatcherLock:
-    """The lock of the one dispatcher of a spool. Byte 0 is the lock's; from byte 1 on the file names the holder."""
-
-    def __init__(self, path: str) -> None:
-        self.previous_boot = ""
-        """The last boot of the machine in which a holder vouched for the markers; known once the lock is taken."""
-        self._me: dict[str, Any] = {}
-        self._path = path
-        self._lock: JobLock | None = None
-
-    def acquire(self, me: dict[str, Any]) -> bool:
-        """Take it and write `me` into it; False when another process has it."""
-        from filelock import lock_descriptor  # the dispatcher alone pays for the import
-
-        self._lock = acquire(self._path, try_lock=lambda descriptor: lock_descriptor(descriptor, blocking=False))
-        if self._lock is None:
-            return False
-        self.previous_boot = str(holder(self._path).get("boot", ""))
-        self._me = {**me, "boot": self.previous_boot} if self.previous_boot else dict(me)
-        self._write(self._me)
-        return True
-
-    def is_in_place(self) -> bool:
-        """Whether we hold it, and what we hold is the file at the path."""
-        return self._lock is not None and self._lock.is_in_place()
-
-    def forsake(self) -> None:
-        """Let the file go that is not at the path any more; `acquire` then takes the one that is."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    def vouch(self, boot: str) -> None:
-        """Tell later holders that whatever a power cut before this boot left in running/ has been looked at.
-
-        Told any sooner, a holder that dies while it recovers would have the next one trust markers that the cut took.
-        """
-        self._me["boot"] = boot
-        self._write(self._me)
-
-    def release(self) -> None:
-        """Give it up."""
-        if self.is_in_place():
-            self._write({"boot": self._me["boot"]} if "boot" in self._me else {})
-        self.forsake()
-
-    def _write(self, me: dict[str, Any]) -> None:
-        descriptor = open_file(self._path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-        try:
-            os.lseek(descriptor, 1, os.SEEK_SET)
-            os.write(descriptor, orjson.dumps(me).ljust(_HOLDER_BYTES) + b"\n")
-        finally:
-            os.close(descriptor)
-
-
-def holder(path: str) -> dict[str, Any]:
-    """What the last holder of the dispatcher's lock at `path` wrote of itself; empty when it gave the lock up.
-
-    The lock itself is not tried: that would take it for a moment, from a dispatcher that is just starting.
-    """
-    try:
-        descriptor = open_file(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    except FileNotFoundError:
-        return {}
-    try:
-        os.lseek(descriptor, 1, os.SEEK_SET)
-        found = orjson.loads(os.read(descriptor, 4096).strip(b" \n\0") or b"{}")
-    except orjson.JSONDecodeError:
-        return {}  # being written this moment
-    finally:
-        os.close(descriptor)
-    return found if isinstance(found, dict) else {}
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from spoolrunner.spool import locks
+from spoolrunner.spool import dispatcher_lock
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system.clock import format_time
@@ -40,7 +40,7 @@ def catches_sigterm(daemon) -> bool:
 
 def holder(home) -> int | None:
     """The pid of the dispatcher that serves the spool, by its own word."""
-    return locks.holder(str(home.spool / "dispatcher.lock")).get("pid")
+    return dispatcher_lock.holder(str(home.spool / "dispatcher.lock")).get("pid")
 
 
 def starts_in_log(home) -> int:

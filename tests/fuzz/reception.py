@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 
-from spoolrunner.attempt import runner
 from spoolrunner.config.load import parse_config
 from spoolrunner.dispatch.intake import SETTLE_SECONDS, Candidate, Intake
 from spoolrunner.dispatch.order import Order
@@ -21,6 +20,7 @@ from spoolrunner.dispatch.postponed import Register
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.executors.plan import runner_settings
 from spoolrunner.protocol import document, jsontext, whitelist
+from spoolrunner.protocol.policy import job_policy
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.protocol.whitelist import Callee
 from spoolrunner.spool import record
@@ -123,9 +123,8 @@ class Reception:
     def _run(self, candidate: Candidate, data: bytes) -> str | None:
         """What the job's process does with the document, but for calling the job; it must be possible to write it again."""
         raw = jsontext.decode(data)
-        policy = runner._overridden(
-            whitelist.entry(self._settings.allowed, raw["job"], raw["method"]), raw, self._settings
-        )
+        method_policy = whitelist.entry(self._settings.allowed, raw["job"], raw["method"])
+        policy = job_policy(raw, method_policy, self._settings.limits)
         problem = CALLEES[raw["job"], raw["method"]].problem(raw.get("params", []))
         outcome = Outcome.REJECTED if problem else Outcome.FAILED
         error = record.error("TypeError", problem) if problem else None

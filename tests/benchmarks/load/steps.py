@@ -95,7 +95,7 @@ def with_output(claim, attempt, settle):
 def with_runner(folder):
     from spoolrunner.attempt import rehearsal, runner
     from spoolrunner.attempt.settings import Settings
-    from spoolrunner.protocol.policy import Policy
+    from spoolrunner.protocol.policy import Limits, Policy
     from spoolrunner.protocol.whitelist import resolve
     from spoolrunner.spool import locks
     from spoolrunner.spool.paths import Layout
@@ -108,8 +108,7 @@ def with_runner(folder):
         boot=processes.boot_id(),
         fsync=False,
         max_log_bytes=1 << 30,
-        max_retries_limit=100,
-        timeout_limit=604800.0,
+        limits=Limits(604800.0, 100),
         python_path=[],
         allowed={job[0]: {job[1]: policy}},
         default_policy=policy,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spoolrunner.client.enqueue import enqueue, enqueue_many
-from spoolrunner.spool import locks
+from spoolrunner.spool import dispatcher_lock
 from tests.daemon.harness import COMMAND, DEADLINE, Installation
 from tests.daemon.soak.books import KINDS, Books
 
@@ -217,7 +217,7 @@ class Keeper:
 
     def _serves(self) -> bool:
         """Whether the current one has the spool: one that stands by must not be there before it."""
-        return locks.holder(str(self._home.spool / "dispatcher.lock")).get("pid") == self.current.pid
+        return dispatcher_lock.holder(str(self._home.spool / "dispatcher.lock")).get("pid") == self.current.pid
 
     def _start(self, *options: str) -> subprocess.Popen:
         command = [*COMMAND, "run", "--quiet", *options]

@@ -14,7 +14,7 @@ from spoolrunner.attempt import outcome as ending_module
 from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_RECORDED, EXIT_UNWRITABLE
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.protocol import jsontext
-from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.policy import Limits, Policy
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import locks, record
 from spoolrunner.spool.locks import START, Marker
@@ -86,8 +86,7 @@ def settings(tmp_path, spool) -> Settings:
         boot=processes.boot_id(),
         fsync=False,
         max_log_bytes=1 << 20,
-        max_retries_limit=100,
-        timeout_limit=3600.0,
+        limits=Limits(3600.0, 100),
         python_path=[str(tmp_path)],
         allowed={CLASS: dict.fromkeys(METHODS, POLICY), NAME: {"plain": POLICY}},
         default_policy=POLICY,
@@ -306,9 +305,15 @@ def test_exit_status(attempt, code, status, message) -> None:
         ({"method": "work", "params": [1, 2]}, "too many positional arguments"),
         ({"method": "work", "params": "x"}, "params must be an array or an object"),
         ({"method": "work", "params": [1], "timeout": "soon"}, "'soon' is no duration"),
-        ({"method": "work", "params": [1], "timeout": 7200}, "timeout: 7200 s is not within 3600 s"),
-        ({"method": "work", "params": [1], "timeout": 0}, "timeout: 0 s is not within 3600 s"),
-        ({"method": "work", "params": [1], "max_retries": 101}, "max_retries: 101 is not a number from 0 to 100"),
+        (
+            {"method": "work", "params": [1], "timeout": 7200},
+            "is more than the operator allows (3600 s, timeout_limit)",
+        ),
+        ({"method": "work", "params": [1], "timeout": 0}, "timeout: must be more than 0 seconds"),
+        (
+            {"method": "work", "params": [1], "max_retries": 101},
+            "max_retries: 101 is more than the operator allows (100, max_retries_limit)",
+        ),
         ({"method": "work", "params": [1], "max_retries": True}, "max_retries: True is not a number"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from spoolrunner.dispatch.holder import Holder
 from spoolrunner.errors import SpoolBusyError
-from spoolrunner.spool import locks
+from spoolrunner.spool import dispatcher_lock
 from spoolrunner.system.processes import Machine
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed")
@@ -98,4 +98,4 @@ def test_a_spool_that_another_serves_by_now(begin, spool) -> None:
         holder.begin_anew()
     holder.end()
     assert another.holds
-    assert locks.holder(spool.layout.dispatcher_lock)["boot"] == "boot-2"
+    assert dispatcher_lock.holder(spool.layout.dispatcher_lock)["boot"] == "boot-2"

@@ -18,7 +18,7 @@ from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, Plan
 from spoolrunner.executors.interpreter import Interpreter
 from spoolrunner.executors.spawn import SpawnExecutor
-from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.policy import Limits, Policy
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 
@@ -114,7 +114,7 @@ def executor(tmp_path, exits):
     layout = Layout(str(tmp_path / "spool"))
     Spool(layout).make()
     settings = Settings(
-        root=layout.root, boot="", fsync=False, max_log_bytes=1000, max_retries_limit=9, timeout_limit=60.0,
+        root=layout.root, boot="", fsync=False, max_log_bytes=1000, limits=Limits(60.0, 9),
         python_path=[], allowed={}, default_policy=Policy(),
     )  # fmt: skip
     plan = Plan(

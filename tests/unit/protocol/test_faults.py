@@ -20,6 +20,10 @@ class Shape(msgspec.Struct, forbid_unknown_fields=True):
     colour: str = "red"
     parts: list[Inner] = []
     inner: Inner | None = None
+    names: dict[str, Inner | str] = {}
+    either: bool | list[str] = True
+    grid: list[list[int]] = []
+    few: Annotated[list[int], Meta(max_length=2)] = []
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,15 @@ class Shape(msgspec.Struct, forbid_unknown_fields=True):
         ({"size": 1, "parts": [{"name": "x"}, {"name": 1}]}, [Fault("parts[1].name", "expected `str`, got `int`")]),
         ({"size": 1, "inner": {"name": 1}}, [Fault("inner.name", "expected `str`, got `int`")]),
         ({"size": 1, "inner": {}}, [Fault("inner", "object missing required field `name`")]),
+        ({"size": 1, "inner": {"name": "x", "y": 1}}, [Fault("inner", "object contains unknown field `y`")]),
+        ({"size": 1, "parts": [{"name": "x"}, {}]}, [Fault("parts[1]", "object missing required field `name`")]),
+        ({"size": 1, "parts": [{"name": "x"}, 5]}, [Fault("parts[1]", "expected `object`, got `int`")]),
+        ({"size": 1, "names": {"a": "x", "b": {"name": 1}}}, [Fault("names[...].name", "expected `str`, got `int`")]),
+        ({"size": 1, "names": {"a": 1}}, [Fault("names[...]", "expected `str | object`, got `int`")]),
+        ({"size": 1, "either": ["x", 1]}, [Fault("either[1]", "expected `str`, got `int`")]),
+        ({"size": 1, "either": 1}, [Fault("either", "expected `bool | array`, got `int`")]),
+        ({"size": 1, "grid": [[1], [2, "x"]]}, [Fault("grid[1][1]", "expected `int`, got `str`")]),
+        ({"size": 1, "few": [1, 2, 3]}, [Fault("few", "expected `array` of length <= 2")]),
     ],
 )
 def test_faults(raw, found) -> None:
@@ -48,6 +61,26 @@ def test_many_unknown_keys_are_counted() -> None:
     assert found[-1] == Fault("", "and 99981 more unknown keys")
     assert len(found) == MOST_NAMED + 1
     assert len(found[0].key) == LONGEST_NAME + 1
+
+
+def test_every_fault_inside() -> None:
+    """One faulty part does not hide another, in order of the parts."""
+    found = faults({"size": 1, "parts": [{"name": 1}, {"name": "x"}, 7]}, Shape)
+    assert [fault.key for fault in found] == ["parts[0].name", "parts[2]"]
+
+
+def test_many_faults_inside_are_not_all_named() -> None:
+    """A hundred thousand faulty parts are told in a few lines."""
+    found = faults({"size": 1, "parts": [{}] * 100_000}, Shape)
+    assert found[-1] == Fault("parts", f"has more than {MOST_NAMED} faults")
+    assert len(found) == MOST_NAMED + 1
+
+
+def test_a_key_that_looks_like_a_path() -> None:
+    """What a stranger writes into keys and values cannot be taken for the path of a fault."""
+    hostile = "x - at `$.size`"
+    assert faults({"size": 1, "names": {hostile: 1}}, Shape)[0].key == "names[...]"
+    assert faults({"size": 1, "inner": {"name": "x", hostile: 1}}, Shape)[0].key == "inner"
 
 
 def test_every_fault() -> None:

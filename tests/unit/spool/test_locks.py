@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spoolrunner.spool import locks
-from spoolrunner.spool.locks import CLAIM, START, DispatcherLock, Marker
+from spoolrunner.spool.locks import CLAIM, START, Marker
 
 posix = pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed on Windows")
 MARKER = Marker(START, 1, 77, 123, "456-boot", "2026-11-23T17:45:01Z")
@@ -79,12 +79,6 @@ def test_what_is_executed_does_not_inherit_the_lock(path) -> None:
         assert again is not None
         again.close()
         child.communicate(b"\n", timeout=10)
-
-
-@posix
-def test_filelock_takes_the_same_lock(path, lock) -> None:
-    """The lock is the very one that filelock takes."""
-    assert DispatcherLock(path).acquire({}) is False
 
 
 def test_patience(path, lock, clock, monkeypatch) -> None:
@@ -256,59 +250,3 @@ def test_close_if_ours(path, tmp_path) -> None:
     finally:
         for descriptor in {other, held.descriptor}:
             os.close(descriptor)
-
-
-@pytest.fixture
-def dispatcher_lock(path):
-    """The dispatcher's lock, given up at the end."""
-    made = DispatcherLock(path)
-    yield made
-    made.forsake()
-
-
-ME = {"pid": 5, "host": "h", "since": "2026-11-23T17:45:01Z"}
-
-
-def test_dispatcher_lock(path, dispatcher_lock) -> None:
-    """One dispatcher holds the lock and is named in it; the next gets it when the first gave it up."""
-    assert dispatcher_lock.acquire(ME) is True
-    second = DispatcherLock(path)
-    assert second.acquire({"pid": 6}) is False
-    assert locks.holder(path) == ME
-    dispatcher_lock.release()
-    assert locks.holder(path) == {}
-    assert second.acquire({"pid": 6}) is True
-    assert locks.holder(path) == {"pid": 6}
-    second.release()
-
-
-def test_a_boot_is_handed_on_once_it_is_vouched_for(path, dispatcher_lock) -> None:
-    """The next holder learns of the last boot that was vouched for, however those before it ended, and of no later one."""
-    assert dispatcher_lock.acquire(ME)
-    assert not dispatcher_lock.previous_boot
-    dispatcher_lock.vouch("first")
-    dispatcher_lock.forsake()  # as a kill does
-    unvouched = DispatcherLock(path)
-    assert unvouched.acquire(ME)
-    assert unvouched.previous_boot == "first"
-    unvouched.release()
-    third = DispatcherLock(path)
-    assert third.acquire(ME)
-    assert third.previous_boot == "first"
-    third.release()
-
-
-def test_a_short_holder_after_a_long_one(path, dispatcher_lock) -> None:
-    """Nothing of a long-winded holder is left when a short one follows it."""
-    assert dispatcher_lock.acquire({"host": "h" * 400})
-    dispatcher_lock.release()
-    assert dispatcher_lock.acquire({"pid": 7})
-    assert locks.holder(path) == {"pid": 7}
-
-
-@pytest.mark.parametrize("data", [None, b"", b"\0", b'\0{"pid": 5', b"\0[1]", b"\0\0\0\0", b"\0garbage"])
-def test_holder_of_an_odd_file(path, data) -> None:
-    """A lock file that names nobody, or half a holder, has no holder."""
-    if data is not None:
-        append(path, data)
-    assert locks.holder(path) == {}

@@ -1,0 +1,95 @@
+"""The lock of the one dispatcher of a spool, `dispatcher.lock`, and what it says about its holder.
+
+Byte 0 belongs to the lock, which is the one that filelock takes. From byte 1 on the file names the holder as a JSON object.
+Not for a job's process, which takes the locks of `spool.locks` alone.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import orjson
+
+from spoolrunner.spool import locks
+from spoolrunner.spool.locks import JobLock
+from spoolrunner.system.heldfiles import open_file
+
+_HOLDER_BYTES = 512
+_MAX_READ = 4096
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+class DispatcherLock:
+    """The lock at `path`, which one dispatcher holds at a time."""
+
+    def __init__(self, path: str) -> None:
+        self.previous_boot = ""
+        """The last boot of the machine in which a holder vouched for the markers; known once the lock is taken."""
+        self._me: dict[str, Any] = {}
+        self._path = path
+        self._lock: JobLock | None = None
+
+    def acquire(self, me: dict[str, Any]) -> bool:
+        """Take the lock and write `me` into its file; return False when another process holds it."""
+        from filelock import lock_descriptor  # 50 ms that only a dispatcher pays, and nobody who asks for its holder
+
+        self._lock = locks.acquire(self._path, try_lock=lambda descriptor: lock_descriptor(descriptor, blocking=False))
+        if self._lock is None:
+            return False
+        self.previous_boot = str(holder(self._path).get("boot", ""))
+        self._me = {**me, "boot": self.previous_boot} if self.previous_boot else dict(me)
+        self._write(self._me)
+        return True
+
+    def is_in_place(self) -> bool:
+        """Return whether we hold the lock, and the file that we locked is still the one at the path."""
+        return self._lock is not None and self._lock.is_in_place()
+
+    def forsake(self) -> None:
+        """Close our file when it is no longer the one at the path; `acquire` then takes the one that is."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def vouch(self, boot: str) -> None:
+        """Write for later holders: all that a power cut before this boot left in running/ has been looked at.
+
+        This must not be written earlier: if a holder died while it recovers, the next one would trust markers that the
+        power cut took.
+        """
+        self._me["boot"] = boot
+        self._write(self._me)
+
+    def release(self) -> None:
+        """Give the lock up, and take our name out of the file; the boot that was vouched for stays in it."""
+        if self.is_in_place():
+            self._write({"boot": self._me["boot"]} if "boot" in self._me else {})
+        self.forsake()
+
+    def _write(self, me: dict[str, Any]) -> None:
+        descriptor = open_file(self._path, os.O_RDWR | _BINARY)
+        try:
+            os.lseek(descriptor, 1, os.SEEK_SET)
+            os.write(descriptor, orjson.dumps(me).ljust(_HOLDER_BYTES) + b"\n")
+        finally:
+            os.close(descriptor)
+
+
+def holder(path: str) -> dict[str, Any]:
+    """Return what the last holder of the dispatcher's lock at `path` wrote about itself; {} when it gave the lock up.
+
+    This does not try the lock: that would take it for a moment, from a dispatcher that is just starting.
+    """
+    try:
+        descriptor = open_file(path, os.O_RDONLY | _BINARY)
+    except FileNotFoundError:
+        return {}
+    try:
+        os.lseek(descriptor, 1, os.SEEK_SET)
+        found = orjson.loads(os.read(descriptor, _MAX_READ).strip(b" \n\0") or b"{}")
+    except orjson.JSONDecodeError:
+        return {}  # being written this moment
+    finally:
+        os.close(descriptor)
+    return found if isinstance(found, dict) else {}
