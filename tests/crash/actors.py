@@ -114,8 +114,12 @@ class Process:
         self._doomed = False
         self._waits_for: Callable[[], object] | None = None
         self._waits_until = 0.0
-        self._go = threading.Semaphore(0)
-        self._back = threading.Semaphore(0)
+        self._go, self._back = (
+            threading.Lock(),
+            threading.Lock(),
+        )  # a baton each way: taken by who waits, let go by the other
+        self._go.acquire()
+        self._back.acquire()
         self._thread: threading.Thread | None = None
         self._current_job: Any = None
 

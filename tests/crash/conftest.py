@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import tempfile
@@ -13,7 +14,11 @@ import pytest
 
 pytest.register_assert_rewrite("tests.crash.faults", "tests.crash.scenarios", "tests.crash.failing")
 
-from tests.crash.faults import World  # noqa: E402 -- its assertions are rewritten first
+from tests.crash import faults  # noqa: E402 -- its assertions are rewritten first
+from tests.crash.faults import World  # noqa: E402 -- as above
+
+# Thousands of worlds are made, and the modules of the package are the same in each: they are looked for once.
+faults._modules = functools.cache(faults._modules)
 
 
 class MakeWorld(Protocol):

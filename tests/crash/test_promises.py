@@ -14,7 +14,7 @@ from spoolrunner.spool import locks
 from spoolrunner.system.clock import format_time
 from tests.crash.actors import Fault, Operation, Plan, Process
 from tests.crash.conftest import MakeWorld
-from tests.crash.faults import World
+from tests.crash.faults import Runner, World
 from tests.crash.scenarios import (
     ALL,
     Scenario,
@@ -49,6 +49,18 @@ def run_to(world: World, process: Process, done: Callable[[Operation], bool]) ->
 def does(kind: str, ending: str) -> Callable[[Operation], bool]:
     """An operation of that kind on a path (or to a target) with that ending."""
     return lambda operation: operation.kind == kind and operation.path.endswith(ending)
+
+
+def two_for_one_attempt(world: World) -> tuple[Runner, Runner, Process]:
+    """A dispatcher starts a process and is killed; the next one starts another for the same attempt. Returns those three."""
+    pending()(world)
+    first = world.start_dispatcher()
+    first.run()
+    first.kill()
+    second = world.start_dispatcher()
+    second.run()
+    old, new = world.runners
+    return old, new, second
 
 
 def test_a_cancelled_job_that_waits_never_starts(make_world: MakeWorld) -> None:
@@ -192,13 +204,7 @@ def test_a_runner_that_comes_late_finds_that_its_attempt_was_made(make_world: Ma
     """Of two processes for one attempt, left by two dispatchers, exactly one runs the job, whichever comes first."""
     for late_first in (False, True):
         with make_world() as world:
-            pending()(world)
-            world.start_dispatcher().run()
-            first = world.dispatcher
-            assert first is not None
-            first.kill()
-            world.start_dispatcher().run()
-            old, new = world.runners
+            old, new, _ = two_for_one_attempt(world)
             order = (new, old) if late_first else (old, new)
             for runner in order:
                 runner.run()
@@ -210,13 +216,7 @@ def test_a_runner_that_comes_late_finds_that_its_attempt_was_made(make_world: Ma
 def test_a_runner_that_comes_late_finds_that_its_attempt_was_begun(make_world: MakeWorld) -> None:
     """A process that comes after another one began the same attempt, and died of it, leaves without running the job."""
     with make_world() as world:
-        pending()(world)
-        world.start_dispatcher().run()
-        first = world.dispatcher
-        assert first is not None
-        first.kill()
-        world.start_dispatcher().run()
-        old, new = world.runners
+        old, new, _ = two_for_one_attempt(world)
         assert old.key == new.key
         run_to(world, old, does("work", "a"))
         old.kill()
@@ -230,14 +230,7 @@ def test_a_runner_that_comes_late_finds_that_its_attempt_was_begun(make_world: M
 def test_a_late_runner_meets_the_other_at_work(make_world: MakeWorld) -> None:
     """While one process is at work on a job, another one started for the same attempt leaves without running it."""
     with make_world() as world:
-        pending()(world)
-        world.start_dispatcher().run()
-        first = world.dispatcher
-        assert first is not None
-        first.kill()
-        second = world.start_dispatcher()
-        second.run()
-        old, new = world.runners
+        old, new, second = two_for_one_attempt(world)
         run_to(world, old, does("work", "a"))
         old.is_frozen = True
         world.run(lambda: new.is_over, seconds=10)
@@ -252,13 +245,7 @@ def test_a_late_runner_meets_the_other_at_work(make_world: MakeWorld) -> None:
 def test_of_two_processes_at_their_first_lines_the_one_with_the_lock_runs(make_world: MakeWorld) -> None:
     """Between its lock and its marker a process is alone: one that comes meanwhile for the same attempt leaves."""
     with make_world() as world:
-        pending()(world)
-        world.start_dispatcher().run()
-        first = world.dispatcher
-        assert first is not None
-        first.kill()
-        world.start_dispatcher().run()
-        old, new = world.runners
+        old, new, _ = two_for_one_attempt(world)
         run_to(world, old, does("flock", ".lock"))
         old.is_frozen = True
         world.run(lambda: new.is_over, seconds=10)
@@ -274,12 +261,11 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_guards_nothing(make_world: 
     """A process whose lock file was removed before it had the lock tries again, and finds the job run by another."""
     with make_world() as world:
         pending()(world)
-        world.start_dispatcher().run()
-        first = world.dispatcher
+        first = world.start_dispatcher()
+        first.run()
         (old,) = world.runners
         run_to(world, old, does("open", ".lock"))
         old.is_frozen = True
-        assert first is not None
         first.kill()
         dispatcher = world.start_dispatcher()
         world.run(lambda: not os.listdir(world.layout.locks), seconds=10)
@@ -302,13 +288,12 @@ def test_a_job_that_closed_its_lock_still_runs(make_world: MakeWorld) -> None:
     """A job that closed all its descriptors, its lock among them, is not taken for dead while its process lives."""
     with make_world() as world:
         pending()(world)
-        world.start_dispatcher().run()
-        first = world.dispatcher
+        first = world.start_dispatcher()
+        first.run()
         (runner,) = world.runners
         run_to(world, runner, does("work", "a"))
         runner.close_descriptors(".lock")
         runner.is_frozen = True
-        assert first is not None
         first.kill()
         world.start_dispatcher()
         end = world.clock.now + 20

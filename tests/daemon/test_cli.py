@@ -130,7 +130,7 @@ def test_schema_is_a_json_schema_of_the_job_file(home):
 def test_list_show_and_status_agree_as_json(home):
     """What the verbs say of the same spool agrees, and is JSON with --json."""
     home.drop("good", method="echo", params=["x"])
-    home.drop("bad", "[]")
+    home.drop("bad", '{"no": "job"}')  # refused at the first look
     home.drop("later", method="noop", delay="1h")
     daemon = home.start().ready()
     until(lambda: home.where("good") == ["done"] and home.where("bad") == ["failed"])
@@ -164,7 +164,7 @@ def test_prune_removes_what_is_old_and_nothing_else(make):
     home = make(keep_done="1h", keep_failed="2h")
     for job_id in ("old", "new"):
         home.drop(job_id, method="echo", params=["x"])
-    home.drop("bad", "[]")
+    home.drop("bad", '{"no": "job"}')  # refused at the first look
     home.cli("run", "--drain")
     for path in ("done/old.json", "failed/bad.json"):
         os.utime(home.spool / path, (1, 1))

@@ -188,14 +188,15 @@ def test_a_job_that_ignores_the_terminate_signal_is_killed(home):
     assert ended_by(home.document("failed", "one")["attempts"][0]) == (15 if sys.platform == "win32" else 9)
 
 
-@pytest.mark.parametrize("setsid", [False, True])
-def test_the_whole_tree_ends_with_the_job(home, setsid):
+def test_the_whole_tree_ends_with_the_job(home):
     """Children of a job that is ended end with it, those that left its session too."""
     daemon = home.start().ready()
-    home.drop("one", method="parent", params=[setsid], timeout=1, max_retries=0)
-    daemon.expect("failed", "id=one ", "outcome=timed_out")
-    (child,) = [int(note.split()[1]) for note in home.notes() if note.startswith("child")]
-    assert not is_alive(child)
+    for job_id, setsid in (("stays", False), ("leaves", True)):
+        home.drop(job_id, method="parent", params=[setsid], timeout=1, max_retries=0)
+    for _ in range(2):
+        daemon.expect("failed", "outcome=timed_out")
+    children = [int(note.split()[1]) for note in home.notes() if note.startswith("child")]
+    assert [is_alive(child) for child in children] == [False, False]
 
 
 def test_a_job_that_closes_its_descriptors_still_counts_as_running(home):
