@@ -98,7 +98,7 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
     _hold(lock)
     _take_over_output(layout, settings, job_id, number, started_at)
     _hold_together()
-    key, forged = _signature(settings, job_id, raw, data)
+    key, forged = _signing_key(settings, job_id, raw, data)
     if forged:
         ended, policy = CallOutcome(Outcome.REJECTED, record.error("NotAllowedError", forged)), settings.default_policy
     else:
@@ -140,7 +140,7 @@ def _begin(
     return raw, now, data
 
 
-def _signature(settings: Settings, job_id: str, raw: dict[str, Any], data: bytes) -> tuple[bytes | None, str | None]:
+def _signing_key(settings: Settings, job_id: str, raw: dict[str, Any], data: bytes) -> tuple[bytes | None, str | None]:
     """The key to sign the record with, and why the job must not run; each None if there is none."""
     if settings.signing_key is None:
         return None, None

@@ -17,7 +17,7 @@ from spoolrunner.protocol import document, signing, whitelist
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Policy, job_policy
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool.folders import Found, NotRegularError, Signature, Spool
+from spoolrunner.spool.folders import Found, NotRegularError, Spool, Stamp
 from spoolrunner.spool.paths import id_problem, is_job_name
 from spoolrunner.system.clock import Clock
 from spoolrunner.system.heldfiles import HeldError, next_pause
@@ -42,7 +42,7 @@ class Candidate(NamedTuple):
     job_id: str
     document: Document
     raw: dict[str, Any]
-    signature: Signature
+    stamp: Stamp
     due_at: float
     policy: Policy
 
@@ -101,7 +101,7 @@ class Intake:
     def take(self, job_id: str) -> Candidate | None:
         """The candidate for a claim: as it was just read or, if that is long ago, read again; None when there is none.
 
-        It may be out of date by the time of the claim, however fresh it is: the claim compares the signature.
+        It may be out of date by the time of the claim, however fresh it is: the claim compares the stamp.
         """
         candidate = self._read_ahead.pop(job_id, None)
         if candidate is None or self._has_expired(candidate):
@@ -176,7 +176,7 @@ class Intake:
         self._check_signature(job_id, raw, found.data)
         policy = policy_for(self._config, checked)
         due_at = document.due_at(checked, found.mtime, self._clock.wall())
-        return Candidate(job_id, checked, raw, Signature(found.inode, found.size, found.mtime_ns), due_at, policy)
+        return Candidate(job_id, checked, raw, found.stamp, due_at, policy)
 
     def _check_signature(self, job_id: str, raw: dict[str, Any], data: bytes) -> None:
         key = self._config.signing_key
@@ -185,18 +185,18 @@ class Intake:
             raise _FaultyValueError(signing.FIELD, problem)
 
     def _wait_for_writer(self, job_id: str, error: JobFormatError) -> None:
-        signature = self._spool.signature(State.PENDING, job_id)
+        stamp = self._spool.stamp(State.PENDING, job_id)
         now = self._clock.monotonic()
         known = self._register.get(job_id, Why.NOT_JUDGED)
         is_held = isinstance(error.__cause__, HeldError)
-        if known is None or known.detail != signature:
+        if known is None or known.detail != stamp:
             self._register.clear(job_id, Why.NOT_JUDGED)
-            self._register.put_off(job_id, Why.NOT_JUDGED, now, SETTLE_SECONDS, signature)
+            self._register.put_off(job_id, Why.NOT_JUDGED, now, SETTLE_SECONDS, stamp)
         elif now - known.since >= (HELD_SECONDS if is_held else SETTLE_SECONDS):
             self._refuse(job_id, Outcome.REJECTED, str(error))
         elif is_held:
             pause = next_pause(now - known.since, SETTLE_SECONDS)
-            self._register.put_off(job_id, Why.NOT_JUDGED, now, pause, signature)
+            self._register.put_off(job_id, Why.NOT_JUDGED, now, pause, stamp)
 
     def _refuse(self, job_id: str, outcome: Outcome, what: str) -> None:
         known = self._register.get(job_id, Why.NOT_JUDGED)
@@ -216,9 +216,9 @@ class Intake:
 
     def _put_off_refusal(self, job_id: str, seconds_so_far: float) -> None:
         """Another program has the file open: try to refuse it again, and the later the longer that lasts."""
-        signature = self._spool.signature(State.PENDING, job_id)
+        stamp = self._spool.stamp(State.PENDING, job_id)
         pause = next_pause(seconds_so_far, SETTLE_SECONDS)
-        self._register.put_off(job_id, Why.NOT_JUDGED, self._clock.monotonic(), pause, signature)
+        self._register.put_off(job_id, Why.NOT_JUDGED, self._clock.monotonic(), pause, stamp)
 
 
 class _FaultyValueError(JobFormatError):

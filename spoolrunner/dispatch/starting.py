@@ -78,7 +78,7 @@ class Starter:
             if self.spool.exists(State.PENDING, job_id):
                 self._wait_behind(job_id)
             return False
-        if self.spool.signature(State.RUNNING, job_id) != candidate.signature:
+        if self.spool.stamp(State.RUNNING, job_id) != candidate.stamp:
             # Race: a person saved another version between our look and our claim, and it is judged anew; or a process that an
             # earlier dispatcher started has made this attempt since our claim. Settling finds out which, under the lock.
             self.ended.recover(job_id, Origin.CLAIMED)
@@ -137,7 +137,7 @@ class Starter:
             return False
         try:
             number = len(candidate.raw.get("attempts", [])) + 1
-            lock.append(locks.Marker(locks.CLAIM, number, candidate.signature.inode))
+            lock.append(locks.Marker(locks.CLAIM, number, candidate.stamp.inode))
         finally:
             lock.close()
         return True

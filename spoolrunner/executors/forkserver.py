@@ -75,7 +75,7 @@ class Template:
                 sys.exit(0)
         files = _code_files([sys.modules[name] for name in set(sys.modules) - before])
         # Written since we began: which version was imported cannot be told, so it counts as changed.
-        self._code = {path: signature if signature[0] < began else (0, 0) for path, signature in files.items()}
+        self._code = {path: stamp if stamp[0] < began else (0, 0) for path, stamp in files.items()}
         self._rehearse()
         gc.collect()
         gc.freeze()
@@ -218,8 +218,8 @@ class Template:
 
     def _is_outdated(self) -> bool:
         """Whether code that we have imported is another on disk now."""
-        for path, signature in self._code.items():  # noqa: SIM110 -- a generator would cost each job its making
-            if _signature(path) != signature:
+        for path, stamp in self._code.items():  # noqa: SIM110 -- a generator would cost each job its making
+            if _stamp(path) != stamp:
                 return True
         return False
 
@@ -258,16 +258,16 @@ def _heard(descriptor: int, size: int) -> bytes:
 
 
 def _code_files(modules: list[Any]) -> dict[str, tuple[int, int]]:
-    """The source files of these modules with their signatures, but for those of Python itself."""
+    """The source files of these modules with their stamps, but for those of Python itself."""
     found = {}
     for module in modules:
         path = getattr(module, "__file__", None)
         if path and (not path.startswith(_PYTHON_ITSELF) or "site-packages" in path):
-            found[path] = _signature(path)
+            found[path] = _stamp(path)
     return found
 
 
-def _signature(path: str) -> tuple[int, int]:
+def _stamp(path: str) -> tuple[int, int]:
     try:
         status = os.stat(path)
     except OSError:

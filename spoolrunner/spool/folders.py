@@ -15,11 +15,11 @@ from functools import cached_property
 from spoolrunner.errors import DuplicateJobError, SpoolLayoutError
 from spoolrunner.protocol.states import Event, Outcome, State, transition
 from spoolrunner.spool import jobfile, reasons
-from spoolrunner.spool.jobfile import Found, NotOpenedError, NotRegularError, Signature
+from spoolrunner.spool.jobfile import Found, NotOpenedError, NotRegularError, Stamp
 from spoolrunner.spool.paths import FOLDERS, Layout, id_problem, is_job_name, numbered
 from spoolrunner.system import durable
 
-__all__ = ["LEFTOVER_AGE", "Found", "NotOpenedError", "NotRegularError", "Signature", "Spool"]
+__all__ = ["LEFTOVER_AGE", "Found", "NotOpenedError", "NotRegularError", "Spool", "Stamp"]
 # What `read` returns and raises is had from here too: whoever asks a spool need not know that reading has a module.
 
 LEFTOVER_AGE = 86400.0
@@ -81,9 +81,9 @@ class Spool:
         """The file's bytes; FileNotFoundError when it is gone, JobFormatError when it is nothing that can be read."""
         return jobfile.read(self.layout.job(state, job_id))
 
-    def signature(self, state: State, job_id: str) -> Signature | None:
+    def stamp(self, state: State, job_id: str) -> Stamp | None:
         """What the file is now, from outside; None when it is gone."""
-        return jobfile.signature(self.layout.job(state, job_id))
+        return jobfile.stamp(self.layout.job(state, job_id))
 
     def exists(self, state: State, job_id: str) -> bool:
         """Whether there is anything of that name; OSError when that cannot be told, which os.path.lexists takes for a no."""

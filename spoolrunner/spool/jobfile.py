@@ -18,6 +18,14 @@ _OPENING_TELLS_THE_KIND = hasattr(os, "O_NOFOLLOW")
 """Not on Windows, which follows links and reports a folder as a file that may not be opened."""
 
 
+class Stamp(NamedTuple):
+    """What a look from outside tells of a file; it changes whenever the file is written or replaced."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+
+
 class Found(NamedTuple):
     """A job file as it was read: its bytes, and what tells whether it changed since."""
 
@@ -31,13 +39,10 @@ class Found(NamedTuple):
         """Seconds since 1970."""
         return self.mtime_ns / 1e9
 
-
-class Signature(NamedTuple):
-    """What a look from outside tells of a file; it changes whenever the file is written or replaced."""
-
-    inode: int
-    size: int
-    mtime_ns: int
+    @property
+    def stamp(self) -> Stamp:
+        """What it was when it was read."""
+        return Stamp(self.inode, self.size, self.mtime_ns)
 
 
 class NotRegularError(JobFormatError):
@@ -72,13 +77,13 @@ def read(path: str) -> Found:
     return Found(data, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def signature(path: str) -> Signature | None:
+def stamp(path: str) -> Stamp | None:
     """Return what the file at `path` is now, from outside; None when it is gone."""
     try:
         status = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
         return None
-    return Signature(status.st_ino, status.st_size, status.st_mtime_ns)
+    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _blame_file(path: str, error: OSError) -> None:

@@ -184,7 +184,7 @@ class Settler:
     def _restored_marker(self, lock: locks.JobLock, job_id: str, known: Known) -> locks.Marker | None:
         """The start marker that went with a lock file which the job removed, made anew while its process lives."""
         holder = self._liveness.holder_of_removed(lock.path)
-        status = None if holder is None else self._spool.signature(State.RUNNING, job_id)
+        status = None if holder is None else self._spool.stamp(State.RUNNING, job_id)
         if holder is None or status is None:
             return None
         try:

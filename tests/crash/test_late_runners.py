@@ -16,7 +16,7 @@ import pytest
 
 from spoolrunner.errors import StartError
 from spoolrunner.protocol.states import State
-from spoolrunner.spool.folders import Signature, Spool
+from spoolrunner.spool.folders import Spool, Stamp
 from tests.crash.conftest import MakeWorld
 from tests.crash.faults import FakeExecutor, Process, Runner, World, current
 from tests.crash.scenarios import ended, judge_job, pending
@@ -38,14 +38,14 @@ class Gate:
 @contextlib.contextmanager
 def gate_after_claim() -> Iterator[Gate]:
     """A dispatcher stops between a claim and the look at what it claimed."""
-    gate, real = Gate(), Spool.signature
+    gate, real = Gate(), Spool.stamp
 
-    def signature(spool: Spool, state: State, job_id: str) -> Signature | None:
+    def stamp(spool: Spool, state: State, job_id: str) -> Stamp | None:
         if state is State.RUNNING:
             gate.wait()
         return real(spool, state, job_id)
 
-    with mock.patch.object(Spool, "signature", signature):
+    with mock.patch.object(Spool, "stamp", stamp):
         yield gate
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import statistics
 import subprocess
 import sys
 import tomllib
@@ -16,7 +17,7 @@ PACKAGE = ROOT / "spoolrunner"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # jobs_under_test.py holds jobs, which tests start in processes of their own: taking a while is what some of them are for.
 TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py") if path.name != "jobs_under_test.py")
-MAX_LINES = 400
+MAX_LINES, MAX_CLASS, MAX_FUNCTION, MEDIAN_FUNCTION = 330, 220, 45, 8
 
 DURABLE_CALLS = {
     f"{module}.{name}"
@@ -59,6 +60,7 @@ SLEEP_EXCEPTIONS = {
     "tests/benchmarks/load/client.py": {"time.sleep"},  # lets the subject become idle before each job that is timed
     "tests/benchmarks/load/herd.py": {"time.sleep"},  # as above
 }
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 VAGUE_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "tools"}
 NOT_IN_IMPORT_OF_PACKAGE = {"watchdog", "filelock", "msgspec", "rich", "psutil", "asyncio"}
 NOT_IN_IMPORT_OF_RUNNER = {
@@ -241,10 +243,63 @@ def test_only_watch_imports_watchdog(path):
     assert "watchdog" not in imported_modules(parse(path))
 
 
+def lines_of(node: ast.AST) -> int:
+    """How many lines a class or function takes."""
+    return node.end_lineno - node.lineno + 1
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_module_size(path):
-    """No module is longer than 400 lines."""
+def test_sizes(path):
+    """No module is longer than 330 lines, no class than 220, no function than 45."""
+    nodes = list(ast.walk(parse(path)))
+
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+    assert [n.name for n in nodes if isinstance(n, ast.ClassDef) and lines_of(n) > MAX_CLASS] == []
+    assert [n.name for n in nodes if isinstance(n, FUNCTIONS) and lines_of(n) > MAX_FUNCTION] == []
+
+
+def test_most_functions_are_short():
+    """The median function has fewer than 8 lines."""
+    found = [lines_of(n) for path in MODULES for n in ast.walk(parse(path)) if isinstance(n, FUNCTIONS)]
+
+    assert statistics.median(found) < MEDIAN_FUNCTION
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a module of the package."""
+    return ".".join(["spoolrunner", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def test_no_module_imports_itself_in_a_circle():
+    """No two modules need each other, at whatever distance; what is imported for types alone does not count."""
+    names = {module_of(path) for path in MODULES}
+    edges = {module_of(path): needed_by(parse(path)) & names - {module_of(path)} for path in MODULES}
+    done: set[str] = set()
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " -> ".join([*way, name])
+        if name not in done:
+            for needed in sorted(edges[name]):
+                visit(needed, (*way, name))
+            done.add(name)
+
+    for name in sorted(names):
+        visit(name, ())
+
+
+def needed_by(tree: ast.Module) -> set[str]:
+    """The modules that this one imports when it is imported or when it works, but for those it names in types only."""
+    typing_only = {n for top in tree.body if is_for_types(top) for n in ast.walk(top)}
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node not in typing_only:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found - {"spoolrunner"}
+
+
+def is_for_types(node: ast.stmt) -> bool:
+    """Whether it is an `if TYPE_CHECKING:`."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -112,7 +112,7 @@ def test_the_policy_of_a_candidate(intake, drop, spool) -> None:
     candidate = intake.examine("x")
     assert candidate is not None
     assert (candidate.policy.timeout, candidate.policy.max_retries, candidate.policy.priority) == (90.0, 1, 2)
-    assert candidate.signature == spool.signature(State.PENDING, "x")
+    assert candidate.stamp == spool.stamp(State.PENDING, "x")
     assert candidate.raw["timeout"] == "90s"
 
 

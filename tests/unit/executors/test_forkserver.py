@@ -32,20 +32,18 @@ def test_code_files_leave_python_itself_out(tmp_path, monkeypatch) -> None:
     import of_an_application
 
     found = forkserver._code_files([json, sys, of_an_application])
-    assert found == {
-        str(tmp_path / "of_an_application.py"): forkserver._signature(str(tmp_path / "of_an_application.py"))
-    }
+    assert found == {str(tmp_path / "of_an_application.py"): forkserver._stamp(str(tmp_path / "of_an_application.py"))}
 
 
-def test_a_file_that_is_gone_has_another_signature(tmp_path) -> None:
+def test_a_file_that_is_gone_has_another_stamp(tmp_path) -> None:
     """A removed file never looks like the one that was imported."""
     from spoolrunner.executors import forkserver
 
     path = tmp_path / "x.py"
     path.write_text("")
-    assert forkserver._signature(str(path)) != (0, 0)
+    assert forkserver._stamp(str(path)) != (0, 0)
     path.unlink()
-    assert forkserver._signature(str(path)) == (0, 0)
+    assert forkserver._stamp(str(path)) == (0, 0)
 
 
 def template_process(theirs):

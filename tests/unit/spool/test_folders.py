@@ -221,21 +221,21 @@ def test_read(spool, drop) -> None:
     status = os.stat(path)
     assert found == (b"data", status.st_ino, 4, status.st_mtime_ns)
     assert found.mtime == status.st_mtime_ns / 1e9
-    assert spool.signature(State.PENDING, "x") == found[1:]
+    assert spool.stamp(State.PENDING, "x") == found[1:]
 
 
 def test_read_of_nothing(spool) -> None:
     """A file that is gone is a FileNotFoundError, and its signature is None."""
     with pytest.raises(FileNotFoundError):
         spool.read(State.PENDING, "x")
-    assert spool.signature(State.PENDING, "x") is None
+    assert spool.stamp(State.PENDING, "x") is None
 
 
 @pytest.mark.parametrize("change", ["append", "replace", "touch"])
 def test_signature_changes(spool, drop, change) -> None:
     """The signature is another one when the file was written, replaced or touched."""
     path = drop(State.PENDING, "x", b"data", age=10)
-    before = spool.signature(State.PENDING, "x")
+    before = spool.stamp(State.PENDING, "x")
     if change == "append":
         with open(path, "ab") as stream:
             stream.write(b"!")
@@ -244,7 +244,7 @@ def test_signature_changes(spool, drop, change) -> None:
         os.replace(spool.layout.job(State.PENDING, "y"), path)
     else:
         os.utime(path)
-    assert spool.signature(State.PENDING, "x") != before
+    assert spool.stamp(State.PENDING, "x") != before
 
 
 def make_pipe(path) -> None:
