@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from spoolrunner.protocol.states import (
 from spoolrunner.protocol.verdict import decide
 from spoolrunner.spool.settling import choose
 
+PACKAGE = Path(__file__).parents[2] / "spoolrunner"
 PAGE = (Path(__file__).parents[2] / "docs" / "internals.md").read_text(encoding="utf-8")
 
 # The verdict on each outcome while the budget lasts, and when it is used up.
@@ -112,3 +114,23 @@ def test_retry_says_when():
 def test_last_rule_catches_all():
     """A readable document without attempts and without a marker falls to the last rule, so no file is left without one."""
     assert choose([], 1, None, has_markers=True) is RECOVERY_RULES[-1]
+
+
+def test_each_step_is_where_the_page_says() -> None:
+    """Every function that the 18 steps of an attempt name is in the module that they name, and every step names one."""
+    steps = rows("| | who | where | what | file operations |")
+    defined = {path.stem: functions_of(path) for path in PACKAGE.rglob("*.py")}
+
+    assert [row[0] for row in steps] == [str(number) for number in range(1, 19)]
+    for row in steps:
+        places = row[2].split("`")[1::2]
+        assert places
+        for place in places:
+            module, _, name = place.partition(".")
+            assert name in defined[module], place
+
+
+def functions_of(path: Path) -> set[str]:
+    """The names of the functions and methods of a module."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
