@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from spoolrunner.cli import render
 from spoolrunner.client.overview import Overview, overview
@@ -42,9 +43,15 @@ def _print_spool(found: Overview) -> None:
             ("running", str(counts["running"])),
             ("done", str(counts["done"])),
             ("failed", str(counts["failed"])),
+            *(("put off", _put_off(entry)) for entry in found.postponed),
             *(("trouble", text) for text in found.trouble),
         ]
     )
+
+
+def _put_off(entry: dict[str, Any]) -> str:
+    until = f", until {entry['until']}" if entry.get("until") else ""
+    return f"{entry['id']}: {entry['why']}{until}"
 
 
 def _print_running(found: Overview) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from spoolrunner.errors import JobFormatError
+from spoolrunner.protocol import document
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import dispatcher_lock, reasons, requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import processes
+from spoolrunner.system import clock, processes
 from spoolrunner.telling import status as status_file
 
 
@@ -16,7 +18,8 @@ class Overview(NamedTuple):
     """What `overview` found. What only the dispatcher knows is None or empty while none serves the spool.
 
     `dispatcher` has pid, host, since and state; `counts` the number of files in each state; `due` how many wait for a
-    place; `running` an object for each attempt, with its progress; `trouble` sentences.
+    place; `running` an object for each attempt, with its progress; `postponed` an object for what is put off, with id, why
+    and until; `trouble` sentences.
     """
 
     spool: str
@@ -24,6 +27,7 @@ class Overview(NamedTuple):
     counts: dict[str, int]
     due: int | None
     running: list[dict[str, Any]]
+    postponed: list[dict[str, Any]]
     totals: dict[str, Any]
     events: Any
     paused: bool
@@ -41,11 +45,39 @@ def overview(layout: Layout) -> Overview:
         counts={state.value: sum(1 for _ in spool.names(state)) for state in State},
         due=said.get("due"),
         running=[_with_progress(layout, attempt) for attempt in said.get("running", [])],
+        postponed=said.get("postponed", []),
         totals=said.get("totals", {}),
         events=said.get("events"),
         paused=requests.is_paused(layout),
         trouble=said.get("trouble", []),
     )
+
+
+def why(layout: Layout, job_id: str) -> list[str]:
+    """Return, each a sentence, why the job in pending/ has not started; empty when it does not wait, or is the next to start.
+
+    What only the dispatcher knows is as old as its status.json: a second.
+    """
+    try:
+        found = Spool(layout).read(State.PENDING, job_id)
+        checked, _ = document.parse(found.data)
+    except FileNotFoundError:
+        return []
+    except JobFormatError as error:
+        return [f"its file is no job document: {error}"]
+    now = clock.SYSTEM.wall()
+    due_at = document.due_at(checked, found.mtime, now)
+    sentences = [f"it is not due until {clock.format_time(due_at)}"] if due_at > now else []
+    holder = dispatcher_of(layout)
+    if holder is None:
+        return [*sentences, "no dispatcher serves the spool"]
+    said = status_file.read(layout)
+    if is_paused(layout):
+        sentences.append(f"the spool is paused: {layout.pause} exists")
+    sentences += [
+        f"the dispatcher is blocked: {text}" for text in said.get("trouble", [])[:1] if said["state"] == "blocked"
+    ]
+    return sentences + [entry["why"] for entry in said.get("postponed", []) if entry["id"] == job_id]
 
 
 def dispatcher_of(layout: Layout) -> dict[str, Any] | None:

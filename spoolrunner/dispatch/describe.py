@@ -14,7 +14,7 @@ from spoolrunner.system.clock import format_time
 if TYPE_CHECKING:
     from spoolrunner.dispatch.service import Service
 
-MOST_POSTPONED = 20
+MOST_POSTPONED = 100
 """Entries of what is put off that status.json shows."""
 
 
@@ -38,24 +38,6 @@ def describe(service: Service) -> dict[str, Any]:
         "totals": service.totals.counts(),
         "trouble": [text for text in trouble if text] + service.weaknesses,
     }
-
-
-def why(service: Service, job_id: str) -> list[dict[str, Any]]:
-    """Every reason why a job that the dispatcher knows is not started now: `why` in words, `until` in RFC 3339 or None."""
-    rooms, now, wall = service.rooms, service.rooms.clock.monotonic(), service.rooms.clock.wall()
-    due_at = rooms.order.due_at(job_id)
-    found: list[dict[str, Any]] = []
-    if due_at is not None:
-        found.append({"why": "it is not due yet", "until": format_time(due_at)})
-    found += [
-        {"why": entry.why.value, "until": _moment(entry.until, now, wall)}
-        for entry in rooms.register.reasons(job_id, now)
-    ]
-    if not service.phase.starts:
-        found.append({"why": f"the dispatcher is {service.phase.word}", "until": None})
-    elif rooms.running.at_work >= rooms.config.concurrency:
-        found.append({"why": f"all {rooms.config.concurrency} places are taken", "until": None})
-    return found
 
 
 def _postponed(service: Service) -> list[dict[str, Any]]:

@@ -78,12 +78,6 @@ class Order:
                 return job_id
         return None
 
-    def due_at(self, job_id: str) -> float | None:
-        """When the job becomes due, in seconds since 1970; None when it is due, or not known."""
-        entry = self._jobs.get(job_id)
-        # The second part of an entry is a priority, an integer, in the heap of later ones alone.
-        return entry[0] if entry is not None and isinstance(entry[1], int) else None
-
     def next_due_at(self) -> float | None:
         """When the next job becomes due that is not due yet, in seconds since 1970."""
         while self._later:

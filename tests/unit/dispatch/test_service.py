@@ -7,7 +7,7 @@ import queue
 
 import pytest
 
-from spoolrunner.dispatch.describe import describe, why
+from spoolrunner.dispatch.describe import describe
 from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why
@@ -189,20 +189,6 @@ def test_a_notice_is_reported(service, events) -> None:
     """An event that another thread noticed is reported by the loop."""
     service.take(Notice(Blocked("from afar", 1.0)))
     assert events[-1] == Blocked("from afar", 1.0)
-
-
-def test_why(service, rooms, drop, clock) -> None:
-    """Every reason why a job is not started is told, in words, with its time where it has one."""
-    drop(State.PENDING, "later", {"delay": "5m"})
-    drop(State.PENDING, "torn", b"{")
-    service.turn()
-    rooms.intake.put_off("later", Why.BEHIND_ANOTHER, 0.5)
-    reasons = why(service, "later")
-    assert [reason["why"] for reason in reasons] == ["it is not due yet", Why.BEHIND_ANOTHER.value]
-    assert reasons[0]["until"] == "2027-01-15T08:05:00.000000Z"
-    assert [reason["why"] for reason in why(service, "torn")] == [Why.NOT_JUDGED.value]
-    service.take(Wish.STOP)
-    assert why(service, "later")[-1] == {"why": "the dispatcher is stopping", "until": None}
 
 
 def test_the_status_shows_what_is_put_off(service, drop, clock) -> None:
