@@ -22,8 +22,8 @@ def page(machine: dict[str, str], command: str, plan: Plan, results: Results, ta
     blocks = [
         "# Benchmarks",
         "All figures of this page are from one run on one machine, medians of interleaved rounds; a ratio is the median of the "
-        "rounds' ratios. The absolute figures are this machine's, the ratios are what to look at. They are of the commit that the "
-        "first table names, and of no later one. "
+        "rounds' ratios. The absolute figures are this machine's, the ratios are what to look at. They are of the commit that "
+        "the first table names, and of no later one. "
         "[What is measured and how](../tests/benchmarks/README.md)."
         if plot
         else "",
