@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from spoolrunner.attempt import rlimits
 from spoolrunner.config.shape import BUILT_IN_EXECUTORS, EXECUTOR_GROUP, ConfigFile, MethodPolicy
 from spoolrunner.errors import nearest
 from spoolrunner.protocol.document import Duration
-from spoolrunner.protocol.faults import Fault, faults
+from spoolrunner.protocol.faults import Fault, faults, fields_of
 from spoolrunner.system import clock
 
+if TYPE_CHECKING:
+    import msgspec
+
 _PARSERS = {
-    field.name: clock.parse_duration
-    for field in msgspec.structs.fields(ConfigFile)
-    if field.type in (Duration, Duration | None)
+    field.name: clock.parse_duration for field in fields_of(ConfigFile) if field.type in (Duration, Duration | None)
 } | {"memory": rlimits.parse_size}
 """Keys whose values are text with a unit."""
 _POSITIVE = ("timeout", "timeout_limit", "cpu_time")
@@ -92,7 +91,7 @@ def _of_types(raw: dict[str, Any], shape: type[msgspec.Struct]) -> list[Fault]:
 def _parsed(raw: dict[str, Any], shape: type[msgspec.Struct], prefix: str) -> list[Fault]:
     """What is wrong with the values that have a unit, and with limits that this system cannot keep."""
     found = []
-    for key in (field.name for field in msgspec.structs.fields(shape)):
+    for key in (field.name for field in fields_of(shape)):
         value = raw.get(key)
         if value is None or value is False:
             continue

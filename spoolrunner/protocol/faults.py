@@ -7,6 +7,7 @@ from their text.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import islice
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
@@ -39,9 +40,15 @@ class _Part(NamedTuple):
     kind: Any
 
 
+@cache
+def fields_of(shape: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """The fields of a type. msgspec evaluates every annotation anew at each call, which takes half a millisecond."""
+    return msgspec.structs.fields(shape)
+
+
 def faults(raw: Mapping[str, Any], shape: type[msgspec.Struct]) -> list[Fault]:
     """All faults of `raw` by the type `shape`: unknown keys, missing keys, wrong values; empty when there are none."""
-    fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+    fields = {field.encode_name: field for field in fields_of(shape)}
     unknown = [key for key in raw if key not in fields]
     found = [Fault(_short(key), f"unknown key{nearest(_short(key), fields)}") for key in unknown[:MOST_NAMED]]
     if len(unknown) > MOST_NAMED:

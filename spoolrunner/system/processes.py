@@ -117,7 +117,24 @@ def lives(pid: int, start: str, boot: str) -> bool:
 
 
 def wait(pid: int) -> None:
-    """Return when the process, which need not be a child, is gone."""
+    """Return when the process, which need not be a child, has ended; its parent may not have collected its status yet."""
+    if sys.platform == "linux":
+        import select
+
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        except OSError:
+            pass  # an old kernel, or a sandbox that forbids it
+        else:
+            try:
+                ended = select.poll()
+                ended.register(descriptor, select.POLLIN)
+                ended.poll()
+            finally:
+                os.close(descriptor)
+            return
     import psutil
 
     try:
