@@ -37,8 +37,15 @@ def of_exit(error: SystemExit, stopped: Outcome | None) -> CallOutcome:
     if error.code is None or error.code == 0:
         cancelled = stopped is Outcome.CANCELLED
         return CallOutcome(Outcome.CANCELLED if cancelled else Outcome.SUCCEEDED, exit_status=0)
-    status = error.code if isinstance(error.code, int) else 1
+    status = _exit_status(error.code)
     return CallOutcome(stopped or Outcome.FAILED, record.error("SystemExit", _text(error)), exit_status=status)
+
+
+def _exit_status(code: object) -> int:
+    """The exit status to be recorded: a plain integer of 32 bits, since True and larger ones make a record unreadable."""
+    if not isinstance(code, int):
+        return 1
+    return int(code) if -(2**31) <= code < 2**31 else code & 0xFF  # the system keeps 8 bits of any
 
 
 def of_exception(error: BaseException, stopped: Outcome | None) -> CallOutcome:

@@ -10,7 +10,6 @@ import orjson
 import pytest
 
 from spoolrunner.attempt import current_job, runner
-from spoolrunner.attempt import outcome as ending_module
 from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_RECORDED, EXIT_UNWRITABLE
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.protocol import jsontext
@@ -261,11 +260,6 @@ def test_a_spool_that_cannot_be_written(drop, settings, monkeypatch, capfd) -> N
     assert "attempt 1 of x was not begun: [Errno 28] No space left on device" in capfd.readouterr().err
 
 
-def test_settings_cross_the_boundary(settings) -> None:
-    """The settings come out on the other side as they went in."""
-    assert Settings.from_bytes(settings.to_bytes()) == settings
-
-
 @pytest.mark.parametrize(
     ("raw", "outcome", "result"),
     [
@@ -379,19 +373,6 @@ def test_an_error_without_a_text(attempt) -> None:
     """An error whose text cannot be had is recorded by its type."""
     ending = attempt(method="unstringed")
     assert (ending.outcome, ending.error["type"]) == (Outcome.FAILED, f"{NAME}.Unstringed")
-
-
-@pytest.mark.parametrize(
-    ("result", "kept"),
-    [
-        *((None, True), (0, True), ([1, (2,)], True), ("x" * 65534, True), ("x" * 65535, False)),
-        *((float("nan"), False), (object(), False), (2**64, False), ({1: 2}, False), ("\ud800", False)),
-    ],
-)
-def test_results(capfd, result, kept) -> None:
-    """A return value is kept if it is JSON of at most 64 KiB; otherwise the job's log says why not."""
-    assert ending_module.kept(result) == (result if kept else None)
-    assert ("the return value was not kept" in capfd.readouterr().err) is not kept
 
 
 def test_the_record_waits_for_the_disk(spool, drop, clock, monkeypatch, capfd) -> None:

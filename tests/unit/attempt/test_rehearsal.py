@@ -1,0 +1,60 @@
+"""Rehearsals: attempts of a job that does nothing, of which nothing may be left."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from spoolrunner.attempt.settings import Settings
+from spoolrunner.protocol.policy import Limits, Policy
+
+PROGRAM = """
+import os, sys
+from spoolrunner.attempt import rehearsal
+from spoolrunner.attempt.current_job import current_job
+from spoolrunner.attempt.settings import Settings
+from spoolrunner.protocol.whitelist import Callee
+from spoolrunner.spool.paths import Layout
+calls = []
+real = Callee.call
+Callee.call = lambda self, params: (calls.append(1), real(self, params))
+settings = Settings.from_bytes(sys.stdin.buffer.read())
+open_before = sorted(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else []
+rehearsal.rehearse(settings, Layout(settings.root), 3)
+open_after = sorted(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else []
+print(len(calls), current_job(), open_before == open_after)
+"""
+
+
+def rehearsed(root: str) -> subprocess.CompletedProcess[str]:
+    settings = Settings(root, "", True, 4096, Limits(60.0, 3), [], {"app.Report": {"build": Policy()}}, Policy())
+    command = [sys.executable, "-c", PROGRAM]
+    return subprocess.run(
+        command, input=settings.to_bytes().decode(), capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def files_in(root: str) -> list[str]:
+    return [name for _, _, names in os.walk(root) for name in names]
+
+
+def test_nothing_is_left(spool) -> None:
+    """Each rehearsal calls its job; then the spool has no file more, the process no descriptor more and no job."""
+    done = rehearsed(spool.layout.root)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["3", "None", "True"], "")
+    assert files_in(spool.layout.root) == []
+
+
+def test_other_folders_are_not_touched(spool) -> None:
+    """A rehearsal needs nothing of the spool but tmp/."""
+    for folder in (spool.layout.locks, spool.layout.job_logs, spool.layout.control, spool.layout.pending):
+        os.rmdir(folder)
+    assert rehearsed(spool.layout.root).returncode == 0
+
+
+def test_a_spool_that_is_not_there(tmp_path) -> None:
+    """Where tmp/ cannot be written the rehearsal is an OSError, and output goes where it went."""
+    done = rehearsed(str(tmp_path / "nowhere"))
+    assert done.returncode == 1
+    assert "FileNotFoundError" in done.stderr
