@@ -1,7 +1,6 @@
-"""What came of a call: outcome, error, result, as they will stand in the record.
+"""The outcome of a call: outcome, error, result and exit status, as they will stand in the record.
 
-Turns whatever the user's code returned or raised into that; decides nothing about what follows. Light: every job's process
-imports it.
+Makes it from what the user's code returned or raised; the verdict is made elsewhere. Light: every job's process imports it.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from spoolrunner.protocol.states import Outcome
 from spoolrunner.spool import output, record
 
 _OWN = (os.path.join(os.path.dirname(__file__), "runner.py"), whitelist.__file__)
-"""The files whose frames lead to the user's code."""
+"""Files of ours whose functions call the user's code."""
 
 
 @dataclass(slots=True)
 class CallOutcome:
-    """What came of the attempt."""
+    """How a call ended. `result` is the return value if it may be kept; `error` has `type`, `message` and `traceback`."""
 
     outcome: Outcome
     error: dict[str, str] | None = None
@@ -33,7 +32,7 @@ class CallOutcome:
 
 
 def of_exit(error: SystemExit, stopped: Outcome | None) -> CallOutcome:
-    """What a call came to that ended by SystemExit; `stopped` is the outcome if we ended it."""
+    """Return the outcome of a call that ended by SystemExit; `stopped` is the outcome if it was to be ended, else None."""
     if error.code is None or error.code == 0:
         cancelled = stopped is Outcome.CANCELLED
         return CallOutcome(Outcome.CANCELLED if cancelled else Outcome.SUCCEEDED, exit_status=0)
@@ -49,12 +48,12 @@ def _exit_status(code: object) -> int:
 
 
 def of_exception(error: BaseException, stopped: Outcome | None) -> CallOutcome:
-    """What a call came to that raised, told in the job's output too; `stopped` is the outcome if we ended it."""
-    import traceback  # for those only who fail
+    """Return the outcome of a call that raised, and write the traceback into the job's output; `stopped` as for `of_exit`."""
+    import traceback  # only a job that fails pays for it
 
     text = "".join(traceback.format_exception(type(error), error, _from_job_on(error.__traceback__)))
     output.flush()
-    output.say("the attempt failed\n" + text.rstrip())
+    output.note("the attempt failed\n" + text.rstrip())
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return CallOutcome(stopped or Outcome.FAILED, record.error(name, _text(error), text))
@@ -68,7 +67,7 @@ def _text(error: BaseException) -> str:
 
 
 def _from_job_on(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback without our own frames at its beginning; all of it when there are no others."""
+    """Return the traceback without our own frames at its beginning, or all of it when there are no others."""
     rest = trace
     while rest is not None and rest.tb_frame.f_code.co_filename in _OWN:
         rest = rest.tb_next
@@ -76,16 +75,16 @@ def _from_job_on(trace: TracebackType | None) -> TracebackType | None:
 
 
 def kept(result: Any) -> Any:
-    """The return value if it may stand in the document, else None and a line in the job's log."""
+    """Return the return value if it may stand in the document; else write why not into the job's output, and return None."""
     if result is None:
         return None
     try:
         jsontext.check_value(result, "result", 2)
     except JobFormatError as error:
-        output.say(f"the return value was not kept: {error}")
+        output.note(f"the return value was not kept: {error}")
         return None
     size = len(orjson.dumps(result))
     if size > jsontext.MAX_RESULT_BYTES:
-        output.say(f"the return value was not kept: {size} bytes of JSON, more than {jsontext.MAX_RESULT_BYTES}")
+        output.note(f"the return value was not kept: {size} bytes of JSON, more than {jsontext.MAX_RESULT_BYTES}")
         return None
     return result

@@ -1,6 +1,6 @@
-"""Attempts of a job that does nothing, in a process that will be forked: what is warm there need not be warmed in each fork.
+"""Rehearsals: attempts of a job that does nothing, which make the later forks of this process faster.
 
-Only a template makes them; a job's own process does not import this.
+Only the template makes them, so it alone imports this; the spare process that is forked ahead makes one more.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 
 REHEARSALS = 12
-"""More than the number of calls after which CPython 3.11 specialises a function (8; later versions need fewer)."""
+"""CPython 3.11 specialises a function after 8 calls, later versions after fewer."""
 
 
 def rehearse(settings: Settings, layout: Layout, times: int = REHEARSALS) -> None:
-    """Make a few attempts of a job that does nothing, with all their files in tmp/, in a process that will be forked.
+    """Make a few attempts of a job that does nothing, with all their files in tmp/; OSError when tmp/ cannot be written.
 
-    After that Python has specialised the code of an attempt, and its caches are filled, so that the forks need not do
-    that each for itself, in pages of memory that have to be copied for it first. OSError when tmp/ cannot be written.
+    After that Python has specialised the code of an attempt and filled its caches. Otherwise each fork would have to do that
+    again, and the system would first have to copy the pages of memory that it changes.
     """
     stage = layout.for_rehearsal()
     settings = replace(settings, allowed={"": {"": settings.default_policy}}, fsync=False)
@@ -38,4 +38,4 @@ def rehearse(settings: Settings, layout: Layout, times: int = REHEARSALS) -> Non
 
 
 def _nothing() -> None:
-    """The job of a rehearsal."""
+    """Do nothing: this is the job of a rehearsal."""

@@ -1,7 +1,7 @@
-"""What the operating system may hold one job's process to, by the operator's policy: memory, CPU time, files, privileges.
+"""The limits of one job's process that the operating system keeps: memory, CPU time, open files, privileges.
 
-The process limits itself before any of the user's code. Soft limits are the policy's; the hard ones lie a little above, so
-that a job which has used everything up can still be recorded. Light: only a job with limits imports it.
+The process sets them on itself before it runs any of the user's code. The soft limits are those of the policy. The hard limits
+are a little higher, so that a job which has used everything up can still be recorded. Only a job with such limits imports this.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from spoolrunner.protocol.policy import Policy
 SIZE_PATTERN = r"^[0-9]+[kMGT]$"
 _UNITS = {"k": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 MIN_MEMORY = 32 << 20
-"""Bytes; less than a Python interpreter with orjson needs."""
+"""Bytes; Python with orjson needs more than this, so less would end every job."""
 _MEMORY_RESERVE = 16 << 20
 _FILES_RESERVE = 8
 _CPU_RESERVE = 5
@@ -28,7 +28,7 @@ _PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
 
 
 def parse_size(value: object) -> int:
-    """Bytes of a size: a number of bytes, or a string like "512M", "2G" (of 1024 each); else ValueError."""
+    """Return the bytes of a size: a number of bytes, or a text like "512M", "2G" (steps of 1024); else ValueError."""
     if isinstance(value, str) and re.fullmatch(SIZE_PATTERN, value):
         size = int(value[:-1]) * _UNITS[value[-1]]
     elif isinstance(value, int) and not isinstance(value, bool):
@@ -41,7 +41,7 @@ def parse_size(value: object) -> int:
 
 
 def unavailable(key: str) -> str | None:
-    """Why this system cannot hold a job to the limit of that name; None when it can."""
+    """Return why this system cannot keep a job within the limit of that key; None when it can."""
     if sys.platform == "linux":
         return None
     if sys.platform == "win32":
@@ -51,19 +51,19 @@ def unavailable(key: str) -> str | None:
 
 if sys.platform == "win32":
 
-    def held_to(policy: Policy) -> AbstractContextManager[None]:
-        """Nothing can be limited here, so the configuration has refused every limit."""
-        raise OSError(errno.ENOTSUP, f"Windows cannot hold a process to {policy}")
+    def restricted_by(policy: Policy) -> AbstractContextManager[None]:
+        """Raise OSError: Windows has no such limits, and the configuration refuses them there."""
+        raise OSError(errno.ENOTSUP, f"Windows cannot keep a process within {policy}")
 
 else:
     import resource
 
-    # On Linux, what is written to counts, not what is only reserved: getrlimit(2), since 4.7.
+    # Linux counts memory that is written to, not memory that is only reserved: getrlimit(2), since 4.7.
     _MEMORY = resource.RLIMIT_DATA
 
     @contextmanager
-    def held_to(policy: Policy) -> Iterator[None]:
-        """Limit this process, and whatever it starts, for the time of a block; OSError when the system refuses."""
+    def restricted_by(policy: Policy) -> Iterator[None]:
+        """Set the limits on this process and all that it starts, for a block; OSError when the system refuses."""
         _apply(policy)
         try:
             yield
@@ -81,7 +81,7 @@ else:
             _give_up_new_privileges()
 
     def _lift() -> None:
-        """Allow this process what was kept back for the record."""
+        """Raise the soft limits to the hard ones, so that the record can be written."""
         for kind in (_MEMORY, resource.RLIMIT_CPU, resource.RLIMIT_NOFILE):
             _, hard = resource.getrlimit(kind)
             resource.setrlimit(kind, (hard, hard))
@@ -92,7 +92,7 @@ else:
         resource.setrlimit(kind, (min(most, hard), hard))
 
     def _give_up_new_privileges() -> None:
-        """From now on no program that is started gains rights by its set-user-ID bit or capabilities; prctl(2), Linux."""
+        """Let no program that this process starts gain rights by a set-user-ID bit or capabilities (prctl(2), Linux)."""
         import ctypes
 
         libc = ctypes.CDLL(None, use_errno=True)

@@ -90,14 +90,14 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
             return EXIT_LEFT
         begun = _begin(settings, layout, lock, job_id, number)
     except OSError as error:
-        output.say(f"attempt {number} of {job_id} was not begun: {error}")
+        output.note(f"attempt {number} of {job_id} was not begun: {error}")
         return EXIT_UNWRITABLE
     if begun is None:
         return EXIT_LEFT
     raw, started_at, data = begun
     _hold(lock)
     _take_over_output(layout, settings, job_id, number, started_at)
-    _hold_together()
+    _keep_together()
     key, forged = _signing_key(settings, job_id, raw, data)
     if forged:
         ended, policy = CallOutcome(Outcome.REJECTED, record.error("NotAllowedError", forged)), settings.default_policy
@@ -109,7 +109,7 @@ def run(settings: Settings, layout: Layout, job_id: str, number: int, callees: C
     if ended.result is not None:
         changed["result"] = ended.result
     _record_patiently(layout, job_id, changed, settings.fsync, key)
-    processes.let_go()
+    processes.free_children()
     return EXIT_RECORDED
 
 
@@ -196,7 +196,7 @@ def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: i
     try:
         log = output.begin(layout.log(job_id), number, started_at, os.getpid(), settings.max_log_bytes)
     except OSError as error:
-        output.say(f"{job_id}: no log of its own: {error}")
+        output.note(f"{job_id}: no log of its own: {error}")
         log = -1
     try:
         if log < 0:
@@ -206,15 +206,15 @@ def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: i
         os.close(log)
         output.write_utf8()
     except OSError as error:
-        output.say(f"{job_id}: its output: {error}")
+        output.note(f"{job_id}: its output: {error}")
 
 
-def _hold_together() -> None:
+def _keep_together() -> None:
     """Let nothing of what the job starts be left behind; where the system refuses that, who ends it has to look for it."""
     try:
-        processes.hold_together()
+        processes.keep_together()
     except OSError as error:
-        output.say(f"what it starts is not held together: {error}")
+        output.note(f"what it starts is not held together: {error}")
 
 
 def _attempt(
@@ -235,7 +235,7 @@ def _attempt(
             return _call(settings, raw, callees, current), policy
         from spoolrunner.attempt import rlimits
 
-        with rlimits.held_to(policy):
+        with rlimits.restricted_by(policy):
             return _call(settings, raw, callees, current), policy
     except SystemExit as error:
         return outcome.of_exit(error, _stopped(deadline)), policy
@@ -296,6 +296,6 @@ def _record_patiently(layout: Layout, job_id: str, changed: dict[str, Any], fsyn
             return record.commit(layout, job_id, changed, fsync, key)
         except OSError as error:
             if not said:
-                output.say(f"the record cannot be written, trying on: {error}")
+                output.note(f"the record cannot be written, trying on: {error}")
             said = True
             clock.SYSTEM.sleep(_RECORD_PAUSE)

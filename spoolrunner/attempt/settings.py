@@ -1,4 +1,4 @@
-"""What every job's process is told at its start, and the way of that across the process boundary.
+"""The settings that every job's process gets at its start, and their form as bytes on the way there.
 
 Light: every job's process imports it.
 """
@@ -15,7 +15,7 @@ from spoolrunner.protocol.policy import Limits, Policy
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the dispatcher tells every runner; the same for all jobs."""
+    """What the dispatcher gives to every runner, the same for all jobs. Paths are absolute; `boot` is that of `boot_id`."""
 
     root: str
     boot: str
@@ -29,12 +29,12 @@ class Settings:
     """In hexadecimal; None where job files need not be signed."""
 
     def to_bytes(self) -> bytes:
-        """For the way across the process boundary."""
+        """Return the settings as one line of JSON, to be sent to another process."""
         return orjson.dumps(asdict(self))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Settings:
-        """The settings that `to_bytes` made."""
+        """Return the settings in the bytes that `to_bytes` made; TypeError when they are of another version."""
         raw = orjson.loads(data)
         raw["limits"] = Limits(**raw["limits"])
         raw["default_policy"] = Policy(**raw["default_policy"])

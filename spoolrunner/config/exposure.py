@@ -1,7 +1,7 @@
-"""Who else may do what: files and folders whose permissions let others in where nobody but the operator should be.
+"""Files and folders whose permissions let other users in where only the operator should be.
 
-Owns the rules of docs/security.md as far as owner and mode of a file can tell. Changes nothing, and knows no access lists:
-on Windows it has nothing to say.
+Owns the rules of docs/security.md, as far as the owner and the mode of a file show it. Changes nothing, and reads no access
+lists: on Windows it finds nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def weaknesses(config: Config) -> list[str]:
 
 
 def loose(config: Config) -> list[str]:
-    """What is open to others and should not be, each with what to do; empty when all is tight."""
+    """Return what is open to others and should not be, each a sentence with what to do; empty when nothing is."""
     if sys.platform == "win32":
         return []
     replaceable: dict[str, str] = {}
@@ -54,17 +54,17 @@ def loose(config: Config) -> list[str]:
 
 
 def _trusted(config: Config) -> list[tuple[str, str]]:
-    """The files and folders that decide what code runs, and why each matters."""
+    """Return the files and folders that decide which code runs, each with the reason why it matters."""
     decides = "whoever writes it decides what runs"
     places = [(config.path, decides), (config.layout.root, "whoever replaces it owns every job")]
     places += [(entry, decides) for entry in config.python_path]
     program = shutil.which(config.python_binary)
-    # A virtual environment lies where its link to the interpreter does, the interpreter where that leads.
+    # The link to the interpreter lies in the virtual environment, the interpreter itself where the link leads.
     return [*places, (os.path.dirname(program), decides), (program, decides)] if program else places
 
 
 def _spool(layout: Layout) -> list[str]:
-    """Folders of the spool that others can enter and use, but for the two that may be open to a group."""
+    """Return sentences on the folders of the spool that others can use; two of them may be open to a group."""
     found = []
     is_open = os.stat(layout.root).st_mode & _ENTER
     for name in FOLDERS if is_open else ():
@@ -80,14 +80,14 @@ def _spool(layout: Layout) -> list[str]:
 
 
 def _replaceable(path: str, what: str) -> dict[str, str]:
-    """Where on the way from the root to `path` others can put something else in its place, each with a sentence on it."""
+    """Return where on the way from / to `path` others can put something else in its place: path -> a sentence."""
     found: dict[str, str] = {}
     path = os.path.realpath(path)
     while True:
         try:
             status = os.stat(path)
         except FileNotFoundError:
-            return found  # reported by whoever needs it
+            return found  # its user reports that
         except OSError as error:
             found[path] = f"{path} cannot be looked at: {error.strerror}; {what}"
             return found
@@ -103,7 +103,7 @@ def _replaceable(path: str, what: str) -> dict[str, str]:
 
 
 def _others_may_write(status: os.stat_result) -> bool:
-    """Whether anybody but the owner may; a group that is the owner's alone, as many systems give each user, counts as him."""
+    """Return whether other users may write; a private group of the owner, as many systems make for each user, is no other."""
     group_may = bool(status.st_mode & 0o020)
     if sys.platform != "win32":
         group_may = group_may and not _is_private_group(status.st_uid, status.st_gid)

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a config.json, at once, each fault with its key and what is needed instead."""
+"""All faults of a config.json at once, each with its key and with what is needed instead."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 _PARSERS = {
     field.name: clock.parse_duration for field in fields_of(ConfigFile) if field.type in (Duration, Duration | None)
 } | {"memory": rlimits.parse_size}
-"""Keys whose values are text with a unit."""
+"""key -> the function that reads its value, a number or a text with a unit."""
 _POSITIVE = ("timeout", "timeout_limit", "cpu_time")
 _LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
 
 
 def config_faults(raw: dict[str, Any]) -> list[Fault]:
-    """What is wrong with the JSON object of a config.json; empty when nothing is."""
+    """Return all faults of the JSON object of a config.json; empty when there are none."""
     others = {key: value for key, value in raw.items() if key != "allowed_jobs"}
     # The whitelist is judged below, with words of its own.
     found = [fault for fault in _of_types(others, ConfigFile) if fault.key != "allowed_jobs"]
@@ -89,7 +89,7 @@ def _of_types(raw: dict[str, Any], shape: type[msgspec.Struct]) -> list[Fault]:
 
 
 def _parsed(raw: dict[str, Any], shape: type[msgspec.Struct], prefix: str) -> list[Fault]:
-    """What is wrong with the values that have a unit, and with limits that this system cannot keep."""
+    """Return the faults of values that have a unit, and of limits that this system cannot keep a process to."""
     found = []
     for key in (field.name for field in fields_of(shape)):
         value = raw.get(key)

@@ -1,7 +1,9 @@
-"""config.json found, read, checked whole, and turned into what the other rooms need.
+"""Find config.json, read it, check all of it, and turn it into a `Config`.
 
-Owns the values in force. Knows nothing of jobs that run; whether the allowed callables exist is for `whitelist`, in a process
-that may import them.
+    from spoolrunner.config.load import load_config; load_config().layout.root
+
+Owns the values in force. Does not look whether the allowed callables exist: `whitelist` does, in a process that may import
+them.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ _Number = TypeVar("_Number", int, float)
 
 
 class Config:
-    """The checked configuration. `path` is that of config.json; paths are absolute and durations in seconds."""
+    """A checked configuration. `path` is the one of config.json; all paths are absolute, all durations in seconds."""
 
     def __init__(self, path: str, file: ConfigFile) -> None:
         self.path = path
@@ -54,7 +56,7 @@ class Config:
 
     @cached_property
     def default_policy(self) -> Policy:
-        """The policy of a method that sets none of its own."""
+        """The policy of a method that sets nothing of its own."""
         file = self.file
         return Policy(
             timeout=clock.parse_duration(file.timeout),
@@ -72,7 +74,7 @@ class Config:
 
     @cached_property
     def allowed(self) -> dict[str, dict[str, Policy]]:
-        """The whitelist: job -> method -> the policy it runs under."""
+        """The whitelist: job -> method -> its policy."""
         return {
             job: {method: self._policy(methods[method]) for method in methods}
             if isinstance(methods, dict)
@@ -82,7 +84,7 @@ class Config:
 
     @cached_property
     def signing_key(self) -> bytes | None:
-        """The key that job files are signed with, or None when they need not be; ConfigError when it cannot be had."""
+        """The key that job files are signed with; None when they need no signature. ConfigError when it cannot be read."""
         if not self.signing_key_path:
             return None
         path = self.signing_key_path
@@ -99,7 +101,7 @@ class Config:
         job_policy(document.overrides(checked), self.default_policy, self.limits)
 
     def effective(self) -> dict[str, Any]:
-        """Every key with the value in force, as JSON data."""
+        """Return each key with the value in force, as JSON data."""
         made: dict[str, Any] = msgspec.to_builtins(self.file)
         return {**made, "spool": self.layout.root, "python_binary": self.python_binary, "python_path": self.python_path}
 
@@ -129,7 +131,10 @@ def _if_given(parse: Callable[[object], _Number], value: object) -> _Number | No
 
 
 def find_config(explicit: str | None = None) -> str:
-    """The absolute path of config.json: `explicit`, else $SPOOLRUNNER_CONFIG, else upwards from the working directory."""
+    """Return the absolute path of config.json; ConfigError when there is none.
+
+    It is `explicit`, else $SPOOLRUNNER_CONFIG, else the nearest one in the working directory and the folders above it.
+    """
     given = explicit or os.environ.get(VARIABLE)
     if given:
         if not os.path.isfile(given):
@@ -148,7 +153,7 @@ def find_config(explicit: str | None = None) -> str:
 
 
 def load_config(explicit: str | None = None) -> Config:
-    """The configuration in force; ConfigError with every problem in it."""
+    """Find and read config.json as `find_config` does, and return the configuration; ConfigError names every fault."""
     path = find_config(explicit)
     try:
         with open(path, "rb") as stream:
@@ -161,7 +166,7 @@ def load_config(explicit: str | None = None) -> Config:
 
 
 def parse_config(path: str, raw: Any) -> Config:
-    """The configuration in the JSON value `raw`, as if read from `path`."""
+    """Return the configuration in the JSON value `raw`, as if it had been read from `path`; ConfigError names every fault."""
     if not isinstance(raw, dict):
         raise ConfigError(path, ["must hold a JSON object"])
     found = config_faults(raw)

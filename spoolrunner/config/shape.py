@@ -1,6 +1,6 @@
 """config.json as it is written: its keys, their types, their defaults.
 
-The defaults are those for production. What a value means beyond its type is for `faults`.
+The defaults are those for production. Rules beyond the types of the values are checked in `faults`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EXECUTOR_GROUP = "spoolrunner.executors"
 
 
 class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What an operator may set for one method."""
+    """The keys that an operator may set for one method; a key that is missing has the value of the whole file."""
 
     timeout: Duration | None = None
     max_retries: Count | None = None
@@ -41,7 +41,7 @@ class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
 
 
 class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
-    """config.json as it is written; the defaults are those for production."""
+    """The keys of config.json."""
 
     allowed_jobs: dict[str, list[str] | dict[str, MethodPolicy]]
     spool: str = "spool"

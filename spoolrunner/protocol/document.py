@@ -1,7 +1,7 @@
 """The job document: its fields, their types and rules, and the JSON Schema made from them.
 
-Turns the bytes of a job file into a checked `Document`; says for each fault the key and what is needed. The limits of
-the bytes themselves are in `document`. The document is rewritten from its raw form, so nothing in it gets lost here.
+Turns the bytes of a job file into a checked `Document`, or names each fault by its key, with what is needed instead. How many
+bytes and levels there may be is checked in `jsontext`. A job file is rewritten from its raw form, so nothing in it gets lost.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
 class ErrorInfo(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What an attempt raised."""
+    """The error that an attempt raised."""
 
     type: str
     message: str = ""
@@ -82,13 +82,13 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
 
 
 def parse(data: bytes) -> tuple[Document, dict[str, Any]]:
-    """The checked document in `data` and its raw form, or JobFormatError with every fault in it."""
+    """Return the checked document in `data` and its raw form; JobFormatError with every fault in it."""
     raw = jsontext.decode(data)
     return check(raw), raw
 
 
 def check(raw: dict[str, Any]) -> Document:
-    """`raw` as a checked Document, or JobFormatError naming every faulty key."""
+    """Return `raw` as a checked Document; JobFormatError names every faulty key."""
     try:
         checked = msgspec.convert(raw, Document)
     except msgspec.ValidationError:
@@ -117,9 +117,9 @@ def overrides(checked: Document) -> dict[str, Any]:
 
 
 def due_at(checked: Document, mtime: float, now: float) -> float:
-    """When the job may run, in seconds since 1970: its `next_run_at` or its file's mtime plus `delay`, the later.
+    """Return when the job may run, in seconds since 1970: its `next_run_at`, or its file's mtime plus `delay`, the later one.
 
-    Without both it is due since its mtime, but not later than now: a producer's clock may be ahead of ours.
+    Without both it is due since its mtime, or since `now` when that is earlier: a producer's clock may be ahead of ours.
     """
     moments = [] if checked.next_run_at is None else [checked.next_run_at.timestamp()]
     if checked.delay is not None:
@@ -128,6 +128,6 @@ def due_at(checked: Document, mtime: float, now: float) -> float:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a job file."""
+    """Return the JSON Schema (2020-12) of a job file."""
     made = msgspec.json.schema(Document)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "spoolrunner job", **made}

@@ -1,7 +1,7 @@
-"""Job documents as bytes and back: JSON by orjson, within the limits that make a document safe to rewrite.
+"""Job documents to bytes and back, as JSON that is small and flat enough to be read and written again.
 
-Owns the limits on size and depth and the rule that a value must survive being read and written again. Light, because
-every job's process imports it; the meaning of the fields is in `job`.
+Owns the greatest size and depth of a document, and the rule that a value must come back unchanged. What the fields mean is in
+`document`. Light: every job's process imports it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from spoolrunner.errors import JobFormatError
 
 MAX_PRODUCER_BYTES = 1 << 20
 MAX_DEPTH = 64
-"""Levels. orjson reads 1024 but writes only about 253; a document must never be readable and unwritable."""
+"""Levels. orjson reads 1024 but writes only about 253; a document that can be read must be one that can be written."""
 MAX_BYTES = 8 << 20
-"""Bytes of a document with its history; a producer's has at most MAX_PRODUCER_BYTES."""
+"""Bytes of a document with attempts; without attempts it has at most MAX_PRODUCER_BYTES."""
 MAX_INDENTED_BYTES = 64 << 10
 MAX_RESULT_BYTES = 64 << 10
 MAX_TRACEBACK_BYTES = 16 << 10
@@ -32,7 +32,7 @@ _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | o
 
 
 def encode(document: dict[str, Any]) -> bytes:
-    """The document as UTF-8 JSON with a final newline; indented, to be read by people, unless it is large.
+    """Return the document as UTF-8 JSON with a final newline; indented for people, unless it is large.
 
     Indentation may make a deeply nested document forty times as long, and so too long to be read again.
     """
@@ -43,7 +43,7 @@ def encode(document: dict[str, Any]) -> bytes:
 
 
 def read(descriptor: int, size: int) -> bytes:
-    """The bytes of an open file that was `size` bytes long a moment ago; of one that is too long, more than MAX_BYTES."""
+    """Read an open file that was `size` bytes long a moment ago; of one longer than MAX_BYTES, only some more than these."""
     data = os.read(descriptor, min(size, MAX_BYTES) + 1)
     if len(data) == size:
         return data
@@ -53,7 +53,7 @@ def read(descriptor: int, size: int) -> bytes:
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    """The JSON object in `data`; JobFormatError says what is wrong with it and where."""
+    """Return the JSON object in `data`; JobFormatError when there is none, or it could not be written again as it is."""
     if len(data) > MAX_BYTES:
         raise JobFormatError("", f"more than {MAX_BYTES} bytes")
     try:
@@ -113,7 +113,7 @@ def _check_text(text: str, where: str) -> None:
 
 
 def _check_depth(document: dict[str, Any]) -> None:
-    # Level by level: this holds up the dispatcher, and a document within the limits may have 300,000 empty objects.
+    # Level by level, to be fast: the dispatcher waits for this, and a small document may have 300,000 empty objects.
     for key, value in document.items():
         level = [value] if type(value) in (dict, list) else []
         depth = 2
@@ -126,7 +126,7 @@ def _check_depth(document: dict[str, Any]) -> None:
 
 
 def _check_integers(data: bytes) -> None:
-    # orjson turns an integer beyond 64 bits into a float without a word, so a second, slower reader looks at those.
+    # orjson turns an integer beyond 64 bits into a float without an error, so a second, slower reader looks for those.
     def integer(text: str) -> int:
         if len(text) > 20 or not _INT_MIN <= int(text) <= _INT_MAX:
             raise JobFormatError(

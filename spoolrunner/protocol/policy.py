@@ -28,7 +28,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a job is run. Durations in seconds, memory in bytes; None means no limit."""
+    """How a job is run. Durations are in seconds, memory in bytes; None means no limit."""
 
     timeout: float = 3600.0
     max_retries: int = 3
@@ -46,18 +46,19 @@ class Policy:
 
     @property
     def limits_its_process(self) -> bool:
-        """Whether the process is held to anything by the operating system."""
+        """Whether the operating system must keep the job's process within any of these limits."""
         return self.no_new_privileges or any((self.memory, self.cpu_time, self.open_files))
 
     def override(self, **changes: Any) -> Policy:
-        """This policy with those of `changes` that are not None."""
+        """Return this policy with the values in `changes`; a value of None changes nothing."""
         given = {name: value for name, value in changes.items() if value is not None}
         return replace(self, **given) if given else self
 
     def pause(self, retries: int, dice: float) -> float:
-        """Seconds to wait before retry number `retries` (from 1): interval, doubled each time if exponential, capped.
+        """Return the seconds to wait before retry number `retries`, which counts from 1.
 
-        `dice` in [0, 1) takes off up to `retry_jitter` of it, so that jobs which failed together do not return together.
+        That is `retry_interval`, doubled for each further retry if exponential, at most `retry_max_interval`. `dice`, a random
+        number in [0, 1), takes off up to `retry_jitter` of it, so that jobs which failed together do not return together.
         """
         pause = self.retry_interval
         if self.retry_backoff == "exponential":

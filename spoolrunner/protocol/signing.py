@@ -1,8 +1,8 @@
-"""Signed job files: proof that whoever made a file had the key, for spools whose pending/ others can write into.
+"""Signed job files: proof that the producer of a file had the key, for spools whose pending/ others can write into.
 
 The signature is HMAC-SHA256 (RFC 2104) over the job's id, a line break and the very bytes of the file, in which the 64
-characters of the signature itself count as zeros. So a file stays one JSON document that people can read and any program
-can sign without a canonical form. Light: only a spool with a key needs it.
+characters of the signature itself count as zeros. So a file stays one JSON document that people can read, and any program can
+sign it without a canonical form of JSON. Only a spool with a key needs this module.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from spoolrunner.protocol import jsontext
 
 FIELD = "signature"
 KEY_BYTES = range(32, 65)
-"""From the output length of SHA-256 to its block length, beyond which more adds nothing: RFC 2104 section 3."""
+"""From the output length of SHA-256 to its block length; a longer key is no stronger (RFC 2104, section 3)."""
 _UNSIGNED = "0" * 64
 _SIGNATURE = re.compile("[0-9a-f]{64}")
 _NUMBER = re.compile("~[0-9]+$")
 
 
 def parse_key(text: bytes) -> bytes:
-    """The key in a key file: 64 to 128 hexadecimal digits; ValueError when it holds anything else."""
+    """Return the key in the text of a key file, which must be 64 to 128 hexadecimal digits; else ValueError."""
     try:
         key = bytes.fromhex(text.decode("ascii"))
     except ValueError:
@@ -32,7 +32,7 @@ def parse_key(text: bytes) -> bytes:
 
 
 def sign(key: bytes, job_id: str, raw: dict[str, Any]) -> bytes:
-    """The document `raw` as the signed bytes of the file of that id."""
+    """Return the document `raw` as the bytes of the signed file of that id."""
     fields = {name: value for name, value in raw.items() if name != FIELD}
     data = jsontext.encode({**fields, FIELD: _UNSIGNED})
     place = data.rindex(_UNSIGNED.encode())  # the last key, so whatever the others hold stands before it
@@ -40,7 +40,7 @@ def sign(key: bytes, job_id: str, raw: dict[str, Any]) -> bytes:
 
 
 def problem(key: bytes, job_id: str, raw: dict[str, Any], data: bytes) -> str | None:
-    """Why the file of that id with the bytes `data`, which decode to `raw`, does not count as signed; None when it does."""
+    """Return why the file of that id is not signed with `key`, or None when it is; its bytes `data` decode to `raw`."""
     import hmac
 
     claimed = raw.get(FIELD)
@@ -59,5 +59,5 @@ def problem(key: bytes, job_id: str, raw: dict[str, Any], data: bytes) -> str | 
 def _hmac(key: bytes, job_id: str, data: bytes) -> str:
     import hmac  # 2 ms that only signed files pay
 
-    # The number that a taken name brought about is not part of what its maker knew.
+    # The number after ~ was added because the name was taken: the producer did not know it when it signed.
     return hmac.digest(key, _NUMBER.sub("", job_id).encode() + b"\n" + data, "sha256").hex()

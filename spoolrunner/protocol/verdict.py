@@ -1,7 +1,7 @@
-"""What follows from an outcome: one pure function.
+"""The rule that turns an outcome into a verdict: done, retry or failed. One pure function.
 
-Knows no files, no clock and no dice: the time and the random number are given. The retry budget is always derived from
-the attempts themselves, never from a counter that could be wrong.
+Reads no files and no clock: the time and a random number are given. How many retries are left is always counted from the
+attempts themselves, never kept in a counter that could be wrong. Light: every job's process imports it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from spoolrunner.protocol.states import FINAL, MAX_INTERRUPTIONS, Outcome, Verdi
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict; `next_run_at` in seconds since 1970 with RETRY, `retries` used so far since the last final verdict."""
+    """A verdict, the retries used since the last final one and, with RETRY, `next_run_at` in seconds since 1970."""
 
     verdict: Verdict
     retries: int
@@ -24,7 +24,7 @@ class Decision:
 
 
 def since_final(attempts: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """The attempts after the last final verdict: those the budget counts. A hand-made retry thus begins afresh."""
+    """Return the attempts after the last final verdict. Only these use up retries, so a retry by hand begins afresh."""
     for index in range(len(attempts) - 1, -1, -1):
         if attempts[index].get("verdict") in FINAL:
             return attempts[index + 1 :]
@@ -34,9 +34,10 @@ def since_final(attempts: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, 
 def decide(
     outcome: Outcome, policy: Policy, attempts: Sequence[Mapping[str, Any]], now: float, dice: float
 ) -> Decision:
-    """The verdict on an attempt that ended with `outcome` after the earlier `attempts` of the document.
+    """Return the verdict on an attempt that ended with `outcome`; `attempts` are the earlier ones of the document.
 
-    Interrupted attempts are free, five times a job; every other start uses one of 1 + `max_retries`.
+    `now` is in seconds since 1970, `dice` a random number in [0, 1). The first MAX_INTERRUPTIONS interrupted attempts use up no
+    retry; of all other starts a job has 1 + `max_retries`.
     """
     earlier = since_final(attempts)
     interruptions = len([1 for attempt in earlier if attempt.get("outcome") == Outcome.INTERRUPTED])

@@ -1,7 +1,7 @@
 """The whitelist: which callables a job file may name, and how an entry of the operator's table becomes a callable.
 
-A job file's strings are only ever compared with the table's keys. What is split, imported and looked up by attribute is
-the table's own text. Light, because every job's process imports it.
+The strings of a job file are only compared with the keys of the table. Only the text of the table itself is split, imported
+and looked up by attribute. Light: every job's process imports it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Table = Mapping[str, Mapping[str, Any]]
 
 
 def entry(table: Table, job: object, method: object) -> Any:
-    """What the table holds for exactly this job and method; NotAllowedError when it holds nothing."""
+    """Return what the table has for exactly this job and method; NotAllowedError when it has nothing."""
     methods = table.get(job) if isinstance(job, str) else None
     if methods is None:
         raise NotAllowedError(f"job {job!r} is not in allowed_jobs{nearest(job, table)}")
@@ -34,44 +34,44 @@ def entry(table: Table, job: object, method: object) -> Any:
 
 
 class Callee(NamedTuple):
-    """What an entry of the table names. `owner` is the class to be made first, for a method that needs an instance."""
+    """The function that an entry of the table names. `owner` is the class to be made first, for a method of an instance."""
 
     name: str
     function: Callable[..., Any]
     owner: type | None
 
     def problem(self, params: object) -> str | None:
-        """Why it cannot be called with `params` (array by position, object by name), or None when it can."""
+        """Return why it cannot be called with `params` (array by position, object by name), or None when it can."""
         if not isinstance(params, (list, dict)):
             return "params must be an array or an object"
-        # What is no descriptor (a partial kept in a class, say) is not given the instance.
+        # Something that is no descriptor, such as a partial in a class, does not get the instance.
         is_bound = self.owner is not None and hasattr(type(self.function), "__get__")
         if _clearly_fit(params, self.function, int(is_bound)):
             return None
         try:
-            signature = inspect.signature(self.function)
+            parameters = inspect.signature(self.function)
         except ValueError:
-            return None  # some builtins have no signature: calling them is the only test
+            return None  # some builtins do not name their parameters: a call is the only test
         positional: list[Any] = [self.owner] if is_bound else []
         try:
             if isinstance(params, dict):
-                signature.bind(*positional, **params)
+                parameters.bind(*positional, **params)
             else:
-                signature.bind(*positional, *params)
+                parameters.bind(*positional, *params)
         except TypeError as error:
-            return f"params do not fit {self.name}{signature}: {error}"
+            return f"params do not fit {self.name}{parameters}: {error}"
         return None
 
     def call(self, params: list[Any] | dict[str, Any]) -> Any:
-        """Make the instance if one is needed, and call."""
+        """Make the instance if one is needed, call the function, and return its result; its errors pass through."""
         function = self.function if self.owner is None else getattr(self.owner(), self.name)
         return function(**params) if isinstance(params, dict) else function(*params)
 
 
 def resolve(job: str, method: str) -> Callee:
-    """What the operator's entry names: a function of a module, or a method of a class; nothing is called or made yet.
+    """Import and return what the operator's entry names: a function of a module or a method of a class. Nothing is called yet.
 
-    NotAllowedError when there is no such thing or it must not be called; whatever importing the module raises.
+    NotAllowedError when there is no such thing or it must not be called. Errors of the imported module pass through.
     """
     if method.startswith("_"):
         raise NotAllowedError(f"{job}.{method}: a method whose name begins with _ is private")
@@ -90,7 +90,7 @@ def resolve(job: str, method: str) -> Callee:
 
 
 def owner_of(job: str) -> Any:
-    """The module or class that the operator's dotted path leads to, imported; NotAllowedError when it leads nowhere."""
+    """Import and return the module or class of the operator's dotted path; NotAllowedError when there is none."""
     parts = job.split(".")
     for length in range(len(parts), 0, -1):
         name = ".".join(parts[:length])
@@ -98,7 +98,7 @@ def owner_of(job: str) -> Any:
             found: Any = importlib.import_module(name)
         except ModuleNotFoundError as error:
             # Only this very module, or a parent of it, being absent means "try a shorter path"; a missing import inside
-            # the operator's module is his error and must be heard.
+            # the operator's module is an error to be shown.
             if error.name is None or not (name == error.name or name.startswith(error.name + ".")) or length == 1:
                 raise
             continue
@@ -128,13 +128,15 @@ def _method(cls: type, job: str, method: str) -> Callee:
 
 
 def _clearly_fit(params: list[Any] | dict[str, Any], function: Callable[..., Any], bound: int) -> bool:
-    """Whether a plain function, `bound` of whose arguments are given, takes `params`. False means: ask its signature.
+    """Return whether a plain function takes `params`, when its first `bound` arguments are given. False means: ask `inspect`.
 
-    A function's code tells it at a fraction of what `inspect` costs, which is a tenth of a job's process.
+    A function's code object answers in a fraction of the time of `inspect`, which is a tenth of a job's process.
     """
     if type(function) is MethodType:
         function, bound = function.__func__, 1
-    if type(function) is not FunctionType or vars(function):  # what was set on it may give it another signature
+    if type(function) is not FunctionType or vars(
+        function
+    ):  # an attribute such as __wrapped__ may name other parameters
         return False
     code = function.__code__
     names = code.co_varnames[bound : code.co_argcount]
@@ -147,9 +149,9 @@ def _clearly_fit(params: list[Any] | dict[str, Any], function: Callable[..., Any
 
 
 def print_audit() -> None:
-    """Read {python_path, allowed: job -> methods} from standard input; print what cannot be resolved, as JSON behind a NUL.
+    """Read {python_path, allowed: job -> methods} as JSON from standard input; print a list of what cannot be resolved.
 
-    The NUL parts the answer from whatever the imported modules print.
+    The list is JSON behind a NUL, which parts it from all that the imported modules print.
     """
     question = orjson.loads(sys.stdin.buffer.read())
     sys.path[:0] = question["python_path"]

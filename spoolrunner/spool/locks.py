@@ -1,8 +1,8 @@
-"""Locks and markers: who runs a job now, and how far it had come when it died.
+"""Locks and markers: a lock shows that a job's process lives, a marker which attempt it has begun.
 
-A job's lock is the operating system's, on `locks/ID.lock`: flock of the file, or LockFileEx of byte 0 on Windows, as
-filelock defines it. It is never unlocked, only given up by closing, so that no copy of the descriptor can free it for
-all. Markers are lines appended to the same file from byte 1 on, each with a single write; a torn one harms no other,
+A job's lock is one of the operating system, on `locks/ID.lock`: flock of the file or, on Windows, a lock of byte 0; the same
+that filelock takes. It is never unlocked, only given up by closing, so that no copy of the descriptor can free it for all.
+Markers are lines that are appended to the same file from byte 1 on, each with a single write; a torn one harms no other,
 because each begins with a line break of its own. Knows nothing of documents. Light: every job's process imports it.
 """
 
@@ -19,12 +19,12 @@ import orjson
 
 from spoolrunner.system.heldfiles import open_file
 
-# The very locks that filelock takes, without the 50 ms that importing it costs each job.
+# The same locks that filelock takes, without the 50 ms that its import would cost each job.
 if sys.platform == "win32":
     import errno
     import msvcrt
 
-    _HELD = (errno.EACCES, errno.EDEADLK, 0)  # wine has no number for it
+    _HELD = (errno.EACCES, errno.EDEADLK, 0)  # wine gives 0
 
     def _try_lock(descriptor: int) -> bool:
         os.lseek(descriptor, 0, os.SEEK_SET)
@@ -55,9 +55,9 @@ _POLL = 0.01
 class Marker:
     """A line in the lock file: attempt `attempt` is about to be made of the file with this inode.
 
-    A START marker names the process that makes it, and when it began, by the wall clock and by the one that nobody sets;
-    a CLAIM marker (pid 0) says that the job was claimed after a retry by hand, so that its last verdict is not to be
-    obeyed.
+    A START marker names the process of the attempt and when it began: `started_at` by the wall clock, as RFC 3339, and `began`
+    by the monotonic clock. A CLAIM marker (pid 0) says that the job was claimed after a retry by hand, so that the last verdict
+    in its document must not be obeyed.
     """
 
     kind: str
@@ -69,15 +69,15 @@ class Marker:
     began: float = 0.0
 
     def fits(self, attempts: int, inode: int) -> bool:
-        """Whether it speaks of the next attempt of a document with `attempts` of them, in a file with this inode.
+        """Return whether the marker is about the next attempt of a document with `attempts` attempts, in a file with `inode`.
 
-        A rename keeps the inode and a record changes it, so a marker that fits says: no record was made since.
+        A rename keeps the inode and a record changes it, so a marker that fits shows that no record was made since.
         """
         return self.attempt == attempts + 1 and self.inode == inode
 
 
 class JobLock:
-    """A lock that is held, and the markers in its file."""
+    """A lock that this process holds, and the markers in its file."""
 
     __slots__ = ("_file", "_is_new", "_remove_at_close", "descriptor", "path")
 
@@ -89,11 +89,11 @@ class JobLock:
         self._remove_at_close = False
 
     def marker(self) -> Marker | None:
-        """The last complete marker."""
+        """Return the last complete marker in the file, or None."""
         return None if self._is_new else _last_marker(self.descriptor)
 
     def append(self, marker: Marker) -> None:
-        """Add a marker with a single write; OSError when it did not get in whole."""
+        """Append a marker with a single write; OSError when only a part of it was written."""
         line = b"\n" + orjson.dumps(marker) + b"\n"
         self._is_new = False
         written = os.write(self.descriptor, line)
@@ -101,7 +101,7 @@ class JobLock:
             raise OSError(28, "the marker was written in part only", self.path)
 
     def remove(self) -> None:
-        """Remove the file while the lock on it is held; whoever opened it meanwhile notices by the inode."""
+        """Remove the file while we hold the lock; a process that opened it meanwhile notices by the inode (see `acquire`)."""
         if sys.platform == "win32":
             self._remove_at_close = True  # an open file cannot be removed there
             return
@@ -111,29 +111,32 @@ class JobLock:
             return
 
     def is_in_place(self) -> bool:
-        """Whether what is locked is the file at the path: who removes that, makes a lock of it that guards nothing."""
+        """Return whether the file at the path is still the one that we locked. If it was removed, the lock guards nothing."""
         return self._file == _identity(self.path)
 
     def close(self) -> None:
-        """Give up the lock. It is free whatever the system says: its descriptor is gone even when closing fails."""
+        """Give up the lock. An error of closing is ignored: the descriptor is gone all the same, and the lock is free."""
         with suppress(OSError):
             os.close(self.descriptor)
         if self._remove_at_close:
             try:
-                os.unlink(self.path)  # refused if another process has opened it meanwhile: then it is that one's lock
+                os.unlink(
+                    self.path
+                )  # refused if another process has opened it meanwhile: then the lock belongs to that one
             except (FileNotFoundError, PermissionError):
-                return  # the sweep removes what stays
+                return  # the hourly sweep removes it
 
     def close_if_ours(self) -> None:
-        """In a forked child: drop the copy of the descriptor, unless the job closed it and its number means another file."""
+        """Close the copy of the descriptor in a forked child, unless the job closed it and its number means another file."""
         if _is_open_on(self.descriptor, self._file):
             os.close(self.descriptor)
 
 
 def acquire(path: str, patience: float = 0.0, try_lock: Callable[[int], bool] | None = None) -> JobLock | None:
-    """Take the lock at `path`, trying for `patience` seconds; None when it is held by another process.
+    """Take the lock at `path`, trying for `patience` seconds; return None when another process still holds it then.
 
-    `try_lock`, if given, takes the lock on a descriptor instead of the light way, and is False when it is held.
+    `try_lock`, if given, takes the lock on a descriptor in place of our own function; it returns False when another process
+    holds it.
     """
     try_lock = try_lock or _try_lock
     deadline = None
@@ -141,7 +144,7 @@ def acquire(path: str, patience: float = 0.0, try_lock: Callable[[int], bool] | 
         descriptor = open_file(path, _FLAGS | os.O_CREAT)
         try:
             locked = try_lock(descriptor)
-            # Race: the holder may have removed the file between our open and our lock; then this guards no name.
+            # Race: the last holder may have removed the file between our open and our lock: then we locked no name.
             if locked and (lock := _guarding(path, descriptor)) is not None:
                 return lock
         except BaseException:
@@ -157,7 +160,7 @@ def acquire(path: str, patience: float = 0.0, try_lock: Callable[[int], bool] | 
 
 
 def peek(path: str) -> Marker | None:
-    """The last complete marker at `path`, read without the lock: for showing, not for deciding."""
+    """Return the last complete marker at `path`, or None. It is read without the lock: show it, but decide nothing by it."""
     try:
         descriptor = open_file(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""A job's own output, logs/jobs/ID.log: where an attempt begins, the limit on its size, no file for silence.
+"""A job's own output, logs/jobs/ID.log: the line that begins an attempt, the limit on the size, and no file without output.
 
-The job's process writes the file itself; it outlives the dispatcher. The dispatcher cuts what grows beyond the limit.
-Works on descriptors and paths; knows nothing of documents. Light: every job's process imports it.
+The job's process writes the file itself, also when the dispatcher has died. The dispatcher cuts a file that grows beyond the
+limit. Works on descriptors and paths; knows nothing of documents. Light: every job's process imports it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _FLAGS = os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | g
 
 
 def begin(path: str, number: int, started_at: str, pid: int, limit: int) -> int:
-    """Open the log for an attempt and write the line that begins it; returns the descriptor, to be closed by the caller.
+    """Open the log for an attempt and write its first line; return the descriptor, which the caller closes. OSError if refused.
 
-    An earlier attempt's output that fills more than half of `limit` bytes is cut to half, so that this one has room.
+    Output of earlier attempts that takes more than half of `limit` bytes is cut to half of it, so that this one has room.
     """
     descriptor = open_file(path, _FLAGS)
     _cut(descriptor, limit // 2, limit)
@@ -30,11 +30,11 @@ def begin(path: str, number: int, started_at: str, pid: int, limit: int) -> int:
 
 
 def cut(path: str, limit: int) -> bool:
-    """Cut the log at `limit` bytes, with a note where; False when it was shorter, or is not there."""
+    """Cut the log at `limit` bytes, and write a note there; return False when it was shorter, or cannot be opened."""
     try:
         descriptor = open_file(path, _FLAGS & ~os.O_CREAT)
     except OSError:
-        return False  # no output yet, or the job removed or replaced it: nothing of ours to cut
+        return False  # no output yet, or the job removed or replaced the file: there is nothing of ours to cut
     try:
         return _cut(descriptor, limit, limit)
     finally:
@@ -42,11 +42,11 @@ def cut(path: str, limit: int) -> bool:
 
 
 def tidy(path: str, limit: int) -> None:
-    """Cut a log at `limit` bytes; take the line of an attempt that printed nothing away, and a file that holds no more."""
+    """Cut the log at `limit` bytes; remove the first line of an attempt without output, and a file that is empty then."""
     try:
         descriptor = open_file(path, _FLAGS & ~os.O_CREAT)
     except OSError:
-        return  # there is none, or the job replaced it by something that is not ours to touch
+        return  # there is none, or the job replaced it by something else, which we leave alone
     try:
         is_empty = _tidy(descriptor, limit)
     finally:
@@ -57,11 +57,11 @@ def tidy(path: str, limit: int) -> None:
         except OSError as error:
             if not is_violation(error):
                 raise
-            return  # open in a process that the job left behind
+            return  # a process that the job left behind has it open
 
 
 def _tidy(descriptor: int, limit: int) -> bool:
-    """Cut what is to be cut; whether nothing is left that deserves a file."""
+    """Cut what is to be cut; return whether the file is empty now."""
     size = os.fstat(descriptor).st_size
     if size > limit:
         _cut(descriptor, limit, limit)
@@ -79,36 +79,36 @@ def _tidy(descriptor: int, limit: int) -> bool:
 
 
 def write_utf8() -> None:
-    """Have what this process prints written as UTF-8, as its log is, whatever the system's encoding; not to a terminal."""
+    """Make this process print UTF-8 in any locale, as the log is read as UTF-8; output to a terminal stays as it is."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8" and not stream.isatty():
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def say(text: str) -> None:
-    """A line of ours in the job's own output."""
+def note(text: str) -> None:
+    """Write a line of our own into the job's output: on standard error, after `spoolrunner: `."""
     try:
         os.write(2, f"spoolrunner: {text}\n".encode("utf-8", "backslashreplace"))
     except OSError:
-        return  # the job closed its standard error: there is nobody left to tell
+        return  # the job closed its standard error, so there is nowhere to write it
 
 
 def flush() -> None:
-    """Get out what the job printed and Python still holds."""
+    """Write out what the job has printed and Python still keeps in its buffers."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError, AttributeError) as error:
             # The job closed or replaced its output, or the disk is full: no reason to lose the record of what it did.
-            say(f"output was lost: {error}")
+            note(f"output was lost: {error}")
 
 
 def _cut(descriptor: int, size_to_keep: int, limit: int) -> bool:
     size = os.fstat(descriptor).st_size
-    note = f"\n--- cut here: the limit of {limit} bytes was reached (max_log_bytes)\n".encode()
-    if size <= size_to_keep + len(note):
+    line = f"\n--- cut here: the limit of {limit} bytes was reached (max_log_bytes)\n".encode()
+    if size <= size_to_keep + len(line):
         return False
-    # The job appends, so it goes on behind the note; what it writes there is cut the next time.
+    # The job appends, so its next output comes after the note; that is cut the next time.
     os.ftruncate(descriptor, size_to_keep)
-    os.write(descriptor, note)
+    os.write(descriptor, line)
     return True

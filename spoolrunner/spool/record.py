@@ -1,7 +1,7 @@
-"""The record of an attempt: what goes into the document, and how it is committed over running/ID.json.
+"""The record of an attempt: what it adds to the document, and how the document replaces running/ID.json.
 
-The runner uses it for its own attempt, the dispatcher for one whose process died without a record. Both hold the job's
-lock. Owns the shape of an attempt in the document; what verdict follows is for `retry`.
+The runner records its own attempt; the dispatcher records one whose process died without a record. Both hold the job's lock.
+Owns the shape of an attempt in the document; the verdict is made in `verdict`. Light: every job's process imports it.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ _SHORT_BYTES = 200
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 _CUT = "\n  … cut …\n".encode()
 _REPLACED = ("delay", "next_run_at", "retries", "attempts", "result", "signature")
-"""What a record takes out of a document, to be set anew or gone."""
+"""Keys that a record takes out of a document; some of them are then set anew."""
 
 
 def attempt(number: int, outcome: Outcome, started_at: str, ended: float, **facts: Any) -> dict[str, Any]:
-    """An attempt as it stands in a document, but for its verdict; facts that are None are left out."""
+    """Return an attempt as it stands in a document, without its verdict; `ended` is in seconds since 1970, None is left out."""
     known = {name: value for name, value in facts.items() if value is not None}
     times = {"started_at": started_at, "ended_at": format_time(ended)}
     return {"number": number, "outcome": str(outcome), **times, "host": processes.host(), **known}
 
 
 def duration(made: dict[str, Any]) -> float | None:
-    """Seconds an attempt took, or None when its times are not both known."""
+    """Return the seconds that an attempt took, or None when it has no start or no end."""
     if not made.get("started_at") or not made.get("ended_at"):
         return None
     return max(0.0, parse_time(made["ended_at"]) - parse_time(made["started_at"]))
 
 
 def error(kind: str, message: str, traceback: str = "") -> dict[str, str]:
-    """An error for an attempt; its texts are cut to the limit in the middle, since both ends tell the most."""
+    """Return an error for an attempt. Long texts are cut in the middle, since both ends are the most useful."""
     return {key: _cut(text) for key, text in {"type": kind, "message": message, "traceback": traceback}.items() if text}
 
 
@@ -53,7 +53,10 @@ def _cut(text: str, limit: int = jsontext.MAX_TRACEBACK_BYTES) -> str:
 
 
 def add(raw: dict[str, Any], made: dict[str, Any], policy: Policy, now: float) -> tuple[dict[str, Any], Decision]:
-    """The document with the attempt `made`, its verdict and what follows from it; `raw` is left as it was."""
+    """Return the document with the attempt `made` and its verdict, and the decision; `raw` is not changed.
+
+    `now` is in seconds since 1970.
+    """
     attempts = list(raw.get("attempts", []))
     outcome = _OUTCOMES[made["outcome"]]
     decision = decide(outcome, policy, attempts, now, 0.0 if outcome is Outcome.SUCCEEDED else _dice())
@@ -67,14 +70,14 @@ def add(raw: dict[str, Any], made: dict[str, Any], policy: Policy, now: float) -
 
 
 def _dice() -> float:
-    """A number in [0, 1), without the module whose reseeding after each fork is a tenth of a fork's cost."""
+    """Return a random number in [0, 1). Not by `random`, which is seeded anew after each fork, at a tenth of a fork's cost."""
     return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
 def commit(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool, key: bytes | None = None) -> None:
-    """Make `changed` the content of running/ID.json, durably, signed with `key` if there is one.
+    """Make `changed` the content of running/ID.json, synced if `fsync`, signed with `key` if there is one.
 
-    The caller holds the job's lock.
+    The caller holds the job's lock. OSError when the spool cannot be written; the file is then as it was.
     """
     transition(State.RUNNING, Event.OUTCOME)  # the file stays where it is: this row has no other target
     data = jsontext.encode(changed)
@@ -89,7 +92,7 @@ def commit(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool, ke
 
 
 def _shortened(changed: dict[str, Any]) -> dict[str, Any]:
-    """A history that outgrows what may be read keeps every attempt; the older ones lose the text of their errors."""
+    """Return the document with the errors of all attempts but the last cut short, so that it can still be read."""
     *old, last = changed["attempts"]
     slim = []
     for made in old:

@@ -1,7 +1,7 @@
-"""The only reader of time, and the two notations of it: RFC 3339 times and durations.
+"""The only reader of the time, and its two notations: RFC 3339 times and durations.
 
-Wall time is seconds since 1970 in UTC, as a float; it can jump. Monotonic time only tells intervals within a process.
-Whoever needs the time is given a `Clock`, so that tests own it.
+Wall time is in seconds since 1970 in UTC, as a float; it can jump. Monotonic time never jumps: it measures intervals, and all
+processes of one boot of the machine share it. Code that needs the time is given a `Clock`, so that a test can set it.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from functools import lru_cache
 
 DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?[smhd]$"
 MAX_DURATION = 3650 * 86400.0
-"""Seconds; ten years. Longer ones are typing errors, and dates beyond the calendar would follow."""
+"""Seconds; ten years. A longer one is a typing error, and leads to dates beyond the calendar."""
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Clock:
-    """Reads the machine's clocks."""
+    """The clocks of the machine."""
 
     def wall(self) -> float:
-        """Seconds since 1970, UTC."""
+        """Return the seconds since 1970, UTC."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Seconds since some moment in the past, never going back."""
+        """Return the seconds since some moment in the past; a later call never returns less."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait that long; only where there is no event to wait for."""
+        """Wait for that many seconds. Use it only where there is no event to wait for."""
         time.sleep(seconds)
 
 
@@ -39,7 +39,7 @@ SYSTEM = Clock()
 
 
 def format_time(wall: float) -> str:
-    """RFC 3339 in UTC with microseconds, as in `2026-11-23T17:45:01.123456Z`."""
+    """Write a wall time (seconds since 1970) as RFC 3339 in UTC with microseconds: `2026-11-23T17:45:01.123456Z`."""
     seconds = math.floor(wall)
     carry, microseconds = divmod(round((wall - seconds) * 1e6), 1_000_000)
     return f"{_to_the_second(seconds + carry)}.{microseconds:06}Z"
@@ -52,7 +52,7 @@ def _to_the_second(wall: int) -> str:
 
 
 def parse_time(text: str) -> float:
-    """Seconds since 1970 of an RFC 3339 time; ValueError when it is none or has no offset from UTC."""
+    """Return the seconds since 1970 of an RFC 3339 time; ValueError for any other text, or without an offset from UTC."""
     if not _RFC_3339.fullmatch(text):
         raise ValueError(f"{text!r} is no RFC 3339 time; write 2026-11-23T17:45:01Z")
     moment = datetime.fromisoformat(text)
@@ -62,7 +62,7 @@ def parse_time(text: str) -> float:
 
 
 def parse_duration(value: object) -> float:
-    """Seconds of a duration: a number of seconds, or a string like "90s", "5m", "2h", "7d"; else ValueError."""
+    """Return the seconds of a duration: a number of seconds, or a text like "90s", "5m", "2h", "7d"; else ValueError."""
     if isinstance(value, str) and re.fullmatch(DURATION_PATTERN, value):
         seconds = float(value[:-1]) * _UNITS[value[-1]]
     elif isinstance(value, (int, float)) and not isinstance(value, bool):

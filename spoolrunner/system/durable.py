@@ -1,8 +1,8 @@
-"""The only caller of rename, link and fsync: how a change reaches the disk whole, or not at all.
+"""Changes of files that reach the disk whole or not at all; the only caller of rename, link and fsync.
 
 Owns the order write, fsync, rename, fsync of the folder, and the refusal to overwrite. Knows nothing of jobs. A failed
-fsync is never tried again on the same file: the kernel may have dropped the data and still answer "done" the second
-time (https://lwn.net/Articles/752063/). Whatever fails raises OSError and leaves no staged file behind.
+fsync is never tried again on the same file: the kernel may have dropped the data and still report success the second
+time (https://lwn.net/Articles/752063/). Each failure raises OSError and leaves no staged file behind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from spoolrunner.system.heldfiles import open_file, patiently
 
 PRIVATE = 0o600
 MANY = 8
-"""Files from which on one sync of the file system is cheaper than one of each file."""
+"""From this number of files on, one sync of the file system is cheaper than a sync of each file."""
 _AT_FDCWD, _RENAME_NOREPLACE = -100, 1
 _RENAME_EXCL = 0x4
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
@@ -32,12 +32,12 @@ _unchecked: set[str] = set()
 
 
 def write_new(path: str, data: bytes, fsync: bool, mode: int = PRIVATE) -> None:
-    """Write a file that must not exist yet; synced, if asked for, when this returns."""
+    """Write a new file, and sync it if `fsync`; FileExistsError when there is a file at `path`."""
     descriptor = open_file(path, _NEW, PRIVATE)
     try:
         try:
             if mode != PRIVATE and sys.platform != "win32":
-                os.fchmod(descriptor, mode)  # whatever the umask of this process
+                os.fchmod(descriptor, mode)  # os.open lets the umask of this process take bits away
             left = data
             while left:
                 left = left[os.write(descriptor, left) :]
@@ -51,7 +51,11 @@ def write_new(path: str, data: bytes, fsync: bool, mode: int = PRIVATE) -> None:
 
 
 def mode_in(folder: str) -> int:
-    """The mode for a file made in `folder`: in one that its group may use, a guest's is to be read by the owner's."""
+    """Return the mode for a new file in `folder`.
+
+    The file is private, unless the folder belongs to another user and its group may write into it: the owner of the folder
+    then reads the file by way of the group.
+    """
     if sys.platform == "win32":
         return PRIVATE
     status = os.stat(folder)
@@ -60,7 +64,7 @@ def mode_in(folder: str) -> int:
 
 
 def replace_content(staged: str, path: str, data: bytes, fsync: bool) -> None:
-    """Make `data` the content of the file at `path`, by way of `staged` on the same file system."""
+    """Make `data` the whole content of `path`, if there is a file or not; `staged` is a free path on the same file system."""
     write_new(staged, data, fsync)
     try:
         patiently(os.replace, staged, path)
@@ -72,7 +76,7 @@ def replace_content(staged: str, path: str, data: bytes, fsync: bool) -> None:
 
 
 def publish(staged: str, path: str, data: bytes, fsync: bool, mode: int = PRIVATE) -> None:
-    """Make a new file at `path` appear whole; FileExistsError if the name is taken."""
+    """Make a new file appear whole at `path`, written at `staged` before; FileExistsError if there is one at `path`."""
     write_new(staged, data, fsync, mode)
     try:
         rename(staged, path)
@@ -84,9 +88,9 @@ def publish(staged: str, path: str, data: bytes, fsync: bool, mode: int = PRIVAT
 
 
 def publish_many(files: Sequence[tuple[str, str, bytes]], fsync: bool, mode: int = PRIVATE) -> None:
-    """Make many new files, each (staged, path, data) of the same two folders, appear at their paths.
+    """Make many new files appear whole, each given as (staged, path, data); all have the same two folders.
 
-    All are written before the first appears. FileExistsError when a path is taken: those before it have appeared.
+    All are written before the first appears. FileExistsError if there is a file at a path: those before it have appeared.
     """
     if not files:
         return
@@ -110,9 +114,9 @@ def publish_many(files: Sequence[tuple[str, str, bytes]], fsync: bool, mode: int
 
 @contextmanager
 def _synced(folder: str) -> Iterator[None]:
-    """All that is written within is on disk after it: the whole file system is synced, once.
+    """Sync the whole file system of `folder` once at the end of the block, with all that was written in it.
 
-    The folder is opened before: an error of a write is told to those who had it open then (syncfs(2), Linux 5.8).
+    The folder is opened first: syncfs reports the errors of writes that were made while it was open (Linux 5.8).
     """
     descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     try:
@@ -125,7 +129,7 @@ def _synced(folder: str) -> Iterator[None]:
 
 
 def unlink(path: str) -> bool:
-    """Remove a file; False when it was gone already."""
+    """Remove a file; return False if there was none."""
     try:
         patiently(os.unlink, path)
     except FileNotFoundError:
@@ -134,30 +138,30 @@ def unlink(path: str) -> bool:
 
 
 def sync_folder(path: str) -> None:
-    """Make the names in a folder durable. Windows has no such call; NTFS journals its names."""
+    """Make the names in a folder durable. Windows has no such call: NTFS keeps a journal of names."""
     if sys.platform == "win32":
         return
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except PermissionError:
-        os.sync()  # a folder that may be written but not listed cannot be opened: all disks are synced, and its with them
+        os.sync()  # we may write but not list the folder, so it cannot be opened: all file systems are synced
         return
     try:
         _sync(descriptor)
     finally:
         os.close(descriptor)
-    # An XFS that has shut itself down, as after an error of its log, says "done" to the sync of a folder, but lets nobody
-    # open one: what opens now was synced in truth.
+    # An XFS that has shut itself down, as after an error of its log, reports success for the sync of a folder, but refuses
+    # to open one: if it opens now, the sync was real.
     os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
 
 
 def unchecked_folders() -> set[str]:
-    """The folders where only a check just before guards a rename: neither an exclusive rename nor links are to be had."""
+    """Return the folders whose file system has no exclusive rename, so that only a check just before guards the target."""
     return set(_unchecked)
 
 
 def rename(source: str, target: str) -> None:
-    """Rename, refusing a target that exists with FileExistsError: atomically, where the system offers that."""
+    """Rename a file, atomically where the system offers that; FileExistsError if there is a file at `target`."""
     if sys.platform == "win32":
         patiently(os.rename, source, target)
         return
@@ -171,7 +175,7 @@ def rename(source: str, target: str) -> None:
 
 def _sync(descriptor: int) -> None:
     if sys.platform == "darwin":
-        # fsync(2) of macOS leaves the data in the drive's cache; this empties that too, where the file system can.
+        # fsync(2) of macOS leaves the data in the drive's cache; this writes that too, where the file system can.
         import fcntl
 
         try:
@@ -193,8 +197,8 @@ def _rename_checked(source: str, target: str) -> None:
 
 
 def _load_exclusive_rename() -> Callable[[str, str], None]:
-    """renameat2 of Linux or renamex_np of macOS, neither of which Python offers."""
-    import ctypes  # 5 ms that only those who move jobs pay
+    """Load renameat2 of Linux or renamex_np of macOS; Python offers neither."""
+    import ctypes  # 5 ms that only processes which move jobs pay
 
     libc = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "darwin":
@@ -227,7 +231,7 @@ def _exclusive_rename() -> Callable[[str, str], None]:
 
 @cache
 def _sync_file_system() -> Callable[[int], None] | None:
-    """The syncfs of Linux, by a descriptor in the file system; None where it is missing or keeps errors to itself."""
+    """Return syncfs of Linux, which takes a descriptor; None where it is missing or does not report errors of writes."""
     if sys.platform != "linux" or tuple(map(int, re.findall(r"[0-9]+", os.uname().release)[:2])) < (5, 8):
         return None
     import ctypes

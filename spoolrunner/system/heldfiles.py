@@ -1,7 +1,7 @@
-"""Files that another program holds open, as only Windows knows them: an antivirus, an editor, an indexer.
+"""Calls that Windows refuses while another program has the file open: an antivirus, an editor, an indexer.
 
-What meets such a file is tried again for about two seconds, since most of them let go in milliseconds; then it is a
-HeldError, an OSError like any other to whoever does not look closer. Light: every job's process imports it.
+Such a call is tried again for about two seconds, since most programs close the file within milliseconds. After that it raises
+HeldError, which is an OSError, so most callers need not know it. Light: every job's process imports it.
 """
 
 from __future__ import annotations
@@ -14,23 +14,27 @@ from typing import Any
 from spoolrunner.system import clock
 
 PATIENCE = 2.0
-"""Seconds for which a call is tried again while another program holds the file open."""
+"""Seconds for which a call is tried again while another program has the file open."""
 LONGEST_PAUSE = 60.0
+"""Seconds; the most that `next_pause` returns."""
 _PAUSE = 0.02
 _VIOLATIONS = (5, 32, 33)  # access denied, sharing violation, lock violation: winerror.h
 
 
 class HeldError(PermissionError):
-    """Another program has held the file open for all of our patience."""
+    """Another program had the file open for all of PATIENCE."""
 
 
 def next_pause(seconds_held: float, shortest: float) -> float:
-    """Seconds until a job whose file has been held for so long is worth another try: as long again."""
+    """Return the seconds to wait before the next try at a file that another program has open: as long as that has lasted.
+
+    `seconds_held` is how long it has lasted; the answer is not less than `shortest`, nor more than LONGEST_PAUSE.
+    """
     return min(LONGEST_PAUSE, max(shortest, seconds_held))
 
 
 def patiently(call: Callable[..., Any], *arguments: Any) -> Any:
-    """What the call returns, trying again while another program holds the file; HeldError when it does not let go."""
+    """Return what the call returns, trying again while another program has the file open; HeldError after PATIENCE."""
     deadline = None
     while True:
         try:
@@ -47,15 +51,15 @@ def patiently(call: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def open_file(path: str, flags: int, mode: int = 0o600) -> int:
-    """`os.open`, patiently."""
+    """Open a file as `os.open` does, and return the descriptor; try again as `patiently` does."""
     descriptor: int = patiently(os.open, path, flags, mode)
     return descriptor
 
 
 def is_violation(error: OSError) -> bool:
-    """Whether the call may have failed only because another program has the file open.
+    """Return whether the call may have failed only because another program has the file open.
 
-    The C library of Windows, by which files are opened, tells that by the error number of a missing permission.
+    The C library of Windows, which opens files for Python, reports that with the error number of a missing permission.
     """
     winerror = getattr(error, "winerror", None)
     if winerror is None:

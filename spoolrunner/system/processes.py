@@ -1,7 +1,7 @@
-"""Processes of this machine: which one is it, does it live, what belongs to it, and how it ends.
+"""Processes of this machine: which one it is, whether it lives, which processes belong to it, and how to end them.
 
-A process is identified by its pid and its start time together, since pids are used again; the start time carries the
-id of the boot, since both repeat after a restart. Knows nothing of jobs or files of the spool.
+A pid and a start time together identify a process, since pids are used again; the start time carries the id of the boot,
+since both repeat after a restart of the machine. Knows nothing of jobs or files of the spool.
 """
 
 from __future__ import annotations
@@ -15,51 +15,51 @@ if TYPE_CHECKING:
     import psutil
 
 NEEDED_VARIABLES = ("SYSTEMROOT",) if sys.platform == "win32" else ()
-"""What must be in the environment, or no Python starts."""
+"""Variables that must be in the environment; without them no Python starts."""
 MARK = "SPOOLRUNNER_JOB"
-"""The environment variable by which the descendants of a job's process are known."""
+"""An environment variable: its value marks a job's process and all that inherits its environment."""
 
 
 if sys.platform == "win32":
 
-    def hold_together() -> None:
-        """From now on whatever this process starts can be ended with it, and ends when it dies; OSError if refused."""
+    def keep_together() -> None:
+        """Put this process and all that it starts from now on into a job object, which ends with it; OSError if refused."""
         from spoolrunner.system import winapi
 
         if MARK in os.environ:
             winapi.enter(os.environ[MARK])
 
-    def let_go() -> None:
-        """This process comes to its end as it should: what it left running on purpose may outlive it."""
+    def free_children() -> None:
+        """Let the processes that this one has started outlive it: it ends as it should, so they run on purpose."""
         from spoolrunner.system import winapi
 
         winapi.leave_children()
 
     def end_together(mark: str) -> None:
-        """End at once what the process of that mark holds together."""
+        """End at once all processes in the job object of the process with that mark."""
         from spoolrunner.system import winapi
 
         winapi.end(mark)
 
     def usage() -> dict[str, Any]:
-        """What this process has used: `cpu_s`."""
+        """Return what this process has used so far: `cpu_s`, seconds of CPU time."""
         times = os.times()
         return {"cpu_s": round(times.user + times.system, 6)}
 
 else:
     import resource
 
-    def hold_together() -> None:
-        """The session does that, which was made when this process was started."""
+    def keep_together() -> None:
+        """Do nothing: this process leads a session, and `tree` finds its members."""
 
-    def let_go() -> None:
-        """What is left in the session is not ended when the process dies."""
+    def free_children() -> None:
+        """Do nothing: the end of this process ends no other."""
 
     def end_together(mark: str) -> None:
-        """`tree` finds it all."""
+        """Do nothing: `tree` finds all that belong together, and `kill` ends them."""
 
     def usage() -> dict[str, Any]:
-        """What this process and its ended children have used: `cpu_s`, and of the largest of them `max_rss_kib`."""
+        """Return what this process and its ended children have used: `cpu_s`, and `max_rss_kib` of the largest of them."""
         own = resource.getrusage(resource.RUSAGE_SELF)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         peak = max(own.ru_maxrss, children.ru_maxrss)
@@ -71,7 +71,7 @@ else:
 
 @cache
 def host() -> str:
-    """The name of this machine."""
+    """Return the name of this machine."""
     if sys.platform != "win32":
         return os.uname().nodename
     import socket
@@ -80,7 +80,7 @@ def host() -> str:
 
 
 def boot_id() -> str:
-    """A name of the time since the machine was started; empty where the system offers none."""
+    """Return an id that changes with each start of the machine; empty where the system offers none."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
             return stream.read().strip()[:8]
@@ -89,7 +89,7 @@ def boot_id() -> str:
 
 
 def started(pid: int, boot: str) -> str | None:
-    """The start of the process as an opaque word, or None when it is gone (or only waits to be reaped)."""
+    """Return the start time of the process as an opaque word; None when it is gone or a zombie. `boot` is our `boot_id()`."""
     if sys.platform == "linux":
         try:
             fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split(None, 20)
@@ -112,7 +112,7 @@ def started(pid: int, boot: str) -> str | None:
 
 
 def lives(pid: int, start: str, boot: str) -> bool:
-    """Whether the very process that had this pid and this start still runs."""
+    """Return whether the process that had this pid and this start time still runs."""
     return started(pid, boot) == start
 
 
@@ -144,10 +144,10 @@ def wait(pid: int) -> None:
 
 
 def tree(pid: int, mark: str) -> list[psutil.Process]:
-    """The process, its children's children, its session, and whoever carries `mark` in the environment.
+    """Return the process, its session, the processes with `mark` in their environment, and the descendants of all of these.
 
-    Children alone would miss those that lost their parent, the session those that left it; the mark is inherited by
-    both unless they cleaned their environment.
+    Descendants alone would miss those that lost their parent, the session those that left it; both inherit the mark, unless
+    they cleaned their environment. This process is never among them.
     """
     import psutil
 
@@ -164,27 +164,27 @@ def tree(pid: int, mark: str) -> list[psutil.Process]:
 
 
 def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those of `processes` that are neither gone nor dead and waiting to be reaped."""
+    """Return those of `processes` that are neither gone nor zombies."""
     return [process for process in processes if _is_running(process)]
 
 
 def ask_to_end(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Send each the terminate signal (on Windows, which has none, this ends them); returns those that could be reached."""
+    """Send each process the terminate signal, and return those that could be reached. Windows has no signal: it ends them."""
     return _signal(processes, "terminate")
 
 
 def kill(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """End each at once; returns those that could be reached."""
+    """End each process at once, and return those that could be reached."""
     return _signal(processes, "kill")
 
 
 def exit_reason(status: int) -> tuple[int | None, int | None]:
-    """(exit status, signal) of a Popen return code: negative means ended by that signal."""
+    """Return (exit status, signal) of a `Popen.returncode`, one of them None: a negative one means ended by that signal."""
     return (None, -status) if status < 0 else (status, None)
 
 
 def signal_name(number: int) -> str:
-    """SIGKILL for 9, and so on."""
+    """Return the name of a signal: SIGKILL for 9, and so on."""
     import signal
 
     try:
@@ -194,7 +194,7 @@ def signal_name(number: int) -> str:
 
 
 def _read(path: str) -> bytes:
-    """The beginning of a file that the kernel makes up; a buffered reader would cost as much again."""
+    """Return the first 4096 bytes of a file in /proc; a buffered reader would take twice the time."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         return os.read(descriptor, 4096)
@@ -221,7 +221,7 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
     try:
         return process.children(recursive=True)
     except psutil.Error:
-        return []  # gone, or not ours to look at
+        return []  # gone, or of another user
 
 
 def _in_session(pid: int, leader: int) -> bool:
@@ -239,7 +239,7 @@ def _is_marked(process: psutil.Process, mark: str) -> bool:
     try:
         return process.environ().get(MARK) == mark
     except (psutil.Error, OSError):
-        return False  # gone, or not ours to look at
+        return False  # gone, or of another user
 
 
 def _is_running(process: psutil.Process) -> bool:
@@ -252,7 +252,7 @@ def _is_running(process: psutil.Process) -> bool:
 
 
 def holders(path: str) -> list[psutil.Process]:
-    """The processes, other than this one, that have the file at `path` open."""
+    """Return the processes, other than this one, that have the file at `path` open."""
     import psutil
 
     found = []
@@ -261,12 +261,12 @@ def holders(path: str) -> list[psutil.Process]:
             if process.pid != os.getpid() and any(file.path == path for file in process.open_files()):
                 found.append(process)
         except (psutil.Error, OSError):
-            continue  # gone, or not ours to look at
+            continue  # gone, or of another user
     return found
 
 
 def holder_of_removed(path: str) -> int | None:
-    """The process that has the file open which was removed from `path`; None without one, or where that is not told."""
+    """Return the pid of a process that has the removed file of `path` open; None without one, and where there is no /proc."""
     removed = f"{os.path.realpath(path)} (deleted)"
     try:
         pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
@@ -281,7 +281,7 @@ def _open_paths(pid: int) -> set[str]:
         for descriptor in os.listdir(folder):
             found.add(os.readlink(f"{folder}/{descriptor}"))
     except OSError:
-        return found  # gone, or not ours to look at
+        return found  # gone, or of another user
     return found
 
 

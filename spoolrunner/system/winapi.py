@@ -1,9 +1,9 @@
-"""What Python does not offer of Windows: when a process began, and job objects. Reached through `processes` alone.
+"""Two things that Windows has and Python does not offer: the start time of a process, and job objects. For `processes` alone.
 
-A job object holds a process and all that it starts together, so that none of it can be left behind. The process of a job
-makes one for itself, so that it does not matter which dispatcher started it, or whether that still
-lives: its name comes from what the processes of an attempt are known by, and the only handle goes when the process does,
-by which the system ends the rest. Light: every job's process imports it.
+A job object contains a process and all processes that it starts, so that none can be left behind. The process of a job makes
+one for itself, so that it does not matter which dispatcher started it, or whether that still lives. Its name is made from the
+mark of the attempt. The process has the only handle: when it ends, Windows ends the other processes. Light: every job's
+process imports it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MAY_TERMINATE = 0x8  # JOB_OBJECT_TERMINATE
 _MAY_QUERY, _MAY_WAIT = 0x1000, 0x100000  # PROCESS_QUERY_LIMITED_INFORMATION, SYNCHRONIZE
 _SIGNALLED = 0  # WAIT_OBJECT_0
 EXIT_ENDED = 15
-"""The exit status of what is ended: that of psutil, which has the number of SIGTERM."""
+"""The exit status of processes that `end` ends: the one that psutil gives them, the number of SIGTERM."""
 
 
 class _Limits(ctypes.Structure):
@@ -62,7 +62,7 @@ _own: int | None = None
 
 
 def began(pid: int) -> int | None:
-    """When the process was created, in units of 100 ns, or None when it is gone, or another user's."""
+    """Return when the process was created, in units of 100 ns; None when it is gone or belongs to another user."""
     process = _kernel.OpenProcess(_MAY_QUERY | _MAY_WAIT, False, pid)
     if not process:
         return None
@@ -77,7 +77,7 @@ def began(pid: int) -> int | None:
 
 
 def enter(mark: str) -> None:
-    """Put this process, and with it whatever it starts from now on, into a job object of that mark; OSError if refused."""
+    """Put this process, and all that it starts from now on, into a new job object of that mark; OSError if refused."""
     global _own  # noqa: PLW0603 -- one job a process
     _own = _checked(_kernel.CreateJobObjectW(None, _name(mark)))
     _limit(_KILL_ON_CLOSE)
@@ -85,13 +85,13 @@ def enter(mark: str) -> None:
 
 
 def leave_children() -> None:
-    """What this process started may outlive it; nothing when it is in no job object of its own."""
+    """Let the processes that this one started outlive it; do nothing when it is in no job object of its own."""
     if _own is not None:
         _limit(0)
 
 
 def end(mark: str) -> bool:
-    """End all that is in the job object of that mark; False when there is none."""
+    """End all processes in the job object of that mark; return False when there is none."""
     job = _kernel.OpenJobObjectW(_MAY_TERMINATE, False, _name(mark))
     if not job:
         return False
@@ -107,7 +107,7 @@ def _limit(flags: int) -> None:
 
 
 def _name(mark: str) -> str:
-    """Names of kernel objects have at most 260 characters and no backslash; this one is of the user's own session."""
+    """Return the name of a job object of this session: at most 260 characters, and no further backslash."""
     return f"Local\\spoolrunner-{hashlib.sha256(mark.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 

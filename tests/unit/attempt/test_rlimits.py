@@ -19,7 +19,7 @@ def limited(policy: Policy, body: str, *before: str) -> subprocess.CompletedProc
 import os, resource
 from spoolrunner.attempt import rlimits
 from spoolrunner.protocol.policy import Policy
-with rlimits.held_to({policy!r}):
+with rlimits.restricted_by({policy!r}):
     {body}
 """
     command = [*before, sys.executable, "-c", program]

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
+import queue
 from types import SimpleNamespace
 
 import pytest
 
+from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.rooms import Rooms, furnish
+from spoolrunner.dispatch.service import Service
+from spoolrunner.dispatch.surroundings import Surroundings
+from spoolrunner.dispatch.watch import Hints
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import locks
 from spoolrunner.spool.locks import Marker
 from spoolrunner.spool.settling_rules import Boot
+from spoolrunner.system.processes import Machine
+from spoolrunner.telling.logfiles import LogFiles
+from spoolrunner.telling.status import Totals
 
 
 class QuietExecutor:
@@ -123,3 +131,31 @@ def places(spool):
         return SimpleNamespace(**{state.value: sorted(spool.names(state)) for state in State})
 
     return look
+
+
+class StillWatch:
+    """A watch that notices nothing by itself."""
+
+    has_events, reason = True, ""
+
+    def __init__(self, arrivals: str, control: str, wake) -> None:
+        self.arrivals, self.control = Hints(wake), Hints(wake)
+
+    def start(self) -> None: ...
+
+    restart = stop = start
+
+
+@pytest.fixture
+def service(rooms, clock, executor):
+    executor.prepare = executor.close = executor.renew = lambda: None
+    layout = rooms.spool.layout
+    holder = Holder(layout, clock, Machine(), "boot")
+    holder.begin()
+    surroundings = Surroundings(clock=clock, watch=StillWatch, inbox=queue.SimpleQueue(), weaknesses=lambda _: [])
+    made = Service(rooms, holder, surroundings, LogFiles(layout, 1 << 20), Totals())
+    made.open()
+    yield made
+    made.close()
+    made.logfiles.close()
+    holder.end()

@@ -3,54 +3,15 @@
 from __future__ import annotations
 
 import os
-import queue
-
-import pytest
 
 from spoolrunner.dispatch.describe import describe
-from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.phases import Phase
-from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.running import STEP
-from spoolrunner.dispatch.service import Service
-from spoolrunner.dispatch.surroundings import Surroundings
-from spoolrunner.dispatch.watch import Hints
 from spoolrunner.dispatch.wishes import Notice, Wish
 from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import requests
-from spoolrunner.system.processes import Machine
 from spoolrunner.telling.events import Blocked, DispatcherStopping, EventsDropped, GoingOn, Paused, Resumed
-from spoolrunner.telling.logfiles import LogFiles
-from spoolrunner.telling.status import Totals
-
-
-class StillWatch:
-    """A watch that notices nothing by itself."""
-
-    has_events, reason = True, ""
-
-    def __init__(self, arrivals: str, control: str, wake) -> None:
-        self.arrivals, self.control = Hints(wake), Hints(wake)
-
-    def start(self) -> None: ...
-
-    restart = stop = start
-
-
-@pytest.fixture
-def service(rooms, clock, executor):
-    executor.prepare = executor.close = executor.renew = lambda: None
-    layout = rooms.spool.layout
-    holder = Holder(layout, clock, Machine(), "boot")
-    holder.begin()
-    surroundings = Surroundings(clock=clock, watch=StillWatch, inbox=queue.SimpleQueue(), weaknesses=lambda _: [])
-    made = Service(rooms, holder, surroundings, LogFiles(layout, 1 << 20), Totals())
-    made.open()
-    yield made
-    made.close()
-    made.logfiles.close()
-    holder.end()
 
 
 def names(events: list) -> list[str]:
@@ -189,15 +150,6 @@ def test_a_notice_is_reported(service, events) -> None:
     """An event that another thread noticed is reported by the loop."""
     service.take(Notice(Blocked("from afar", 1.0)))
     assert events[-1] == Blocked("from afar", 1.0)
-
-
-def test_the_status_shows_what_is_put_off(service, drop, clock) -> None:
-    """status.json names what is put off, why, and until when."""
-    drop(State.PENDING, "torn", b"{")
-    service.turn()
-    (entry,) = describe(service)["postponed"]
-    assert (entry["id"], entry["why"]) == ("torn", Why.NOT_JUDGED.value)
-    assert entry["until"] == "2027-01-15T08:00:02.000000Z"
 
 
 def test_the_end(service, rooms, events) -> None:

@@ -8,17 +8,16 @@ import orjson
 import pytest
 
 from spoolrunner.protocol.policy import Policy
-from spoolrunner.protocol.states import FINAL, MAX_RELEASES, RECOVERY_RULES, Outcome, State, Verdict
+from spoolrunner.protocol.states import FINAL, MAX_RELEASES, Outcome, State, Verdict
 from spoolrunner.spool import locks, output, record
 from spoolrunner.spool.locks import CLAIM, START, Marker
 from spoolrunner.spool.settling import Fate, Settler
-from spoolrunner.spool.settling_rules import Boot, Known, choose
+from spoolrunner.spool.settling_rules import Boot, Known
 from spoolrunner.system import durable, processes
 
 BOOT = processes.boot_id()
 STARTED = "2027-01-15T07:59:00.000000Z"
 POLICY = Policy(max_retries=1, retry_interval=10.0, retry_jitter=0.0)
-REJECT, START_FITS, CLAIM_FITS, FINAL_VERDICT, OTHERWISE = RECOVERY_RULES
 
 
 def attempt(number: int, outcome: Outcome, verdict: Verdict, **facts) -> dict:
@@ -71,44 +70,6 @@ def places(spool) -> dict[State, list[str]]:
 
 def read(spool, state: State, name: str = "x") -> dict:
     return orjson.loads(spool.read(state, name).data)
-
-
-@pytest.mark.parametrize(
-    ("attempts", "marker", "rule"),
-    [
-        (None, Marker(START, 1, 7), REJECT),
-        (None, None, REJECT),
-        ([], Marker(START, 1, 7), START_FITS),
-        ([RETRIED], Marker(START, 2, 7), START_FITS),
-        ([DONE], Marker(START, 2, 7), START_FITS),
-        ([DONE], Marker(CLAIM, 2, 7), CLAIM_FITS),
-        ([GIVEN_UP], Marker(CLAIM, 2, 7), CLAIM_FITS),
-        ([DONE], Marker(START, 1, 6), FINAL_VERDICT),
-        ([GIVEN_UP], Marker(START, 1, 6), FINAL_VERDICT),
-        ([DONE], None, FINAL_VERDICT),
-        ([DONE], Marker(CLAIM, 2, 6), FINAL_VERDICT),
-        ([DONE], Marker(START, 2, 6), FINAL_VERDICT),
-        ([DONE], Marker(START, 3, 7), FINAL_VERDICT),
-        ([RETRIED], Marker(START, 1, 6), OTHERWISE),
-        ([RETRIED], None, OTHERWISE),
-        ([], Marker(START, 1, 6), OTHERWISE),
-        ([], Marker(START, 2, 7), OTHERWISE),
-        ([], None, OTHERWISE),
-    ],
-)
-def test_choose(attempts, marker, rule) -> None:
-    """The first rule whose sign is seen is the one; a marker counts only if it fits."""
-    assert choose(attempts, 7, marker, has_markers=False) is rule
-
-
-@pytest.mark.parametrize(
-    ("marker", "rule"),
-    [(None, OTHERWISE), (Marker(START, 1, 6), FINAL_VERDICT), (Marker(START, 2, 6), OTHERWISE)],
-    ids=["no marker", "of this attempt", "of another attempt"],
-)
-def test_choose_where_markers_survived(marker, rule) -> None:
-    """A final verdict is obeyed only with the marker of its attempt, where no power cut can have taken that."""
-    assert choose([DONE], 7, marker, has_markers=True) is rule
 
 
 def test_started_and_died(spool, drop, settler, mark, clock) -> None:

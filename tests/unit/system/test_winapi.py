@@ -23,12 +23,12 @@ print(child.pid)
 PARENT = f"""
 import os, subprocess, sys
 from spoolrunner.system import processes
-processes.hold_together()
+processes.keep_together()
 bare = {{"SYSTEMROOT": os.environ["SYSTEMROOT"]}}
 started = subprocess.run([sys.executable, "-c", {STARTER!r}], env=bare, stdout=subprocess.PIPE, check=True)
 print(started.stdout.decode().strip(), flush=True)
 sys.stdin.readline()
-processes.let_go()
+processes.free_children()
 """
 
 

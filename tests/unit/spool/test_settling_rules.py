@@ -1,0 +1,87 @@
+"""Which rule of recovery applies: by the document, the marker, and what the dispatcher knows."""
+
+from __future__ import annotations
+
+import pytest
+
+from spoolrunner.protocol.states import RECOVERY_RULES, Outcome, Verdict
+from spoolrunner.spool.locks import CLAIM, START, Marker
+from spoolrunner.spool.settling_rules import Known, Origin, choose, is_recorded
+
+REJECT, START_FITS, CLAIM_FITS, FINAL_VERDICT, OTHERWISE = RECOVERY_RULES
+
+
+def attempt(outcome: Outcome, verdict: Verdict) -> dict:
+    return {"number": 1, "outcome": outcome.value, "verdict": verdict.value}
+
+
+RETRIED = attempt(Outcome.FAILED, Verdict.RETRY)
+DONE = attempt(Outcome.SUCCEEDED, Verdict.DONE)
+GIVEN_UP = attempt(Outcome.FAILED, Verdict.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "marker", "rule"),
+    [
+        (None, Marker(START, 1, 7), REJECT),
+        (None, None, REJECT),
+        ([], Marker(START, 1, 7), START_FITS),
+        ([RETRIED], Marker(START, 2, 7), START_FITS),
+        ([DONE], Marker(START, 2, 7), START_FITS),
+        ([DONE], Marker(CLAIM, 2, 7), CLAIM_FITS),
+        ([GIVEN_UP], Marker(CLAIM, 2, 7), CLAIM_FITS),
+        ([DONE], Marker(START, 1, 6), FINAL_VERDICT),
+        ([GIVEN_UP], Marker(START, 1, 6), FINAL_VERDICT),
+        ([DONE], None, FINAL_VERDICT),
+        ([DONE], Marker(CLAIM, 2, 6), FINAL_VERDICT),
+        ([DONE], Marker(START, 2, 6), FINAL_VERDICT),
+        ([DONE], Marker(START, 3, 7), FINAL_VERDICT),
+        ([RETRIED], Marker(START, 1, 6), OTHERWISE),
+        ([RETRIED], None, OTHERWISE),
+        ([], Marker(START, 1, 6), OTHERWISE),
+        ([], Marker(START, 2, 7), OTHERWISE),
+        ([], None, OTHERWISE),
+    ],
+)
+def test_choose(attempts, marker, rule) -> None:
+    """The first rule whose sign is seen is the one; a marker counts only if it fits."""
+    assert choose(attempts, 7, marker, has_markers=False) is rule
+
+
+@pytest.mark.parametrize(
+    ("marker", "rule"),
+    [(None, OTHERWISE), (Marker(START, 1, 6), FINAL_VERDICT), (Marker(START, 2, 6), OTHERWISE)],
+    ids=["no marker", "of this attempt", "of another attempt"],
+)
+def test_choose_where_markers_survived(marker, rule) -> None:
+    """A final verdict is obeyed only with the marker of its attempt, where no power cut can have taken that."""
+    assert choose([DONE], 7, marker, has_markers=True) is rule
+
+
+@pytest.mark.parametrize(("number", "rule"), [(1, FINAL_VERDICT), (2, OTHERWISE), (None, OTHERWISE)])
+def test_an_attempt_that_is_known_to_have_been_started(number, rule) -> None:
+    """A final verdict of the attempt that we started was recorded here, whatever became of its marker."""
+    assert choose([DONE], 7, None, has_markers=True, number=number) is rule
+
+
+@pytest.mark.parametrize(
+    ("known", "marker", "recorded"),
+    [
+        (Known(Origin.STARTED, number=1), None, True),
+        (Known(Origin.STARTED, number=2), None, False),
+        (Known(), Marker(START, 1, 6), True),
+        (Known(), Marker(START, 2, 6), False),
+        (Known(), Marker(CLAIM, 1, 6), False),
+        (Known(), None, False),
+    ],
+)
+def test_a_recorded_retry(known, marker, recorded) -> None:
+    """A recorded retry is told from a start that came to nothing by the attempt's number, or by its start marker."""
+    assert is_recorded([RETRIED], marker, known) is recorded
+
+
+def test_looks() -> None:
+    """What is known stays the same but for the looks, and without any is the same value."""
+    known = Known(Origin.STARTED, number=3)
+    assert known.after(0) is known
+    assert known.after(2) == Known(Origin.STARTED, number=3, looks=2)
