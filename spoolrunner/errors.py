@@ -1,4 +1,4 @@
-"""The errors callers tell apart. The environment raises these; a job's own failure is an outcome, never an exception."""
+"""The errors that callers can catch apart. A job's own failure is an outcome, never one of these, but for JobFailedError."""
 
 from __future__ import annotations
 

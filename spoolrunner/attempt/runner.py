@@ -2,7 +2,7 @@
 
 Takes the lock, leaves its start marker, reads the document under the lock, looks the callable up in the operator's table
 itself, calls it, records what came of it, and ends. It is reached across a process boundary and knows neither the
-dispatcher nor the executors; what it says on its way out (the exit status) is only a hint, the record is the truth.
+dispatcher nor the executors. Its exit status is only a hint; the record is the truth.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _is_watching_forks = False
 
 
 def main() -> NoReturn:
-    """Run as `runner.main()` with the settings on standard input, and ID and attempt number as arguments or to be told."""
+    """Make one attempt and end the process. Standard input has the settings; the id is an argument, or comes later."""
     exit_after(_run_what_we_are_told)
 
 
@@ -61,7 +61,7 @@ def _run_what_we_are_told() -> int:
 
 
 def _wait_to_be_told() -> tuple[str, int]:
-    """ID and attempt number, from the pipe that is our standard output until we are told; ends us when that closes."""
+    """Return id and attempt number, read from the pipe that is standard output until then; end the process when that closes."""
     request = b""
     while not request.endswith(b"\n"):
         data = os.read(1, 4096)
@@ -192,7 +192,7 @@ def forget_attempt() -> None:
 
 
 def _take_over_output(layout: Layout, settings: Settings, job_id: str, number: int, started_at: str) -> None:
-    """Make the job's log its standard output and error; what goes wrong with that is said, and is no reason not to run it."""
+    """Make the job's log its standard output and error. A log that cannot be had is noted, and is no reason not to run it."""
     try:
         log = output.begin(layout.log(job_id), number, started_at, os.getpid(), settings.max_log_bytes)
     except OSError as error:
@@ -220,7 +220,7 @@ def _keep_together() -> None:
 def _attempt(
     settings: Settings, layout: Layout, job_id: str, number: int, raw: dict[str, Any], callees: Callees = NONE_KNOWN
 ) -> tuple[CallOutcome, Policy]:
-    """Make the call under its policy, and turn whatever happens into an ending."""
+    """Make the call under its policy, and turn all that happens into an outcome."""
     try:
         policy = whitelist.entry(settings.allowed, raw.get("job"), raw.get("method"))
         # The dispatcher looked at the same file, but a program that had it open may have written into it since.
@@ -287,7 +287,7 @@ def _facts(ended: CallOutcome) -> dict[str, Any]:
 
 def _record_patiently(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool, key: bytes | None) -> None:
     """Commit the record, waiting while the disk refuses: the effect is there, so it must not be lost to a full disk."""
-    said = False
+    is_noted = False
     job = current_job()
     while True:
         try:
@@ -295,7 +295,7 @@ def _record_patiently(layout: Layout, job_id: str, changed: dict[str, Any], fsyn
                 job.forget_progress()
             return record.commit(layout, job_id, changed, fsync, key)
         except OSError as error:
-            if not said:
+            if not is_noted:
                 output.note(f"the record cannot be written, trying on: {error}")
-            said = True
+            is_noted = True
             clock.SYSTEM.sleep(_RECORD_PAUSE)

@@ -75,7 +75,7 @@ def why(layout: Layout, job_id: str) -> list[str]:
     if is_paused(layout):
         sentences.append(f"the spool is paused: {layout.pause} exists")
     sentences += [
-        f"the dispatcher is blocked: {text}" for text in said.get("trouble", [])[:1] if said["state"] == "blocked"
+        f"the dispatcher is blocked: {text}" for text in said.get("trouble", [])[:1] if said.get("state") == "blocked"
     ]
     return sentences + [entry["why"] for entry in said.get("postponed", []) if entry["id"] == job_id]
 

@@ -47,12 +47,12 @@ def wait_for(chores: Iterable[Chore], now: float) -> float:
     return max(0.0, min([LONGEST_WAIT, *(chore.next_in(now) for chore in chores)]))
 
 
-def _never(now: float) -> float:  # noqa: ARG001 -- the time of a chore that wakes nobody
+def _never(now: float) -> float:  # noqa: ARG001 -- a chore that does not wake the dispatcher
     return math.inf
 
 
 class Do:
-    """A chore made of functions. Without `next_in` it wakes nobody: it is done when the dispatcher is awake anyway."""
+    """A chore made of functions. Without `next_in` it does not wake the dispatcher: it is done when that is awake anyway."""
 
     def __init__(self, work: Callable[[float], None], next_in: Callable[[float], float] = _never) -> None:
         self.work = work
@@ -117,7 +117,7 @@ class Starts:
 
 
 class CutLogs:
-    """Keeps the logs of running jobs within the limit; looks at each at most once a second, and wakes nobody for that."""
+    """Keeps the logs of running jobs within the limit; looks at each once a second, when the dispatcher is awake anyway."""
 
     def __init__(self, spool: Spool, running: RunningAttempts, max_log_bytes: int) -> None:
         self._layout = spool.layout

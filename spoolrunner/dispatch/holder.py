@@ -1,6 +1,6 @@
 """Holding a spool, as the one dispatcher of it: take it, notice that it was removed, give it up.
 
-Owns what `dispatcher.lock` says of its holder. What is done with the spool meanwhile is for `service`.
+Owns what stands in `dispatcher.lock` about its holder. What is done with the spool meanwhile is for `service`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Holder:
         self.begin()
 
     def vouch(self) -> None:
-        """Tell later holders that what lay in running/ was looked at in this boot of the machine; OSError unless it holds."""
+        """Note for later holders that running/ was looked at in this boot of the machine; OSError unless it holds."""
         self.check()
         self.lock.vouch(self._boot)
 

@@ -20,7 +20,7 @@ class Waiting(NamedTuple):
 _Entry = tuple[float, float, str]
 """(first key, second key, job_id) of a job that is due; (due_at, priority, job_id) of one that is not.
 
-The same tuple stands in the heap and in the table of jobs: 1,000,000 waiting jobs are kept, and told from entries that a
+The same tuple stands in the heap and in the table of jobs: 1,000,000 waiting jobs are kept, and are known from entries that a
 change left behind, by identity and without another object each.
 """
 
@@ -55,7 +55,7 @@ class Order:
         self._jobs.pop(job_id, None)
 
     def due(self, now: float) -> int:
-        """About how many may run now: entries that a change left behind in the heap of later ones are not told apart."""
+        """About how many may run now: entries that a change left behind in the heap of later ones are counted too."""
         self._ripen(now)
         return max(0, len(self._jobs) - len(self._later))
 
@@ -67,7 +67,7 @@ class Order:
     def pop(self, now: float) -> str | None:
         """Take the next job to start out of the order, or None when none is due.
 
-        A job that was due once stays so when the clock is set back: whoever claims it reads its file again anyway.
+        A job that was due once stays so when the clock is set back: its file is read again before it is claimed.
         """
         self._ripen(now)
         while self._ready:

@@ -42,7 +42,7 @@ KEEPS_FROM_START = (Why.FILE_HELD, Why.LOCK_HELD, Why.BEHIND_ANOTHER, Why.NOT_ST
 class Postponed(NamedTuple):
     """One entry: `since` and `until` are monotonic, `until` is infinite for what waits for a key.
 
-    `times` counts how often it was put off for this reason in a row; `detail` is of whoever put it off.
+    `times` counts how often it was put off for this reason in a row; `detail` belongs to the room that put it off.
     """
 
     job_id: str

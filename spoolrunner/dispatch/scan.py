@@ -62,7 +62,7 @@ class Scan:
         return self._names is not None
 
     def mind_the_clock(self) -> None:
-        """Look at every waiting file again when the wall clock was set: what is due, and when, was told by the old one."""
+        """Look at every waiting file again when the wall clock was set: which jobs are due was judged by the old one."""
         lead = self._clock.wall() - self._clock.monotonic()
         if abs(lead - self._lead) > _LEAP:
             self._lead = lead

@@ -1,6 +1,6 @@
 """Names of files that appeared: the only importer of watchdog.
 
-Gives names, opens no file, and promises nothing: events are hints, and whoever uses them scans as well. When names come
+Gives names, opens no file, and promises nothing: events are hints, and scans find what they miss. When names come
 faster than they are taken, or the kernel drops events, the hint is "scan". Where no events can be had, `reason` says why
 and the owner polls.
 """
@@ -53,7 +53,7 @@ class Hints:
             self._wake()
 
     def lost(self) -> None:
-        """Events were dropped: only a scan can tell what came."""
+        """Events were dropped: only a scan can find what came."""
         with self._lock:
             self._overflow = True
             self._names.clear()
@@ -135,14 +135,14 @@ class Watch:
 
 
 class CodeWatch:
-    """Tells `changed`, from another thread, when one of the files it is to watch is written, replaced or removed."""
+    """Calls `changed`, from another thread, when one of the files that it watches is written, replaced or removed."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._observer: BaseObserver | None = None
 
     def watch(self, files: list[str]) -> None:
-        """Watch these files and no others. Without events nobody is told; the runner looks for itself then."""
+        """Watch these files and no others. Without events nothing is called; each job's process compares the files itself."""
         self.stop()
         folders = {os.path.dirname(path) for path in files}
         kinds: list[type[FileSystemEvent]] = [FileClosedEvent, FileMovedEvent, FileDeletedEvent, FileCreatedEvent]

@@ -4,7 +4,7 @@
 
 An executor owns everything about the processes of jobs: it starts them, knows whether they live, ends them with their trees,
 and reports their end. An attempt is known by its id and number, never by a pid alone: starting it twice is the same as starting
-it once. Whether an attempt ran is told by the record on disk, not by an exit status.
+it once. Whether an attempt ran stands in the record on disk, not in an exit status.
 """
 
 from __future__ import annotations

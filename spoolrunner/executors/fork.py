@@ -170,7 +170,7 @@ class ForkExecutor(LocalExecutor):
 
 
 class _Template:
-    """The near end of one template process; a thread reads what it says."""
+    """The near end of one template process; a thread reads its messages."""
 
     def __init__(self, process: subprocess.Popen[bytes], ours: socket.socket, owner: ForkExecutor) -> None:
         self._process = process
@@ -182,7 +182,7 @@ class _Template:
         threading.Thread(target=self._read, name=f"template-{process.pid}", daemon=True).start()
 
     def start(self, key: AttemptKey, mark: str) -> bool:
-        """Ask for a fork; False when the template is gone. If it goes just now, the reader tells what became of it."""
+        """Ask for a fork; False when the template is gone. If it goes just now, the reader reports what became of it."""
         with self._lock:
             if self._is_gone:
                 return False
@@ -209,7 +209,7 @@ class _Template:
         try:
             self._socket.sendall(orjson.dumps(request) + b"\n")
         except OSError:
-            return  # Race: it died just now; the reader notices too, and tells what became of its jobs.
+            return  # Race: it died just now; the reader notices too, and reports what became of its jobs.
 
     def _read(self) -> None:
         rest = b""

@@ -35,7 +35,7 @@ _PYTHON_ITSELF = os.path.dirname(os.__file__)
 
 
 class _Spare(NamedTuple):
-    """A process that was forked ahead, and the pipe by which it is told its job."""
+    """A process that was forked ahead, and the pipe by which it gets its job."""
 
     pid: int
     pipe: int
@@ -59,7 +59,7 @@ class Template:
         self._poll.register(self._socket, select.POLLIN)
 
     def preload(self, jobs: list[str]) -> None:
-        """Look up ahead what these jobs lead to; tells which files came with it. A module that starts a thread ends us."""
+        """Import ahead what these jobs name, and report the files that came with it. A module that starts a thread ends us."""
         before = set(sys.modules)
         began = int(clock.SYSTEM.wall() * 1e9)
         sys.path[:0] = self._settings.python_path
@@ -74,7 +74,7 @@ class Template:
                 self._say(THREADS, job)
                 sys.exit(0)
         files = _code_files([sys.modules[name] for name in set(sys.modules) - before])
-        # Written since we began: which version was imported cannot be told, so it counts as changed.
+        # Written since we began: which version was imported cannot be known, so it counts as changed.
         self._code = {path: stamp if stamp[0] < began else (0, 0) for path, stamp in files.items()}
         self._rehearse()
         gc.collect()
@@ -97,7 +97,7 @@ class Template:
         while not self._retiring or self._children:
             if self._spare is None and not self._retiring:
                 self._fork_ahead()
-            # A child whose end wakes nobody, for want of a descriptor, is looked after by the clock.
+            # A child without a descriptor wakes no poll when it ends: it is looked for at times.
             pause = _UNWATCHED_PAUSE if len(self._ends) < len(self._children) else None
             ready = [descriptor for descriptor, _ in self._poll.poll(pause)]
             if ready != [self._socket]:
@@ -130,7 +130,7 @@ class Template:
             self._poll.register(end, select.POLLIN)
 
     def _fork_ahead(self) -> None:
-        """Fork the process of the next job now, so that it only has to be told which one it is."""
+        """Fork the process of the next job now, so that it only has to get the id."""
         try:
             theirs, ours = os.pipe()
         except OSError:
@@ -159,7 +159,7 @@ class Template:
         try:
             rehearsal.rehearse(self._settings, self._layout, 1)
         except OSError:
-            return  # the job itself will say what is wrong with the disk
+            return  # the job itself will report what is wrong with the disk
 
     def _use_spare(self, job: tuple[Any, ...]) -> int:
         """Give the job to the process that was forked ahead; its pid, or 0 if there is none."""
@@ -250,7 +250,7 @@ def main() -> None:
 
 
 def _heard(descriptor: int, size: int) -> bytes:
-    """What the dispatcher said; nothing when it is gone, also when it died before it read all that we had said."""
+    """Return what the dispatcher sent; nothing when it is gone, also when it died before it read all our messages."""
     try:
         return os.read(descriptor, size)
     except ConnectionError:

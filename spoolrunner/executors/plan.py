@@ -26,7 +26,7 @@ MakeExecutor = Callable[[Plan, Report], Executor]
 
 
 def runner_settings(config: Config, boot: str) -> Settings:
-    """What every runner is told."""
+    """The settings that every job's process is given; `boot` is that of the machine."""
     return Settings(
         root=config.layout.root,
         boot=boot,

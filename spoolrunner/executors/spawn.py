@@ -1,8 +1,8 @@
 """A fresh interpreter for each job: works on every platform.
 
 One is started ahead and waits for its job, so that a job need not wait for it. Its settings lie in a file without a name that
-is its standard input: a start never blocks on a pipe, and nobody can put another whitelist in its place. What is its
-standard output at first is the pipe by which it is told its job; when that closes, the dispatcher is gone, and so is it.
+is its standard input: a start never blocks on a pipe, and no other whitelist can be put in its place. What is its
+standard output at first is the pipe by which it gets its job; when that closes, the dispatcher is gone, and it ends too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PROGRAM = "from spoolrunner.attempt.runner import main; main()"
 
 
 class _Spare(NamedTuple):
-    """A process that waits for its job, and the pipe by which it is told."""
+    """A process that waits for its job, and the pipe by which it gets it."""
 
     process: subprocess.Popen[bytes]
     pipe: int
@@ -69,7 +69,7 @@ class SpawnExecutor(LocalExecutor):
         try:
             self._spare = self._start_ahead()
         except StartError:
-            return  # the next start says so, if it is still so then
+            return  # the next start reports it, if it is still so then
 
     def _use(self, spare: _Spare, key: AttemptKey) -> subprocess.Popen[bytes] | None:
         """Tell the process its job; None when it has died."""

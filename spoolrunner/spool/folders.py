@@ -20,14 +20,14 @@ from spoolrunner.spool.paths import FOLDERS, Layout, id_problem, is_job_name, nu
 from spoolrunner.system import durable
 
 __all__ = ["LEFTOVER_AGE", "Found", "NotOpenedError", "NotRegularError", "Spool", "Stamp"]
-# What `read` returns and raises is had from here too: whoever asks a spool need not know that reading has a module.
+# What `read` returns and raises can be imported from here too, since it is asked of a Spool.
 
 LEFTOVER_AGE = 86400.0
 """Seconds after which a file in tmp/ that nobody changed is a leftover of a writer that died."""
 
 
 class Spool:
-    """One spool. `fsync` says whether what is promised durable is synced."""
+    """One spool. With `fsync` everything that is promised durable is synced."""
 
     def __init__(self, layout: Layout, fsync: bool = True) -> None:
         self.layout = layout
@@ -86,7 +86,7 @@ class Spool:
         return jobfile.stamp(self.layout.job(state, job_id))
 
     def exists(self, state: State, job_id: str) -> bool:
-        """Whether there is anything of that name; OSError when that cannot be told, which os.path.lexists takes for a no."""
+        """Whether there is anything of that name; OSError when that cannot be known, which os.path.lexists takes for a no."""
         try:
             os.lstat(self.layout.job(state, job_id))
         except FileNotFoundError:
@@ -189,7 +189,7 @@ class Spool:
 
     def _forget_cancel(self, job_id: str) -> None:
         if id_problem(job_id) is None:
-            with suppress(OSError):  # the job has moved, which is to be told; the next look into control/ tries again
+            with suppress(OSError):  # the job has moved all the same; the next look into control/ tries again
                 durable.unlink(self.layout.cancel(job_id))
 
     def was_cancelled(self, job_id: str) -> bool:

@@ -19,7 +19,7 @@ _OPENING_TELLS_THE_KIND = hasattr(os, "O_NOFOLLOW")
 
 
 class Stamp(NamedTuple):
-    """What a look from outside tells of a file; it changes whenever the file is written or replaced."""
+    """What a file is like from outside; that changes whenever the file is written or replaced."""
 
     inode: int
     size: int
@@ -27,7 +27,7 @@ class Stamp(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A job file as it was read: its bytes, and what tells whether it changed since."""
+    """A job file as it was read: its bytes, and what it was like then."""
 
     data: bytes
     inode: int

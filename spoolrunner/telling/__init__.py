@@ -1,1 +1,1 @@
-"""Everything that is told of what happens: events, log files, status.json."""
+"""Everything that is reported: events and their words, log files, status.json."""
