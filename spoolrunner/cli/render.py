@@ -6,12 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spoolrunner.system.clock import format_time
 from spoolrunner.telling import lines
-from spoolrunner.telling.events import Event
 from spoolrunner.telling.lines import Entry, Kind, printable
+
+if TYPE_CHECKING:
+    from spoolrunner.telling.events import Event  # a command that only looks need not make every class of event
 
 _COLOURS = {
     Kind.STARTED: "cyan",

@@ -44,7 +44,18 @@ class Chore(Protocol):
 
 def wait_for(chores: Iterable[Chore], now: float) -> float:
     """Seconds until one of the chores has something to do, LONGEST_WAIT at most."""
-    return max(0.0, min([LONGEST_WAIT, *(chore.next_in(now) for chore in chores)]))
+    least = LONGEST_WAIT
+    for chore in chores:
+        seconds = chore.next_in(now)
+        if seconds <= 0.0:
+            return 0.0
+        least = min(least, seconds)
+    return least
+
+
+def those_that_wake(chores: Iterable[Chore]) -> list[Chore]:
+    """The chores that have a time; the others are done when the dispatcher is awake anyway."""
+    return [chore for chore in chores if chore.next_in is not _never]
 
 
 def _never(now: float) -> float:  # noqa: ARG001 -- a chore that does not wake the dispatcher

@@ -24,7 +24,7 @@ from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.settling_rules import Boot
 from spoolrunner.telling.events import Listener, StaleStopRemoved
 from spoolrunner.telling.logfiles import LogFiles
-from spoolrunner.telling.status import Totals
+from spoolrunner.telling.totals import Totals
 
 STANDBY_POLL = 0.25
 """Seconds between tries to take a spool that another dispatcher holds."""

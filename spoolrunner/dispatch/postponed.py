@@ -59,18 +59,21 @@ class Register:
 
     def __init__(self) -> None:
         self._entries: dict[Why, dict[str, Postponed]] = {why: {} for why in Why}
+        self._is_empty = True  # as it is nearly always: then a job costs the register next to nothing
         self._waiting: defaultdict[Key, dict[tuple[str, Why], None]] = defaultdict(dict)
 
     def put_off(self, job_id: str, why: Why, now: float, pause: float, detail: Any = None) -> Postponed:
         """Put it off for `pause` seconds; when it is put off for that reason already, the entry keeps its `since`."""
         known = self._entries[why].get(job_id)
         since, times = (now, 0) if known is None else (known.since, known.times)
+        self._is_empty = False
         made = self._entries[why][job_id] = Postponed(job_id, why, since, now + pause, times + 1, detail=detail)
         return made
 
     def wait_for(self, job_id: str, why: Why, now: float, key: Key) -> None:
         """Put it off until `key` is free."""
         self.clear(job_id, why)
+        self._is_empty = False
         self._entries[why][job_id] = Postponed(job_id, why, now, math.inf, key=key)
         self._waiting[key][job_id, why] = None
 
@@ -92,12 +95,15 @@ class Register:
 
     def clear(self, job_id: str, *reasons: Why) -> None:
         """It is not put off for these reasons any more."""
+        if self._is_empty:
+            return
         for why in reasons:
             known = self._entries[why].pop(job_id, None)
             if known is not None and known.key is not None:
                 self._waiting[known.key].pop((job_id, why), None)
                 if not self._waiting[known.key]:
                     del self._waiting[known.key]
+        self._is_empty = not any(self._entries.values())
 
     def count(self, *reasons: Why) -> int:
         """How many entries there are for these reasons."""
@@ -115,6 +121,8 @@ class Register:
 
     def seconds_left(self, job_id: str, now: float, *reasons: Why) -> float:
         """For how many seconds yet the job is put off for any of these reasons; not above 0 when it is not."""
+        if self._is_empty:
+            return 0.0
         found = [entry.until for why in reasons if (entry := self._entries[why].get(job_id)) is not None]
         return max(found) - now if found else 0.0
 

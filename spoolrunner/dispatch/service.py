@@ -10,7 +10,18 @@ import math
 import os
 
 import spoolrunner
-from spoolrunner.dispatch.chores import Arrivals, Chore, CutLogs, Do, Once, Starts, Sweep, UncheckedFolders, wait_for
+from spoolrunner.dispatch.chores import (
+    Arrivals,
+    Chore,
+    CutLogs,
+    Do,
+    Once,
+    Starts,
+    Sweep,
+    UncheckedFolders,
+    those_that_wake,
+    wait_for,
+)
 from spoolrunner.dispatch.control import Control
 from spoolrunner.dispatch.describe import describe
 from spoolrunner.dispatch.holder import Holder
@@ -38,7 +49,8 @@ from spoolrunner.telling.events import (
     Weakness,
 )
 from spoolrunner.telling.logfiles import LogFiles
-from spoolrunner.telling.status import StatusFile, Totals
+from spoolrunner.telling.status import StatusFile
+from spoolrunner.telling.totals import Totals
 
 PROBE_PERIOD = 1.0
 """Seconds between tries to write while the spool is blocked."""
@@ -104,9 +116,9 @@ class Service:
             Sweep(rooms, self.scan),
             UncheckedFolders(rooms.reporter, self.weaknesses),
         ]
-        self._last: list[Chore] = [
-            Do(lambda _: self._status.offer(lambda: describe(self)), lambda _: self._status.next_write_in())
-        ]
+        self._last = Do(lambda _: self._status.offer(lambda: describe(self)), lambda _: self._status.next_write_in())
+        self._timed = those_that_wake([*self._while_working, *self._always, self._last])
+        self._timed_while_blocked = those_that_wake([*self._while_blocked, *self._always, self._last])
 
     # -- from the beginning to the end
 
@@ -156,7 +168,7 @@ class Service:
 
     def wait(self) -> float:
         """Seconds until there is something to do, if no message comes."""
-        return wait_for([*self._always, *self._now(), *self._last], self._clock.monotonic())
+        return wait_for(self._timed if self.phase.works else self._timed_while_blocked, self._clock.monotonic())
 
     def take(self, message: Message) -> None:
         """Note what a message says; it is acted upon in the next turn."""
@@ -181,8 +193,7 @@ class Service:
         try:
             for chore in self._now():
                 chore.work(now)
-            for chore in self._last:
-                chore.work(now)
+            self._last.work(now)
         except OSError as error:
             self._block(error)
 

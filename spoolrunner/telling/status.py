@@ -5,7 +5,6 @@ It is not synced, since it speaks of this moment only. A reader must ask whether
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,6 @@ import orjson
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock, format_time
-from spoolrunner.telling.events import Event, Recorded, Refused, RetryPlanned, Started
 
 PERIOD = 1.0
 
@@ -63,23 +61,3 @@ def read(layout: Layout) -> dict[str, Any]:
     except (FileNotFoundError, orjson.JSONDecodeError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-class Totals:
-    """A listener that counts for status.json: starts, refusals and attempts by outcome, and retries."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-
-    def __call__(self, event: Event, at: float) -> None:  # noqa: ARG002 -- a listener is given the time too
-        """Count the event, if it is one of those."""
-        if isinstance(event, Started):
-            self._counts["started"] += 1
-        elif isinstance(event, (Recorded, Refused)):
-            self._counts[event.outcome.value] += 1
-        elif isinstance(event, RetryPlanned):
-            self._counts["retries"] += 1
-
-    def counts(self) -> dict[str, int]:
-        """What was counted since the dispatcher began, by name."""
-        return dict(sorted(self._counts.items()))

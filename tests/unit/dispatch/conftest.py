@@ -22,7 +22,7 @@ from spoolrunner.spool.locks import Marker
 from spoolrunner.spool.settling_rules import Boot
 from spoolrunner.system.processes import Machine
 from spoolrunner.telling.logfiles import LogFiles
-from spoolrunner.telling.status import Totals
+from spoolrunner.telling.totals import Totals
 
 
 class QuietExecutor:

@@ -9,9 +9,8 @@ import pytest
 
 from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.telling import events
-from spoolrunner.telling.events import Recorded, Refused, RetryPlanned, Started
+from spoolrunner.telling.events import Recorded
 from spoolrunner.telling.lines import Entry, Kind, Who, line
-from spoolrunner.telling.status import Totals
 
 AT = 1_800_000_000.0
 WHO = Who("x", "app.Report", "build", 2, 4)
@@ -67,21 +66,6 @@ def test_every_kind_of_line_is_made() -> None:
 def test_how_an_attempt_ended(outcome, verdict, kind) -> None:
     """An attempt that its own process refused is a refusal, like one that was refused before it started."""
     assert Recorded(WHO, outcome, verdict, None).entry(AT).kind is kind
-
-
-def test_totals() -> None:
-    """Starts, outcomes, refusals and retries are counted, each under the word that status.json shows."""
-    totals = Totals()
-    for event in (
-        Started(WHO),
-        Recorded(WHO, Outcome.FAILED, Verdict.RETRY, 1.0),
-        RetryPlanned(WHO, AT),
-        Refused("y", Outcome.REJECTED, "no"),
-        Recorded(WHO, Outcome.REJECTED, Verdict.FAILED, 1.0),
-        events.Paused(),
-    ):
-        totals(event, AT)
-    assert totals.counts() == {"failed": 1, "rejected": 2, "retries": 1, "started": 1}
 
 
 def test_a_listener_takes_any_event() -> None:
