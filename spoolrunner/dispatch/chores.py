@@ -115,8 +115,9 @@ class Starts:
 
     def _can_start(self) -> bool:
         rooms = self._rooms
-        has_place = self._phase().starts and rooms.running.at_work < rooms.config.concurrency
-        return has_place and rooms.order.is_due(rooms.clock.wall())
+        if not self._phase().starts or rooms.running.at_work >= rooms.config.concurrency:
+            return False
+        return rooms.order.is_due(rooms.clock.wall())
 
     def _begin(self, candidate: Candidate) -> None:
         try:

@@ -5,6 +5,7 @@ Owns the times of that; touches no files. What an ended attempt turns into is fo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -93,7 +94,11 @@ class RunningAttempts:
     @property
     def at_work(self) -> int:
         """How many have a process, or something left of its tree that is being ended."""
-        return sum(1 for attempt in self._running.values() if not attempt.has_exited or attempt.termination is not None)
+        busy = 0
+        for attempt in self._running.values():  # a plain loop: it is asked several times a job
+            if not attempt.has_exited or attempt.termination is not None:
+                busy += 1
+        return busy
 
     @property
     def all_exited(self) -> bool:
@@ -153,10 +158,13 @@ class RunningAttempts:
 
     def next_in(self, now: float) -> float:
         """Seconds until `work` has something to do."""
-        running = self._running.values()
-        times = [attempt.deadline for attempt in running if attempt.termination is None and not attempt.has_exited]
-        is_ending = any(attempt.termination is not None for attempt in running)
-        return min([STEP if is_ending else float("inf"), *(max(0.0, at - now) for at in times)])
+        least = math.inf
+        for attempt in self._running.values():
+            if attempt.termination is not None:
+                least = min(least, STEP)
+            elif not attempt.has_exited:
+                least = min(least, max(0.0, attempt.deadline - now))
+        return least
 
     def describe(self) -> list[dict[str, Any]]:
         """The running attempts, as status.json shows them."""

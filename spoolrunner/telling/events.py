@@ -84,8 +84,8 @@ class Recorded:
             Kind.COMPLETED if self.verdict is Verdict.DONE else failed,
             at,
             duration=self.duration,
-            outcome=self.outcome.value,
-            verdict=self.verdict.value,
+            outcome=self.outcome,
+            verdict=self.verdict,
             note=": ".join(part for part in (self.error_type, self.error_message) if part),
             traceback=self.traceback,
         )

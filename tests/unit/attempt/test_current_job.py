@@ -91,4 +91,4 @@ def test_progress_that_cannot_be_told(spool, current, capsys) -> None:
     """Progress that the disk refuses is said and fails nothing."""
     os.rmdir(spool.layout.locks)
     current.progress(0.5, "half")
-    assert "progress could not be told" in capsys.readouterr().err
+    assert "progress could not be written" in capsys.readouterr().err
