@@ -103,7 +103,7 @@ class JobFailedError(SpoolRunnerError):
 
 
 class SpoolBusyError(SpoolRunnerError):
-    """Another dispatcher holds the spool."""
+    """The spool is in use: another dispatcher holds it, or the demo finds it paused."""
 
     exit_code = 75
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import orjson
 
+from spoolrunner.attempt import binding, callables
 from spoolrunner.errors import JobFormatError
-from spoolrunner.protocol import jsontext, whitelist
+from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import Outcome
 from spoolrunner.spool import output, record
 
-_OWN = (os.path.join(os.path.dirname(__file__), "runner.py"), whitelist.__file__)
+_OWN = (os.path.join(os.path.dirname(__file__), "runner.py"), binding.__file__, callables.__file__)
 """Files of ours whose functions call the user's code."""
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from spoolrunner.attempt.binding import Callee
 from spoolrunner.attempt.in_process import run_here
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.protocol import jsontext
-from spoolrunner.protocol.whitelist import Callee
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 

@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 import orjson
 
-from spoolrunner.attempt import outcome
+from spoolrunner.attempt import callables, outcome
+from spoolrunner.attempt.binding import Callee
 from spoolrunner.attempt.current_job import CurrentJob, current_job, set_current_job
 from spoolrunner.attempt.exit import exit_after
 from spoolrunner.attempt.outcome import CallOutcome
@@ -24,7 +25,6 @@ from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.protocol import jsontext, whitelist
 from spoolrunner.protocol.policy import Policy, job_policy
 from spoolrunner.protocol.states import FINAL, Outcome
-from spoolrunner.protocol.whitelist import Callee
 from spoolrunner.spool import locks, output, record
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, processes
@@ -261,7 +261,7 @@ def _call(settings: Settings, raw: dict[str, Any], callees: Callees, current: Cu
 def _resolve(settings: Settings, job: str, method: str) -> Callee:
     if sys.path[: len(settings.python_path)] != settings.python_path:
         sys.path[:0] = settings.python_path
-    return whitelist.resolve(job, method)
+    return callables.resolve(job, method)
 
 
 def _run_coroutine(awaitable: Any) -> Any:

@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 
-from spoolrunner.telling.lines import printable
+from spoolrunner.telling.line_format import printable
 
 if sys.platform == "win32":
     _TOUCH = ("ni",)

@@ -12,7 +12,7 @@ from spoolrunner.client.operate import CancelEnd
 from spoolrunner.client.overview import dispatcher_of
 from spoolrunner.config.load import load_config
 from spoolrunner.spool.paths import Layout
-from spoolrunner.telling.lines import printable
+from spoolrunner.telling.line_format import printable
 
 _MARGIN = 10.0
 """Seconds given beyond what the configuration allows a cancel to take."""

@@ -10,7 +10,7 @@ import orjson
 from spoolrunner.cli import render
 from spoolrunner.client.check import check
 from spoolrunner.config.load import load_config
-from spoolrunner.telling.lines import printable
+from spoolrunner.telling.line_format import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from spoolrunner.cli import render
 from spoolrunner.client.look import check_id
 from spoolrunner.client.printed import printed
 from spoolrunner.config.load import load_config
-from spoolrunner.telling.lines import printable
+from spoolrunner.telling.line_format import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

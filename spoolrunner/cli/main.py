@@ -15,7 +15,7 @@ from typing import Any
 import spoolrunner
 from spoolrunner.errors import SpoolRunnerError
 from spoolrunner.spool import output
-from spoolrunner.telling.lines import printable
+from spoolrunner.telling.line_format import printable
 
 VERBS = {
     "init": "make config.json and the spool's folders",

@@ -9,7 +9,7 @@ from spoolrunner.cli import as_typed
 from spoolrunner.client.operate import remove
 from spoolrunner.client.prune import outdated, sweep_reasons
 from spoolrunner.config.load import load_config
-from spoolrunner.telling.lines import printable
+from spoolrunner.telling.line_format import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spoolrunner.system.clock import format_time
-from spoolrunner.telling import lines
-from spoolrunner.telling.lines import Entry, Kind, printable
+from spoolrunner.telling import line_format
+from spoolrunner.telling.line_format import Entry, Kind, printable
 
 if TYPE_CHECKING:
     from spoolrunner.telling.events import Event  # a command that only looks need not make every class of event
@@ -121,7 +121,7 @@ class EventPrinter:
         entry = event.entry(at)
         try:
             if self._console is None:
-                print(lines.line(entry), flush=True)
+                print(line_format.line(entry), flush=True)
             else:
                 self._console.print(_short(entry))
         except BrokenPipeError:

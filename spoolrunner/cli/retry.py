@@ -11,7 +11,7 @@ from spoolrunner.client.look import check_id
 from spoolrunner.config.load import Config, load_config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol.states import State
-from spoolrunner.telling.lines import printable
+from spoolrunner.telling.line_format import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

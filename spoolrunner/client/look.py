@@ -17,7 +17,7 @@ from typing import Any
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import reasons
+from spoolrunner.spool import reason_files
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout, numbered
 
@@ -65,8 +65,8 @@ def look(layout: Layout, state: State, name: str) -> Look | None:
         document, problem = _document(layout, state, name)
     except FileNotFoundError:
         return None
-    reason = reasons.read(layout, name) if state is State.FAILED else None
-    progress = reasons.read_object(layout.progress(name)) if state is State.RUNNING else None
+    reason = reason_files.read(layout, name) if state is State.FAILED else None
+    progress = reason_files.read_object(layout.progress(name)) if state is State.RUNNING else None
     return Look(name, state, document, problem, reason, progress)
 
 

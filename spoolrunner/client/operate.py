@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from spoolrunner.errors import DuplicateJobError
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool import reasons, requests
+from spoolrunner.spool import reason_files, requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable
@@ -162,7 +162,7 @@ def _lift_expiry(spool: Spool, job_id: str, key: bytes | None) -> bool:
 
 
 def _refused_as(layout: Layout, job_id: str) -> Any:
-    return (reasons.read(layout, job_id) or {}).get("outcome")
+    return (reason_files.read(layout, job_id) or {}).get("outcome")
 
 
 def _until(condition: Callable[[], bool], limit: float) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import dispatcher_lock, reasons, requests
+from spoolrunner.spool import dispatcher_lock, reason_files, requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, processes
@@ -94,4 +94,4 @@ def is_paused(layout: Layout) -> bool:
 
 
 def _with_progress(layout: Layout, attempt: dict[str, Any]) -> dict[str, Any]:
-    return {**attempt, "progress": reasons.read_object(layout.progress(attempt["id"]))}
+    return {**attempt, "progress": reason_files.read_object(layout.progress(attempt["id"]))}

@@ -2,7 +2,7 @@
 
     from spoolrunner.config.load import load_config; load_config().layout.root
 
-Owns the values in force. Does not look whether the allowed callables exist: `whitelist` does, in a process that may import
+Owns the values in force. Does not look whether the allowed callables exist: `callables` does, in a process that may import
 them.
 """
 

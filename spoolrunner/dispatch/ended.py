@@ -41,7 +41,7 @@ from spoolrunner.telling.events import (
     Released,
     RetryPlanned,
 )
-from spoolrunner.telling.lines import Who
+from spoolrunner.telling.line_format import Who
 
 RETRY_SETTLE = 0.5
 LEFTOVER_SECONDS = 2 * runner.LOCK_PATIENCE

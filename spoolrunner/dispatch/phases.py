@@ -3,7 +3,7 @@
     phase, answer = TABLE[phase, request]
 
 Pure. The table is complete (a test asserts it), so that no combination of paused, blocked and stopping is left to chance. What
-an answer means is for the loop.
+an answer means is for `service` and, of a stop, for `stopping`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Request(StrEnum):
 
     PAUSE = "control/pause was made"
     RESUME = "control/pause was removed"
-    STOP = "a stop was asked for"
+    STOP = "a stop was asked for, for the first time or again"
     LEAVE = "a stop was asked for that lets the jobs run on"
     TROUBLE = "the spool could not be worked on, or no process be started"
     RECOVERED = "it can again"

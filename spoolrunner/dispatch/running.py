@@ -16,7 +16,7 @@ from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome
 from spoolrunner.system.clock import Clock
 from spoolrunner.telling.events import Ending
-from spoolrunner.telling.lines import Who
+from spoolrunner.telling.line_format import Who
 
 CANCEL_NOTICE = 1.0
 """Seconds between the request (control/cancel-ID exists) and the terminate signal, for a job that looks."""

@@ -22,13 +22,14 @@ from spoolrunner.dispatch.chores import (
     those_that_wake,
     wait_for,
 )
-from spoolrunner.dispatch.control import Control
+from spoolrunner.dispatch.control_folder import Control
 from spoolrunner.dispatch.describe import describe
 from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
+from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.watch import CodeWatch
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
@@ -40,7 +41,6 @@ from spoolrunner.telling.events import (
     DispatcherLeft,
     DispatcherStarted,
     DispatcherStopped,
-    DispatcherStopping,
     EventsDropped,
     GoingOn,
     Paused,
@@ -57,8 +57,6 @@ PROBE_PERIOD = 1.0
 BUSY_SECONDS = 0.1
 BUSY_SCAN_SHARE = 0.03
 """The share of time for a scan while jobs came to their ends within BUSY_SECONDS."""
-HURRY_GRACE = 1.0
-"""Seconds between the terminate signal and the kill when a second stop says not to wait."""
 
 
 class Service:
@@ -86,7 +84,7 @@ class Service:
         self._report = rooms.reporter.report
         self._code_watch = CodeWatch(rooms.executor.renew)
         self._status = StatusFile(layout, rooms.clock)
-        self._interrupt = Once(rooms.running.interrupt_all)
+        self._stopping = Stopping(rooms)
         self._probe_again = Once(self._probe)
         self._arrivals = Arrivals(rooms.intake)
         self._starts = Starts(rooms, lambda: self.phase, self._block)
@@ -99,7 +97,7 @@ class Service:
         self._always: list[Chore] = [
             Do(lambda _: self.scan.mind_the_clock()),
             rooms.running,
-            self._interrupt,
+            self._stopping,
             self._probe_again,
         ]
         self._while_blocked: list[Chore] = [Do(self._obey_at_times, lambda now: max(0.0, self._obey_again_at - now))]
@@ -240,12 +238,9 @@ class Service:
         """Answer a request as the table says; returns the phase that follows."""
         self.phase, answer = TABLE[self.phase, request]
         if answer is Answer.BEGIN_TO_STOP:
-            grace = self.rooms.config.stop_grace
-            self._interrupt.at = self._clock.monotonic() + grace
-            self._report(DispatcherStopping(len(self.rooms.running), grace))
+            self._stopping.begin()
         elif answer is Answer.HURRY:
-            self._interrupt.at = None
-            self.rooms.running.interrupt_all(HURRY_GRACE)
+            self._stopping.hurry()
         elif answer is Answer.REPORT and request in _REPORTS:
             self._report(_REPORTS[request])
         return self.phase

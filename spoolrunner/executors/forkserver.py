@@ -16,10 +16,10 @@ from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
-from spoolrunner.attempt import rehearsal, runner
+from spoolrunner.attempt import callables, rehearsal, runner
+from spoolrunner.attempt.binding import Callee
 from spoolrunner.attempt.exit import exit_after
 from spoolrunner.attempt.settings import Settings
-from spoolrunner.protocol import whitelist
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, processes
 
@@ -47,7 +47,7 @@ class Template:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._layout = Layout(settings.root)
-        self._callees: dict[tuple[str, str], whitelist.Callee] = {}
+        self._callees: dict[tuple[str, str], Callee] = {}
         self._code: dict[str, tuple[int, int]] = {}
         self._children: dict[int, tuple[str, int]] = {}
         self._ends: dict[int, int] = {}
@@ -66,7 +66,7 @@ class Template:
         for job in jobs:
             try:
                 for method in self._settings.allowed[job]:
-                    self._callees[job, method] = whitelist.resolve(job, method)
+                    self._callees[job, method] = callables.resolve(job, method)
             except BaseException as error:
                 # The job's own process will meet the same error and record it; here it only costs the head start.
                 self._say(SKIPPED, job, f"{type(error).__name__}: {error}")

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from spoolrunner.errors import DuplicateJobError, SpoolLayoutError
 from spoolrunner.protocol.states import Event, Outcome, State, transition
-from spoolrunner.spool import jobfile, reasons
+from spoolrunner.spool import jobfile, reason_files
 from spoolrunner.spool.jobfile import Found, NotOpenedError, NotRegularError, Stamp
 from spoolrunner.spool.paths import FOLDERS, Layout, id_problem, is_job_name, numbered
 from spoolrunner.system import durable
@@ -194,15 +194,15 @@ class Spool:
 
     def was_cancelled(self, job_id: str) -> bool:
         """Return whether control/cancel-ID is a request that was carried out: a crash kept it from being removed."""
-        return reasons.was_cancelled(self.layout, job_id)
+        return reason_files.was_cancelled(self.layout, job_id)
 
     def sweep_reasons(self, before: float | None = None) -> int:
         """Remove each failed/ID.reason without a job, if it was written before that moment; return how many."""
-        return reasons.sweep(self.layout, before)
+        return reason_files.sweep(self.layout, before)
 
     def explain(self, job_id: str, outcome: Outcome, what: str, where: str, now: float) -> None:
         """Write failed/ID.reason: why a job never ran."""
-        reasons.write(self.layout, job_id, outcome, what, where, now, fsync=self.fsync)
+        reason_files.write(self.layout, job_id, outcome, what, where, now, fsync=self.fsync)
 
     def can_write(self) -> OSError | None:
         """Try to write and sync a file of one block in tmp/; the error, if there is one."""

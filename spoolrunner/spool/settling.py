@@ -27,11 +27,11 @@ from spoolrunner.protocol.states import (
     State,
     Verdict,
 )
-from spoolrunner.spool import locks, output, record
+from spoolrunner.spool import crashed, locks, output, record
 from spoolrunner.spool.folders import Found, NotOpenedError, Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import Boot, Known, Origin, choose, is_recorded
-from spoolrunner.system import durable, processes
+from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock, format_time
 
 
@@ -223,7 +223,7 @@ class Settler:
             pid=marker.pid or None,
             exit_status=known.exit_status,
             signal=known.signal,
-            error=record.error("ProcessEnded", "; ".join(filter(None, [known.note, _died(known)]))),
+            error=crashed.error(known),
         )
         policy = known.policy or self._policy_of(file.document)
         changed, decision = record.add(file.raw, made, policy, now)
@@ -320,11 +320,3 @@ def _tidy(layout: Layout, settled: Settled, job_id: str, max_log_bytes: int) -> 
 def _was_rejected(raw: dict[str, Any] | None) -> bool:
     attempts = [] if raw is None else raw.get("attempts", [])
     return bool(attempts) and attempts[-1].get("outcome") == Outcome.REJECTED
-
-
-def _died(known: Known) -> str:
-    if known.signal is not None:
-        return f"the process was ended by {processes.signal_name(known.signal)} before it could record its outcome"
-    if known.exit_status is not None:
-        return f"the process ended with status {known.exit_status} before it could record its outcome"
-    return "the process is gone and left no record of its outcome"

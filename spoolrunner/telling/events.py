@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from spoolrunner.protocol.states import Outcome, Verdict
-from spoolrunner.telling.lines import Entry, Kind, Who
+from spoolrunner.telling.line_format import Entry, Kind, Who
 
 
 class Event(Protocol):

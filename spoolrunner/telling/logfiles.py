@@ -13,7 +13,7 @@ from logging.handlers import RotatingFileHandler
 
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system.heldfiles import open_file
-from spoolrunner.telling import lines
+from spoolrunner.telling import line_format
 from spoolrunner.telling.events import Event
 
 _KEEP = 5
@@ -35,10 +35,10 @@ class LogFiles:
         """Add the event to the log and, if it is a failure, to the error log."""
         before, self.trouble = self.trouble, ""
         entry = event.entry(at)
-        line = lines.line(entry)
+        line = line_format.line(entry)
         self._add(self._all, line)
-        if entry.kind in lines.FAILURES:
-            self._add(self._errors, lines.block(entry))
+        if entry.kind in line_format.FAILURES:
+            self._add(self._errors, line_format.block(entry))
         if self.trouble and not before:
             print(f"spoolrunner: {self.trouble}; going on without: {line}", file=sys.stderr)
 

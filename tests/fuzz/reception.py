@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from spoolrunner.attempt.binding import Callee
 from spoolrunner.config.load import parse_config
 from spoolrunner.dispatch.intake import SETTLE_SECONDS, Candidate, Intake
 from spoolrunner.dispatch.order import Order
@@ -22,7 +23,6 @@ from spoolrunner.executors.plan import runner_settings
 from spoolrunner.protocol import document, jsontext, whitelist
 from spoolrunner.protocol.policy import job_policy
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.protocol.whitelist import Callee
 from spoolrunner.spool import record
 from spoolrunner.spool.folders import Spool
 from spoolrunner.system import durable

@@ -80,6 +80,8 @@ NOT_IN_IMPORT_OF_RUNNER = {
 
 LIGHT_SIDE = {
     "attempt",
+    "attempt.binding",
+    "attempt.callables",
     "attempt.current_job",
     "attempt.exit",
     "attempt.outcome",
@@ -235,7 +237,7 @@ RENAMERS = {
         "replace_content",
     },  # each row of the table of transitions
     "spool/record.py": {"replace_content"},  # as above: the row of an outcome
-    "spool/reasons.py": {"replace_content"},  # ID.reason
+    "spool/reason_files.py": {"replace_content"},  # ID.reason
     "telling/status.py": {"replace_content"},  # status.json
 }
 """module -> what of `durable` it calls that puts a file under its name; moves of job files ask the table first."""

@@ -94,9 +94,9 @@ def with_output(claim, attempt, settle):
 
 def with_runner(folder):
     from spoolrunner.attempt import rehearsal, runner
+    from spoolrunner.attempt.callables import resolve
     from spoolrunner.attempt.settings import Settings
     from spoolrunner.protocol.policy import Limits, Policy
-    from spoolrunner.protocol.whitelist import resolve
     from spoolrunner.spool import locks
     from spoolrunner.spool.paths import Layout
     from spoolrunner.system import processes

@@ -6,13 +6,13 @@ import os
 
 import pytest
 
+from spoolrunner.attempt.binding import Callee
 from spoolrunner.attempt.current_job import current_job
 from spoolrunner.attempt.in_process import run_here
 from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_RECORDED
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.protocol.policy import Limits, Policy
 from spoolrunner.protocol.states import State
-from spoolrunner.protocol.whitelist import Callee
 from spoolrunner.spool import locks
 
 

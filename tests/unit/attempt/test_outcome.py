@@ -7,13 +7,13 @@ from enum import IntEnum
 
 import pytest
 
-from spoolrunner.attempt import outcome
+from spoolrunner.attempt import binding, callables, outcome
+from spoolrunner.attempt.binding import Callee
 from spoolrunner.attempt.outcome import CallOutcome
 from spoolrunner.errors import NotAllowedError
-from spoolrunner.protocol import document, jsontext, whitelist
+from spoolrunner.protocol import document, jsontext
 from spoolrunner.protocol.jsontext import MAX_TRACEBACK_BYTES
 from spoolrunner.protocol.states import Outcome
-from spoolrunner.protocol.whitelist import Callee
 from spoolrunner.spool import record
 
 NOW = "2026-11-23T17:45:01Z"
@@ -104,12 +104,12 @@ def test_our_own_frames_are_left_out() -> None:
     with pytest.raises(ValueError, match="deep") as caught:
         Callee("fail", fail, None).call([])
     made = outcome.of_exception(caught.value.with_traceback(caught.tb.tb_next), None)
-    assert whitelist.__file__ not in made.error["traceback"]
+    assert binding.__file__ not in made.error["traceback"]
     assert "in fail" in made.error["traceback"]
     with pytest.raises(NotAllowedError) as caught:
-        whitelist.resolve("sys", "no_such_function")
+        callables.resolve("sys", "no_such_function")
     made = outcome.of_exception(caught.value.with_traceback(caught.tb.tb_next), None)
-    assert whitelist.__file__ in made.error["traceback"]
+    assert callables.__file__ in made.error["traceback"]
 
 
 def test_a_long_error_is_cut() -> None:

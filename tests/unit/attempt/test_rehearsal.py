@@ -14,7 +14,7 @@ import os, sys
 from spoolrunner.attempt import rehearsal
 from spoolrunner.attempt.current_job import current_job
 from spoolrunner.attempt.settings import Settings
-from spoolrunner.protocol.whitelist import Callee
+from spoolrunner.attempt.binding import Callee
 from spoolrunner.spool.paths import Layout
 calls = []
 real = Callee.call

@@ -359,13 +359,13 @@ def test_an_exit_during_a_cancel(attempt, spool, code) -> None:
 )
 def test_a_failure_after_the_deadline(attempt, clock, monkeypatch, method) -> None:
     """A job that raises or exits because its time was over timed out."""
-    real = runner.whitelist.Callee.call
+    real = runner.Callee.call
 
     def late(self, params):
         clock.advance(POLICY.timeout)
         return real(self, params)
 
-    monkeypatch.setattr(runner.whitelist.Callee, "call", late)
+    monkeypatch.setattr(runner.Callee, "call", late)
     assert attempt(method=method, params=[1] if method == "leave" else []).outcome is Outcome.TIMED_OUT
 
 

@@ -10,7 +10,7 @@ import pytest
 from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.telling import events
 from spoolrunner.telling.events import Recorded
-from spoolrunner.telling.lines import Entry, Kind, Who, line
+from spoolrunner.telling.line_format import Entry, Kind, Who, line
 
 AT = 1_800_000_000.0
 WHO = Who("x", "app.Report", "build", 2, 4)

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from spoolrunner.telling import lines
-from spoolrunner.telling.lines import FAILURES, Entry, Kind
+from spoolrunner.telling import line_format
+from spoolrunner.telling.line_format import FAILURES, Entry, Kind
 from spoolrunner.telling.logfiles import LogFiles
 
 AT = 1_800_000_000.0
@@ -44,9 +44,9 @@ def test_what_goes_where(spool, logs, kind) -> None:
     """Every event is a line of the log; a failure is an entry of the error log too, with its traceback."""
     event = Told(kind, id="x", note="100% ü", traceback="Traceback:\n  boom")
     logs(event, AT)
-    assert read(spool, "background_jobs.log") == lines.line(event.entry(AT)) + "\n"
+    assert read(spool, "background_jobs.log") == line_format.line(event.entry(AT)) + "\n"
     assert read(spool, "background_jobs_errors.log") == (
-        lines.block(event.entry(AT)) + "\n" if kind in FAILURES else ""
+        line_format.block(event.entry(AT)) + "\n" if kind in FAILURES else ""
     )
 
 

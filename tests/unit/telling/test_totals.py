@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.telling.events import Paused, Recorded, Refused, RetryPlanned, Started
-from spoolrunner.telling.lines import Who
+from spoolrunner.telling.line_format import Who
 from spoolrunner.telling.totals import Totals
 
 AT = 1_800_000_000.0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner.telling.lines import FAILURES, Entry, Kind, block, line, printable
+from spoolrunner.telling.line_format import FAILURES, Entry, Kind, block, line, printable
 
 AT = 1_800_000_000.0
 TIME = "2027-01-15T08:00:00.000000Z"

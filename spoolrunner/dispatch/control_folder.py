@@ -24,6 +24,7 @@ class Control:
         """Do what lies in control/, in this phase; OSError when the spool cannot be worked on."""
         self.is_due = False
         asked = requests.read(self._layout)
+        # A file that lies there while the dispatcher stops is the one that asked for it: only a signal or a call asks again.
         if asked.stop is not None and not phase.is_ending:
             phase = self._ask(Request.LEAVE if asked.stop == requests.LEAVE_RUNNING else Request.STOP)
         if asked.pause != phase.is_paused:

@@ -7,15 +7,15 @@ import os
 import pytest
 
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool import reasons
+from spoolrunner.spool import reason_files
 
 NOW = 1_800_000_000.0
 
 
 def test_what_is_written_is_read(spool) -> None:
     """A reason is read as it was written, with bytes of file names that are no UTF-8 made readable."""
-    reasons.write(spool.layout, "x", Outcome.REJECTED, "not JSON", "pending/\udc80.json", NOW, fsync=False)
-    assert reasons.read(spool.layout, "x") == {
+    reason_files.write(spool.layout, "x", Outcome.REJECTED, "not JSON", "pending/\udc80.json", NOW, fsync=False)
+    assert reason_files.read(spool.layout, "x") == {
         "outcome": "rejected",
         "what": "not JSON",
         "where": "pending/\\udc80.json",
@@ -29,22 +29,22 @@ def test_what_is_no_reason(spool, content) -> None:
     if content is not None:
         with open(spool.layout.reason("x"), "wb") as stream:
             stream.write(content)
-    assert reasons.read(spool.layout, "x") is None
+    assert reason_files.read(spool.layout, "x") is None
 
 
 def test_sweep(spool, drop) -> None:
     """Reasons without a job are removed, all of them or those written before a moment; all else stays."""
     for name, age in (("old", 100), ("fresh", 1), ("used", 100)):
-        reasons.write(spool.layout, name, Outcome.REJECTED, "", "", NOW, fsync=False)
+        reason_files.write(spool.layout, name, Outcome.REJECTED, "", "", NOW, fsync=False)
         os.utime(spool.layout.reason(name), (NOW - age, NOW - age))
     drop(State.FAILED, "used")
     for name in ("notes.txt", "a b.reason"):
         with open(os.path.join(spool.layout.folder(State.FAILED), name), "wb"):
             pass
     kept = {"fresh.reason", "used.reason", "used.json", "notes.txt", "a b.reason"}
-    assert reasons.sweep(spool.layout, NOW - 50) == 1
+    assert reason_files.sweep(spool.layout, NOW - 50) == 1
     assert set(os.listdir(spool.layout.folder(State.FAILED))) == kept
-    assert reasons.sweep(spool.layout) == 1
+    assert reason_files.sweep(spool.layout) == 1
     assert set(os.listdir(spool.layout.folder(State.FAILED))) == kept - {"fresh.reason"}
 
 
@@ -54,9 +54,9 @@ def test_a_request_that_was_carried_out(spool, drop) -> None:
     with open(spool.layout.cancel("x"), "wb"):
         pass
     os.utime(spool.layout.cancel("x"), (NOW, NOW))
-    assert reasons.was_cancelled(spool.layout, "x") is False
-    reasons.write(spool.layout, "x", Outcome.CANCELLED, "", "", NOW, fsync=False)
+    assert reason_files.was_cancelled(spool.layout, "x") is False
+    reason_files.write(spool.layout, "x", Outcome.CANCELLED, "", "", NOW, fsync=False)
     os.utime(spool.layout.reason("x"), (NOW - 1, NOW - 1))
-    assert reasons.was_cancelled(spool.layout, "x") is False
+    assert reason_files.was_cancelled(spool.layout, "x") is False
     os.utime(spool.layout.reason("x"), (NOW, NOW))
-    assert reasons.was_cancelled(spool.layout, "x") is True
+    assert reason_files.was_cancelled(spool.layout, "x") is True

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from spoolrunner.dispatch.control import Control
+from spoolrunner.dispatch.control_folder import Control
 from spoolrunner.dispatch.phases import TABLE, Phase, Request
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import requests

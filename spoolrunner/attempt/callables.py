@@ -1,0 +1,94 @@
+"""From an entry of the operator's table to a callable: imported, looked up, and refused where it must not be called.
+
+Only the text of the table itself is split, imported and looked up by attribute. Light: every job's process imports it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from typing import Any
+
+import orjson
+
+from spoolrunner.attempt.binding import Callee
+from spoolrunner.errors import NotAllowedError, nearest
+
+
+def resolve(job: str, method: str) -> Callee:
+    """Import and return what the operator's entry names: a function of a module or a method of a class. Nothing is called yet.
+
+    NotAllowedError when there is no such thing or it must not be called. Errors of the imported module pass through.
+    """
+    if method.startswith("_"):
+        raise NotAllowedError(f"{job}.{method}: a method whose name begins with _ is private")
+    owner = owner_of(job)
+    if inspect.isclass(owner):
+        found = _method(owner, job, method)
+    elif method in vars(owner):
+        found = Callee(method, vars(owner)[method], None)
+    else:
+        raise NotAllowedError(f"{job}.{method}: the module has no such function{nearest(method, vars(owner))}")
+    if not callable(found.function):
+        raise NotAllowedError(f"{job}.{method} is {type(found.function).__name__}, which cannot be called")
+    if inspect.isgeneratorfunction(found.function) or inspect.isasyncgenfunction(found.function):
+        raise NotAllowedError(f"{job}.{method} is a generator: calling it would run nothing")
+    return found
+
+
+def owner_of(job: str) -> Any:
+    """Import and return the module or class of the operator's dotted path; NotAllowedError when there is none."""
+    parts = job.split(".")
+    for length in range(len(parts), 0, -1):
+        name = ".".join(parts[:length])
+        try:
+            found: Any = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            # Only this very module, or a parent of it, being absent means "try a shorter path"; a missing import inside
+            # the operator's module is an error to be shown.
+            if error.name is None or not (name == error.name or name.startswith(error.name + ".")) or length == 1:
+                raise
+            continue
+        for attribute in parts[length:]:
+            if attribute.startswith("_") or attribute not in vars(found):
+                raise NotAllowedError(f"{job}: {found.__name__} has no {attribute!r}{nearest(attribute, vars(found))}")
+            found = vars(found)[attribute]
+            if not inspect.isclass(found):
+                raise NotAllowedError(f"{job}: {attribute!r} is not a class")
+        return found
+    raise NotAllowedError(f"{job!r} is no dotted path")
+
+
+def _method(cls: type, job: str, method: str) -> Callee:
+    definer = next((base for base in cls.__mro__ if method in vars(base)), None)
+    if definer is None:
+        raise NotAllowedError(f"{job}.{method}: the class has no such method{nearest(method, dir(cls))}")
+    if definer.__module__ == "builtins":
+        raise NotAllowedError(f"{job}.{method}: inherited from {definer.__name__}, not a method of the job")
+    found = vars(definer)[method]
+    if isinstance(found, (staticmethod, classmethod)):
+        return Callee(method, getattr(cls, method), None)
+    problem = Callee(cls.__name__, cls, None).problem([])
+    if problem:
+        raise NotAllowedError(f"{job}: the class must be made without arguments: {problem}")
+    return Callee(method, found, cls)
+
+
+def print_audit() -> None:
+    """Read {python_path, allowed: job -> methods} as JSON from standard input; print a list of what cannot be resolved.
+
+    The list is JSON behind a NUL, which parts it from all that the imported modules print.
+    """
+    question = orjson.loads(sys.stdin.buffer.read())
+    sys.path[:0] = question["python_path"]
+    problems = []
+    for job, methods in question["allowed"].items():
+        for method in methods:
+            try:
+                resolve(job, method)
+            except NotAllowedError as error:
+                problems.append(str(error))
+            except Exception as error:
+                problems.append(f"{job}.{method}: importing it raised {type(error).__name__}: {error}")
+    sys.stdout.buffer.write(b"\0" + orjson.dumps(problems))

@@ -1,0 +1,221 @@
+"""From an entry of the table to a callable, and what is refused on the way."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from spoolrunner.attempt.callables import resolve
+from spoolrunner.errors import NotAllowedError
+
+HERE = __name__
+
+
+def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
+def numbers():
+    yield 1
+
+
+async def ticks():
+    yield 1
+
+
+async def later() -> int:
+    return 5
+
+
+NOT_CALLABLE = 5
+
+
+class Base:
+    def inherited(self) -> str:
+        return "base"
+
+
+class TwoMore:
+    """A callable that is no function: a class does not bind it to its instances."""
+
+    def __call__(self, number: int) -> int:
+        return 2 + number
+
+
+class Report(Base):
+    attribute = 5
+    made = 0
+
+    class Part:
+        def assemble(self) -> str:
+            return "part"
+
+    def __init__(self) -> None:
+        type(self).made += 1
+
+    def build(self, name: str, *, size: int = 1) -> str:
+        return name * size
+
+    @staticmethod
+    def static(x: int) -> int:
+        return x
+
+    @classmethod
+    def of_class(cls, x: int) -> str:
+        return f"{cls.__name__}{x}"
+
+    @property
+    def shown(self) -> str:
+        return "x"
+
+    def stream(self):
+        yield 1
+
+    @staticmethod
+    def static_stream():
+        yield 1
+
+    def _private(self) -> None: ...
+
+    two_more = TwoMore()
+
+
+class Needy:
+    def __init__(self, what) -> None: ...
+
+    def work(self) -> None: ...
+
+    @staticmethod
+    def free() -> int:
+        return 1
+
+
+class Mapping(dict):
+    def own(self) -> int:
+        return len(self)
+
+
+@pytest.mark.parametrize(
+    ("job", "method", "params", "result"),
+    [
+        (HERE, "add", [1, 2], 3),
+        (HERE, "add", {"a": 1}, 2),
+        (f"{HERE}.Report", "build", ["ab"], "ab"),
+        (f"{HERE}.Report", "build", {"name": "ab", "size": 2}, "abab"),
+        (f"{HERE}.Report", "inherited", [], "base"),
+        (f"{HERE}.Report", "static", [5], 5),
+        (f"{HERE}.Report", "of_class", [5], "Report5"),
+        (f"{HERE}.Report.Part", "assemble", [], "part"),
+        (f"{HERE}.Needy", "free", [], 1),
+        (f"{HERE}.Mapping", "own", [], 0),
+        ("math", "sqrt", [9], 3.0),
+    ],
+)
+def test_resolve_and_call(job, method, params, result) -> None:
+    """A function of a module and a method of a class are found, fit their params and can be called."""
+    callee = resolve(job, method)
+    assert callee.problem(params) is None
+    assert callee.call(params) == result
+
+
+def test_resolve_makes_nothing() -> None:
+    """Looking a method up does not make its class; a call makes one fresh instance."""
+    Report.made = 0
+    callee = resolve(f"{HERE}.Report", "build")
+    callee.problem(["x"])
+    assert Report.made == 0
+    callee.call(["x"])
+    callee.call(["x"])
+    assert Report.made == 2
+
+
+def test_coroutine_functions_may_be_called() -> None:
+    """A coroutine function is a legal job; running it is for the runner."""
+    coroutine = resolve(HERE, "later").call([])
+    assert hasattr(coroutine, "__await__")
+    coroutine.close()
+
+
+@pytest.mark.parametrize(
+    ("job", "method", "message"),
+    [
+        (HERE, "_hidden", "begins with _ is private"),
+        (f"{HERE}.Report", "_private", "begins with _ is private"),
+        (f"{HERE}.Report", "__init__", "begins with _ is private"),
+        (HERE, "ad", r"has no such function \(did you mean 'add'\?\)"),
+        (HERE, "NOT_CALLABLE", "is int, which cannot be called"),
+        (HERE, "numbers", "is a generator"),
+        (HERE, "ticks", "is a generator"),
+        (f"{HERE}.Report", "biuld", r"has no such method \(did you mean 'build'\?\)"),
+        (f"{HERE}.Report", "attribute", "is int, which cannot be called"),
+        (f"{HERE}.Report", "shown", "is property, which cannot be called"),
+        (f"{HERE}.Report", "stream", "is a generator"),
+        (f"{HERE}.Report", "static_stream", "is a generator"),
+        (f"{HERE}.Report", "mro", "has no such method"),
+        (f"{HERE}.Mapping", "update", "inherited from dict, not a method of the job"),
+        (f"{HERE}.Needy", "work", "must be made without arguments"),
+        (f"{HERE}.Raport", "build", r"has no 'Raport' \(did you mean 'Report'\?\)"),
+        (f"{HERE}.add", "build", "'add' is not a class"),
+        (f"{HERE}.sys.modules", "get", "'sys' is not a class"),
+        (f"{HERE}.Report.__class__", "mro", "has no '__class__'"),
+        (f"{HERE}.Report.Base", "inherited", "has no 'Base'"),
+    ],
+)
+def test_resolve_refuses(job, method, message) -> None:
+    """An entry that names nothing, or nothing that may be called, is refused and it is said why."""
+    with pytest.raises(NotAllowedError, match=message):
+        resolve(job, method)
+
+
+def test_resolve_of_an_absent_module() -> None:
+    """A module that is not there is heard of under its name."""
+    with pytest.raises(ModuleNotFoundError, match="no_such_module_here"):
+        resolve("no_such_module_here.jobs.Report", "build")
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [("import no_such_module_here\n", ModuleNotFoundError), ("1 / 0\n", ZeroDivisionError), ("def (\n", SyntaxError)],
+)
+def test_errors_of_the_operators_module(tmp_path, monkeypatch, source, error) -> None:
+    """A fault inside the operator's module is heard, and not taken for a shorter path."""
+    package = tmp_path / "faulty_jobs"
+    package.mkdir()
+    (package / "__init__.py").write_text("mail = None\n")
+    (package / "mail.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        with pytest.raises(error):
+            resolve("faulty_jobs.mail.Mailer", "send")
+    finally:
+        for name in [name for name in sys.modules if name.startswith("faulty_jobs")]:
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("job", "method", "params", "message"),
+    [
+        (HERE, "add", [], "missing a required argument: 'a'"),
+        (HERE, "add", [1, 2, 3], "too many positional arguments"),
+        (HERE, "add", {"a": 1, "c": 2}, "unexpected keyword argument 'c'"),
+        (f"{HERE}.Report", "build", [], "missing a required argument: 'name'"),
+        (f"{HERE}.Report", "build", ["a", 2], "too many positional arguments"),
+        (f"{HERE}.Report", "build", {"self": 1, "name": "a"}, "multiple values for argument 'self'"),
+        (f"{HERE}.Report", "of_class", {"cls": 1, "x": 1}, "unexpected keyword argument 'cls'"),
+        (HERE, "add", "12", "params must be an array or an object"),
+        (HERE, "add", None, "params must be an array or an object"),
+    ],
+)
+def test_params_are_bound_before_the_call(job, method, params, message) -> None:
+    """Params that do not fit the signature are a problem that says how, before anything runs."""
+    problem = resolve(job, method).problem(params)
+    assert problem is not None
+    assert message in problem
+
+
+def test_params_of_a_callable_that_is_no_function() -> None:
+    """A callable that a class holds, but that is not bound to its instance, is given only the params."""
+    callee = resolve(f"{HERE}.Report", "two_more")
+    assert callee.call([3]) == 5
+    assert callee.problem([3]) is None
