@@ -26,6 +26,7 @@ import spoolrunner
 from spoolrunner.attempt import current_job as current_module
 from spoolrunner.attempt import runner
 from spoolrunner.attempt.settings import Settings
+from spoolrunner.config import exposure
 from spoolrunner.config.load import parse_config
 from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.dispatch.service import Service
@@ -374,7 +375,7 @@ class World:
             watch=FakeWatch,
             executor=lambda plan, report: FakeExecutor(self, plan.settings, report),
             inbox=Inbox(self),
-            weaknesses=lambda config: [],
+            weaknesses=exposure.loose,
         )
         self.serving = None
         self.dispatcher = self.start("dispatcher", body)
