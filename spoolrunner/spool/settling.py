@@ -27,7 +27,7 @@ from spoolrunner.protocol.states import (
     State,
     Verdict,
 )
-from spoolrunner.spool import crashed, locks, output, record
+from spoolrunner.spool import locks, output, process_died, record
 from spoolrunner.spool.folders import Found, NotOpenedError, Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import Boot, Known, Origin, choose, is_recorded
@@ -223,7 +223,7 @@ class Settler:
             pid=marker.pid or None,
             exit_status=known.exit_status,
             signal=known.signal,
-            error=crashed.error(known),
+            error=process_died.error(known),
         )
         policy = known.policy or self._policy_of(file.document)
         changed, decision = record.add(file.raw, made, policy, now)

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from spoolrunner.spool import crashed
+from spoolrunner.spool import process_died
 from spoolrunner.spool.settling_rules import Known
 
 
@@ -24,4 +24,4 @@ from spoolrunner.spool.settling_rules import Known
 )
 def test_the_error_of_a_process_that_died(known, message) -> None:
     """The error says what is known, and has no traceback."""
-    assert crashed.error(known) == {"type": "ProcessEnded", "message": message}
+    assert process_died.error(known) == {"type": "ProcessEnded", "message": message}
