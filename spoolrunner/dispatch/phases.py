@@ -12,40 +12,24 @@ from enum import Enum, StrEnum
 
 
 class Phase(Enum):
-    """What a dispatcher is up to. The value is the word for it in status.json."""
+    """What a dispatcher is up to; each phase with the answers to the questions that are asked of it all the time.
 
-    SERVING = "running"
-    PAUSED = "paused"
-    BLOCKED = "blocked"
-    BLOCKED_PAUSED = "blocked", "paused"
-    STOPPING = "stopping"
-    STOPPING_BLOCKED = "stopping", "blocked"
-    LEAVING = "leaving"
+    `word` is the word for it in status.json. `starts`: jobs are started. `works`: the spool can be worked on, so that jobs are
+    looked at, claimed and settled. `is_paused`: a person asked for no more starts. `is_ending`: a person asked for the end.
+    """
 
-    @property
-    def word(self) -> str:
-        """The word for it in status.json."""
-        return self.value if isinstance(self.value, str) else self.value[0]
+    #                   word        starts  works  is_paused  is_ending
+    SERVING = "running", True, True, False, False
+    PAUSED = "paused", False, True, True, False
+    BLOCKED = "blocked", False, False, False, False
+    BLOCKED_PAUSED = "blocked", False, False, True, False
+    STOPPING = "stopping", False, True, False, True
+    STOPPING_BLOCKED = "stopping", False, False, False, True
+    LEAVING = "leaving", False, True, False, True
 
-    @property
-    def starts(self) -> bool:
-        """Whether jobs are started."""
-        return self is Phase.SERVING
-
-    @property
-    def works(self) -> bool:
-        """Whether the spool can be worked on: jobs are looked at, claimed and settled."""
-        return self not in (Phase.BLOCKED, Phase.BLOCKED_PAUSED, Phase.STOPPING_BLOCKED)
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether a person asked for no more starts."""
-        return self in (Phase.PAUSED, Phase.BLOCKED_PAUSED)
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether a person asked for the end."""
-        return self in (Phase.STOPPING, Phase.STOPPING_BLOCKED, Phase.LEAVING)
+    def __init__(self, word: str, *answers: bool) -> None:
+        self.word = word
+        self.starts, self.works, self.is_paused, self.is_ending = answers
 
 
 class Request(StrEnum):

@@ -94,14 +94,14 @@ class Service:
 
     def _make_chores(self) -> None:
         rooms = self.rooms
-        self._always: list[Chore] = [
+        always: list[Chore] = [
             Do(lambda _: self.scan.mind_the_clock()),
             rooms.running,
             self._stopping,
             self._probe_again,
         ]
-        self._while_blocked: list[Chore] = [Do(self._obey_at_times, lambda now: max(0.0, self._obey_again_at - now))]
-        self._while_working: list[Chore] = [
+        while_blocked: list[Chore] = [Do(self._obey_at_times, lambda now: max(0.0, self._obey_again_at - now))]
+        while_working: list[Chore] = [
             # A process that ended leaves its place to the next one at once; it is settled while that one starts.
             Do(self._start_early),
             rooms.ended,
@@ -115,8 +115,11 @@ class Service:
             UncheckedFolders(rooms.reporter, self.weaknesses),
         ]
         self._last = Do(lambda _: self._status.offer(lambda: describe(self)), lambda _: self._status.next_write_in())
-        self._timed = those_that_wake([*self._while_working, *self._always, self._last])
-        self._timed_while_blocked = those_that_wake([*self._while_blocked, *self._always, self._last])
+        self._works_always = [chore.work for chore in always]
+        self._works = [chore.work for chore in while_working]
+        self._works_while_blocked = [chore.work for chore in while_blocked]
+        self._timed = those_that_wake([*while_working, *always, self._last])
+        self._timed_while_blocked = those_that_wake([*while_blocked, *always, self._last])
 
     # -- from the beginning to the end
 
@@ -186,17 +189,14 @@ class Service:
     def turn(self) -> None:
         """One round of everything that is due."""
         now = self._clock.monotonic()
-        for chore in self._always:
-            chore.work(now)
+        for work in self._works_always:
+            work(now)
         try:
-            for chore in self._now():
-                chore.work(now)
+            for work in self._works if self.phase.works else self._works_while_blocked:
+                work(now)
             self._last.work(now)
         except OSError as error:
             self._block(error)
-
-    def _now(self) -> list[Chore]:
-        return self._while_working if self.phase.works else self._while_blocked
 
     def _take_events(self) -> None:
         names, overflow = self.watch.arrivals.take()
