@@ -79,7 +79,9 @@ class Register:
 
     def free(self, key: Key) -> list[str]:
         """The ids of the jobs that waited for `key`, which wait no more."""
-        waiting = self._waiting.pop(key, {})
+        waiting = self._waiting.pop(key, None)
+        if waiting is None:
+            return []
         for job_id, why in waiting:
             self._entries[why].pop(job_id, None)
         return list(dict.fromkeys(job_id for job_id, _ in waiting))
