@@ -111,6 +111,10 @@ def test_the_search_is_made_once() -> None:
     assert made.command("pass", ()) == first
 
 
+@pytest.mark.skipif(
+    any(Path(sys.base_prefix).glob("python*._pth")),
+    reason="a Python whose path stands in a ._pth file ignores PYTHONPATH",
+)
 def test_the_environment_is_the_jobs(tmp_path) -> None:
     """The search is made in the folder and with the environment of jobs: what only the dispatcher has is not found by it."""
     made = Interpreter(sys.executable, str(tmp_path), {**os.environ, "PYTHONPATH": str(tmp_path / "of_jobs")})
