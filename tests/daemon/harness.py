@@ -145,6 +145,11 @@ class Daemon:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def freeze(self):
+        """SIGSTOP, and wait until it holds: until then its other threads may go on for a while."""
+        self.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+
     def stop(self):
         """End it as a service manager would, or as one does on Windows, which has no such signal; returns its exit code."""
         if sys.platform == "win32":

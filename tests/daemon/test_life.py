@@ -82,7 +82,7 @@ def test_standbys_take_over_one_at_a_time_and_within_a_second(home, tally):
 def test_a_dispatcher_that_stands_still_keeps_its_spool(home):
     """A dispatcher that was stopped (SIGSTOP) is not dead: nobody serves its spool meanwhile, and it goes on."""
     daemon = home.start().ready()
-    daemon.signal(signal.SIGSTOP)
+    daemon.freeze()
     try:
         home.drop("one", method="noop")
         home.cli("run", "--drain", code=75)
@@ -98,7 +98,7 @@ def test_dropped_events_cost_no_job(home, tally):
     with kernel_limit("fs/inotify/max_queued_events", 16):
         daemon = home.start().ready()
     ids = [f"job-{number:02}" for number in range(60)]
-    daemon.signal(signal.SIGSTOP)
+    daemon.freeze()
     for job_id in ids:
         home.drop(job_id, method="noop")
     (home.spool / "control" / "pause").touch()
@@ -150,11 +150,11 @@ def test_a_dispatcher_whose_spool_is_gone_can_be_stopped(home):
 def test_a_dispatcher_whose_spool_was_replaced_gives_way(home, tally):
     """A dispatcher that slept while its spool was made anew and taken by another serves it not a moment beside that one."""
     first = home.start().ready()
-    first.signal(signal.SIGSTOP)
+    first.freeze()
     remove_spool(home)
     make_spool(home)
     second = home.start().ready()
-    second.signal(signal.SIGSTOP)
+    second.freeze()
     try:
         home.drop("one", method="noop")
         first.signal(signal.SIGCONT)
