@@ -8,7 +8,7 @@ import select
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import psutil
@@ -42,11 +42,18 @@ class Window(NamedTuple):
         return 1000 * (self.cpu + self.server_cpu) / self.jobs
 
 
+class Stretch(NamedTuple):
+    """A stretch of a drain: how many jobs ended in it, how long it was, and by how much each of the readings grew."""
+
+    jobs: int
+    seconds: float
+    grown: tuple[float, ...]
+
+
 class _Sample(NamedTuple):
     at: float
     jobs: int
-    cpu: float
-    server_cpu: float
+    read: Sequence[float]
 
 
 def now() -> float:
@@ -94,15 +101,14 @@ def watch(
     completed: Callable[[], int],
     first: int,
     last: int,
-    roots: Iterable[int],
-    servers: Iterable[int] = (),
+    read: Callable[[], Sequence[float]],
     limit: float = 120.0,
-) -> Window:
+) -> Stretch:
     """The stretch from the first look that finds `first` jobs completed to the first that finds `last`.
 
-    After `limit` seconds it ends where it is; TimeoutError when it has not even begun then.
+    What grows meanwhile is read at both ends. After `limit` seconds it ends where it is; TimeoutError when it has not
+    even begun then.
     """
-    roots, servers = list(roots), list(servers)
     deadline = now() + limit
     begun: _Sample | None = None
     while True:
@@ -110,10 +116,10 @@ def watch(
         count = completed()
         at = now()
         if begun is None and count >= first:
-            begun = _Sample(at, count, cpu_seconds(roots), cpu_seconds(servers))
+            begun = _Sample(at, count, read())
         elif begun is not None and (count >= last or (at > deadline and count > begun.jobs)):
-            cpu, server_cpu = cpu_seconds(roots) - begun.cpu, cpu_seconds(servers) - begun.server_cpu
-            return Window(count - begun.jobs, at - begun.at, cpu, server_cpu)
+            grown = tuple(after - before for before, after in zip(begun.read, read(), strict=True))
+            return Stretch(count - begun.jobs, at - begun.at, grown)
         elif at > deadline:
             raise TimeoutError(f"only {count} of {last} jobs were completed within {limit:g} s")
         pause(max(POLL, LOOK_SHARE * (at - looked)))

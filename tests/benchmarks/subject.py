@@ -13,12 +13,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import psutil
 
 from tests.benchmarks import measure
-from tests.benchmarks.measure import Window
+from tests.benchmarks.measure import Stretch, Window
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SLOTS = 2
@@ -27,7 +28,10 @@ CLIENT_LIMIT = 1800.0
 
 
 class Ground:
-    """Where the subjects stand: a folder for everything they write, and the processes that were started in it."""
+    """Where the subjects stand: a folder for everything they write, and the processes that were started in it.
+
+    `folder` may be set to another: what is made anew from then on is made there.
+    """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -73,9 +77,7 @@ class Ground:
         finally:
             self.end(started)
         if started.returncode:
-            with open(os.path.join(folder, "output"), errors="replace") as stream:
-                told = stream.read()[-500:]
-            raise ChildProcessError(f"{' '.join(command[1:])} ended with {started.returncode}: {told}")
+            raise ChildProcessError(f"{' '.join(command[1:])} ended with {started.returncode}: {last_words(folder)}")
         return json.loads(text)
 
     def close(self) -> None:
@@ -173,7 +175,24 @@ class Subject:
 
     def watch(self, filled: int, first: int, last: int, limit: float = 120.0) -> Window:
         """The stretch from the `first` job completed to the `last`, of `filled` ones."""
-        return measure.watch(lambda: self.completed(filled), first, last, self.roots(), self.servers(), limit)
+        roots, servers = self.roots(), self.servers()
+        found = self.stretch(
+            filled, first, last, lambda: (measure.cpu_seconds(roots), measure.cpu_seconds(servers)), limit
+        )
+        return Window(found.jobs, found.seconds, *found.grown)
+
+    def stretch(
+        self, filled: int, first: int, last: int, read: Callable[[], Sequence[float]], limit: float = 120.0
+    ) -> Stretch:
+        """As `watch`, with the growth of whatever `read` returns; ChildProcessError if a process of ours ends meanwhile."""
+
+        def completed() -> int:
+            for started in self._processes:
+                if started.poll() is not None:
+                    raise ChildProcessError(f"it ended with {started.returncode}: {last_words(self.folder)}")
+            return self.completed(filled)
+
+        return measure.watch(completed, first, last, read, limit)
 
     def latency(self, count: int) -> list[float]:
         """Milliseconds from publication to the first line of the job, of that many jobs one at a time; it is running."""
@@ -183,6 +202,12 @@ class Subject:
         """What a producer in a process of its own answers."""
         words = [sys.executable, "-m", "tests.benchmarks.load.client", self.load, action, str(count)]
         return self.ground.answer(words, self.folder, self.env() | env)
+
+
+def last_words(folder: str) -> str:
+    """The end of what the processes printed that were launched in this folder."""
+    with open(os.path.join(folder, "output"), errors="replace") as stream:
+        return " ".join(stream.read()[-500:].split())
 
 
 def environment(more: dict[str, str]) -> dict[str, str]:
