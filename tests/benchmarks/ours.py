@@ -14,6 +14,8 @@ from tests.benchmarks.subject import ROOT, SLOTS, Ground, Subject, load_program
 
 FOLDERS = ("pending", "running", "done", "failed", "tmp", "locks", "control", "logs/jobs")
 JOBS = "tests.benchmarks.load.jobs"
+TEN_LINES = "ten_lines"
+"""A module in load/ that is imported by that name, for those whose jobs import theirs themselves."""
 MAX_LOG_BYTES = 1 << 30
 
 
@@ -60,16 +62,18 @@ class Spoolrunner(Subject):
     load = "on_spool"
     executor: ClassVar[str] = "fork"
     syncs: ClassVar[bool] = False
+    preload: ClassVar[bool] = True
     slots: ClassVar[int] = SLOTS
     a_process_a_job = True
 
     def fresh(self) -> None:
         super().fresh()
         settings = {
-            "allowed_jobs": {JOBS: ["noop", "stamp"]},
-            "python_path": [ROOT],
+            "allowed_jobs": {self.module(): ["noop", "stamp"]},
+            "python_path": [ROOT if self.preload else os.path.dirname(load_program(""))],
             "concurrency": self.slots,
             "executor": self.executor,
+            "preload": self.preload,
             "fsync": self.syncs,
             "max_log_bytes": MAX_LOG_BYTES,
         }
@@ -82,8 +86,12 @@ class Spoolrunner(Subject):
         """A path in the spool."""
         return os.path.join(self.folder, "spool", *parts)
 
+    def module(self) -> str:
+        """The module of the jobs."""
+        return JOBS if self.preload else TEN_LINES
+
     def env(self) -> dict[str, str]:
-        return {**super().env(), "BENCH_CONFIG": f"{self.folder}/config.json"}
+        return {**super().env(), "BENCH_CONFIG": f"{self.folder}/config.json", "BENCH_JOB": self.module()}
 
     def start(self) -> None:
         self.log = Log(self.path("logs", "background_jobs.log"))
@@ -109,24 +117,39 @@ class Spoolrunner(Subject):
 
 class Fork(Spoolrunner):
     name = "spoolrunner, fork"
+    remark = "preloaded: the template has the jobs' module imported (`preload` is true)"
     jobs = 3000
+
+
+class ForkImport(Fork):
+    name = "spoolrunner, fork, own import"
+    remark = "`preload` is false: each job's process imports the job's module, of ten lines"
+    preload = False
 
 
 class ForkFsync(Spoolrunner):
     name = "spoolrunner, fork, fsync"
     syncs = True
     fsync = "yes: each record and its folder, each publication"
-    remark = "the default configuration"
+    remark = "preloaded"
 
 
 class ForkFsync8(ForkFsync):
     name = "spoolrunner, fork, fsync, 8 slots"
     slots = 8
-    remark = "8 slots: syncs overlap"
+    remark = "preloaded; 8 slots: syncs overlap"
+
+
+class ForkDefault(ForkFsync):
+    name = "spoolrunner, default"
+    remark = "the default configuration, with 2 slots: fork, fsync, and `preload` is false"
+    preload = False
 
 
 class Spawn(Spoolrunner):
     name = "spoolrunner, spawn"
+    remark = "a fresh interpreter a job, which imports the module of ten lines"
+    preload = False
     executor = "spawn"
     jobs = 60
 

@@ -6,7 +6,7 @@ import time
 
 import spoolrunner
 
-JOB = "tests.benchmarks.load.jobs"
+JOB = os.environ["BENCH_JOB"]
 CONFIG = os.environ["BENCH_CONFIG"]
 SPOOL = os.path.join(os.path.dirname(CONFIG), "spool")
 PRIORITY = int(os.environ.get("BENCH_PRIORITY", "0"))
