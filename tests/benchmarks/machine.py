@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
+from typing import NamedTuple
 
 import psutil
 
@@ -18,13 +19,21 @@ PACKAGES = ("rq", "celery", "dramatiq", "huey", "redis")
 DEBIAN = {"redis-server": "redis-server", "tsp": "task-spooler", "nq": "nq"}
 
 
-def describe(folder: str) -> dict[str, str]:
-    """What the reader must know of where the figures were taken; `folder` is where the files were."""
+class Mount(NamedTuple):
+    """The file system that a folder is on."""
+
+    point: str
+    kind: str
+    options: str
+
+
+def describe(places: dict[str, str]) -> dict[str, str]:
+    """What the reader must know of where the figures were taken; `places` are the folders where the files were."""
     return {
         "Processor": f"{os.cpu_count()} cores, {_processor()}",
         "Memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "System": f"{_distribution()}, kernel {platform.release()}",
-        "File system": _file_system(folder),
+        **{f"Files: {name}": file_system(folder) for name, folder in places.items()},
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "Versions": versions(),
         "Date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -68,10 +77,56 @@ def _distribution() -> str:
         return platform.system()
 
 
-def _file_system(folder: str) -> str:
+def file_system(folder: str) -> str:
+    """The file system of a folder in words: its kind, whether it has a journal, how it is mounted, and from what."""
+    mount, device = mount_of(folder), _device(folder)
+    if mount.kind.startswith("ext"):
+        journal = "with a journal" if has_journal(folder) else "WITHOUT a journal"
+        words = f"{mount.kind} {journal}, {mount.options}"
+    else:
+        words = f"{mount.kind}, {mount.options}"
+    return f"{words}; a file in {_under(device)}, mounted by loop" if device.startswith("loop") else words
+
+
+def mount_of(folder: str) -> Mount:
+    """The mount that shows in this folder: of those whose path it begins with the longest, and of these the last."""
     path = os.path.realpath(folder) + "/"
-    holding = [part for part in psutil.disk_partitions(all=True) if path.startswith(part.mountpoint.rstrip("/") + "/")]
-    return max(holding, key=lambda part: len(part.mountpoint)).fstype if holding else "unknown"
+    found = Mount("", "unknown", "")
+    with open("/proc/self/mountinfo") as stream:
+        for line in stream:
+            left, _, right = line.partition(" - ")
+            point, options = left.split()[4:6]
+            if path.startswith(point.rstrip("/") + "/") and len(point) >= len(found.point):
+                found = Mount(point, right.split()[0], options)
+    return found
+
+
+def has_journal(folder: str) -> bool:
+    """Whether the ext4 of this folder has a journal: each that is in use has an entry DEVICE-INODE in /proc/fs/jbd2."""
+    try:
+        journals = os.listdir("/proc/fs/jbd2")
+    except FileNotFoundError:
+        return False
+    return _device(folder) in {name.rpartition("-")[0] for name in journals}
+
+
+def _device(folder: str) -> str:
+    """The kernel's name of the block device of this folder; empty for a file system that has none."""
+    number = os.stat(folder).st_dev
+    link = f"/sys/dev/block/{os.major(number)}:{os.minor(number)}"
+    return os.path.basename(os.path.realpath(link)) if os.path.exists(link) else ""
+
+
+def _under(device: str) -> str:
+    """The file system that the file of this loop device is in."""
+    try:
+        with open(f"/sys/block/{device}/loop/backing_file") as stream:
+            folder = os.path.dirname(stream.read().strip())
+        mount = mount_of(folder)
+        journal = " without a journal" if mount.kind.startswith("ext") and not has_journal(folder) else ""
+    except OSError:
+        return "a file system unknown"
+    return f"{mount.kind}{journal}"
 
 
 def _say(*words: str) -> str:

@@ -50,6 +50,14 @@ class Stretch(NamedTuple):
     grown: tuple[float, ...]
 
 
+class Spread(NamedTuple):
+    """The middle of the rounds' values, with the quartiles."""
+
+    lower: float
+    median: float
+    upper: float
+
+
 class _Sample(NamedTuple):
     at: float
     jobs: int
@@ -183,3 +191,10 @@ def percentile(values: list[float], share: float) -> float:
 def median(values: list[float]) -> float:
     """The middle value."""
     return statistics.median(values)
+
+
+def spread(values: list[float]) -> Spread:
+    """Median and quartiles; all three are the value where there is but one."""
+    if len(values) == 1:
+        values = values * 2
+    return Spread(*statistics.quantiles(values, n=4, method="inclusive"))

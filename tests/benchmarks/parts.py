@@ -1,4 +1,4 @@
-"""The parts that measure every subject alike: drain, steps, enqueue, and so on. Rounds are interleaved."""
+"""The parts that measure every subject alike, on one place: enqueue, latency, idle, and so on. Rounds are interleaved."""
 
 from __future__ import annotations
 
@@ -10,17 +10,30 @@ from typing import NamedTuple
 
 from tests.benchmarks import measure
 from tests.benchmarks.file_peers import HueyFiles, HueySqlite, Nq, TaskSpooler
-from tests.benchmarks.ours import JOBS, STEPS, BareLoop, Fork, ForkFsync, ForkFsync8, Spawn, SpawnFsync, SpawnOneSlot
+from tests.benchmarks.ours import (
+    JOBS,
+    STEPS,
+    BareLoop,
+    Fork,
+    ForkDefault,
+    ForkFsync,
+    ForkFsync8,
+    ForkImport,
+    Spawn,
+    SpawnFsync,
+    SpawnOneSlot,
+)
+from tests.benchmarks.places import Places
 from tests.benchmarks.redis_peers import Celery, CeleryOneTask, Dramatiq, RedisPeer, Rq
 from tests.benchmarks.results import Results
 from tests.benchmarks.subject import Ground, Subject, environment, load_program, script
 
-OURS = (Fork, ForkFsync, ForkFsync8, Spawn, SpawnFsync)
+OURS = (Fork, ForkImport, ForkFsync, ForkFsync8, ForkDefault, Spawn, SpawnFsync)
 PEERS = (Rq, Celery, CeleryOneTask, Dramatiq, HueyFiles, HueySqlite, TaskSpooler, Nq)
 SUBJECTS: tuple[type[Subject], ...] = (BareLoop, *OURS, *PEERS)
+ALL: tuple[type[Subject], ...] = (*SUBJECTS, SpawnOneSlot, *STEPS)
 IDLE_SECONDS = 30.0
 BATCH = 10_000
-INTERPRETERS = 120
 BACKLOG_SECONDS = 8.0
 """How long the drain of one backlog is watched at most."""
 
@@ -30,6 +43,8 @@ class Plan(NamedTuple):
 
     rounds: int = 5
     scale: float = 1.0
+    jobs: int = 0
+    """Jobs of every drain; 0: as many as the subject says, times `scale`."""
     samples: int = 100
     commands: int = 15
     idle_seconds: float = IDLE_SECONDS
@@ -41,15 +56,31 @@ QUICK = Plan(rounds=3, scale=0.5, samples=30, commands=5, idle_seconds=5, backlo
 
 
 class Bench:
-    """What the parts are given: the subjects that are here, the plan, and where the figures go."""
+    """What the parts are given: the subjects that are here, the places, the plan, and where the figures go.
 
-    def __init__(self, ground: Ground, plan: Plan, results: Results, say: Callable[[str], None]) -> None:
+    `only` names the subjects that are wanted, beside the bare loop; empty: all.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        places: Places,
+        plan: Plan,
+        results: Results,
+        say: Callable[[str], None],
+        only: Iterable[str],
+    ) -> None:
         self.ground = ground
+        self.places = places.folders
+        self.main = places.main
         self.plan = plan
         self.results = results
-        self.say = say
+        self._say = say
+        self._part = ""
         self.subjects: dict[type[Subject], Subject] = {}
-        for kind in (*SUBJECTS, SpawnOneSlot, *STEPS):
+        for kind in ALL:
+            if only and kind is not BareLoop and kind.name not in only:
+                continue
             missing = kind.missing()
             if missing:
                 results.left_out[kind.name] = f"not installed: {missing}"
@@ -71,62 +102,28 @@ class Bench:
                 self.results.left_out[kind.name] = f"failed in {what}: {type(error).__name__}: {error}"[:400]
                 self.say(f"LEFT OUT {kind.name}: {error}")
 
+    def begin(self, part: str) -> None:
+        """A part begins: on the main place, unless it goes to another."""
+        self._part = part
+        self.go_to(self.main)
+        self.say(f"-- {part}")
+
+    def say(self, text: str) -> None:
+        """Tell how far we are; the machine's load is looked at on this occasion."""
+        self.results.note_load(self._part, os.getloadavg()[0])
+        self._say(text)
+
+    def go_to(self, place: str) -> None:
+        """What is made anew from now on is made there."""
+        self.ground.folder = self.places[place]
+
     def rounds(self) -> range:
         """The rounds of a part."""
         return range(self.plan.rounds)
 
-
-def drain(bench: Bench) -> None:
-    """Drain rate and CPU per job."""
-
-    def one(subject: Subject) -> None:
-        window = subject.drain(max(20, int(subject.jobs * bench.plan.scale)))
-        bench.results.add("drain", subject.name, window.rate)
-        bench.results.add("cpu", subject.name, window.cpu_ms)
-        bench.results.add("cpu_with_server", subject.name, window.cpu_with_server_ms)
-
-    for number in bench.rounds():
-        bench.each(SUBJECTS, f"drain {number + 1}", one)
-
-
-def steps(bench: Bench) -> None:
-    """Drain rate and CPU per job of what lies between the bare loop and spoolrunner."""
-
-    def one(subject: Subject) -> None:
-        window = subject.drain(max(20, int(subject.jobs * bench.plan.scale)))
-        bench.results.add("step", subject.name, window.rate)
-        bench.results.add("step_cpu", subject.name, window.cpu_ms)
-
-    for number in bench.rounds():
-        bench.each((BareLoop, *STEPS, Fork), f"steps {number + 1}", one)
-
-
-def interpreters(bench: Bench) -> None:
-    """Drain rate of the spawn executor, beside a loop that starts bare interpreters, as many at a time."""
-
-    def one(subject: Subject) -> None:
-        window = subject.drain(INTERPRETERS)
-        bench.results.add("interpreters", subject.name, window.rate)
-
-    for number in bench.rounds():
-        for slots in (1, 2):
-            bench.say(f"interpreters {number + 1}: {slots} bare at a time")
-            bench.results.add("interpreters", f"bare interpreters, {slots} at a time", bare_interpreters(slots))
-        bench.each((SpawnOneSlot, Spawn), f"interpreters {number + 1}", one)
-
-
-def bare_interpreters(slots: int) -> float:
-    """Interpreters a second that a loop starts and waits for, with so many at a time, and that do nothing."""
-    command = [sys.executable, "-I", "-S", "-c", "pass"]
-    running: list[subprocess.Popen[bytes]] = []
-    began = measure.now()
-    for _ in range(INTERPRETERS):
-        if len(running) == slots:
-            running.pop(0).wait()
-        running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
-    for process in running:
-        process.wait()
-    return INTERPRETERS / (measure.now() - began)
+    def count(self, jobs: int) -> int:
+        """How many jobs a drain has, where by itself it would have so many."""
+        return self.plan.jobs or max(20, int(jobs * self.plan.scale))
 
 
 def costs(bench: Bench) -> None:
@@ -155,7 +152,9 @@ def enqueue(bench: Bench) -> None:
         subject.fresh()
         bench.results.add("enqueue_many", subject.name, subject.fill(BATCH))
 
-    kinds = [kind for kind in SUBJECTS if kind not in (ForkFsync8, Spawn, SpawnFsync, CeleryOneTask)]
+    kinds = [
+        kind for kind in SUBJECTS if kind not in (ForkImport, ForkFsync8, ForkDefault, Spawn, SpawnFsync, CeleryOneTask)
+    ]
     for number in bench.rounds():
         bench.each(kinds, f"enqueue {number + 1}", one)
         bench.each((Fork, ForkFsync), f"batch {number + 1}", batch)
@@ -174,7 +173,7 @@ def commands(bench: Bench) -> None:
 
 def shell_commands(bench: Bench) -> dict[str, tuple[list[str], str, dict[str, str]]]:
     """Name -> words, folder and environment of each way to enqueue a no-op; nobody runs it."""
-    ours = bench.subjects[ForkFsync]
+    ours = ForkFsync(bench.ground)
     ours.fresh()
     here = ours.folder
     python = f"import spoolrunner; spoolrunner.enqueue({JOBS!r}, 'noop')"
@@ -217,7 +216,7 @@ def latency(bench: Bench) -> None:
         finally:
             subject.stop()
 
-    kinds = [kind for kind in SUBJECTS if kind.has_latency and kind not in (ForkFsync8, CeleryOneTask)]
+    kinds = [kind for kind in SUBJECTS if kind.has_latency and kind not in (ForkImport, ForkFsync8, CeleryOneTask)]
     for number in range(min(3, bench.plan.rounds)):
         bench.each(kinds, f"latency {number + 1}", one)
 
@@ -230,7 +229,8 @@ def note_latency(results: Results, name: str, values: list[float], prefix: str =
 
 def idle(bench: Bench) -> None:
     """Memory of each that is idle, alone; then their CPU time while all are."""
-    kinds = [kind for kind in SUBJECTS if kind.has_latency and kind not in (Fork, ForkFsync8, Spawn, CeleryOneTask)]
+    left = (Fork, ForkImport, ForkFsync8, Spawn, CeleryOneTask)
+    kinds = [kind for kind in SUBJECTS if kind.has_latency and kind not in left]
 
     def one(subject: Subject) -> None:
         subject.fresh()
@@ -273,7 +273,7 @@ def backlog(bench: Bench) -> None:
         def one(subject: Subject, size: int = size) -> None:
             if size > subject.largest_backlog:
                 return
-            few = min(size, int(subject.jobs * bench.plan.scale))
+            few = min(size, bench.count(subject.jobs))
             subject.fresh()
             subject.fill(size)
             subject.start()

@@ -8,7 +8,7 @@ from typing import Any
 from tests.benchmarks.million import label
 from tests.benchmarks.ours import BareLoop, Fork
 from tests.benchmarks.parts import SUBJECTS, Plan
-from tests.benchmarks.results import Results
+from tests.benchmarks.results import Results, on
 
 OURS, PROCESS, NO_PROCESS, FLOOR = "#c0392b", "#2c7fb8", "#a6bddb", "#636363"
 LINES = ("#2c7fb8", "#41ab5d", "#8c6bb1", "#d98f07", "#17becf", "#636363")
@@ -46,12 +46,13 @@ def _color(name: str) -> str:
 
 
 def _rates(axes: Any, results: Results) -> None:
-    found = {name: results.median("drain", name) or 0.0 for name in results.subjects("drain")}
+    metric = on(results.main, "drain")
+    found = {name: results.median(metric, name) or 0.0 for name in results.subjects(metric)}
     names = sorted(found, key=lambda name: found[name])
     bars = axes.barh(names, [found[name] for name in names], color=[_color(name) for name in names])
     axes.bar_label(bars, fmt="{:,.0f}", padding=3)
     _logarithmic(axes, "x")
-    axes.set(title="Drain of no-op jobs, 2 slots", xlabel="jobs per second (log scale)")
+    axes.set(title=f"Drain of no-op jobs, 2 slots ({results.main})", xlabel="jobs per second (log scale)")
     axes.margins(x=0.15)
     from matplotlib.patches import Patch
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tests.benchmarks.measure import Spread
 from tests.benchmarks.million import label
-from tests.benchmarks.ours import BareLoop, Spawn, SpawnOneSlot
 from tests.benchmarks.parts import SUBJECTS, Plan
-from tests.benchmarks.results import Results
+from tests.benchmarks.results import Results, on
 from tests.benchmarks.targets import MB, Target
 
 KINDS = {kind.name: kind for kind in SUBJECTS}
@@ -21,16 +21,18 @@ def page(machine: dict[str, str], command: str, plan: Plan, results: Results, ta
     """The whole of it."""
     blocks = [
         "# Benchmarks",
-        "All figures of this page are from one run on one machine, medians of interleaved rounds; a ratio is the median of the "
-        "rounds' ratios. The absolute figures are this machine's, the ratios are what to look at. They are of the commit that "
-        "the first table names, and of no later one. "
+        "All figures of this page are from one run on one machine, medians of interleaved rounds. A ratio of drains is one of "
+        "pairs: each drain stands between two of the bare loop on the same place, and is held against their mean; beside the "
+        "median are the quartiles of the rounds. The absolute figures are this machine's, the ratios are what to look at. They "
+        "are of the commit that the first table names, and of no later one. "
         "[What is measured and how](../tests/benchmarks/README.md)."
         if plot
         else "",
-        _table(("this run", ""), [*machine.items(), ("Command", f"`{command}`"), ("Rounds", str(plan.rounds))]),
+        _table(("this run", ""), [*machine.items(), *_loads(results), ("Command", f"`{command}`"), *_amounts(plan)]),
         "![The same as bars and lines](benchmarks.png)" if plot else "",
         "## Targets",
         _targets(targets),
+        *_pairs(results),
         *_subjects(results, plan),
         *_steps(results),
         *_interpreters(results),
@@ -45,34 +47,66 @@ def page(machine: dict[str, str], command: str, plan: Plan, results: Results, ta
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
+def _loads(results: Results) -> list[tuple[str, str]]:
+    found = ", ".join(f"{part} {load:.1f}" for part, load in results.loads.items() if part)
+    return [("Highest load of each part", f"{found} (a minute's average; what is measured is in it)")] if found else []
+
+
+def _amounts(plan: Plan) -> list[tuple[str, str]]:
+    jobs = [("Jobs of a drain", str(plan.jobs))] if plan.jobs else []
+    return [("Rounds", str(plan.rounds)), *jobs]
+
+
 def _targets(targets: list[Target]) -> str:
     rows = []
     for target in targets:
+        sign = ">=" if target.at_least else "<="
         value = "" if target.value is None else f"{target.value:.3g}{target.unit}"
-        limit = f"{'>=' if target.at_least else '<='} {target.limit:.3g}{target.unit}"
-        rows.append((target.words, value, limit, target.verdict))
-    return _table(("target", "measured", "wanted", "reached"), rows)
+        quartiles = " to ".join(f"{quartile:.3g}" for quartile in target.quartiles or ())
+        limits = [
+            "" if limit is None else f"{sign} {limit:.3g}{target.unit}" for limit in (target.limit, target.wanted)
+        ]
+        rows.append((target.words, value, quartiles, target.place, *limits, target.verdict))
+    return _table(("target", "measured", "quartiles", "worst on", "required", "wanted", "reached"), rows)
+
+
+def _pairs(results: Results) -> list[str]:
+    rate, cpu = "drain / floor", "drain cpu / floor"
+    places = [place for place in results.places if results.has(on(place, rate))]
+    if not places:
+        return []
+    names = dict.fromkeys(name for place in places for name in results.subjects(on(place, rate)))
+    rows = [
+        (name, *(_spread(results.spread(on(place, metric), name)) for metric in (rate, cpu) for place in places))
+        for name in names
+    ]
+    header = ("subject", *(f"rate, {place}" for place in places), *(f"CPU a job, {place}" for place in places))
+    said = "Rate and CPU time of a job in those of the bare loop (2 slots, no fsync) on the same place: median (quartiles)."
+    return ["## Beside the bare loop", said, _table(header, rows)]
 
 
 def _subjects(results: Results, plan: Plan) -> list[str]:
-    metrics = ("drain", "cpu", "cpu_with_server", "enqueue", "latency_p50", "latency_p99", "idle_cpu", "memory")
+    drains = tuple(on(place, "drain") for place in results.places)
+    metrics = (*drains, "enqueue", "latency_p50", "latency_p99", "idle_cpu", "memory")
     if not any(results.has(metric) for metric in metrics):
         return []
     header = (
-        "subject", "a process a job", "fsync included", "drain, jobs/s", "CPU, ms/job", "with its server", "enqueue, jobs/s",
-        "start latency p50 / p99, ms", "idle CPU in 30 s, s", "idle memory, MB",
+        "subject", "a process a job", "fsync included", *(f"drain, jobs/s, {place}" for place in results.places),
+        f"CPU, ms/job, {results.main}", "with its server", "enqueue, jobs/s", "start latency p50 / p99, ms",
+        "idle CPU in 30 s, s", "idle memory, MB",
     )  # fmt: skip
     extra = [name for metric in metrics for name in results.subjects(metric) if name not in KINDS]
-    rows = [_subject(results, name) for name in [*KINDS, *dict.fromkeys(extra)]]
-    remarks = [f"- {kind.name}: {kind.remark}." for kind in KINDS.values() if kind.remark]
+    rows = [row for name in [*KINDS, *dict.fromkeys(extra)] if any((row := _subject(results, name))[3:])]
+    shown = [KINDS[row[0]] for row in rows if row[0] in KINDS]
+    remarks = [f"- {kind.name}: {kind.remark}." for kind in shown if kind.remark]
     many = (
         results.median("enqueue_many", "spoolrunner, fork"),
         results.median("enqueue_many", "spoolrunner, fork, fsync"),
     )
     return [
         "## Side by side",
-        _table(header, [row for row in rows if any(row[3:])]),
-        f"All with 2 slots (workers) unless the name says otherwise. {CALLED}",
+        _table(header, rows),
+        f"All with 2 slots (workers) unless the name says otherwise. All but the drains is on `{results.main}`. {CALLED}",
         f"`enqueue_many` of 10,000: {_number(many[0])} jobs/s without fsync, {_number(many[1])} with."
         if many[0]
         else "",
@@ -87,7 +121,7 @@ def _scaled(plan: Plan) -> str:
 
 def _subject(results: Results, name: str) -> tuple[str, ...]:
     kind = KINDS.get(name)
-    cpu, with_server = results.median("cpu", name), results.median("cpu_with_server", name)
+    cpu, with_server = (results.median(on(results.main, f"drain cpu{which}"), name) for which in ("", " with server"))
     p50, p99 = results.median("latency_p50", name), results.median("latency_p99", name)
     memory, idle = results.median("memory", name), results.median("idle_cpu", name)
     process = "" if kind is None else ("yes" if kind.a_process_a_job else "no")
@@ -95,7 +129,7 @@ def _subject(results: Results, name: str) -> tuple[str, ...]:
         name,
         process,
         "" if kind is None else kind.fsync,
-        _number(results.median("drain", name)),
+        *(_number(results.median(on(place, "drain"), name)) for place in results.places),
         _number(cpu),
         _number(with_server) if with_server != cpu else "",
         _number(results.median("enqueue", name)),
@@ -106,16 +140,18 @@ def _subject(results: Results, name: str) -> tuple[str, ...]:
 
 
 def _steps(results: Results) -> list[str]:
-    names = results.subjects("step")
+    step, cpu = on(results.main, "step"), on(results.main, "step cpu")
+    names = results.subjects(step)
     if not names:
         return []
     rows = []
     for name in names:
-        rate, cpu = results.median("step", name), results.median("step_cpu", name)
-        rows.append((name, _number(rate), _number(cpu), _number(results.ratio("step", name, BareLoop.name))))
+        ratio = results.spread(on(results.main, "step / floor"), name)
+        rows.append((name, _number(results.median(step, name)), _number(results.median(cpu, name)), _spread(ratio)))
     said = (
         "What lies between the floor and spoolrunner; each step has those before it. Up to the last but one it is a loop over "
-        "a list of names, which sees no new files, obeys nobody, keeps no log and recovers from nothing."
+        "a list of names, which sees no new files, obeys nobody, keeps no log and recovers from nothing. "
+        f"Each between two drains of the bare loop, on the place `{results.main}`."
     )
     return [
         "## From the bare loop to spoolrunner",
@@ -125,22 +161,28 @@ def _steps(results: Results) -> list[str]:
 
 
 def _interpreters(results: Results) -> list[str]:
-    if not results.has("interpreters"):
+    places = [place for place in results.places if results.has(on(place, "interpreters"))]
+    if not places:
         return []
-    floors = {SpawnOneSlot.name: "bare interpreters, 1 at a time", Spawn.name: "bare interpreters, 2 at a time"}
+    names = dict.fromkeys(name for place in places for name in results.subjects(on(place, "interpreters")))
     rows = []
-    for name in results.subjects("interpreters"):
-        ratio = results.ratio("interpreters", name, floors[name]) if name in floors else None
-        rows.append((name, _number(results.median("interpreters", name)), "" if ratio is None else _number(ratio)))
-    said = "Jobs a second of `spawn`, beside a loop over `python -I -S -c pass` with as many at a time."
-    return ["## Fresh interpreters", said, _table(("", "a second", "/ bare"), rows)]
+    for name in names:
+        rates = [_number(results.median(on(place, "interpreters"), name)) for place in places]
+        ratios = [_spread(results.spread(on(place, "interpreters / floor"), name)) for place in places]
+        rows.append((name, *rates, *ratios))
+    said = (
+        "Jobs a second of `spawn`, each drain between two loops over `python -I -S -c pass` with as many at a time. "
+        "The loop has no files; the places are those of spoolrunner."
+    )
+    header = ("", *(f"a second, {place}" for place in places), *(f"/ bare, {place}" for place in places))
+    return ["## Fresh interpreters", said, _table(header, rows)]
 
 
 def _costs(results: Results) -> list[str]:
     names = results.subjects("cost")
     if not names:
         return []
-    said = "What the operations of a job cost one process that does nothing else, in this folder."
+    said = f"What the operations of a job cost one process that does nothing else, on the place `{results.main}`."
     rows = [(name, _number(results.median("cost", name))) for name in names]
     return ["## Bare costs", said, _table(("operation", "microseconds"), rows)]
 
@@ -190,7 +232,11 @@ def _waiting(results: Results, plan: Plan) -> list[str]:
     for words, metric, factor in rows:
         found = [results.median(f"waiting {metric}", name) for name in names]
         cells.append((words, *("" if value is None else _number(value * factor) for value in found)))
-    return ["## spoolrunner with many files in pending/", "Fork, 2 slots, no fsync.", _table(("", *names), cells)]
+    return [
+        "## spoolrunner with many files in pending/",
+        f"Fork, preloaded, 2 slots, no fsync, on the place `{results.main}`.",
+        _table(("", *names), cells),
+    ]
 
 
 def _finished(results: Results) -> list[str]:
@@ -213,6 +259,11 @@ def _number(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _spread(spread: Spread | None) -> str:
+    """A ratio with its quartiles."""
+    return "" if spread is None else f"{spread.median:.3g} ({spread.lower:.3g} to {spread.upper:.3g})"
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from tests.benchmarks.measure import median
+from tests.benchmarks.measure import Spread, median, spread
+
+
+def on(place: str, metric: str) -> str:
+    """The name of a metric that is measured on several places."""
+    return f"{metric} on {place}"
 
 
 class Results:
@@ -14,10 +19,18 @@ class Results:
         self._values: dict[tuple[str, str], list[float | None]] = defaultdict(list)
         self.left_out: dict[str, str] = {}
         self.remarks: list[str] = []
+        self.loads: dict[str, float] = {}
+        self.places: list[str] = []
+        """Where drains were measured; `main` is where all else was."""
+        self.main = ""
 
     def add(self, metric: str, subject: str, value: float | None) -> None:
         """One more round."""
         self._values[metric, subject].append(value)
+
+    def note_load(self, part: str, load: float) -> None:
+        """The highest load average of each part is kept."""
+        self.loads[part] = max(load, self.loads.get(part, 0.0))
 
     def values(self, metric: str, subject: str) -> list[float]:
         """The values of all rounds that have one."""
@@ -28,12 +41,17 @@ class Results:
         values = self.values(metric, subject)
         return median(values) if values else None
 
-    def ratio(self, metric: str, subject: str, other: str, other_metric: str = "") -> float | None:
-        """The median over the rounds of subject / other, each of one round; None if no round has both."""
+    def ratio(self, metric: str, subject: str, other: str, other_metric: str = "") -> Spread | None:
+        """Subject / other, both of one round, over the rounds; None if no round has both."""
         ours = self._values.get((metric, subject), [])
         theirs = self._values.get((other_metric or metric, other), [])
         pairs = [a / b for a, b in zip(ours, theirs, strict=False) if a is not None and b]
-        return median(pairs) if pairs else None
+        return spread(pairs) if pairs else None
+
+    def spread(self, metric: str, subject: str) -> Spread | None:
+        """Median and quartiles of the rounds, or None if it was not measured."""
+        values = self.values(metric, subject)
+        return spread(values) if values else None
 
     def subjects(self, metric: str) -> list[str]:
         """The subjects that have values of this metric, in the order in which they were first measured."""
