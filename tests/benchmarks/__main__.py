@@ -25,6 +25,7 @@ from tests.benchmarks.targets import targets
 
 PARTS = {
     "drain": drains.drain,
+    "processes": drains.processes,
     "steps": drains.steps,
     "interpreters": drains.interpreters,
     "costs": parts.costs,
@@ -47,7 +48,7 @@ def main() -> int:
     arguments = _arguments()
     if arguments.list:
         for name, part in PARTS.items():
-            print(f"{name:10} {(part.__doc__ or '').partition(chr(10))[0]}")
+            print(f"{name:12} {(part.__doc__ or '').partition(chr(10))[0]}")
         return 0
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(f"ended by signal {number}"))
     plan = _plan(arguments)

@@ -1,4 +1,4 @@
-"""The parts whose drains stand between two of a floor, on each place.
+"""The parts whose drains stand between two of a floor, on each place; and what the processes of a drain use.
 
 The machine is not as fast in one minute as in the next, nor is a file system. So whatever is held against a floor (the bare
 loop, or a loop of bare interpreters) is measured right after one drain of the floor and right before another, and each of its
@@ -15,8 +15,8 @@ import sys
 from collections.abc import Callable, Iterable
 
 from tests.benchmarks import measure
-from tests.benchmarks.measure import Window
-from tests.benchmarks.ours import STEPS, BareLoop, Fork, Spawn, SpawnOneSlot
+from tests.benchmarks.measure import Stretch, Usage, Window
+from tests.benchmarks.ours import STEPS, BareLoop, Fork, ForkFsync, ForkImport, Spawn, SpawnOneSlot, Spoolrunner
 from tests.benchmarks.parts import OURS, PEERS, Bench
 from tests.benchmarks.results import on
 from tests.benchmarks.subject import Subject
@@ -24,6 +24,7 @@ from tests.benchmarks.subject import Subject
 INTERPRETERS = 120
 UNJUDGED = {"Celery, one task a child", "Dramatiq", "Huey, files", "Huey, SQLite"}
 """Peers that no target is about, by name; drained on the main place alone, which saves five minutes."""
+JOB, TEMPLATE, DISPATCHER = "job's process", "template", "dispatcher"
 
 Floor = tuple[str, Callable[[], Window]]
 
@@ -124,3 +125,56 @@ def bare_interpreters(slots: int, count: int) -> Window:
 def _own_cpu() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+def processes(bench: Bench) -> None:
+    """Page faults and CPU time per job of each process of a drain: the job's, the template, the dispatcher; bare too."""
+    for number in bench.rounds():
+        for place in bench.places:
+            bench.go_to(place)
+
+            def one(subject: Subject, place: str = place) -> None:
+                for process, (faults, cpu) in processes_of(subject, bench.count(subject.jobs)).items():
+                    bench.results.add(on(place, "faults"), f"{subject.name}: {process}", faults)
+                    bench.results.add(on(place, "process cpu"), f"{subject.name}: {process}", cpu)
+
+            bench.each((BareLoop, Fork, ForkImport, ForkFsync), f"processes {number + 1}, {place}", one)
+
+
+def processes_of(subject: Subject, count: int) -> dict[str, tuple[float, float]]:
+    """Process -> page faults and CPU milliseconds per job of a drain, its first tenth left out.
+
+    By /proc/PID/stat of those that live on: a job's process is counted in its parent, once that has waited for it.
+    """
+    subject.fresh()
+    subject.fill(count)
+    subject.start()
+    parents: list[int] = []
+
+    def read() -> list[float]:
+        if not parents:
+            parents.extend(subject.roots())
+            parents.extend([subject.template()] if isinstance(subject, Spoolrunner) else [])
+        return [value for pid in parents for value in measure.usage(pid)]
+
+    try:
+        found = subject.stretch(count, count // 10, count, read)
+    finally:
+        subject.stop()
+    usages = [_a_job(found, number) for number in range(len(parents))]
+    parent = usages[-1]
+    own = {name: (used.faults, used.cpu) for name, used in zip(_names(subject), reversed(usages), strict=True)}
+    return {JOB: (parent.faults_of_children, parent.cpu_of_children), **own}
+
+
+def _names(subject: Subject) -> tuple[str, ...]:
+    """The processes that live on, beginning with the one whose children the jobs' are."""
+    return (TEMPLATE, DISPATCHER) if isinstance(subject, Spoolrunner) else ("the loop",)
+
+
+def _a_job(found: Stretch, number: int) -> Usage:
+    """What the process of that number used a job: times in milliseconds."""
+    size = len(Usage._fields)
+    faults, of_children, cpu, cpu_of_children = found.grown[size * number : size * (number + 1)]
+    jobs = found.jobs
+    return Usage(faults / jobs, of_children / jobs, 1000 * cpu / jobs, 1000 * cpu_of_children / jobs)

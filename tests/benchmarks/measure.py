@@ -50,6 +50,15 @@ class Stretch(NamedTuple):
     grown: tuple[float, ...]
 
 
+class Usage(NamedTuple):
+    """What a process has used so far, and what those used that it has waited for: minor page faults, CPU seconds."""
+
+    faults: float
+    faults_of_children: float
+    cpu: float
+    cpu_of_children: float
+
+
 class Spread(NamedTuple):
     """The middle of the rounds' values, with the quartiles."""
 
@@ -168,6 +177,14 @@ def fine_cpu_seconds(roots: Iterable[int]) -> float:
         except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             continue
     return total / 1e9
+
+
+def usage(pid: int) -> Usage:
+    """What /proc says of one process."""
+    with open(f"/proc/{pid}/stat") as stream:
+        fields = [float(field) for field in stream.read().rpartition(")")[2].split()[1:]]
+    ticks = os.sysconf("SC_CLK_TCK")
+    return Usage(fields[6], fields[7], (fields[10] + fields[11]) / ticks, (fields[12] + fields[13]) / ticks)
 
 
 def memory(roots: Iterable[int]) -> float:

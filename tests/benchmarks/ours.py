@@ -10,6 +10,8 @@ import sys
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
+import psutil
+
 from tests.benchmarks.subject import ROOT, SLOTS, Ground, Subject, load_program
 
 FOLDERS = ("pending", "running", "done", "failed", "tmp", "locks", "control", "logs/jobs")
@@ -101,6 +103,11 @@ class Spoolrunner(Subject):
 
     def commands(self) -> list[list[str]]:
         return [[sys.executable, "-m", "spoolrunner", "run", "--quiet"]]
+
+    def template(self) -> int:
+        """The first process that the dispatcher has started and that lives: with fork, the template."""
+        children = psutil.Process(self.roots()[0]).children()
+        return min(children, key=lambda child: child.create_time()).pid
 
     def completed(self, filled: int) -> int:
         self.log.read()

@@ -34,6 +34,7 @@ def page(machine: dict[str, str], command: str, plan: Plan, results: Results, ta
         _targets(targets),
         *_pairs(results),
         *_subjects(results, plan),
+        *_processes(results),
         *_steps(results),
         *_interpreters(results),
         *_costs(results),
@@ -176,6 +177,21 @@ def _interpreters(results: Results) -> list[str]:
     )
     header = ("", *(f"a second, {place}" for place in places), *(f"/ bare, {place}" for place in places))
     return ["## Fresh interpreters", said, _table(header, rows)]
+
+
+def _processes(results: Results) -> list[str]:
+    places = [place for place in results.places if results.has(on(place, "faults"))]
+    if not places:
+        return []
+    metrics = [on(place, metric) for metric in ("faults", "process cpu") for place in places]
+    names = dict.fromkeys(name for metric in metrics for name in results.subjects(metric))
+    rows = [(name, *(_number(results.median(metric, name)) for metric in metrics)) for name in names]
+    header = ("process", *(f"page faults, {place}" for place in places), *(f"CPU, ms, {place}" for place in places))
+    said = (
+        "Minor page faults and CPU time for one job, by the process that they are counted for. Who forks has faults by it, "
+        "too: the pages that it shares with its child are copied for whoever writes to them first."
+    )
+    return ["## Page faults and CPU time by process", said, _table(header, rows)]
 
 
 def _costs(results: Results) -> list[str]:
