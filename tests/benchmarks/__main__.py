@@ -1,6 +1,6 @@
 """The command: `python -m tests.benchmarks` measures everything, prints the tables, and writes page and figure.
 
-Linux only. Takes about fifty minutes; `--quick` some ten, for trying the benchmarks themselves. To see whether a change
+Linux only. Takes some 45 minutes; `--quick` a quarter of an hour, for trying the benchmarks themselves. To see whether a change
 made a job's process cheaper takes one or two: `drain --pairs 5 --jobs 2000 --only "spoolrunner, fork" --place tmpfs`.
 """
 

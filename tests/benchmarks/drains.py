@@ -15,15 +15,27 @@ import sys
 from collections.abc import Callable, Iterable
 
 from tests.benchmarks import measure
+from tests.benchmarks.file_peers import HueyFiles, HueySqlite
 from tests.benchmarks.measure import Stretch, Usage, Window
-from tests.benchmarks.ours import STEPS, BareLoop, Fork, ForkFsync, ForkImport, Spawn, SpawnOneSlot, Spoolrunner
+from tests.benchmarks.ours import (
+    STEPS,
+    BareLoop,
+    Fork,
+    ForkFsync,
+    ForkImport,
+    Spawn,
+    SpawnFsync,
+    SpawnOneSlot,
+    Spoolrunner,
+)
 from tests.benchmarks.parts import OURS, PEERS, Bench
+from tests.benchmarks.redis_peers import CeleryOneTask, Dramatiq
 from tests.benchmarks.results import on
 from tests.benchmarks.subject import Subject
 
 INTERPRETERS = 120
-UNJUDGED = {"Celery, one task a child", "Dramatiq", "Huey, files", "Huey, SQLite"}
-"""Peers that no target is about, by name; drained on the main place alone, which saves five minutes."""
+UNJUDGED = (Spawn, SpawnFsync, CeleryOneTask, Dramatiq, HueyFiles, HueySqlite)
+"""Those whose drain beside the bare loop no target is about: drained on the main place alone, which saves five minutes."""
 JOB, TEMPLATE, DISPATCHER = "job's process", "template", "dispatcher"
 
 Floor = tuple[str, Callable[[], Window]]
@@ -33,7 +45,7 @@ def drain(bench: Bench) -> None:
     """Drain rate and CPU per job, on each place, of everybody between two drains of the bare loop."""
     for number in bench.rounds():
         for place in bench.places:
-            kinds = [kind for kind in (*OURS, *PEERS) if place == bench.main or kind.name not in UNJUDGED]
+            kinds = [kind for kind in (*OURS, *PEERS) if place == bench.main or kind not in UNJUDGED]
             pairs(bench, place, f"drain {number + 1}", "drain", _bare_loop(bench), kinds)
 
 
@@ -129,7 +141,7 @@ def _own_cpu() -> float:
 
 def processes(bench: Bench) -> None:
     """Page faults and CPU time per job of each process of a drain: the job's, the template, the dispatcher; bare too."""
-    for number in bench.rounds():
+    for number in range(min(3, bench.plan.rounds)):
         for place in bench.places:
             bench.go_to(place)
 
