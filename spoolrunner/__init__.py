@@ -6,8 +6,7 @@ neither the dispatcher nor what it needs: a program that enqueues pays only for 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from spoolrunner.attempt.current_job import CurrentJob, current_job
     from spoolrunner.client.enqueue import enqueue, enqueue_many

@@ -14,7 +14,7 @@ from spoolrunner.config.load import Config, parse_config
 from spoolrunner.protocol.states import State
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system.clock import Clock
+from spoolrunner.system.clock import Clock, format_time
 from tests.tally import Tally
 
 settings.register_profile("spoolrunner", deadline=None, max_examples=60, database=None)
@@ -55,6 +55,9 @@ class FakeClock(Clock):
 
     def monotonic(self) -> float:
         return self.monotonic_now
+
+    def text(self) -> str:
+        return format_time(self.wall_now)
 
     def sleep(self, seconds: float) -> None:
         self.advance(seconds)

@@ -5,15 +5,18 @@ Only the text of the table itself is split, imported and looked up by attribute.
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import sys
-from typing import Any
-
-import orjson
+from types import FunctionType, MethodType
 
 from spoolrunner.attempt.binding import Callee
 from spoolrunner.errors import NotAllowedError, nearest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_CO_GENERATOR, _CO_ASYNC_GENERATOR = 0x20, 0x200
+"""Flags of a code object: https://docs.python.org/3/library/inspect.html#code-objects-bit-flags; inspect is dear to import."""
 
 
 def resolve(job: str, method: str) -> Callee:
@@ -24,7 +27,7 @@ def resolve(job: str, method: str) -> Callee:
     if method.startswith("_"):
         raise NotAllowedError(f"{job}.{method}: a method whose name begins with _ is private")
     owner = owner_of(job)
-    if inspect.isclass(owner):
+    if isinstance(owner, type):
         found = _method(owner, job, method)
     elif method in vars(owner):
         found = Callee(method, vars(owner)[method], None)
@@ -32,7 +35,7 @@ def resolve(job: str, method: str) -> Callee:
         raise NotAllowedError(f"{job}.{method}: the module has no such function{nearest(method, vars(owner))}")
     if not callable(found.function):
         raise NotAllowedError(f"{job}.{method} is {type(found.function).__name__}, which cannot be called")
-    if inspect.isgeneratorfunction(found.function) or inspect.isasyncgenfunction(found.function):
+    if _is_generator(found.function):
         raise NotAllowedError(f"{job}.{method} is a generator: calling it would run nothing")
     return found
 
@@ -43,7 +46,8 @@ def owner_of(job: str) -> Any:
     for length in range(len(parts), 0, -1):
         name = ".".join(parts[:length])
         try:
-            found: Any = importlib.import_module(name)
+            __import__(name)
+            found: Any = sys.modules[name]
         except ModuleNotFoundError as error:
             # Only this very module, or a parent of it, being absent means "try a shorter path"; a missing import inside
             # the operator's module is an error to be shown.
@@ -54,7 +58,7 @@ def owner_of(job: str) -> Any:
             if attribute.startswith("_") or attribute not in vars(found):
                 raise NotAllowedError(f"{job}: {found.__name__} has no {attribute!r}{nearest(attribute, vars(found))}")
             found = vars(found)[attribute]
-            if not inspect.isclass(found):
+            if not isinstance(found, type):
                 raise NotAllowedError(f"{job}: {attribute!r} is not a class")
         return found
     raise NotAllowedError(f"{job!r} is no dotted path")
@@ -69,26 +73,17 @@ def _method(cls: type, job: str, method: str) -> Callee:
     found = vars(definer)[method]
     if isinstance(found, (staticmethod, classmethod)):
         return Callee(method, getattr(cls, method), None)
-    problem = Callee(cls.__name__, cls, None).problem([])
-    if problem:
-        raise NotAllowedError(f"{job}: the class must be made without arguments: {problem}")
     return Callee(method, found, cls)
 
 
-def print_audit() -> None:
-    """Read {python_path, allowed: job -> methods} as JSON from standard input; print a list of what cannot be resolved.
-
-    The list is JSON behind a NUL, which parts it from all that the imported modules print.
-    """
-    question = orjson.loads(sys.stdin.buffer.read())
-    sys.path[:0] = question["python_path"]
-    problems = []
-    for job, methods in question["allowed"].items():
-        for method in methods:
-            try:
-                resolve(job, method)
-            except NotAllowedError as error:
-                problems.append(str(error))
-            except Exception as error:
-                problems.append(f"{job}.{method}: importing it raised {type(error).__name__}: {error}")
-    sys.stdout.buffer.write(b"\0" + orjson.dumps(problems))
+def _is_generator(function: Any) -> bool:
+    functools = sys.modules.get("functools")  # without it there is no partial
+    while True:
+        if type(function) is MethodType:
+            function = function.__func__
+        elif functools is not None and isinstance(function, functools.partial):
+            function = function.func
+        else:
+            break
+    flags = function.__code__.co_flags if type(function) is FunctionType else 0
+    return bool(flags & (_CO_GENERATOR | _CO_ASYNC_GENERATOR))

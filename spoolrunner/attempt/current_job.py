@@ -7,32 +7,48 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import UTC, datetime
-from typing import Any
 
-import orjson
+from spoolrunner.spool.lock_lines import quoted
+from spoolrunner.system import clock
 
-from spoolrunner.spool.paths import Layout
-from spoolrunner.system import clock, durable
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Any
+
+    from spoolrunner.attempt.assignment import Assignment
+    from spoolrunner.spool.paths import Layout
 
 
 class CurrentJob:
     """The job that runs in this process: its id, attempt, meta, deadline; progress to report; cancels to notice."""
 
-    def __init__(self, layout: Layout, job_id: str, number: int, raw: dict[str, Any], deadline: float) -> None:
+    def __init__(
+        self, layout: Layout, job_id: str, number: int, meta: dict[str, Any] | None, ends: tuple[float, float]
+    ) -> None:
         self.id = job_id
         self.attempt = number
-        self.meta: dict[str, Any] = raw.get("meta") or {}
-        self._deadline = deadline
+        self.meta = meta or {}
         self._layout = layout
         self._reported = 0.0
+        self.ends = ends
+        """When its time is over: by the wall clock, and monotonic."""
         self.saw_cancel = False
         """Whether the job has asked, and the answer was yes."""
 
     @property
     def deadline(self) -> datetime:
         """When the timeout of the attempt is over, in UTC."""
-        return datetime.fromtimestamp(self._deadline, UTC)
+        from datetime import UTC, datetime  # paid by jobs that ask
+
+        return datetime.fromtimestamp(self.ends[0], UTC)
+
+    @property
+    def was_to_end(self) -> str | None:
+        """What a failure now is due to: the outcome if a cancel was asked for or the deadline has passed, else None."""
+        if self.cancel_requested:
+            return "cancelled"
+        return "timed_out" if clock.SYSTEM.monotonic() >= self.ends[1] else None
 
     @property
     def cancel_requested(self) -> bool:
@@ -46,11 +62,11 @@ class CurrentJob:
         if now - self._reported < 0.1 and fraction < 1:
             return
         self._reported = now
-        clean = str(text)[:500].encode("utf-8", "backslashreplace").decode()
-        report = {"fraction": min(1.0, max(0.0, float(fraction))), "text": clean}
+        share = min(1.0, max(0.0, float(fraction)))
+        report = f'{{"fraction":{share!r},"text":{quoted(str(text)[:500])}}}'
         try:
             with open(self._layout.progress(self.id), "wb") as stream:
-                stream.write(orjson.dumps(report))
+                stream.write(report.encode())
         except OSError as error:
             print(
                 f"spoolrunner: progress could not be written: {error}", file=sys.stderr
@@ -59,18 +75,48 @@ class CurrentJob:
     def forget_progress(self) -> None:
         """Remove the file of the progress, if there is one: it ends with the attempt."""
         if self._reported:
-            durable.unlink(self._layout.progress(self.id))
+            try:
+                os.unlink(self._layout.progress(self.id))
+            except OSError:
+                return  # who records the attempt, or sweeps the lock file, removes it
 
 
 _current: CurrentJob | None = None
+_told: tuple[Layout, Assignment, float] | None = None
+"""What `job_runs` was told: most jobs never ask for more."""
 
 
 def current_job() -> CurrentJob | None:
     """The job this process runs, or None when it runs none."""
+    global _current  # noqa: PLW0603 -- one job a process
+    if _current is None and _told is not None:
+        layout, told, end = _told
+        wall_end = clock.SYSTEM.wall() + end - clock.SYSTEM.monotonic()
+        _current = CurrentJob(layout, told.job_id, told.number, told.meta, (wall_end, end))
     return _current
 
 
 def set_current_job(job: CurrentJob | None) -> None:
     """Make `job` the one that `current_job` returns; None for no job."""
-    global _current  # noqa: PLW0603 -- one job a process
-    _current = job
+    global _current, _told
+    _current, _told = job, None
+
+
+def job_runs(layout: Layout, told: Assignment, end: float) -> None:
+    """From now on this process makes that attempt, and has time for it until `end` (monotonic)."""
+    global _current, _told
+    _current, _told = None, (layout, told, end)
+
+
+def ends_at(end: float) -> None:
+    """The job that runs has time until `end` (monotonic)."""
+    global _told  # noqa: PLW0603 -- one job a process
+    if _told is not None:
+        _told = (*_told[:2], end)
+    if _current is not None:
+        _current.ends = clock.SYSTEM.wall() + end - clock.SYSTEM.monotonic(), end
+
+
+def asked_job() -> CurrentJob | None:
+    """The job that runs, if it has asked for itself; None for the others, of which there is nothing to know."""
+    return _current

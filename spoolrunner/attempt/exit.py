@@ -8,15 +8,18 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
 
 
-def exit_after(work: Callable[[], int]) -> NoReturn:
+def exit_after(work: Callable[..., int], *arguments: object) -> NoReturn:
     """Do the work, wait for threads, run exit handlers, flush, and end the process with the status that `work` returned."""
     status = 1
     try:
-        status = work()
+        status = work(*arguments)
         _finish()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1

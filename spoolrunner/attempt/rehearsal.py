@@ -6,17 +6,23 @@ Only the template makes them, so it alone imports this; the spare process that i
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+import sys
 
+from spoolrunner.attempt import callables
+from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.binding import Callee
 from spoolrunner.attempt.in_process import run_here
-from spoolrunner.attempt.settings import Settings
-from spoolrunner.protocol import jsontext
-from spoolrunner.spool.paths import Layout
-from spoolrunner.system import durable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from spoolrunner.attempt.settings import Settings
+    from spoolrunner.spool.paths import Layout
 
 REHEARSALS = 12
 """CPython 3.11 specialises a function after 8 calls, later versions after fewer."""
+
+
+_NO_JOB = "spoolrunner.attempt.no_job"
 
 
 def rehearse(settings: Settings, layout: Layout, times: int = REHEARSALS) -> None:
@@ -26,15 +32,42 @@ def rehearse(settings: Settings, layout: Layout, times: int = REHEARSALS) -> Non
     again, and the system would first have to copy the pages of memory that it changes.
     """
     stage = layout.for_rehearsal()
-    settings = replace(settings, allowed={"": {"": settings.default_policy}}, fsync=False)
     callees = {("", ""): Callee("", _nothing, None)}
     for number in range(times):
         job_id = f"rehearsal-{os.getpid()}-{number}"
         paths = stage.running(job_id), stage.log(job_id), stage.lock(job_id)
-        durable.write_new(paths[0], jsontext.encode({"job": "", "method": "", "params": []}), fsync=False)
-        run_here(settings, stage, job_id, 1, callees)
-        for path in paths:
-            durable.unlink(path)
+        try:
+            stamp = _write(paths[0])
+            told = Assignment(job_id, 1, stamp, "", "", [], 1.0).to_bytes()
+            run_here(settings, stage, Assignment.from_bytes(told), callees)
+        finally:
+            for path in paths:
+                _remove(path)
+
+
+def rehearse_import(times: int = REHEARSALS) -> None:
+    """Import a module and look up its function, again and again, as each job does whose module is not preloaded."""
+    for _ in range(times):
+        sys.modules.pop(_NO_JOB, None)
+        callables.resolve(_NO_JOB, "nothing")
+
+
+def _write(path: str) -> tuple[int, int, int]:
+    """Make the file of the job, and return its stamp."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, b"{}")
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return  # it did not come to be
 
 
 def _nothing() -> None:

@@ -14,7 +14,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from spoolrunner.protocol.policy import Policy
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from spoolrunner.attempt.assignment import ProcessLimits
 
 SIZE_PATTERN = r"^[0-9]+[kMGT]$"
 _UNITS = {"k": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -51,9 +53,9 @@ def unavailable(key: str) -> str | None:
 
 if sys.platform == "win32":
 
-    def restricted_by(policy: Policy) -> AbstractContextManager[None]:
+    def restricted_by(limits: ProcessLimits) -> AbstractContextManager[None]:
         """Raise OSError: Windows has no such limits, and the configuration refuses them there."""
-        raise OSError(errno.ENOTSUP, f"Windows cannot keep a process within {policy}")
+        raise OSError(errno.ENOTSUP, f"Windows cannot keep a process within {limits}")
 
 else:
     import resource
@@ -62,22 +64,23 @@ else:
     _MEMORY = resource.RLIMIT_DATA
 
     @contextmanager
-    def restricted_by(policy: Policy) -> Iterator[None]:
+    def restricted_by(limits: ProcessLimits) -> Iterator[None]:
         """Set the limits on this process and all that it starts, for a block; OSError when the system refuses."""
-        _apply(policy)
+        _apply(limits)
         try:
             yield
         finally:
             _lift()
 
-    def _apply(policy: Policy) -> None:
-        if policy.memory is not None:
-            _limit(_MEMORY, policy.memory, _MEMORY_RESERVE)
-        if policy.cpu_time is not None:
-            _limit(resource.RLIMIT_CPU, math.ceil(policy.cpu_time), _CPU_RESERVE)
-        if policy.open_files is not None:
-            _limit(resource.RLIMIT_NOFILE, policy.open_files, _FILES_RESERVE)
-        if policy.no_new_privileges:
+    def _apply(limits: ProcessLimits) -> None:
+        memory, cpu_time, open_files, no_new_privileges = limits
+        if memory is not None:
+            _limit(_MEMORY, memory, _MEMORY_RESERVE)
+        if cpu_time is not None:
+            _limit(resource.RLIMIT_CPU, math.ceil(cpu_time), _CPU_RESERVE)
+        if open_files is not None:
+            _limit(resource.RLIMIT_NOFILE, open_files, _FILES_RESERVE)
+        if no_new_privileges:
             _give_up_new_privileges()
 
     def _lift() -> None:

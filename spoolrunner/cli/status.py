@@ -8,7 +8,7 @@ from typing import Any
 from spoolrunner.cli import render
 from spoolrunner.client.overview import Overview, overview
 from spoolrunner.config.load import load_config
-from spoolrunner.system import clock
+from spoolrunner.system import clock, times
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def _print_running(found: Overview) -> None:
             job["id"],
             ".".join([job["job"].rpartition(".")[2], job["method"]]),
             str(job["attempt"]),
-            f"{max(0.0, now - clock.parse_time(job['started_at'])):.0f} s",
+            f"{max(0.0, now - times.parse_time(job['started_at'])):.0f} s",
             render.progress(job["progress"]),
         ]
         for job in found.running

@@ -13,7 +13,7 @@ from spoolrunner.config.load import Config
 from spoolrunner.executors.plan import job_environment
 from spoolrunner.spool.folders import Spool
 
-_AUDIT = "from spoolrunner.attempt.callables import print_audit; print_audit()"
+_AUDIT = "from spoolrunner.attempt.audit import print_audit; print_audit()"
 _AUDIT_SECONDS = 120
 
 

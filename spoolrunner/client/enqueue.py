@@ -18,8 +18,8 @@ from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document, jsontext, signing, whitelist
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.paths import id_problem
-from spoolrunner.system import clock
+from spoolrunner.spool.ids import id_problem
+from spoolrunner.system import clock, times
 
 Params = Sequence[Any] | Mapping[str, Any]
 Delay = float | str | timedelta
@@ -192,7 +192,7 @@ def _plain(params: Params) -> list[Any] | dict[str, Any]:
 
 def _duration(value: object) -> float:
     try:
-        return clock.parse_duration(value)
+        return times.parse_duration(value)
     except ValueError as error:
         raise JobFormatError("delay", str(error)) from None
 

@@ -19,7 +19,8 @@ from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import reason_files
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.paths import Layout, numbered
+from spoolrunner.spool.ids import numbered
+from spoolrunner.spool.paths import Layout
 
 _TWICE = (*State, *State)
 """A job moves forwards while we look; going round twice meets it even when it moved just behind us."""

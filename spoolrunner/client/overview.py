@@ -10,7 +10,7 @@ from spoolrunner.protocol.states import State
 from spoolrunner.spool import dispatcher_lock, reason_files, requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import clock, processes
+from spoolrunner.system import clock, machine, processes
 from spoolrunner.telling import status as status_file
 
 
@@ -83,7 +83,7 @@ def why(layout: Layout, job_id: str) -> list[str]:
 def dispatcher_of(layout: Layout) -> dict[str, Any] | None:
     """Return who serves the spool (pid, start, host, since); None when nobody does."""
     held = dispatcher_lock.holder(layout.dispatcher_lock)
-    if not held or not processes.lives(held.get("pid", 0), held.get("start", ""), processes.boot_id()):
+    if not held or not processes.lives(held.get("pid", 0), held.get("start", ""), machine.boot_id()):
         return None
     return held
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from spoolrunner.config.load import Config
 from spoolrunner.protocol.states import State
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.paths import SUFFIX, Layout, is_job_name
+from spoolrunner.spool.ids import SUFFIX, is_job_name
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock
 
 _ORPHAN_AGE = 3600.0

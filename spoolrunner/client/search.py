@@ -22,7 +22,7 @@ from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError, JobNotFoundError, nearest
 from spoolrunner.protocol.states import State
 from spoolrunner.spool.folders import Spool
-from spoolrunner.system import clock
+from spoolrunner.system import clock, times
 
 Age = float | str | timedelta
 States = str | Sequence[str] | None
@@ -163,7 +163,7 @@ def _seconds(key: str, age: Age | None) -> float | None:
     if age is None:
         return None
     try:
-        return clock.parse_duration(age.total_seconds() if isinstance(age, timedelta) else age)
+        return times.parse_duration(age.total_seconds() if isinstance(age, timedelta) else age)
     except ValueError as error:
         raise JobFormatError(key, str(error)) from None
 

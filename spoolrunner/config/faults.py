@@ -9,16 +9,16 @@ from spoolrunner.config.shape import BUILT_IN_EXECUTORS, EXECUTOR_GROUP, ConfigF
 from spoolrunner.errors import nearest
 from spoolrunner.protocol.document import Duration
 from spoolrunner.protocol.faults import Fault, faults, fields_of
-from spoolrunner.system import clock
+from spoolrunner.system import times
 
 if TYPE_CHECKING:
     import msgspec
 
 _PARSERS = {
-    field.name: clock.parse_duration for field in fields_of(ConfigFile) if field.type in (Duration, Duration | None)
+    field.name: times.parse_duration for field in fields_of(ConfigFile) if field.type in (Duration, Duration | None)
 } | {"memory": rlimits.parse_size}
 """key -> the function that reads its value, a number or a text with a unit."""
-_POSITIVE = ("timeout", "timeout_limit", "cpu_time")
+_POSITIVE = ("timeout", "timeout_limit", "import_timeout", "cpu_time")
 _LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
 
 

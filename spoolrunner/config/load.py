@@ -25,7 +25,7 @@ from spoolrunner.protocol import document, signing
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Limits, Policy, job_policy
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import clock
+from spoolrunner.system import times
 
 FILE_NAME = "config.json"
 VARIABLE = "SPOOLRUNNER_CONFIG"
@@ -47,27 +47,28 @@ class Config:
         self.concurrency = file.concurrency
         self.fsync = file.fsync
         self.max_log_bytes = file.max_log_bytes
-        self.kill_grace = clock.parse_duration(file.kill_grace)
-        self.stop_grace = clock.parse_duration(file.stop_grace)
-        self.priority_aging = clock.parse_duration(file.priority_aging)
-        self.keep_done = clock.parse_duration(file.keep_done)
-        self.keep_failed = clock.parse_duration(file.keep_failed)
-        self.limits = Limits(clock.parse_duration(file.timeout_limit), file.max_retries_limit)
+        self.kill_grace = times.parse_duration(file.kill_grace)
+        self.import_timeout = times.parse_duration(file.import_timeout)
+        self.stop_grace = times.parse_duration(file.stop_grace)
+        self.priority_aging = times.parse_duration(file.priority_aging)
+        self.keep_done = times.parse_duration(file.keep_done)
+        self.keep_failed = times.parse_duration(file.keep_failed)
+        self.limits = Limits(times.parse_duration(file.timeout_limit), file.max_retries_limit)
 
     @cached_property
     def default_policy(self) -> Policy:
         """The policy of a method that sets nothing of its own."""
         file = self.file
         return Policy(
-            timeout=clock.parse_duration(file.timeout),
+            timeout=times.parse_duration(file.timeout),
             max_retries=file.max_retries,
-            retry_interval=clock.parse_duration(file.retry_interval),
+            retry_interval=times.parse_duration(file.retry_interval),
             retry_backoff=file.retry_backoff,
-            retry_max_interval=clock.parse_duration(file.retry_max_interval),
+            retry_max_interval=times.parse_duration(file.retry_max_interval),
             retry_jitter=file.retry_jitter,
             on_crash=file.on_crash,
             memory=_if_given(rlimits.parse_size, file.memory),
-            cpu_time=_if_given(clock.parse_duration, file.cpu_time),
+            cpu_time=_if_given(times.parse_duration, file.cpu_time),
             open_files=file.open_files,
             no_new_privileges=file.no_new_privileges,
         )
@@ -107,14 +108,14 @@ class Config:
 
     def _policy(self, given: MethodPolicy) -> Policy:
         return self.default_policy.override(
-            timeout=_if_given(clock.parse_duration, given.timeout),
+            timeout=_if_given(times.parse_duration, given.timeout),
             max_retries=given.max_retries,
-            retry_interval=_if_given(clock.parse_duration, given.retry_interval),
+            retry_interval=_if_given(times.parse_duration, given.retry_interval),
             on_crash=given.on_crash,
             concurrency=given.concurrency,
             priority=given.priority,
             memory=_if_given(rlimits.parse_size, given.memory),
-            cpu_time=_if_given(clock.parse_duration, given.cpu_time),
+            cpu_time=_if_given(times.parse_duration, given.cpu_time),
             open_files=given.open_files,
             no_new_privileges=given.no_new_privileges,
         )

@@ -59,6 +59,7 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     retry_jitter: Annotated[float, Meta(ge=0, le=1)] = 0.1
     timeout: Duration = "1h"
     timeout_limit: Duration = "7d"
+    import_timeout: Duration = "1m"
     kill_grace: Duration = "10s"
     stop_grace: Duration = "30s"
     on_crash: OnCrash = "retry"
@@ -72,4 +73,4 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     max_log_bytes: Annotated[int, Meta(ge=4096)] = 10 << 20
     fsync: bool = True
     executor: str = "auto"
-    preload: bool = True
+    preload: bool = False

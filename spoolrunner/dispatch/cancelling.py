@@ -11,9 +11,11 @@ from spoolrunner.dispatch.running import RunningAttempts
 from spoolrunner.dispatch.starting import Starter
 from spoolrunner.protocol.states import FINAL, Outcome, State
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.settling import Settler
+from spoolrunner.spool.giving_up import give_up
+from spoolrunner.spool.running_file import RunningFiles
 from spoolrunner.spool.settling_rules import Origin
 from spoolrunner.system import durable
+from spoolrunner.system.clock import Clock
 from spoolrunner.system.heldfiles import HeldError
 from spoolrunner.telling.events import CancelMissed, CancelPutOff, Refused
 
@@ -25,12 +27,13 @@ class Cancelling:
     """Carries the cancels of one dispatcher out."""
 
     spool: Spool
-    settler: Settler
+    files: RunningFiles
     intake: Intake
     starter: Starter
     running: RunningAttempts
     ended: EndedAttempts
     reporter: Reporter
+    clock: Clock
 
     def cancel(self, job_id: str) -> None:
         """Do what can be done now; the request stays in control/ until the job is cancelled, or there is none to cancel."""
@@ -61,7 +64,7 @@ class Cancelling:
         # afresh, as after any other failure.
         if not self.starter.claim(candidate):
             return False
-        settled = self.settler.give_up(job_id, BETWEEN)
+        settled = give_up(self.spool, self.files, self.clock, job_id, BETWEEN)
         if settled.state is State.FAILED:
             self.intake.forget(job_id)
             self.reporter.report(Refused(settled.name, Outcome.CANCELLED, BETWEEN))

@@ -20,6 +20,7 @@ from spoolrunner.dispatch.scan import Scan
 from spoolrunner.errors import StartError
 from spoolrunner.spool import output
 from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.lock_files import sweep_lock
 from spoolrunner.system import durable
 from spoolrunner.telling.events import Weakness
 
@@ -153,7 +154,6 @@ class Sweep:
 
     def __init__(self, rooms: Rooms, scan: Scan) -> None:
         self._spool = rooms.spool
-        self._settler = rooms.settler
         self._running = rooms.running
         self._register = rooms.register
         self._order = rooms.order
@@ -180,7 +180,7 @@ class Sweep:
         for entry in os.listdir(self._spool.layout.locks):
             job_id, _, ending = entry.rpartition(".")
             if ending == "lock" and job_id not in self._running and not self._spool.waits_or_runs(job_id):
-                self._settler.sweep(job_id)
+                sweep_lock(self._spool, job_id)
 
     def _sweep_register(self) -> None:
         """Forget what was put off of ids that neither wait nor run any more."""

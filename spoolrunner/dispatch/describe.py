@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import spoolrunner
 from spoolrunner.dispatch.postponed import Why
-from spoolrunner.system import processes
+from spoolrunner.system import machine
 from spoolrunner.system.clock import format_time
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def describe(service: Service) -> dict[str, Any]:
     return {
         "state": service.phase.word,
         "pid": os.getpid(),
-        "host": processes.host(),
+        "host": machine.host(),
         "version": spoolrunner.__version__,
         "started_at": format_time(service.began),
         "events": "events" if service.watch.has_events else "polling",

@@ -9,29 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spoolrunner.attempt import runner
-from spoolrunner.config.load import Config
+from spoolrunner.attempt.own_lines import LOCK_PATIENCE
 from spoolrunner.dispatch.admission import Admission
-from spoolrunner.dispatch.intake import Intake, policy_for
+from spoolrunner.dispatch.adopting import Adoption
+from spoolrunner.dispatch.intake import Intake
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.running import RunningAttempt, RunningAttempts
-from spoolrunner.errors import JobFormatError, NotAllowedError
-from spoolrunner.executors.base import AttemptKey, Executor
-from spoolrunner.protocol import document
-from spoolrunner.protocol.document import Document
-from spoolrunner.protocol.policy import Policy
+from spoolrunner.executors.base import Executor
 from spoolrunner.protocol.states import Outcome, State, Verdict
-from spoolrunner.spool import locks, record
+from spoolrunner.spool import record
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.locks import Marker
-from spoolrunner.spool.paths import id_problem
-from spoolrunner.spool.settling import Fate, Settled, Settler, UnopenedError
+from spoolrunner.spool.ids import id_problem
+from spoolrunner.spool.running_file import UnopenedError
+from spoolrunner.spool.settling import Fate, Settled, Settler
 from spoolrunner.spool.settling_rules import Known, Origin
+from spoolrunner.spool.traces import Marker
 from spoolrunner.system import processes
-from spoolrunner.system.clock import Clock, parse_time
+from spoolrunner.system.clock import Clock
 from spoolrunner.system.heldfiles import HeldError, next_pause
+from spoolrunner.system.times import parse_time
 from spoolrunner.telling.events import (
-    Adopted,
     CouldNotWrite,
     Gone,
     LeftBehind,
@@ -44,7 +42,9 @@ from spoolrunner.telling.events import (
 from spoolrunner.telling.line_format import Who
 
 RETRY_SETTLE = 0.5
-LEFTOVER_SECONDS = 2 * runner.LOCK_PATIENCE
+MAX_BATCH = 16
+"""Attempts that are settled together: each takes two descriptors meanwhile, and more gain nothing (docs/performance.md)."""
+LEFTOVER_SECONDS = 2 * LOCK_PATIENCE
 """Seconds after which what holds the lock of a job that is neither settled nor adopted counts as a leftover."""
 
 
@@ -52,7 +52,6 @@ LEFTOVER_SECONDS = 2 * runner.LOCK_PATIENCE
 class EndedAttempts:
     """The settling of one dispatcher."""
 
-    config: Config
     spool: Spool
     settler: Settler
     intake: Intake
@@ -60,6 +59,7 @@ class EndedAttempts:
     register: Register
     executor: Executor
     running: RunningAttempts
+    adoption: Adoption
     reporter: Reporter
     clock: Clock
     last_settled: float = float("-inf")
@@ -70,13 +70,17 @@ class EndedAttempts:
         return min(self.register.next_in(Why.NOT_SETTLED, now), self.register.next_in(Why.NOT_RESOLVED, now))
 
     def work(self, now: float) -> None:
-        """Settle what is over, and look again at what could not be resolved."""
-        for attempt in self.running.all():
-            job_id = attempt.key.job_id
-            if self.running.is_over(attempt) and self.register.seconds_left(job_id, now, Why.NOT_SETTLED) <= 0:
-                self._settle_or_put_off(attempt)
+        """Settle what is over, in batches, and look again at what could not be resolved."""
+        over = [attempt for attempt in self.running.all() if self._is_to_be_settled(attempt, now)]
+        for first in range(0, len(over), MAX_BATCH):
+            self._settle_batch(over[first : first + MAX_BATCH])
         for job_id in self.register.due(Why.NOT_RESOLVED, self.clock.monotonic()):
             self.recover(job_id)
+
+    def _is_to_be_settled(self, attempt: RunningAttempt, now: float) -> bool:
+        if not self.running.is_over(attempt):
+            return False
+        return self.register.seconds_left(attempt.key.job_id, now, Why.NOT_SETTLED) <= 0
 
     def recover_all(self) -> None:
         """Settle or adopt everything in running/: what an earlier dispatcher left."""
@@ -101,9 +105,9 @@ class EndedAttempts:
         if settled.fate not in (Fate.HELD, Fate.LIVES):
             self.register.clear(job_id, Why.NOT_RESOLVED)
             self._report(job_id, settled, None)
-        elif marker is not None and marker.kind == locks.START and self.executor.lives(marker):
+        elif marker is not None and marker.is_start and self.executor.lives(marker):
             self.register.clear(job_id, Why.NOT_RESOLVED)
-            self._adopt(job_id, marker)
+            self.adoption.adopt(job_id, marker)
         # A runner that has the lock leaves its marker or gives it up within its patience. What holds it longer, while the
         # marker's process is gone, is a leftover of that process's tree.
         elif self._look_again(job_id) > LEFTOVER_SECONDS:
@@ -125,31 +129,47 @@ class EndedAttempts:
             self.reporter.report(Refused(moved, Outcome.REJECTED, problem))
 
     def _settle_file(self, job_id: str, known: Known) -> Settled:
-        """Settle, and remember a file that could not be opened, so that the second look at it is the last."""
-        looks = self.register.times(job_id, Why.NOT_OPENED)
-        try:
-            settled = self.settler.settle(job_id, known.after(looks))
-        except UnopenedError:
-            self.register.put_off(job_id, Why.NOT_OPENED, self.clock.monotonic(), 0.0)
-            raise
-        self.register.clear(job_id, Why.NOT_OPENED)
+        (settled,) = self._settle_files([(job_id, known)])
+        if isinstance(settled, OSError):
+            raise settled
         return settled
 
-    def _settle_or_put_off(self, attempt: RunningAttempt) -> None:
-        job_id, now = attempt.key.job_id, self.clock.monotonic()
-        try:
-            self._settle(attempt)
-        except HeldError:
-            known = self.register.get(job_id, Why.NOT_SETTLED)
-            so_far = 0.0 if known is None else now - known.since
-            self.register.put_off(job_id, Why.NOT_SETTLED, now, next_pause(so_far, RETRY_SETTLE))
-            raise
-        self.register.clear(job_id, Why.NOT_SETTLED)
+    def _settle_files(self, wanted: list[tuple[str, Known]]) -> list[Settled | OSError]:
+        """Settle, and remember a file that could not be opened, so that the second look at it is the last."""
+        looks = [self.register.times(job_id, Why.NOT_OPENED) for job_id, _ in wanted]
+        asked = [(job_id, known.after(times)) for (job_id, known), times in zip(wanted, looks, strict=True)]
+        answers = self.settler.settle_all(asked)
+        for (job_id, _), answer, times in zip(wanted, answers, looks, strict=True):
+            if isinstance(answer, UnopenedError):
+                self.register.put_off(job_id, Why.NOT_OPENED, self.clock.monotonic(), 0.0)
+            elif times and isinstance(answer, Settled):
+                self.register.clear(job_id, Why.NOT_OPENED)
+        return answers
 
-    def _settle(self, attempt: RunningAttempt) -> None:
+    def _settle_batch(self, over: list[RunningAttempt]) -> None:
+        """Settle these attempts. The first error is raised when all that could be settled is."""
+        now = self.last_settled = self.clock.monotonic()
+        answers = self._settle_files([(attempt.key.job_id, self._known_of(attempt)) for attempt in over])
+        errors = []
+        for attempt, answer in zip(over, answers, strict=True):
+            job_id = attempt.key.job_id
+            if isinstance(answer, OSError):
+                errors.append(answer)
+                if isinstance(answer, HeldError):
+                    known = self.register.get(job_id, Why.NOT_SETTLED)
+                    so_far = 0.0 if known is None else now - known.since
+                    self.register.put_off(job_id, Why.NOT_SETTLED, now, next_pause(so_far, RETRY_SETTLE))
+                continue
+            self.register.clear(job_id, Why.NOT_SETTLED)
+            try:
+                self._take_answer(attempt, answer)
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def _take_answer(self, attempt: RunningAttempt, settled: Settled) -> None:
         job_id = attempt.key.job_id
-        self.last_settled = self.clock.monotonic()
-        settled = self._settle_file(job_id, self._known_of(attempt))
         if settled.fate in (Fate.HELD, Fate.LIVES):
             self._is_not_over(attempt, settled.marker)
             return
@@ -166,18 +186,20 @@ class EndedAttempts:
             Origin.STARTED,
             number=attempt.key.number,
             policy=attempt.policy,
+            looked_at=attempt.looked_at,
             outcome=None if termination is None else termination.outcome,
             note="" if termination is None else termination.note,
             exit_status=exit_status,
             signal=signal,
-            is_recorded=attempt.status == runner.EXIT_RECORDED,
+            usage=attempt.usage,
+            reaped=None if attempt.status is None else self.executor.pid(attempt.key),
             releases=self.register.times(attempt.key.job_id, Why.NOT_STARTED),
         )
 
     def _is_not_over(self, attempt: RunningAttempt, marker: Marker | None) -> None:
         """Its process was reported to be gone, but the lock is held, or a process of that marker lives."""
         key = attempt.key
-        is_start = marker is not None and marker.kind == locks.START
+        is_start = marker is not None and marker.is_start
         if marker is not None and is_start and marker.pid == self.executor.pid(key):
             # The lock outlived its process: something forked from it below Python holds a copy.
             self.executor.kill(key)
@@ -234,41 +256,3 @@ class EndedAttempts:
         pause = 2.0 ** self.register.times(job_id, Why.NOT_STARTED)
         self.reporter.report(NeverStarted(settled.name, attempt.status, pause))
         self.intake.put_off(settled.name, Why.NOT_STARTED, pause)
-
-    def _adopt(self, job_id: str, marker: Marker) -> None:
-        checked, policy = self._document_of(job_id)
-        key = AttemptKey(job_id, marker.attempt)
-        attempt = RunningAttempt(
-            key=key,
-            job=checked.job if checked else "",
-            method=checked.method if checked else "",
-            policy=policy,
-            deadline=self.clock.monotonic() + max(0.0, policy.timeout - self._ran(marker)),
-            started_at=marker.started_at,
-            starts=marker.attempt + policy.max_retries,
-            adopted=True,
-        )
-        self.executor.adopt(key, marker)
-        self.running.add(attempt)
-        self.reporter.report(Adopted(attempt.who))
-
-    def _ran(self, marker: Marker) -> float:
-        """Seconds since the process left its marker; by the clock that nobody sets, which all processes of a boot share."""
-        if marker.began:
-            return max(0.0, self.clock.monotonic() - marker.began)
-        return max(0.0, self.clock.wall() - parse_time(marker.started_at))
-
-    def _document_of(self, job_id: str) -> tuple[Document | None, Policy]:
-        try:
-            checked, _ = document.parse(self.spool.read(State.RUNNING, job_id).data)
-        except (FileNotFoundError, JobFormatError):
-            return None, self.config.default_policy
-        return checked, policy_of(self.config, checked)
-
-
-def policy_of(config: Config, checked: Document) -> Policy:
-    """The policy that a job which runs is under: it may have left the whitelist since, but still needs a verdict."""
-    try:
-        return policy_for(config, checked)
-    except (NotAllowedError, JobFormatError):
-        return config.default_policy

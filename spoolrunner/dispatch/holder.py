@@ -10,9 +10,9 @@ import os
 from spoolrunner.errors import SpoolBusyError
 from spoolrunner.spool import dispatcher_lock
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import processes
+from spoolrunner.system import machine
 from spoolrunner.system.clock import Clock, format_time
-from spoolrunner.system.processes import Machine
+from spoolrunner.system.machine import Machine
 
 
 class Holder:
@@ -34,7 +34,7 @@ class Holder:
         """Take the spool; when another dispatcher serves it, False with `standby`, and SpoolBusyError without."""
         pid, since = os.getpid(), format_time(self._clock.wall())
         start = self._machine.started(pid, self._boot)
-        me = {"pid": pid, "start": start, "host": processes.host(), "since": since}
+        me = {"pid": pid, "start": start, "host": machine.host(), "since": since}
         if not self.lock.acquire(me):
             if standby:
                 return False

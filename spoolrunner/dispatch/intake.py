@@ -18,7 +18,7 @@ from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Policy, job_policy
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool.folders import Found, NotRegularError, Spool, Stamp
-from spoolrunner.spool.paths import id_problem, is_job_name
+from spoolrunner.spool.ids import id_problem, is_job_name
 from spoolrunner.system.clock import Clock
 from spoolrunner.system.heldfiles import HeldError, next_pause
 from spoolrunner.telling.events import Refused

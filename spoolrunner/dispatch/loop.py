@@ -17,7 +17,7 @@ from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.rooms import furnish
 from spoolrunner.dispatch.service import Service
 from spoolrunner.dispatch.surroundings import Surroundings
-from spoolrunner.dispatch.wishes import CodeLoaded, Notice, Wish
+from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
 from spoolrunner.executors.plan import find_executor, make_plan
 from spoolrunner.spool import requests
 from spoolrunner.spool.folders import Spool
@@ -94,6 +94,7 @@ class Dispatcher:
             self._boot,
             loaded=lambda files: inbox.put(CodeLoaded(files)),
             notice=lambda event: inbox.put(Notice(event)),
+            sources=inbox,
         )
         make_executor = self._surroundings.executor or find_executor(config.file.executor)
         executor = make_executor(plan, inbox.put)
@@ -110,11 +111,19 @@ class Dispatcher:
         finally:
             service.close()
 
+    def _first_message(self, service: Service) -> Message:
+        try:
+            return self._inbox.get_nowait()
+        except queue.Empty:
+            wait = service.wait()
+            if wait <= 0:
+                raise
+            return self._inbox.get(timeout=wait)
+
     def _receive(self, service: Service) -> None:
         """Take everything out of the inbox, waiting for the first message as long as there is nothing to do."""
-        wait = service.wait()
         try:
-            message = self._inbox.get(timeout=wait) if wait > 0 else self._inbox.get_nowait()
+            message = self._first_message(service)
             while True:
                 service.take(message)
                 message = self._inbox.get_nowait()

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from spoolrunner.config.load import Config
 from spoolrunner.dispatch.admission import Admission
+from spoolrunner.dispatch.adopting import Adoption, policy_of
 from spoolrunner.dispatch.cancelling import Cancelling
-from spoolrunner.dispatch.ended import EndedAttempts, policy_of
+from spoolrunner.dispatch.deadlines import Deadlines
+from spoolrunner.dispatch.ended import EndedAttempts
 from spoolrunner.dispatch.intake import Intake
 from spoolrunner.dispatch.order import Order
 from spoolrunner.dispatch.postponed import Register
@@ -16,6 +18,7 @@ from spoolrunner.dispatch.running import RunningAttempts
 from spoolrunner.dispatch.starting import Starter
 from spoolrunner.executors.base import Executor
 from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.running_file import RunningFiles
 from spoolrunner.spool.settling import Settler
 from spoolrunner.spool.settling_rules import Boot
 from spoolrunner.system.clock import Clock
@@ -46,7 +49,8 @@ def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, 
     spool = Spool(config.layout, config.fsync)
     register, order = Register(), Order(config.priority_aging)
     intake = Intake(config, spool, order, register, reporter, clock)
-    running = RunningAttempts(executor, reporter, clock, config.kill_grace, spool.same)
+    deadlines = Deadlines(config.layout, clock, config.import_timeout)
+    running = RunningAttempts(executor, reporter, clock, deadlines, config.kill_grace, spool.same)
     admission = Admission(running, spool.same)
     settler = Settler(
         spool,
@@ -57,9 +61,11 @@ def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, 
         clock,
         config.signing_key,
     )
-    ended = EndedAttempts(config, spool, settler, intake, admission, register, executor, running, reporter, clock)
-    starter = Starter(spool, intake, admission, register, executor, running, ended, reporter, clock)
-    cancelling = Cancelling(spool, settler, intake, starter, running, ended, reporter)
+    adoption = Adoption(config, spool, executor, running, reporter, clock)
+    ended = EndedAttempts(spool, settler, intake, admission, register, executor, running, adoption, reporter, clock)
+    starter = Starter(spool, intake, admission, register, executor, running, ended, deadlines, reporter, clock)
+    files = RunningFiles(spool, config.signing_key)
+    cancelling = Cancelling(spool, files, intake, starter, running, ended, reporter, clock)
     return Rooms(
         config=config,
         spool=spool,

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from spoolrunner.dispatch.deadlines import Deadlines
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.executors.base import AttemptKey, Executor
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome
+from spoolrunner.spool.settling_rules import LookedAt, Usage
 from spoolrunner.system.clock import Clock
 from spoolrunner.telling.events import Ending
 from spoolrunner.telling.line_format import Who
@@ -38,9 +40,10 @@ class Termination:
 
 @dataclass(slots=True)
 class RunningAttempt:
-    """An attempt that runs under `policy`. `deadline` is monotonic; `started_at` is RFC 3339, as it will be recorded.
+    """An attempt that runs under `policy`, started at `started` (monotonic); `started_at` is the same as RFC 3339.
 
-    `starts` is the number of the last attempt there may be. `status` is that of its process, as in `Popen.returncode`.
+    It cannot be overdue before `deadline` (monotonic). `looked_at` is its file as it was claimed; None if it is adopted.
+    `starts` is the number of the last attempt there may be. `status` and `usage` are those of its process, when it has ended.
     """
 
     key: AttemptKey
@@ -48,12 +51,19 @@ class RunningAttempt:
     method: str
     policy: Policy
     deadline: float
+    started: float
     started_at: str
     starts: int
-    adopted: bool = False
+    looked_at: LookedAt | None = None
     termination: Termination | None = None
     has_exited: bool = False
     status: int | None = None
+    usage: Usage | None = None
+
+    @property
+    def adopted(self) -> bool:
+        """Whether an earlier dispatcher started it."""
+        return self.looked_at is None
 
     @property
     def who(self) -> Who:
@@ -64,15 +74,22 @@ class RunningAttempt:
 class RunningAttempts:
     """All running attempts by job id. `kill_grace` is the time between the terminate signal and the kill, in seconds.
 
-    `same` turns ids that are the same to the spool's file system into the same text.
+    `deadlines` knows when one is overdue. `same` turns ids that are the same to the spool's file system into the same text.
     """
 
     def __init__(
-        self, executor: Executor, reporter: Reporter, clock: Clock, kill_grace: float, same: Callable[[str], str] = str
+        self,
+        executor: Executor,
+        reporter: Reporter,
+        clock: Clock,
+        deadlines: Deadlines,
+        kill_grace: float,
+        same: Callable[[str], str] = str,
     ) -> None:
         self._executor = executor
         self._reporter = reporter
         self._clock = clock
+        self._deadlines = deadlines
         self._kill_grace = kill_grace
         self._same = same
         self._running: dict[str, RunningAttempt] = {}
@@ -130,12 +147,13 @@ class RunningAttempts:
             if not self._end(attempt, Outcome.INTERRUPTED, note, 0.0, self._kill_grace if grace is None else grace):
                 self._hurry(attempt, grace)
 
-    def exited(self, key: AttemptKey, status: int | None) -> None:
+    def exited(self, key: AttemptKey, status: int | None, usage: Usage | None = None) -> None:
         """The process of an attempt is gone; nothing when the attempt was settled before."""
         attempt = self.get(key.job_id)
         if attempt is not None and attempt.key == key:
             attempt.has_exited = True
             attempt.status = status
+            attempt.usage = usage
 
     def is_over(self, attempt: RunningAttempt) -> bool:
         """Whether it may be settled: the process is gone and, if we ended it, nothing of its tree is left."""
@@ -146,15 +164,18 @@ class RunningAttempts:
 
     def work(self, now: float) -> None:
         """End the attempts that outlived their timeout; terminate and kill what is being ended. A chore."""
-        running = self._running.values()
-        overdue = [a for a in running if a.termination is None and not a.has_exited and now >= a.deadline]
-        for attempt in overdue:
-            note = f"ran longer than its timeout of {attempt.policy.timeout:g} s"
-            self._end(attempt, Outcome.TIMED_OUT, note, 0.0, self._kill_grace)
-        for attempt in running:
+        overdue = [attempt for attempt in self._running.values() if self._end_if_overdue(attempt, now)]
+        for attempt in self._running.values():
             self._step_termination(attempt, now)
         for attempt in overdue:
             self._report_ending(attempt)
+
+    def _end_if_overdue(self, attempt: RunningAttempt, now: float) -> bool:
+        if now < attempt.deadline or attempt.termination is not None or attempt.has_exited:
+            return False
+        deadline = self._deadlines.of(*attempt.key, attempt.policy.timeout, attempt.started)
+        attempt.deadline = deadline.at
+        return now >= deadline.at and self._end(attempt, Outcome.TIMED_OUT, deadline.why, 0.0, self._kill_grace)
 
     def next_in(self, now: float) -> float:
         """Seconds until `work` has something to do."""

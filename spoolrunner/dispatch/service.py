@@ -174,7 +174,7 @@ class Service:
     def take(self, message: Message) -> None:
         """Note what a message says; it is acted upon in the next turn."""
         if isinstance(message, Exited):
-            self.rooms.running.exited(message.key, message.status)
+            self.rooms.running.exited(*message)
         elif isinstance(message, Notice):
             self._report(message.event)
         elif isinstance(message, CodeLoaded):

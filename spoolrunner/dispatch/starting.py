@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.dispatch.admission import Admission
+from spoolrunner.dispatch.deadlines import Deadlines
 from spoolrunner.dispatch.ended import EndedAttempts
 from spoolrunner.dispatch.intake import Candidate, Intake
 from spoolrunner.dispatch.postponed import Register, Why
@@ -20,9 +22,11 @@ from spoolrunner.executors.base import AttemptKey, Executor
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import FINAL, State
 from spoolrunner.protocol.verdict import since_final
-from spoolrunner.spool import locks
+from spoolrunner.spool import lock_lines, locks, traces
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.settling_rules import Origin
+from spoolrunner.spool.paths import Layout
+from spoolrunner.spool.settling_rules import LookedAt, Origin
+from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock, format_time
 from spoolrunner.system.heldfiles import HeldError, next_pause
 from spoolrunner.telling.events import Started
@@ -42,6 +46,7 @@ class Starter:
     executor: Executor
     running: RunningAttempts
     ended: EndedAttempts
+    deadlines: Deadlines
     reporter: Reporter
     clock: Clock
 
@@ -55,13 +60,13 @@ class Starter:
             return False
         if not self._claim_or_put_off(candidate):
             return False
-        key = AttemptKey(job_id, len(candidate.raw.get("attempts", [])) + 1)
+        told = _assignment(self.spool.layout, candidate)
         try:
-            self.executor.start(key)
+            self.executor.start(told)
         except StartError:
             self.ended.recover(job_id, Origin.CLAIMED)
             raise
-        self._watch_over(key, candidate)
+        self._watch_over(AttemptKey(job_id, told.number), candidate)
         return True
 
     def claim(self, candidate: Candidate) -> bool:
@@ -105,9 +110,11 @@ class Starter:
             job=job,
             method=method,
             policy=policy,
-            deadline=self.clock.monotonic() + policy.timeout,
+            deadline=self.deadlines.first(policy.timeout),
+            started=self.clock.monotonic(),
             started_at=format_time(self.clock.wall()),
             starts=_starts(candidate.raw, policy),
+            looked_at=LookedAt(candidate.stamp, candidate.raw),
         )
         self.running.add(attempt)
         self.reporter.report(Started(attempt.who))
@@ -125,22 +132,50 @@ class Starter:
         that start is then not counted.
         """
         attempts = candidate.raw.get("attempts", [])
-        if attempts and attempts[-1]["verdict"] in FINAL:
+        if _is_retried_by_hand(attempts):
             return True
-        marker = locks.peek(self.spool.layout.lock(candidate.job_id))
-        return marker is not None and marker.kind == locks.START
+        marker = traces.peek(self.spool.layout.lock(candidate.job_id)).marker
+        return marker is not None and marker.is_start
 
     def _mark_claim(self, candidate: Candidate) -> bool:
-        """Append a claim marker; False when another process has the lock."""
-        lock = locks.acquire(self.spool.layout.lock(candidate.job_id))
+        """Append a claim marker; False when another process has the lock.
+
+        After a retry by hand it is synced: a power cut that kept the claim and took the marker would leave a file whose last
+        verdict is final, and it would be obeyed.
+        """
+        path, attempts = self.spool.layout.lock(candidate.job_id), candidate.raw.get("attempts", [])
+        lock = locks.acquire(path)
         if lock is None:
             return False
         try:
-            number = len(candidate.raw.get("attempts", [])) + 1
-            lock.append(locks.Marker(locks.CLAIM, number, candidate.stamp.inode))
+            lock.append(lock_lines.claim(len(attempts) + 1, candidate.stamp))
+            if self.spool.fsync and _is_retried_by_hand(attempts):
+                durable.sync(path)
+                durable.sync_folder(self.spool.layout.locks)
         finally:
             lock.close()
         return True
+
+
+def _assignment(layout: Layout, candidate: Candidate) -> Assignment:
+    """What the process of the job is told: of the very bytes that were checked."""
+    job, raw, policy = candidate.document, candidate.raw, candidate.policy
+    number = len(raw.get("attempts", [])) + 1
+    return Assignment(
+        candidate.job_id,
+        number,
+        candidate.stamp,
+        job.job,
+        job.method,
+        raw.get("params", []),
+        policy.timeout,
+        policy.process_limits,
+        raw.get("meta"),
+    ).prepare(layout)
+
+
+def _is_retried_by_hand(attempts: list[dict[str, Any]]) -> bool:
+    return bool(attempts) and attempts[-1]["verdict"] in FINAL
 
 
 def _starts(raw: dict[str, Any], policy: Policy) -> int:

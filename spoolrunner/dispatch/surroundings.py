@@ -5,18 +5,18 @@ The defaults are those of a dispatcher in earnest. A test gives others: its own 
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from spoolrunner.config.exposure import weaknesses
 from spoolrunner.config.load import Config
+from spoolrunner.dispatch.inbox import make_inbox
 from spoolrunner.dispatch.watch import Hints, Watch
-from spoolrunner.dispatch.wishes import Inbox, Message
+from spoolrunner.dispatch.wishes import Inbox
 from spoolrunner.executors.plan import MakeExecutor
 from spoolrunner.system.clock import SYSTEM, Clock
-from spoolrunner.system.processes import Machine
+from spoolrunner.system.machine import Machine
 
 
 class Watcher(Protocol):
@@ -55,5 +55,5 @@ class Surroundings:
     machine: Machine = field(default_factory=Machine)
     watch: MakeWatch = Watch
     executor: MakeExecutor | None = None
-    inbox: Inbox = field(default_factory=queue.SimpleQueue[Message])
+    inbox: Inbox = field(default_factory=make_inbox)
     weaknesses: Callable[[Config], list[str]] = weaknesses

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from spoolrunner.executors.base import Exited
+from spoolrunner.executors.base import Exited, Sources
 from spoolrunner.telling.events import Event
 
 
@@ -32,8 +32,8 @@ class CodeLoaded(NamedTuple):
 Message = Wish | Exited | Notice | CodeLoaded
 
 
-class Inbox(Protocol):
-    """Where a dispatcher waits: a `queue.SimpleQueue`, or what a test puts in its place."""
+class Inbox(Sources, Protocol):
+    """Where a dispatcher waits: that of `inbox`, or what a test puts in its place."""
 
     def put(self, item: Message) -> None:
         """Add a message; from any thread."""

@@ -9,12 +9,16 @@ it once. Whether an attempt ran stands in the record on disk, not in an exit sta
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from spoolrunner.spool.locks import Marker
+from spoolrunner.attempt.assignment import Assignment
+from spoolrunner.spool.settling_rules import Usage
+from spoolrunner.spool.traces import Marker
 from spoolrunner.system import processes
 from spoolrunner.telling.events import Event
 
@@ -30,22 +34,35 @@ class AttemptKey(NamedTuple):
 
 
 class Exited(NamedTuple):
-    """An attempt's process ended; `status` is as in `Popen.returncode`, None where it cannot be known."""
+    """An attempt's process ended; `status` is as in `Popen.returncode`. Each None where it cannot be known."""
 
     key: AttemptKey
     status: int | None
+    usage: Usage | None = None
 
 
 Report = Callable[[Exited], None]
 """Called from any thread when a process ended."""
 
 
+class Sources(Protocol):
+    """Who waits for descriptors: the dispatcher's own thread calls what is to be called."""
+
+    def listen(self, descriptor: int, ready: Callable[[], None], *, writes: bool = False) -> None:
+        """Call `ready` whenever the descriptor can be read or, if `writes`, written. NotImplementedError on Windows."""
+
+    def ignore(self, descriptor: int) -> None:
+        """Listen to it no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an executor needs to know. `settings` are those of the runner, `preload` the jobs whose modules a template imports.
+    """What an executor needs to know. `settings` are those of the runner, as bytes; `boot` names this start of the machine.
 
-    `environment` is the whole one of a job's process, which runs in `folder`; `boot` names this start of the machine. `loaded`
-    is called with the files that came with the modules, `notice` with an event; both from any thread.
+    `preload` has the jobs whose modules a template imports, and their methods. `environment` is the whole one of a job's
+    process, which runs in `folder`. `loaded` is called with the files that came with the modules, `notice` with an event; both
+    from any thread. What an executor calls from its dispatcher's thread comes by `sources`. `is_limited`: some job's process is
+    to be kept within limits by the system.
     """
 
     python: str
@@ -54,9 +71,11 @@ class Plan:
     boot: str
     folder: str
     environment: Mapping[str, str]
-    preload: list[str]
+    preload: Mapping[str, list[str]]
     loaded: Callable[[list[str]], None]
     notice: Callable[[Event], None]
+    sources: Sources
+    is_limited: bool = False
 
 
 class Executor(Protocol):
@@ -65,8 +84,8 @@ class Executor(Protocol):
     def prepare(self) -> None:
         """Get ready for the first start. StartError when it is not possible."""
 
-    def start(self, key: AttemptKey) -> None:
-        """Start it, unless it was started. StartError when it is not possible."""
+    def start(self, assignment: Assignment) -> None:
+        """Start the attempt, unless it was started. StartError when it is not possible."""
 
     def adopt(self, key: AttemptKey, marker: Marker) -> None:
         """Watch over an attempt that another executor started, whose process left this start marker."""
@@ -121,7 +140,7 @@ class LocalExecutor:
 
     def adopt(self, key: AttemptKey, marker: Marker) -> None:
         """Watch over an attempt that another executor started, whose process left this start marker."""
-        self._watch_pid(key, marker.pid)
+        self.watch_stranger(key, marker.pid)
 
     def lives(self, marker: Marker) -> bool:
         """Whether the process that left this start marker still runs."""
@@ -133,19 +152,42 @@ class LocalExecutor:
         start = None if pid is None else processes.started(pid, self._plan.boot)
         return None if pid is None or start is None else (pid, start)
 
-    def watch(self, key: AttemptKey, pid: int, wait: Callable[[], int | None]) -> None:
-        """Report when `wait`, which returns the process's status, comes back."""
+    def watch_child(self, key: AttemptKey, pid: int) -> None:
+        """Report when the process, which is our child, has ended, and with what."""
+        self.watch(key, pid, lambda: _reaped(pid))
 
-        def until_gone() -> None:
-            status = wait()
-            self._exited.add(key)
-            self._report(Exited(key, status))
+    def watch_stranger(self, key: AttemptKey, pid: int) -> None:
+        """Report when the process, which need not be our child, is gone."""
+        self.watch(key, pid, lambda: (None, None))
 
-        threading.Thread(target=until_gone, name=f"wait-{pid}", daemon=True).start()
+    def watch(self, key: AttemptKey, pid: int, ended: Callable[[], tuple[int | None, Usage | None]]) -> None:
+        """Report what `ended` returns once the process has; by a descriptor if there is one, else by a thread."""
+        self._pids[key] = pid
+        descriptor = processes.descriptor_of(pid)
+        if descriptor is None:
+            threading.Thread(target=self._wait, args=(key, pid, ended), name=f"wait-{pid}", daemon=True).start()
+            return
+
+        def is_gone() -> None:
+            self._plan.sources.ignore(descriptor)
+            os.close(descriptor)
+            self._has_ended(key, *ended())
+
+        self._plan.sources.listen(descriptor, is_gone)
+
+    def _wait(self, key: AttemptKey, pid: int, ended: Callable[[], tuple[int | None, Usage | None]]) -> None:
+        status, usage = ended()
+        if status is None:
+            processes.wait(pid)
+        self._has_ended(key, status, usage)
+
+    def _has_ended(self, key: AttemptKey, status: int | None, usage: Usage | None) -> None:
+        self._exited.add(key)
+        self._report(Exited(key, status, usage))
 
     def mark(self, key: AttemptKey) -> str:
         """What the environment of the attempt's processes carries."""
-        return f"{self._plan.root}:{key.job_id}:{key.number}"
+        return processes.mark(self._plan.root, *key)
 
     def ask_to_end(self, key: AttemptKey) -> None:
         """Send its process tree the terminate signal."""
@@ -177,11 +219,6 @@ class LocalExecutor:
     def close(self) -> None:
         """Give up what starting needs. What runs, runs on."""
 
-    def _watch_pid(self, key: AttemptKey, pid: int) -> None:
-        """Report when the process, which need not be our child, is gone."""
-        self._pids[key] = pid
-        self.watch(key, pid, lambda: processes.wait(pid))
-
     def _tree(self, key: AttemptKey) -> list[psutil.Process]:
         """What belongs to it now, and what did when it was last asked to end: a child may have left the tree meanwhile."""
         pid = self.pid(key)
@@ -192,3 +229,18 @@ class LocalExecutor:
         tree = processes.still_running(now + earlier)
         # Its own pid may mean another process by now.
         return [process for process in tree if process.pid != pid] if key in self._exited else tree
+
+
+if sys.platform == "win32":
+
+    def _reaped(pid: int) -> tuple[int | None, Usage | None]:
+        raise NotImplementedError("Windows has no wait4: its executor waits by the process's handle")
+else:
+
+    def _reaped(pid: int) -> tuple[int | None, Usage | None]:
+        """The status of our child that has ended, and what it used; None each when somebody else has collected it."""
+        try:
+            _, status, usage = os.wait4(pid, 0)
+        except ChildProcessError:
+            return None, None
+        return os.waitstatus_to_exitcode(status), Usage(*processes.usage_of(usage))

@@ -1,44 +1,44 @@
-"""The template process of the fork executor: has the allowed modules imported, and forks one fresh process a job.
+"""The template process of the fork executor: forks one fresh process a job, with the modules imported that are to be preloaded.
 
-Started by the dispatcher with a socket as standard input. It reads one line a request and answers one line an event, all
-as JSON arrays; when the socket closes, the dispatcher is gone and so is the template, while its jobs run on. What it
-imports is copied with every fork, so it imports next to nothing, starts no threads, and knows no executor.
+Started by the dispatcher with a socket as standard input, by which it gets requests and reports what its children come to
+(`frames`). When the socket closes, the dispatcher is gone and so is the template, while its jobs run on. What it imports and
+what it touches is copied with every fork: it imports next to nothing, starts no threads, and knows no executor.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import resource  # noqa: F401 -- wait4 imports it, for which there may be no descriptor left then
 import select
 import sys
-import traceback  # noqa: F401 -- so that no job that fails has to import it
-from typing import Any, NamedTuple, NoReturn
 
-import orjson
-
-from spoolrunner.attempt import callables, rehearsal, runner
-from spoolrunner.attempt.binding import Callee
+from spoolrunner.attempt import rehearsal, runner
+from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.exit import exit_after
 from spoolrunner.attempt.settings import Settings
+from spoolrunner.executors.frames import EXITED, READY, RETIRE, SKIPPED, STARTED, WHO, Frames, framed
+from spoolrunner.executors.imported import Imported, warm_import_caches
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import clock, processes
+from spoolrunner.system import processes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
 
-STARTED, EXITED, READY, THREADS, SKIPPED = "started", "exited", "ready", "threads", "skipped"
-START, WHO, RETIRE = "start", "who", "retire"
 _SOCKET = 0
 _UNWATCHED_PAUSE, _WARM_UP_PAUSE = 10, 20
 """Milliseconds."""
+_AHEAD = 2
+"""Processes that are forked ahead together: after a fork each page that the template writes to costs it a fault."""
+_WARM_UP, _JOB = b"w", b"j"
+"""To a process that was forked ahead: that there is time; and a job, which is followed by the length of its assignment."""
+_FIRST_READ = 4096
+"""Bytes; more than most assignments have, and no more memory than is at hand."""
 _FRESH = "from spoolrunner.attempt.runner import main; main()"
-_PYTHON_ITSELF = os.path.dirname(os.__file__)
-
-
-class _Spare(NamedTuple):
-    """A process that was forked ahead, and the pipe by which it gets its job."""
-
-    pid: int
-    pipe: int
 
 
 class Template:
@@ -47,90 +47,110 @@ class Template:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._layout = Layout(settings.root)
-        self._callees: dict[tuple[str, str], Callee] = {}
-        self._code: dict[str, tuple[int, int]] = {}
+        self._imported = Imported()
+        self._pid = os.getpid()
         self._children: dict[int, tuple[str, int]] = {}
         self._ends: dict[int, int] = {}
-        self._spare: _Spare | None = None
+        self._spares: list[tuple[int, int]] = []
+        """The processes that were forked ahead: pid, and the pipe by which it gets its job."""
+        self._are_warm = False
         self._retiring = False
         self._socket = os.dup(_SOCKET)
         _null_input()
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
 
-    def preload(self, jobs: list[str]) -> None:
-        """Import ahead what these jobs name, and report the files that came with it. A module that starts a thread ends us."""
-        before = set(sys.modules)
-        began = int(clock.SYSTEM.wall() * 1e9)
+    def prepare(self, jobs: dict[str, list[str]]) -> None:
+        """Import what these jobs name, make ready for forks, and report the files that were imported."""
         sys.path[:0] = self._settings.python_path
-        for job in jobs:
-            try:
-                for method in self._settings.allowed[job]:
-                    self._callees[job, method] = callables.resolve(job, method)
-            except BaseException as error:
-                # The job's own process will meet the same error and record it; here it only costs the head start.
-                self._say(SKIPPED, job, f"{type(error).__name__}: {error}")
-            if _threads() > 1:
-                self._say(THREADS, job)
-                sys.exit(0)
-        files = _code_files([sys.modules[name] for name in set(sys.modules) - before])
-        # Written since we began: which version was imported cannot be known, so it counts as changed.
-        self._code = {path: stamp if stamp[0] < began else (0, 0) for path, stamp in files.items()}
+        warm_import_caches()
+        files = self._imported.load(jobs, self._say)
         self._rehearse()
         gc.collect()
         gc.freeze()
         gc.disable()
-        self._say(READY, sorted(files))
+        self._say(READY, files)
 
     def _rehearse(self) -> None:
+        """Go through all that a fork does, so that it finds its code specialised, and need not copy the memory of that."""
+        nothing = Assignment("", 0, (0, 0, 0), "", "", [], 0.0).to_bytes()
         for _ in range(rehearsal.REHEARSALS):
-            os.environ[processes.MARK] = ""
-            self._is_outdated()
+            theirs, ours = os.pipe()
+            os.write(ours, _job(nothing))
+            os.close(ours)
+            assignment = self._wait_for_job(theirs)
+            if not self._imported.is_outdated():
+                self._take_up(assignment)
         try:
+            rehearsal.rehearse_import()
             rehearsal.rehearse(self._settings, self._layout)
         except OSError as error:
             self._say(SKIPPED, "the rehearsal", str(error))  # jobs start all the same, each a little later
 
-    def serve(self) -> None:
+    def serve(self, frames: Frames, first: list[tuple[Any, ...]]) -> None:
         """Fork and report until the dispatcher closes the socket or, after RETIRE, until the last child has ended."""
-        rest = b""
+        for message in first:
+            self._obey(*message)
         while not self._retiring or self._children:
-            if self._spare is None and not self._retiring:
-                self._fork_ahead()
-            # A child without a descriptor wakes no poll when it ends: it is looked for at times.
-            pause = _UNWATCHED_PAUSE if len(self._ends) < len(self._children) else None
-            ready = [descriptor for descriptor, _ in self._poll.poll(pause)]
-            if ready != [self._socket]:
+            if not self._spares and not self._retiring:
+                for _ in range(_AHEAD):
+                    self._fork_ahead()
+            ready = self._poll.poll(self._pause())
+            if not ready:
+                self._use_the_time()
+            is_asked = False
+            for descriptor, _ in ready:
+                is_asked = is_asked or descriptor == self._socket
+            if len(ready) > is_asked or not ready:
                 self._reap()
-            if self._socket in ready:
+            if is_asked:
                 data = _heard(self._socket, 65536)
                 if not data:
                     return
-                *lines, rest = (rest + data).split(b"\n")
-                for line in lines:
-                    self._obey(*orjson.loads(line))
+                for message in frames.take(data):
+                    self._obey(*message)
+
+    def _pause(self) -> int | None:
+        """Milliseconds to wait for a request or the end of a child at most; None for ever."""
+        if len(self._ends) < len(self._children):
+            return (
+                _UNWATCHED_PAUSE  # a child without a descriptor wakes no poll when it ends: it is looked for at times
+            )
+        return None if self._are_warm or not self._spares else _WARM_UP_PAUSE
+
+    def _use_the_time(self) -> None:
+        """Nothing happens: let the process that was forked ahead warm up."""
+        if self._are_warm:
+            return
+        self._are_warm = True
+        for _, pipe in self._spares:
+            try:
+                os.write(pipe, _WARM_UP)
+            except BrokenPipeError:
+                continue  # somebody killed it: that is heard too
 
     def _obey(self, verb: str, *arguments: Any) -> None:
         if verb == RETIRE:
             self._retiring = True
-            self._drop_spare()
+            while self._spares:
+                os.close(self._spares.pop()[1])
             return
         if verb == WHO:
             for pid, (job_id, number) in self._children.items():
                 self._say(STARTED, job_id, number, pid)
             return
-        job_id, number, _ = arguments
-        pid = self._use_spare(arguments) or os.fork()
+        job_id, number, assignment = arguments
+        pid = self._use_spare(assignment) or os.fork()
         if pid == 0:
-            self._become_job(*arguments)
+            exit_after(self._run_job, assignment)
         self._children[pid] = (job_id, number)
-        end = _descriptor_of(pid)
+        end = processes.descriptor_of(pid)
         if end is not None:
             self._ends[pid] = end
             self._poll.register(end, select.POLLIN)
 
     def _fork_ahead(self) -> None:
-        """Fork the process of the next job now, so that it only has to get the id."""
+        """Fork the process of the next job now, so that it only has to be told which it is."""
         try:
             theirs, ours = os.pipe()
         except OSError:
@@ -138,115 +158,125 @@ class Template:
         pid = os.fork()
         if pid == 0:
             os.close(ours)
-            self._warm_up(theirs)
-            request = b""
-            while not request.endswith(b"\n"):
-                data = os.read(theirs, 65536)
-                if not data:
-                    os._exit(0)  # the template is gone, or does without
-                request += data
-            os.close(theirs)
-            self._become_job(*orjson.loads(request))
+            for _, pipe in self._spares:
+                os.close(pipe)
+            self._spares = []
+            exit_after(self._run_job, self._wait_for_job(theirs))
         os.close(theirs)
-        self._spare = _Spare(pid, ours)
+        self._spares.append((pid, ours))
+        self._are_warm = False
 
-    def _warm_up(self, request: int) -> None:
+    def _wait_for_job(self, pipe: int) -> bytes:
+        """In a child that was forked ahead: the assignment that comes by the pipe; or the end of the process."""
+        data = os.read(pipe, _FIRST_READ)
+        if data[:1] == _WARM_UP:
+            data = data[1:]
+            if not data:
+                self._warm_up()
+                data = os.read(pipe, _FIRST_READ)
+        if not data:
+            os._exit(0)  # the template is gone, or does without
+        size = int.from_bytes(data[1:5], "little")
+        while len(data) < size + 5:
+            data += os.read(pipe, size) or os._exit(0)
+        os.close(pipe)
+        return data[5:]
+
+    def _warm_up(self) -> None:
         """In a child that is not needed at once: go through an attempt, so that the real one finds its memory copied."""
-        waiting = select.poll()
-        waiting.register(request, select.POLLIN)
-        if waiting.poll(_WARM_UP_PAUSE):
-            return
         try:
             rehearsal.rehearse(self._settings, self._layout, 1)
         except OSError:
             return  # the job itself will report what is wrong with the disk
 
-    def _use_spare(self, job: tuple[Any, ...]) -> int:
-        """Give the job to the process that was forked ahead; its pid, or 0 if there is none."""
-        if self._spare is None:
-            return 0
-        pid = self._spare.pid
-        try:
-            os.write(self._spare.pipe, orjson.dumps(job) + b"\n")
-        except BrokenPipeError:
-            pid = 0  # somebody killed it
-        self._drop_spare()
-        return pid
-
-    def _drop_spare(self) -> None:
-        if self._spare is not None:
-            os.close(self._spare.pipe)
-            self._spare = None
+    def _use_spare(self, assignment: bytes) -> int:
+        """Give the assignment to a process that was forked ahead; its pid, or 0 if there is none."""
+        while self._spares:
+            pid, pipe = self._spares.pop()
+            left = _job(assignment)
+            try:
+                while left:
+                    left = left[os.write(pipe, left) :]
+            except BrokenPipeError:
+                continue  # somebody killed it
+            finally:
+                os.close(pipe)
+            return pid
+        return 0
 
     def _reap(self) -> None:
-        while self._children or self._spare is not None:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+        while self._children or self._spares:
+            pid, status, used = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return
-            if self._spare is not None and pid == self._spare.pid:
-                self._drop_spare()
             job = self._children.pop(pid, None)
             end = self._ends.pop(pid, None)
             if end is not None:
                 self._poll.unregister(end)
                 os.close(end)
-            if job is not None:
-                self._say(EXITED, *job, pid, os.waitstatus_to_exitcode(status))
+            if job is None:
+                self._forget_spare(pid)
+            else:
+                self._say(EXITED, *job, pid, os.waitstatus_to_exitcode(status), *processes.usage_of(used))
+
+    def _forget_spare(self, pid: int) -> None:
+        for spare in self._spares:
+            if spare[0] == pid:
+                os.close(spare[1])
+                self._spares.remove(spare)
+                return
 
     def _say(self, *event: Any) -> None:
-        data = orjson.dumps(event) + b"\n"
+        data = framed(*event)
         while data:
             try:
                 data = data[os.write(self._socket, data) :]
             except ConnectionError:
                 os._exit(0)  # the dispatcher is gone
 
-    def _become_job(self, job_id: str, number: int, mark: str) -> NoReturn:
-        """In the child: shed the template, run the one job, and end without ever returning."""
+    def _run_job(self, assignment: bytes) -> int:
+        """In the child: shed the template, and run the one job."""
+        os.close(self._socket)
+        for descriptor in self._ends.values():
+            os.close(descriptor)
+        os.setsid()
+        told = self._take_up(assignment)
+        gc.enable()
+        return runner.run(self._settings, self._layout, told, self._imported.callees, self._pid)
 
-        def work() -> int:
-            for descriptor in (self._socket, *self._ends.values()):
-                os.close(descriptor)
-            os.setsid()
-            os.environ[processes.MARK] = mark
-            gc.enable()
-            if self._is_outdated():
-                self._run_afresh(job_id, number)
-            return runner.run(self._settings, self._layout, job_id, number, self._callees)
+    def _take_up(self, assignment: bytes) -> Assignment:
+        """Understand the assignment, and carry its mark; become a new interpreter if code that was imported has changed."""
+        told = Assignment.from_bytes(assignment)
+        processes.carry_mark(told.mark)
+        if self._imported.is_outdated():
+            self._run_afresh(assignment)
+        return told
 
-        exit_after(work)
-
-    def _is_outdated(self) -> bool:
-        """Whether code that we have imported is another on disk now."""
-        for path, stamp in self._code.items():  # noqa: SIM110 -- a generator would cost each job its making
-            if _stamp(path) != stamp:
-                return True
-        return False
-
-    def _run_afresh(self, job_id: str, number: int) -> None:
+    def _run_afresh(self, assignment: bytes) -> None:
         """Code that we have imported is another on disk now: become a new interpreter, which imports that."""
         import tempfile
 
-        with tempfile.TemporaryFile() as settings:
-            settings.write(self._settings.to_bytes())
-            settings.seek(0)
-            os.dup2(settings.fileno(), 0)
-        os.execv(sys.executable, [sys.executable, "-P", "-c", _FRESH, job_id, str(number)])
+        with tempfile.TemporaryFile(dir=self._layout.tmp) as told:
+            told.write(runner.told(self._settings, assignment, self._pid))
+            told.seek(0)
+            os.dup2(told.fileno(), 1)
+        os.execv(sys.executable, [sys.executable, "-P", "-c", _FRESH])
+
+
+def _job(assignment: bytes) -> bytes:
+    return _JOB + len(assignment).to_bytes(4, "little") + assignment
 
 
 def main() -> None:
-    """Serve, with the number of bytes of the settings and then these themselves first on the socket."""
-    head = b""
-    while not head.endswith(b"\n"):
-        head += _heard(_SOCKET, 1) or sys.exit()
-    size = int(head)
-    data = b""
-    while len(data) < size:
-        data += _heard(_SOCKET, size - len(data)) or sys.exit()
-    question = orjson.loads(data)
-    template = Template(Settings.from_bytes(orjson.dumps(question["settings"])))
-    template.preload(question["preload"])
-    template.serve()
+    """Serve. The first message on the socket has the settings' bytes and what is to be preloaded."""
+    frames = Frames()
+    first: list[tuple[Any, ...]] = []
+    while not first:
+        first = frames.take(_heard(_SOCKET, 65536) or sys.exit())
+    settings, preload = first[0]
+    template = Template(Settings.from_bytes(settings))
+    template.prepare(preload)
+    template.serve(frames, first[1:])
 
 
 def _heard(descriptor: int, size: int) -> bytes:
@@ -255,41 +285,6 @@ def _heard(descriptor: int, size: int) -> bytes:
         return os.read(descriptor, size)
     except ConnectionError:
         return b""
-
-
-def _code_files(modules: list[Any]) -> dict[str, tuple[int, int]]:
-    """The source files of these modules with their stamps, but for those of Python itself."""
-    found = {}
-    for module in modules:
-        path = getattr(module, "__file__", None)
-        if path and (not path.startswith(_PYTHON_ITSELF) or "site-packages" in path):
-            found[path] = _stamp(path)
-    return found
-
-
-def _stamp(path: str) -> tuple[int, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return (0, 0)  # removed: another than the one that was imported
-    return status.st_mtime_ns, status.st_size
-
-
-def _descriptor_of(pid: int) -> int | None:
-    """A descriptor that becomes readable when the process ends; None where there is no such thing (macOS), or none left."""
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        return None
-
-
-def _threads() -> int:
-    """The threads of this process, those that Python knows nothing of included where the system tells."""
-    try:
-        return len(os.listdir("/proc/self/task"))
-    except FileNotFoundError:
-        threading = sys.modules.get("threading")
-        return threading.active_count() if threading is not None else 1
 
 
 def _null_input() -> None:

@@ -1,7 +1,7 @@
 """Jobs in the dispatcher's own process, one after the other: for tests of applications, and for debugging a job.
 
 What a job does to its process it does to the dispatcher here: its imports, its exit, its crash. No timeout, cancel or limit can
-be kept, since nobody is there to keep it. Lock, marker, record and log are the real ones, as in any executor.
+be kept, since nobody is there to keep it. Lock, marker, outcome line and log are the real ones, as in any executor.
 """
 
 from __future__ import annotations
@@ -11,35 +11,35 @@ import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 
+from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.in_process import run_here
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, Exited, LocalExecutor, Plan, Report
-from spoolrunner.spool.locks import Marker
 from spoolrunner.spool.paths import Layout
+from spoolrunner.spool.traces import Marker
 
 
 class InlineExecutor(LocalExecutor):
-    """Makes each attempt while it is started. StartError when a policy limits its process, which would be ours."""
+    """Makes each attempt while it is started."""
 
     def __init__(self, plan: Plan, report: Report) -> None:
         super().__init__(plan, report)
         self._settings = Settings.from_bytes(plan.settings)
         self._layout = Layout(plan.root)
         self._me = os.getpid()
-        policies = (policy for methods in self._settings.allowed.values() for policy in methods.values())
-        if any(policy.limits_its_process for policy in policies):
+        if plan.is_limited:  # its process would be ours
             raise StartError(
                 'executor "inline" cannot limit a job: leave memory, cpu_time, open_files and the like out'
             )
 
-    def start(self, key: AttemptKey) -> None:
+    def start(self, assignment: Assignment) -> None:
         """Make the attempt, and report its end."""
         sys.stdout.flush()
         sys.stderr.flush()
         with redirect_stdout(_stream(1)), redirect_stderr(_stream(2)):
-            status = run_here(self._settings, self._layout, *key)
-        self._report(Exited(key, status))
+            status = run_here(self._settings, self._layout, assignment)
+        self._report(Exited(AttemptKey(assignment.job_id, assignment.number), status))
 
     def lives(self, marker: Marker) -> bool:
         """Whether another process left this marker and still runs: an attempt of ours is over when anybody can ask."""

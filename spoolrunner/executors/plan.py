@@ -16,7 +16,7 @@ from spoolrunner.attempt.settings import Settings
 from spoolrunner.config.load import Config
 from spoolrunner.config.shape import EXECUTOR_GROUP
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import Executor, Plan, Report
+from spoolrunner.executors.base import Executor, Plan, Report, Sources
 from spoolrunner.system import processes
 from spoolrunner.telling.events import Event
 
@@ -32,11 +32,8 @@ def runner_settings(config: Config, boot: str) -> Settings:
         boot=boot,
         fsync=config.fsync,
         max_log_bytes=config.max_log_bytes,
-        limits=config.limits,
         python_path=config.python_path,
-        allowed=config.allowed,
-        default_policy=config.default_policy,
-        signing_key=None if config.signing_key is None else config.signing_key.hex(),
+        import_timeout=config.import_timeout,
     )
 
 
@@ -49,8 +46,15 @@ def job_environment(config: Config, ours: Mapping[str, str]) -> dict[str, str]:
     return made | config.file.environment
 
 
-def make_plan(config: Config, boot: str, loaded: Callable[[list[str]], None], notice: Callable[[Event], None]) -> Plan:
+def make_plan(
+    config: Config,
+    boot: str,
+    loaded: Callable[[list[str]], None],
+    notice: Callable[[Event], None],
+    sources: Sources,
+) -> Plan:
     """What the executor of this configuration is made from; the two functions are called from any thread."""
+    policies = (policy for methods in config.allowed.values() for policy in methods.values())
     return Plan(
         python=config.python_binary,
         settings=runner_settings(config, boot).to_bytes(),
@@ -58,9 +62,11 @@ def make_plan(config: Config, boot: str, loaded: Callable[[list[str]], None], no
         boot=boot,
         folder=config.folder,
         environment=job_environment(config, os.environ),
-        preload=list(config.allowed) if config.file.preload else [],
+        preload={job: list(methods) for job, methods in config.allowed.items()} if config.file.preload else {},
         loaded=loaded,
         notice=notice,
+        sources=sources,
+        is_limited=any(policy.process_limits is not None for policy in policies),
     )
 
 

@@ -1,8 +1,7 @@
 """A fresh interpreter for each job: works on every platform.
 
-One is started ahead and waits for its job, so that a job need not wait for it. Its settings lie in a file without a name that
-is its standard input: a start never blocks on a pipe, and no other whitelist can be put in its place. What is its
-standard output at first is the pipe by which it gets its job; when that closes, the dispatcher is gone, and it ends too.
+One is started ahead and waits for its job, so that a job need not wait for it. What is its standard output at first is the pipe
+by which it is told its job; when that closes and brought nothing, the dispatcher is gone, and it ends too.
 """
 
 from __future__ import annotations
@@ -10,16 +9,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
+import threading
 from typing import NamedTuple
 
-import orjson
-
+from spoolrunner.attempt.assignment import Assignment
+from spoolrunner.attempt.runner import told
+from spoolrunner.attempt.settings import Settings
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, LocalExecutor, Plan, Report
 from spoolrunner.executors.interpreter import Interpreter
 
 _PROGRAM = "from spoolrunner.attempt.runner import main; main()"
+_PIPE_TAKES = 4096
+"""Bytes that every pipe takes at once; more are written by a thread, since the process may be slow to read them."""
 
 
 class _Spare(NamedTuple):
@@ -34,6 +36,7 @@ class SpawnExecutor(LocalExecutor):
 
     def __init__(self, plan: Plan, report: Report) -> None:
         super().__init__(plan, report)
+        self._settings = Settings.from_bytes(plan.settings)
         self._interpreter = Interpreter(plan.python, plan.folder, plan.environment)
         self._spare: _Spare | None = None
 
@@ -41,15 +44,20 @@ class SpawnExecutor(LocalExecutor):
         """Start the interpreter of the first job. StartError when that is not possible."""
         self._spare = self._start_ahead()
 
-    def start(self, key: AttemptKey) -> None:
-        """Start it, unless it was started. StartError when that is not possible."""
+    def start(self, assignment: Assignment) -> None:
+        """Start the attempt, unless it was started. StartError when it is not possible."""
+        key = AttemptKey(assignment.job_id, assignment.number)
         if key in self._pids:
             return
-        process = self._use_spare(key) or self._use(self._start_ahead(), key)
+        process = self._use_spare(assignment) or self._use(self._start_ahead(), assignment)
         if process is None:
             raise StartError(f"{self._plan.python} ended as soon as it was started")
-        self._pids[key] = process.pid
-        self.watch(key, process.pid, process.wait)
+        if sys.platform == "win32":
+            self.watch(key, process.pid, lambda: (process.wait(), None))
+        else:
+            self.watch_child(key, process.pid)
+            # wait4 collects it. A Popen that knew of no end would be kept by subprocess, which collects it at the next start.
+            process.returncode = 0
         self._replace_spare()
 
     def close(self) -> None:
@@ -59,11 +67,11 @@ class SpawnExecutor(LocalExecutor):
             self._spare.process.wait()
             self._spare = None
 
-    def _use_spare(self, key: AttemptKey) -> subprocess.Popen[bytes] | None:
+    def _use_spare(self, assignment: Assignment) -> subprocess.Popen[bytes] | None:
         if self._interpreter.is_outdated:
             self.close()
         spare, self._spare = self._spare, None
-        return None if spare is None else self._use(spare, key)
+        return None if spare is None else self._use(spare, assignment)
 
     def _replace_spare(self) -> None:
         try:
@@ -71,15 +79,14 @@ class SpawnExecutor(LocalExecutor):
         except StartError:
             return  # the next start reports it, if it is still so then
 
-    def _use(self, spare: _Spare, key: AttemptKey) -> subprocess.Popen[bytes] | None:
+    def _use(self, spare: _Spare, assignment: Assignment) -> subprocess.Popen[bytes] | None:
         """Tell the process its job; None when it has died."""
-        try:
-            os.write(spare.pipe, orjson.dumps([*key, self.mark(key)]) + b"\n")
-        except OSError:
+        data = told(self._settings, assignment.to_bytes(), os.getpid())
+        if len(data) > _PIPE_TAKES:
+            threading.Thread(target=_write, args=(spare.pipe, data), daemon=True).start()
+        elif not _write(spare.pipe, data):
             spare.process.wait()
             return None
-        finally:
-            os.close(spare.pipe)
         return spare.process
 
     def _start_ahead(self) -> _Spare:
@@ -89,24 +96,33 @@ class SpawnExecutor(LocalExecutor):
         except OSError as error:
             raise StartError(f"cannot start {self._plan.python}: {error.strerror}") from None
         try:
-            with tempfile.TemporaryFile() as settings:
-                settings.write(self._plan.settings)
-                settings.seek(0)
-                process = subprocess.Popen(
-                    command,
-                    stdin=settings,
-                    stdout=theirs,
-                    cwd=self._plan.folder,
-                    env=self._plan.environment,
-                    start_new_session=True,
-                    creationflags=_creation_flags(),
-                )
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=theirs,
+                cwd=self._plan.folder,
+                env=self._plan.environment,
+                start_new_session=True,
+                creationflags=_creation_flags(),
+            )
         except OSError as error:
             os.close(ours)
             raise StartError(f"cannot start {self._plan.python}: {error.strerror or error}") from None
         finally:
             os.close(theirs)
         return _Spare(process, ours)
+
+
+def _write(pipe: int, data: bytes) -> bool:
+    """Write all and close; False when nobody reads it any more."""
+    try:
+        while data:
+            data = data[os.write(pipe, data) :]
+    except OSError:
+        return False
+    finally:
+        os.close(pipe)
+    return True
 
 
 def _creation_flags() -> int:

@@ -17,11 +17,11 @@ from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.faults import faults
 from spoolrunner.protocol.policy import OVERRIDES
 from spoolrunner.protocol.states import Outcome, Verdict
-from spoolrunner.system import clock
+from spoolrunner.system import times
 
 Duration = (
     Annotated[float, Meta(ge=0, description="seconds")]
-    | Annotated[str, Meta(pattern=clock.DURATION_PATTERN, description='"90s", "5m", "2h" or "7d"')]
+    | Annotated[str, Meta(pattern=times.DURATION_PATTERN, description='"90s", "5m", "2h" or "7d"')]
 )
 Time = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset, as in 2026-11-23T17:45:01Z")]
 Name = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -39,7 +39,7 @@ class ErrorInfo(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Attempt(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """One start of the job and how it ended; written by the runner."""
+    """One start of the job and how it ended; written by the dispatcher."""
 
     number: Annotated[int, Meta(ge=1)]
     outcome: Outcome
@@ -49,6 +49,7 @@ class Attempt(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     exit_status: int | None = None
     signal: int | None = None
     error: ErrorInfo | None = None
+    result_dropped: str | None = None
     pid: int | None = None
     host: str | None = None
     max_rss_kib: int | None = None
@@ -60,7 +61,7 @@ def _text(description: str) -> Meta:
 
 
 class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, rename=None):
-    """A job file. A producer needs `job` and `method`; the runner adds `attempts`, `retries` and `result`."""
+    """A job file. A producer needs `job` and `method`; the dispatcher adds `attempts`, `retries` and `result`."""
 
     job: Annotated[Name, _text("a key of allowed_jobs: the dotted path of a class or of a module")]
     method: Annotated[Name, _text("a method of that class, or function of that module, listed under that key")]
@@ -76,9 +77,9 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
     signature: Annotated[
         str | None, _text("who made the file, where the operator asks for it: HMAC-SHA256, in hexadecimal")
     ] = None
-    attempts: Annotated[list[Attempt], _text("written by the runner: one object a start")] = []
-    retries: Annotated[Count | None, _text("written by the runner, for reading only")] = None
-    result: Annotated[Any, _text("written by the runner: the return value")] = None
+    attempts: Annotated[list[Attempt], _text("written by the dispatcher: one object a start")] = []
+    retries: Annotated[Count | None, _text("written by the dispatcher, for reading only")] = None
+    result: Annotated[Any, _text("written by the dispatcher: the return value")] = None
 
 
 def parse(data: bytes) -> tuple[Document, dict[str, Any]]:
@@ -98,7 +99,7 @@ def check(raw: dict[str, Any]) -> Document:
         value = getattr(checked, key)
         if value is not None:
             try:
-                seconds = clock.parse_duration(value)
+                seconds = times.parse_duration(value)
             except ValueError as error:
                 raise JobFormatError(key, str(error)) from None
             if key == "timeout" and seconds == 0:
@@ -123,7 +124,7 @@ def due_at(checked: Document, mtime: float, now: float) -> float:
     """
     moments = [] if checked.next_run_at is None else [checked.next_run_at.timestamp()]
     if checked.delay is not None:
-        moments.append(mtime + clock.parse_duration(checked.delay))
+        moments.append(mtime + times.parse_duration(checked.delay))
     return max(moments, default=min(mtime, now))
 
 

@@ -1,7 +1,7 @@
 """Job documents to bytes and back, as JSON that is small and flat enough to be read and written again.
 
 Owns the greatest size and depth of a document, and the rule that a value must come back unchanged. What the fields mean is in
-`document`. Light: every job's process imports it.
+`document`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ MAX_DEPTH = 64
 MAX_BYTES = 8 << 20
 """Bytes of a document with attempts; without attempts it has at most MAX_PRODUCER_BYTES."""
 MAX_INDENTED_BYTES = 64 << 10
-MAX_RESULT_BYTES = 64 << 10
 MAX_TRACEBACK_BYTES = 16 << 10
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -67,6 +66,19 @@ def decode(data: bytes) -> dict[str, Any]:
         raise JobFormatError("", f"{len(data)} bytes; a job document has at most {MAX_PRODUCER_BYTES}")
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
         _check_depth(value)
+    if _MANY_DIGITS.search(data):
+        _check_integers(data)
+    return value
+
+
+def decode_value(text: str, where: str) -> Any:
+    """Return the value of a JSON text; JobFormatError when there is none, or it could not stand in a document at `where`."""
+    data = text.encode("utf-8", "surrogatepass")
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise JobFormatError(where, f"not valid UTF-8 JSON: {error}") from None
+    _check_depth({where: value})
     if _MANY_DIGITS.search(data):
         _check_integers(data)
     return value

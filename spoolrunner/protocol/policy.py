@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from spoolrunner.errors import JobFormatError
-from spoolrunner.system import clock
+from spoolrunner.system import times
 
 OVERRIDES = ("timeout", "max_retries", "priority")
 """The keys of a document that override its method's policy."""
@@ -45,9 +45,11 @@ class Policy:
     no_new_privileges: bool = False
 
     @property
-    def limits_its_process(self) -> bool:
-        """Whether the operating system must keep the job's process within any of these limits."""
-        return self.no_new_privileges or any((self.memory, self.cpu_time, self.open_files))
+    def process_limits(self) -> tuple[int | None, float | None, int | None, bool] | None:
+        """What the system must keep the job's process within, as an assignment has it; None when there is nothing."""
+        if not (self.no_new_privileges or self.memory or self.cpu_time or self.open_files):
+            return None
+        return self.memory, self.cpu_time, self.open_files, self.no_new_privileges
 
     def override(self, **changes: Any) -> Policy:
         """Return this policy with the values in `changes`; a value of None changes nothing."""
@@ -86,7 +88,7 @@ def job_policy(wanted: Mapping[str, Any], method_policy: Policy, limits: Limits)
 
 def _timeout(value: object, limit: float) -> float:
     try:
-        seconds = clock.parse_duration(value)
+        seconds = times.parse_duration(value)
     except ValueError as error:
         raise JobFormatError("timeout", str(error)) from None
     if seconds == 0:

@@ -33,6 +33,10 @@ class Outcome(StrEnum):
     EXPIRED = "expired"
 
 
+LEFT_BY_JOBS = frozenset({Outcome.SUCCEEDED, Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CANCELLED, Outcome.REJECTED})
+"""The outcomes that a job's process can leave of itself."""
+
+
 class Verdict(StrEnum):
     """What follows from an outcome."""
 

@@ -15,8 +15,9 @@ from functools import cached_property
 from spoolrunner.errors import DuplicateJobError, SpoolLayoutError
 from spoolrunner.protocol.states import Event, Outcome, State, transition
 from spoolrunner.spool import jobfile, reason_files
+from spoolrunner.spool.ids import id_problem, is_job_name, numbered
 from spoolrunner.spool.jobfile import Found, NotOpenedError, NotRegularError, Stamp
-from spoolrunner.spool.paths import FOLDERS, Layout, id_problem, is_job_name, numbered
+from spoolrunner.spool.paths import FOLDERS, Layout
 from spoolrunner.system import durable
 
 __all__ = ["LEFTOVER_AGE", "Found", "NotOpenedError", "NotRegularError", "Spool", "Stamp"]

@@ -1,27 +1,26 @@
-"""Locks and markers: a lock shows that a job's process lives, a marker which attempt it has begun.
+"""The lock of a job, which shows that its process lives, and the file of it, to which lines are appended.
 
-A job's lock is one of the operating system, on `locks/ID.lock`: flock of the file or, on Windows, a lock of byte 0; the same
+The lock is one of the operating system, on `locks/ID.lock`: flock of the file or, on Windows, a lock of byte 0; the same
 that filelock takes. It is never unlocked, only given up by closing, so that no copy of the descriptor can free it for all.
-Markers are lines that are appended to the same file from byte 1 on, each with a single write; a torn one harms no other,
-because each begins with a line break of its own. Knows nothing of documents. Light: every job's process imports it.
+What the lines say, which stand in the same file from byte 1 on, is for `lock_lines` and `traces`. Light: every job's process
+imports it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-
-import orjson
 
 from spoolrunner.system.heldfiles import open_file
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # The same locks that filelock takes, without the 50 ms that its import would cost each job.
 if sys.platform == "win32":
-    import errno
     import msvcrt
 
     _HELD = (errno.EACCES, errno.EDEADLK, 0)  # wine gives 0
@@ -46,59 +45,46 @@ else:
         return True
 
 
-START, CLAIM = "start", "claim"
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _POLL = 0.01
 
 
-@dataclass(slots=True)
-class Marker:
-    """A line in the lock file: attempt `attempt` is about to be made of the file with this inode.
-
-    A START marker names the process of the attempt and when it began: `started_at` by the wall clock, as RFC 3339, and `began`
-    by the monotonic clock. A CLAIM marker (pid 0) says that the job was claimed after a retry by hand, so that the last verdict
-    in its document must not be obeyed.
-    """
-
-    kind: str
-    attempt: int
-    inode: int
-    pid: int = 0
-    process_started: str = ""
-    started_at: str = ""
-    began: float = 0.0
-
-    def fits(self, attempts: int, inode: int) -> bool:
-        """Return whether the marker is about the next attempt of a document with `attempts` attempts, in a file with `inode`.
-
-        A rename keeps the inode and a record changes it, so a marker that fits shows that no record was made since.
-        """
-        return self.attempt == attempts + 1 and self.inode == inode
-
-
 class JobLock:
-    """A lock that this process holds, and the markers in its file."""
+    """A lock that this process holds, and the lines in its file. `is_new`: the file was empty, and nothing was appended."""
 
-    __slots__ = ("_file", "_is_new", "_remove_at_close", "descriptor", "path")
+    __slots__ = ("_file", "_remove_at_close", "descriptor", "is_new", "path")
 
     def __init__(self, path: str, descriptor: int, status: os.stat_result) -> None:
         self.path = path
         self.descriptor = descriptor
         self._file = status.st_dev, status.st_ino
-        self._is_new = status.st_size == 0
+        self.is_new = status.st_size == 0
         self._remove_at_close = False
 
-    def marker(self) -> Marker | None:
-        """Return the last complete marker in the file, or None."""
-        return None if self._is_new else _last_marker(self.descriptor)
+    def read(self) -> bytes:
+        """Return the lines in the file, which end with a line break unless the last one was torn."""
+        return read_lines(self.descriptor)
 
-    def append(self, marker: Marker) -> None:
-        """Append a marker with a single write; OSError when only a part of it was written."""
-        line = b"\n" + orjson.dumps(marker) + b"\n"
-        self._is_new = False
+    def append(self, line: bytes) -> None:
+        """Append a line with a single write; OSError when only a part of it was written."""
+        self.is_new = False
         written = os.write(self.descriptor, line)
         if written != len(line):
-            raise OSError(28, "the marker was written in part only", self.path)
+            raise OSError(28, "the line was written in part only", self.path)
+
+    def append_in_place(self, line: bytes) -> bool:
+        """Append a line as `append` does; False when our descriptor is closed, or the file at the path is another by now."""
+        try:
+            status = os.fstat(self.descriptor)
+            there = os.stat(self.path, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in (errno.EBADF, errno.ENOENT):
+                raise  # the lock may still be ours, and nobody could take it at the path
+            return False
+        if (status.st_dev, status.st_ino) != self._file or (there.st_dev, there.st_ino) != self._file:
+            return False
+        self.append(line)
+        return True
 
     def remove(self) -> None:
         """Remove the file while we hold the lock; a process that opened it meanwhile notices by the inode (see `acquire`)."""
@@ -116,8 +102,10 @@ class JobLock:
 
     def close(self) -> None:
         """Give up the lock. An error of closing is ignored: the descriptor is gone all the same, and the lock is free."""
-        with suppress(OSError):
+        try:
             os.close(self.descriptor)
+        except OSError:
+            return  # the job closed it itself
         if self._remove_at_close:
             try:
                 os.unlink(
@@ -145,8 +133,13 @@ def acquire(path: str, patience: float = 0.0, try_lock: Callable[[int], bool] | 
         try:
             locked = try_lock(descriptor)
             # Race: the last holder may have removed the file between our open and our lock: then we locked no name.
-            if locked and (lock := _guarding(path, descriptor)) is not None:
-                return lock
+            if locked:
+                status = os.fstat(descriptor)
+                there = os.stat(path, follow_symlinks=False)
+                if status.st_ino == there.st_ino and status.st_dev == there.st_dev:
+                    return JobLock(path, descriptor, status)
+        except FileNotFoundError:
+            pass
         except BaseException:
             os.close(descriptor)
             raise
@@ -159,16 +152,20 @@ def acquire(path: str, patience: float = 0.0, try_lock: Callable[[int], bool] | 
             time.sleep(_POLL)
 
 
-def peek(path: str) -> Marker | None:
-    """Return the last complete marker at `path`, or None. It is read without the lock: show it, but decide nothing by it."""
-    try:
-        descriptor = open_file(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-    except FileNotFoundError:
-        return None
-    try:
-        return _last_marker(descriptor)
-    finally:
-        os.close(descriptor)
+def opened(path: str) -> JobLock:
+    """Open the file of a lock, or make it, without taking the lock: for a process whose own lines stand there."""
+    descriptor = open_file(path, _FLAGS | os.O_CREAT)
+    return JobLock(path, descriptor, os.fstat(descriptor))
+
+
+def read_lines(descriptor: int) -> bytes:
+    """Return the lines in an open lock file: all but the byte that is locked on Windows."""
+    size = max(os.fstat(descriptor).st_size - 1, 0)
+    os.lseek(descriptor, 1, os.SEEK_SET)
+    data = os.read(descriptor, size + 1)
+    while len(data) != size and (chunk := os.read(descriptor, 65536)):  # cut short, or the file has grown since
+        data += chunk
+    return data
 
 
 def _identity(path: str) -> tuple[int, int] | None:
@@ -192,21 +189,8 @@ def _guarding(path: str, descriptor: int) -> JobLock | None:
 def _is_open_on(descriptor: int, file: tuple[int, int]) -> bool:
     try:
         status = os.fstat(descriptor)
-    except OSError:
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
         return False  # closed
     return (status.st_dev, status.st_ino) == file
-
-
-def _last_marker(descriptor: int) -> Marker | None:
-    os.lseek(descriptor, 1, os.SEEK_SET)
-    data = b""
-    while chunk := os.read(descriptor, 65536):
-        data += chunk
-    lines = data.split(b"\n")
-    for line in reversed(lines[:-1]):  # what follows the last line break was never finished
-        if line:
-            try:
-                return Marker(**orjson.loads(line))
-            except (orjson.JSONDecodeError, TypeError):
-                continue  # torn by a power cut
-    return None

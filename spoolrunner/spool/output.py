@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import io
 import os
-import re
+import stat
 import sys
 
 from spoolrunner.system.heldfiles import is_violation, open_file
 
-_HEADER = re.compile(b"--- attempt [0-9]+ \xc2\xb7 [0-9T:.Z-]+ \xc2\xb7 pid [0-9]+\n")
+_HEADER = "--- attempt {} · {} · pid {}\n"
+_FIRST, _DOT, _LAST = b"--- attempt ", " · ".encode(), b"pid "
 _TAIL_BYTES = 200
 _FLAGS = os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
@@ -24,8 +25,9 @@ def begin(path: str, number: int, started_at: str, pid: int, limit: int) -> int:
     Output of earlier attempts that takes more than half of `limit` bytes is cut to half of it, so that this one has room.
     """
     descriptor = open_file(path, _FLAGS)
-    _cut(descriptor, limit // 2, limit)
-    os.write(descriptor, f"--- attempt {number} · {started_at} · pid {pid}\n".encode())
+    if os.fstat(descriptor).st_size > limit // 2:
+        _cut(descriptor, limit // 2, limit)
+    os.write(descriptor, _HEADER.format(number, started_at, pid).encode())
     return descriptor
 
 
@@ -41,23 +43,40 @@ def cut(path: str, limit: int) -> bool:
         os.close(descriptor)
 
 
-def tidy(path: str, limit: int) -> None:
-    """Cut the log at `limit` bytes; remove the first line of an attempt without output, and a file that is empty then."""
+def header(number: int, started_at: str, pid: int) -> bytes:
+    """Return the first line of an attempt."""
+    return _HEADER.format(number, started_at, pid).encode()
+
+
+def tidy(path: str, limit: int, first: bytes = b"") -> None:
+    """Cut the log at `limit` bytes; remove the first line of an attempt without output, and a file that is empty then.
+
+    `first` is the header of the last attempt, if it is known: a file of just its length holds nothing else.
+    """
     try:
-        descriptor = open_file(path, _FLAGS & ~os.O_CREAT)
+        status = os.stat(path, follow_symlinks=False)
+        is_bare = stat.S_ISREG(status.st_mode) and status.st_size == len(first)
+        descriptor = -1 if is_bare else open_file(path, _FLAGS & ~os.O_CREAT)
     except OSError:
         return  # there is none, or the job replaced it by something else, which we leave alone
+    if is_bare:
+        _remove(path)
+        return
     try:
         is_empty = _tidy(descriptor, limit)
     finally:
         os.close(descriptor)
     if is_empty:
-        try:
-            os.unlink(path)
-        except OSError as error:
-            if not is_violation(error):
-                raise
-            return  # a process that the job left behind has it open
+        _remove(path)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError as error:
+        if not is_violation(error):
+            raise
+        return  # a process that the job left behind has it open
 
 
 def _tidy(descriptor: int, limit: int) -> bool:
@@ -71,15 +90,30 @@ def _tidy(descriptor: int, limit: int) -> bool:
         os.lseek(descriptor, tail_start, os.SEEK_SET)
     tail = os.read(descriptor, _TAIL_BYTES)
     last = tail[:-1].rfind(b"\n") + 1
-    if not _HEADER.fullmatch(tail, last) or (last == 0 and tail_start):
+    if not _is_header(tail[last:]) or (last == 0 and tail_start):
         return False
     if tail_start + last > 0:
         os.ftruncate(descriptor, tail_start + last)
     return tail_start + last == 0
 
 
+_utf8_streams: tuple[object, object] = None, None
+
+
+def _is_header(line: bytes) -> bool:
+    """Return whether it is the line that `begin` writes; without a pattern, whose import would be paid by each job."""
+    first, _, rest = line.partition(_DOT)
+    _, dot, last = rest.partition(_DOT)
+    has_numbers = first[len(_FIRST) :].isdigit() and last[len(_LAST) : -1].isdigit()
+    return bool(dot) and first.startswith(_FIRST) and last.startswith(_LAST) and has_numbers and line.endswith(b"\n")
+
+
 def write_utf8() -> None:
     """Make this process print UTF-8 in any locale, as the log is read as UTF-8; output to a terminal stays as it is."""
+    global _utf8_streams  # noqa: PLW0603 -- what a process was forked from has looked at them already, as a rule
+    if sys.stdout is _utf8_streams[0] and sys.stderr is _utf8_streams[1]:
+        return
+    _utf8_streams = sys.stdout, sys.stderr
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8" and not stream.isatty():
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -6,45 +6,20 @@ Knows nothing of what is in the files, and touches no disk. Light: every job's p
 from __future__ import annotations
 
 import os
-import re
 import sys
 
-from spoolrunner.protocol.states import State
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from spoolrunner.protocol.states import State
 
-FOLDERS = (*(state.value for state in State), "tmp", "locks", "control", "logs", os.path.join("logs", "jobs"))
-SUFFIX = ".json"
+_STATES = ("pending", "running", "done", "failed")
+"""The values of `protocol.states.State`, which a job's process does not import."""
+FOLDERS = (*_STATES, "tmp", "locks", "control", "logs", os.path.join("logs", "jobs"))
+_SUFFIX = ".json"
 MAX_NAME_BYTES = 255
 """Bytes of the longest file name on ext4, xfs, APFS and NTFS."""
 _LONGEST_PLAIN_ROOT = 120
 _SHORT_NAME = (MAX_NAME_BYTES - len(".reason")) // 4
-
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(~[0-9]{1,9})?")
-# https://learn.microsoft.com/windows/win32/fileio/naming-a-file lists the names that no file may have there.
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
-
-
-def id_problem(job_id: str) -> str | None:
-    """Return why `job_id` cannot be the id of a job on every platform, or None when it can."""
-    if not _ID.fullmatch(job_id):
-        return (
-            "an id is 1 to 100 of A-Z a-z 0-9 . _ - beginning with a letter or digit, then perhaps ~ and 1 to 9 digits"
-        )
-    if job_id.endswith("."):
-        return "an id must not end with a dot"
-    if job_id.split(".", maxsplit=1)[0].lower() in _RESERVED:
-        return "the part before the first dot is a reserved device name on Windows"
-    return None
-
-
-def is_job_name(name: str) -> bool:
-    """Return whether a file of this name in pending/ counts as a job; other files are left alone."""
-    return name.endswith(SUFFIX) and not name.startswith(".")
-
-
-def numbered(stem: str) -> str:
-    """Return the next name to try when `stem` is taken: after x comes x~2, then x~3 and so on."""
-    base, tilde, number = stem.rpartition("~")
-    return f"{base}~{int(number) + 1}" if tilde and number.isascii() and number.isdigit() else f"{stem}~2"
 
 
 def _fit(stem: str, ending: str) -> str:
@@ -81,14 +56,14 @@ class Layout:
         self.status = inside + "status.json"
         self.pause = f"{self.control}{os.sep}pause"
         self.stop = f"{self.control}{os.sep}stop"
-        self._states = {state: inside + state for state in State}
-        self.pending = self._states[State.PENDING]
-        self._running = self._states[State.RUNNING]
+        self._states = {state: inside + state for state in _STATES}
+        self.pending = self._states["pending"]
+        self.running_folder = self._states["running"]
 
     def for_rehearsal(self) -> Layout:
         """Return a layout with all files of running jobs in tmp/, where no dispatcher looks and what is left is swept."""
         made = Layout(self.root)
-        made.locks = made.job_logs = made.control = made._running = made.tmp
+        made.locks = made.job_logs = made.control = made.running_folder = made.tmp
         return made
 
     def folder(self, state: State) -> str:
@@ -97,15 +72,15 @@ class Layout:
 
     def job(self, state: State, job_id: str) -> str:
         """Return the path of a job's file in that state."""
-        return f"{self._states[state]}{os.sep}{_fit(job_id, SUFFIX)}"
+        return f"{self._states[state]}{os.sep}{_fit(job_id, _SUFFIX)}"
 
     def running(self, job_id: str) -> str:
         """Return the path of a job's file while it runs."""
-        return f"{self._running}{os.sep}{_fit(job_id, SUFFIX)}"
+        return f"{self.running_folder}{os.sep}{_fit(job_id, _SUFFIX)}"
 
     def reason(self, job_id: str) -> str:
         """Return the path of the file that says why a job which never ran lies in failed/."""
-        return os.path.join(self._states[State.FAILED], _fit(job_id, ".reason"))
+        return os.path.join(self._states["failed"], _fit(job_id, ".reason"))
 
     def lock(self, job_id: str) -> str:
         """Return the path of the file whose lock the job's process holds."""

@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool.paths import Layout, id_problem, numbered
+from spoolrunner.spool.ids import id_problem, numbered
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable
 
 _ENDING = ".reason"

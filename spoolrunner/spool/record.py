@@ -1,21 +1,22 @@
 """The record of an attempt: what it adds to the document, and how the document replaces running/ID.json.
 
-The runner records its own attempt; the dispatcher records one whose process died without a record. Both hold the job's lock.
-Owns the shape of an attempt in the document; the verdict is made in `verdict`. Light: every job's process imports it.
+The dispatcher alone records, under the job's lock, what the job's process left and what became of that process. Owns the shape
+of an attempt in the document; the verdict is made in `verdict`.
 """
 
 from __future__ import annotations
 
-import os
+import random
 from typing import Any
 
-from spoolrunner.protocol import jsontext
+from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Event, Outcome, State, Verdict, transition
 from spoolrunner.protocol.verdict import Decision, decide
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import durable, processes
-from spoolrunner.system.clock import format_time, parse_time
+from spoolrunner.system import durable, machine
+from spoolrunner.system.clock import format_time
+from spoolrunner.system.times import parse_time
 
 _TRIM_BYTES = jsontext.MAX_BYTES // 2
 _SHORT_BYTES = 200
@@ -29,7 +30,7 @@ def attempt(number: int, outcome: Outcome, started_at: str, ended: float, **fact
     """Return an attempt as it stands in a document, without its verdict; `ended` is in seconds since 1970, None is left out."""
     known = {name: value for name, value in facts.items() if value is not None}
     times = {"started_at": started_at, "ended_at": format_time(ended)}
-    return {"number": number, "outcome": str(outcome), **times, "host": processes.host(), **known}
+    return {"number": number, "outcome": str(outcome), **times, "host": machine.host(), **known}
 
 
 def duration(made: dict[str, Any]) -> float | None:
@@ -52,10 +53,12 @@ def _cut(text: str, limit: int = jsontext.MAX_TRACEBACK_BYTES) -> str:
     return data.decode("utf-8", "ignore")
 
 
-def add(raw: dict[str, Any], made: dict[str, Any], policy: Policy, now: float) -> tuple[dict[str, Any], Decision]:
-    """Return the document with the attempt `made` and its verdict, and the decision; `raw` is not changed.
+def add(
+    raw: dict[str, Any], made: dict[str, Any], policy: Policy, now: float, result: Any = None
+) -> tuple[dict[str, Any], Decision]:
+    """Return the document with the attempt `made`, its verdict and its result, and the decision; `raw` is not changed.
 
-    `now` is in seconds since 1970.
+    `now` is in seconds since 1970; a result of None is left out.
     """
     attempts = list(raw.get("attempts", []))
     outcome = _OUTCOMES[made["outcome"]]
@@ -66,29 +69,43 @@ def add(raw: dict[str, Any], made: dict[str, Any], policy: Policy, now: float) -
         changed["next_run_at"] = format_time(decision.next_run_at)
     changed["retries"] = decision.retries
     changed["attempts"] = attempts
+    if result is not None:
+        changed["result"] = result
     return changed, decision
 
 
 def _dice() -> float:
-    """Return a random number in [0, 1). Not by `random`, which is seeded anew after each fork, at a tenth of a fork's cost."""
-    return int.from_bytes(os.urandom(4), "big") / 2**32
+    """Return a random number in [0, 1)."""
+    return random.random()
 
 
-def commit(layout: Layout, job_id: str, changed: dict[str, Any], fsync: bool, key: bytes | None = None) -> None:
-    """Make `changed` the content of running/ID.json, synced if `fsync`, signed with `key` if there is one.
-
-    The caller holds the job's lock. OSError when the spool cannot be written; the file is then as it was.
-    """
-    transition(State.RUNNING, Event.OUTCOME)  # the file stays where it is: this row has no other target
+def encoded(job_id: str, changed: dict[str, Any], key: bytes | None = None) -> bytes:
+    """Return the document as the bytes of running/ID.json, signed with `key` if there is one."""
     data = jsontext.encode(changed)
     if len(data) > _TRIM_BYTES:
         changed = _shortened(changed)
         data = jsontext.encode(changed)
-    if key is not None:
-        from spoolrunner.protocol import signing
+    return data if key is None else signing.sign(key, job_id, changed)
 
-        data = signing.sign(key, job_id, changed)
-    durable.replace_content(layout.stage(), layout.running(job_id), data, fsync)
+
+def commit(layout: Layout, job_id: str, data: bytes, fsync: bool) -> None:
+    """Make `data` the content of running/ID.json, synced if `fsync`; OSError when it cannot be, and the file is as it was.
+
+    The caller holds the job's lock.
+    """
+    for error in commit_many(layout, {job_id: data}, fsync).values():
+        raise error
+
+
+def commit_many(layout: Layout, files: dict[str, bytes], fsync: bool) -> dict[str, OSError]:
+    """Do the same for many jobs at once, id -> content; returns the errors of those that are as they were.
+
+    OSError when running/ cannot be synced: those that are not as they were are recorded, but perhaps not for good.
+    """
+    transition(State.RUNNING, Event.OUTCOME)  # the file stays where it is: this row has no other target
+    staged = [(layout.stage(), layout.running(job_id), data) for job_id, data in files.items()]
+    errors = durable.replace_many(staged, fsync)
+    return {job_id: error for job_id, error in zip(files, errors, strict=True) if error is not None}
 
 
 def _shortened(changed: dict[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,12 @@ neither executors nor the order of waiting jobs; who lives is asked of a `Livene
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from spoolrunner.errors import JobFormatError
-from spoolrunner.protocol import document, signing
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import (
@@ -27,12 +25,17 @@ from spoolrunner.protocol.states import (
     State,
     Verdict,
 )
-from spoolrunner.spool import locks, output, process_died, record
-from spoolrunner.spool.folders import Found, NotOpenedError, Spool
-from spoolrunner.spool.paths import Layout
+from spoolrunner.spool import locks, output, record, traces
+from spoolrunner.spool.ended_attempt import made_of
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.lock_files import drop_lock, drop_lock_of_moved
+from spoolrunner.spool.lock_lines import START
+from spoolrunner.spool.restored_marker import Liveness, restored_marker
+from spoolrunner.spool.running_file import RunningFile, RunningFiles, UnopenedError
 from spoolrunner.spool.settling_rules import Boot, Known, Origin, choose, is_recorded
+from spoolrunner.spool.traces import LeftOutcome, Marker
 from spoolrunner.system import durable
-from spoolrunner.system.clock import Clock, format_time
+from spoolrunner.system.clock import Clock
 
 
 class Fate(StrEnum):
@@ -56,7 +59,7 @@ class Settled(NamedTuple):
     name: str
     state: State | None = None
     raw: dict[str, Any] | None = None
-    marker: locks.Marker | None = None
+    marker: Marker | None = None
     problem: str = ""
     left: str = ""
 
@@ -64,31 +67,23 @@ class Settled(NamedTuple):
 PolicyOf = Callable[[Document], Policy]
 
 
-class UnopenedError(PermissionError):
-    """A file in running/ that may not be opened. It could be when it was claimed, so it is given a second look."""
+@dataclass(slots=True)
+class _Held:
+    """A job that is being settled, under its lock. `data` is what is to be committed, `verdict` where it goes then.
 
+    `is_left`: that is what its process left. `settled` is set when it has come to its end, `error` when the disk refused.
+    """
 
-class Liveness(Protocol):
-    """Who knows which processes live: the executor that started them."""
-
-    def lives(self, marker: locks.Marker) -> bool:
-        """Whether the process that left this start marker still runs."""
-
-    def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:
-        """Pid and start of the process that has the lock file open which was removed from that path; None without one."""
-
-
-class _File(NamedTuple):
-    """A readable file in running/: as it was found, its raw document, and the checked one."""
-
-    found: Found
-    raw: dict[str, Any]
-    document: Document
-
-    @property
-    def attempts(self) -> list[dict[str, Any]]:
-        attempts: list[dict[str, Any]] = self.raw.get("attempts", [])
-        return attempts
+    job_id: str
+    known: Known
+    lock: locks.JobLock
+    marker: Marker | None = None
+    raw: dict[str, Any] = field(default_factory=dict)
+    is_left: bool = False
+    data: bytes | None = None
+    verdict: Verdict | None = None
+    settled: Settled | None = None
+    error: OSError | None = None
 
 
 class Settler:
@@ -110,134 +105,156 @@ class Settler:
         self._liveness = liveness
         self._boot = boot
         self._clock = clock
-        self._key = key
+        self._files = RunningFiles(spool, key)
 
     def settle(self, job_id: str, known: Known) -> Settled:
         """Settle running/ID.json, unless it runs; OSError when the disk refuses, and then nothing is lost.
 
         A file that cannot be opened raises UnopenedError at the first look, and is refused at the second.
         """
-        lock = locks.acquire(self._spool.layout.lock(job_id))
-        if lock is None:
-            return Settled(Fate.HELD, job_id, marker=locks.peek(self._spool.layout.lock(job_id)))
-        try:
-            marker = lock.marker()
-            if marker is None and known.number is None:
-                marker = self._restored_marker(lock, job_id, known)
-            # A job may have closed its descriptors, the lock among them: only when its process is gone too is it over.
-            if marker and marker.kind == locks.START and self._liveness.lives(marker):
-                return Settled(Fate.LIVES, job_id, State.RUNNING, marker=marker)
-            settled = self._settle_held(job_id, lock, marker, known)
-            left = self._clean_up(settled, lock, job_id)
-            return settled._replace(left=left) if left else settled
-        finally:
-            lock.close()
+        (settled,) = self.settle_all([(job_id, known)])
+        if isinstance(settled, OSError):
+            raise settled
+        return settled
 
-    def sweep(self, job_id: str) -> bool:
-        """Remove the lock file of an id that neither waits nor runs; False when it is held or still needed."""
-        lock = locks.acquire(self._spool.layout.lock(job_id))
-        if lock is None:
-            return False
-        try:
-            return self._drop_lock(lock, job_id)
-        finally:
-            lock.close()
+    def settle_all(self, wanted: Sequence[tuple[str, Known]]) -> list[Settled | OSError]:
+        """Settle many files as one batch: all records are written, then all synced, then all jobs moved.
 
-    def _settle_held(self, job_id: str, lock: locks.JobLock, marker: locks.Marker | None, known: Known) -> Settled:
+        Returns what became of each, in that order: its fate, or the error that `settle` would raise.
+        """
+        answers: list[Settled | OSError | _Held] = []
+        held: list[_Held] = []
         try:
-            file = self._read(job_id)
+            for job_id, known in wanted:
+                answer = self._taken(job_id, known)
+                answers.append(answer)
+                if isinstance(answer, _Held):
+                    held.append(answer)
+                    self._guarded(answer, self._judge)
+            self._commit([one for one in held if one.data is not None and one.error is None])
+            for one in held:
+                if one.settled is None and one.error is None:
+                    self._guarded(one, self._finish)
+                if one.settled is not None:
+                    one.settled = self._cleaned_up(one, one.settled)
+        finally:
+            for one in held:
+                one.lock.close()
+        return [_answer(one) if isinstance(one, _Held) else one for one in answers]
+
+    def _taken(self, job_id: str, known: Known) -> _Held | Settled | OSError:
+        path = self._spool.layout.lock(job_id)
+        try:
+            lock = locks.acquire(path)
+            if lock is not None:
+                return _Held(job_id, known, lock)
+            return Settled(Fate.HELD, job_id, marker=traces.peek(path).marker)
+        except OSError as error:
+            return error
+
+    def _guarded(self, one: _Held, step: Callable[[_Held], None]) -> None:
+        try:
+            step(one)
+        except OSError as error:
+            one.error = error
+
+    def _judge(self, one: _Held) -> None:
+        """Find out what has become of the attempt: set what it came to, or what is to be committed and where it goes."""
+        job_id, known = one.job_id, one.known
+        left = traces.of(one.lock)
+        if left.marker is None and known.number is None:
+            left = traces.Traces(
+                restored_marker(self._spool, self._files, self._liveness, self._clock, one.lock, one.job_id, known)
+            )
+        one.marker = marker = left.marker
+        # A job may have closed its descriptors, the lock among them: only when its process is gone too is it over.
+        if marker and marker.is_start and marker.pid != known.reaped and self._liveness.lives(marker):
+            one.settled = Settled(Fate.LIVES, job_id, State.RUNNING, marker=marker)
+            return
+        if marker and marker.is_start and marker.pid != known.reaped:
+            left = traces.of(
+                one.lock
+            )  # it may have left its outcome between our look at the file and the one at the process
+        file = self._readable(one, is_left=left.outcome is not None)
+        if file is None:
+            return
+        one.raw = file.raw
+        # One that was claimed, started or adopted by us has not lost its markers to a power cut.
+        has_markers = known.origin is not Origin.FOUND or self._boot.has_markers
+        rule = choose(file.attempts, file.stamp, marker, has_markers=has_markers, number=known.number)
+        if rule.remedy is Remedy.RECORD and marker is not None:
+            self._record(one, file, marker, left.outcome)
+        elif rule.remedy is Remedy.FINISH or is_recorded(file.attempts, marker, known):
+            self._sync_record()
+            one.verdict = Verdict(file.attempts[-1]["verdict"])
+        else:
+            self._release(one, file)
+
+    def _readable(self, one: _Held, *, is_left: bool) -> RunningFile | None:
+        """The file in running/; None when it is gone or refused, and `settled` is set then."""
+        known = one.known
+        try:
+            return self._files.as_claimed(one.job_id, known, is_left=is_left) or self._files.read(one.job_id)
         except FileNotFoundError:
-            return Settled(Fate.GONE, job_id, marker=marker)
+            one.settled = Settled(Fate.GONE, one.job_id, marker=one.marker)
         except UnopenedError as error:
             if not known.looks:
                 raise
-            return self._reject(job_id, marker, f"cannot be opened: {error.strerror}")
+            one.settled = self._reject(one, f"cannot be opened: {error.strerror}")
         except JobFormatError as error:
-            return self._reject(job_id, marker, str(error))
-        # One that was claimed a moment ago has not lost its markers to a power cut.
-        has_markers = known.origin is Origin.CLAIMED or self._boot.has_markers
-        attempts, inode = file.attempts, file.found.inode
-        rule = choose(attempts, inode, marker, has_markers=has_markers, number=known.number)
-        if rule.remedy is Remedy.RECORD and marker is not None:
-            return self._record(job_id, file, marker, known)
-        if rule.remedy is Remedy.FINISH or is_recorded(attempts, marker, known):
-            self._sync_record(known)
-            return self._finish(job_id, file.raw, Verdict(attempts[-1]["verdict"]), marker)
-        return self._release(job_id, lock, file, marker, known)
+            one.settled = self._reject(one, str(error))
+        return None
 
-    def _reject(self, job_id: str, marker: locks.Marker | None, problem: str) -> Settled:
-        where = f"running/{job_id}.json"
-        name = self._spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
-        return Settled(Fate.REJECTED, name or job_id, State.FAILED, marker=marker, problem=problem)
+    def _reject(self, one: _Held, problem: str) -> Settled:
+        where = f"running/{one.job_id}.json"
+        name = self._spool.refuse(one.job_id, State.RUNNING, Outcome.REJECTED, problem, where, self._clock.wall())
+        return Settled(Fate.REJECTED, name or one.job_id, State.FAILED, marker=one.marker, problem=problem)
 
-    def _release(
-        self, job_id: str, lock: locks.JobLock, file: _File, marker: locks.Marker | None, known: Known
-    ) -> Settled:
+    def _release(self, one: _Held, file: RunningFile) -> None:
         """Put the job back; one that came back too often without having started counts as crashed instead."""
+        known = one.known
         if known.releases >= MAX_RELEASES:
-            unstarted = locks.Marker(locks.START, len(file.attempts) + 1, file.found.inode)
-            lock.append(unstarted)
-            return self._record(job_id, file, unstarted, replace(known, note="never reached its first line"))
-        name = self._spool.move(job_id, State.RUNNING, Event.RELEASE)
-        return Settled(Fate.RELEASED, name or job_id, State.PENDING, file.raw, marker)
+            unstarted = Marker(START, len(file.attempts) + 1, *file.stamp)
+            one.lock.append(unstarted.line())
+            one.marker = unstarted
+            one.known = replace(known, note="never reached its first line")
+            self._record(one, file, unstarted, None)
+            return
+        name = self._spool.move(one.job_id, State.RUNNING, Event.RELEASE)
+        one.settled = Settled(Fate.RELEASED, name or one.job_id, State.PENDING, file.raw, one.marker)
 
-    def _restored_marker(self, lock: locks.JobLock, job_id: str, known: Known) -> locks.Marker | None:
-        """The start marker that went with a lock file which the job removed, made anew while its process lives."""
-        holder = self._liveness.holder_of_removed(lock.path)
-        status = None if holder is None else self._spool.stamp(State.RUNNING, job_id)
-        if holder is None or status is None:
-            return None
-        try:
-            number = 1 + len(self._read(job_id).attempts)
-        except UnopenedError:
-            if not known.looks:
-                raise
-            number = 1
-        except JobFormatError:
-            number = 1
-        began = format_time(self._clock.wall()), self._clock.monotonic()
-        marker = locks.Marker(locks.START, number, status.inode, *holder, *began)
-        lock.append(marker)
-        return marker
+    def _record(self, one: _Held, file: RunningFile, marker: Marker, left: LeftOutcome | None) -> None:
+        """Make the record of an attempt that is over: of what its process left or, if that is nothing, of how it died."""
+        known, now = one.known, self._clock.wall()
+        made, result = made_of(marker, left, known, now)
+        policy = known.policy or (self._policy_of(file.document) if file.document else None)
+        assert policy is not None  # noqa: S101 -- a file whose document is not kept is one whose policy is known
+        one.raw, decision = record.add(file.raw, made, policy, now, result)
+        one.verdict, one.is_left = decision.verdict, left is not None
+        one.data = file.record_of(one.job_id, one.raw)
 
-    def _read(self, job_id: str) -> _File:
-        """The file in running/; JobFormatError when it is no job document, UnopenedError when it may not be opened."""
-        try:
-            found = self._spool.read(State.RUNNING, job_id)
-        except NotOpenedError as error:
-            cause = error.__cause__
-            if not isinstance(cause, OSError):
-                raise
-            raise UnopenedError(cause.errno, cause.strerror, cause.filename) from None
-        checked, raw = document.parse(found.data)
-        return _File(found, raw, checked)
-
-    def _record(self, job_id: str, file: _File, marker: locks.Marker, known: Known) -> Settled:
-        now = self._clock.wall()
-        outcome = known.outcome or Outcome.CRASHED
-        made = record.attempt(
-            marker.attempt,
-            outcome,
-            marker.started_at or format_time(now),
-            now,
-            pid=marker.pid or None,
-            exit_status=known.exit_status,
-            signal=known.signal,
-            error=process_died.error(known),
-        )
-        policy = known.policy or self._policy_of(file.document)
-        changed, decision = record.add(file.raw, made, policy, now)
-        self._commit(job_id, file, changed)
-        durable.unlink(self._spool.layout.progress(job_id))
-        return self._finish(job_id, changed, decision.verdict, marker)
-
-    def _sync_record(self, known: Known) -> None:
-        """Sync the folder: the process that made the record may have died before it was on the disk for good."""
-        if self._spool.fsync and not known.is_recorded:
+    def _sync_record(self) -> None:
+        """Sync the folder: the dispatcher that made the record may have died before it was on the disk for good."""
+        if self._spool.fsync:
             durable.sync_folder(self._spool.layout.folder(State.RUNNING))
 
-    def _finish(self, job_id: str, raw: dict[str, Any], verdict: Verdict, marker: locks.Marker | None) -> Settled:
-        layout = self._spool.layout
+    def _commit(self, those: list[_Held]) -> None:
+        if not those:
+            return
+        files = {one.job_id: one.data for one in those if one.data is not None}
+        try:
+            errors = record.commit_many(self._spool.layout, files, self._spool.fsync)
+        except OSError as error:
+            errors = dict.fromkeys(files, error)
+        for one in those:
+            one.error = errors.get(one.job_id)
+
+    def _finish(self, one: _Held) -> None:
+        """Move a job whose record is made to where its verdict says."""
+        job_id, raw, verdict, layout = one.job_id, one.raw, one.verdict, self._spool.layout
+        assert verdict is not None  # noqa: S101 -- what has none has been settled, or the disk refused
+        if not one.is_left:
+            durable.unlink(layout.progress(job_id))  # a process that leaves its outcome removes it itself
         if verdict in FINAL:
             durable.unlink(layout.cancel(job_id))
         target = DESTINATION[verdict]
@@ -248,73 +265,38 @@ class Settler:
         else:
             name = self._spool.move(job_id, State.RUNNING, EVENT_OF[verdict])
         if name is None:
-            return Settled(Fate.GONE, job_id, raw=raw, marker=marker)
-        return Settled(Fate.SETTLED, name, target, raw, marker)
+            one.settled = Settled(Fate.GONE, job_id, raw=raw, marker=one.marker)
+        else:
+            one.settled = Settled(Fate.SETTLED, name, target, raw, one.marker)
 
-    def give_up(self, job_id: str, what: str) -> Settled:
-        """Turn the last verdict of a job that was to be tried again, and is claimed but not started, into the final one.
-
-        OSError when its lock is held; HELD when it was started nonetheless by a process of an earlier dispatcher. Killed in
-        between, it is released, and the request to cancel it still stands.
-        """
-        path = self._spool.layout.lock(job_id)
-        lock = locks.acquire(path)
-        if lock is None:  # Race: a late process of an earlier attempt has it, for a moment.
-            raise BlockingIOError(errno.EAGAIN, "held by another process", path)
+    def _cleaned_up(self, one: _Held, settled: Settled) -> Settled:
+        """Remove what is no longer needed; what went wrong with that is noted, since the job has moved all the same."""
+        if settled.fate is Fate.LIVES:
+            return settled
         try:
-            try:
-                file = self._read(job_id)
-            except JobFormatError:
-                return Settled(Fate.GONE, job_id)
-            if not file.attempts:
-                return Settled(Fate.GONE, job_id)
-            *earlier, last = file.attempts
-            marker = lock.marker()
-            rule = choose(file.attempts, file.found.inode, marker, has_markers=True)
-            if rule.remedy is Remedy.RECORD or last["verdict"] in FINAL:
-                return Settled(Fate.HELD, job_id, marker=marker)
-            changed = {key: value for key, value in file.raw.items() if key != "next_run_at"}
-            changed["attempts"] = [*earlier, {**last, "verdict": Verdict.FAILED.value}]
-            number = len(changed["attempts"])
-            lock.append(locks.Marker(locks.START, number, 0))  # what follows is a record of this attempt
-            self._commit(job_id, file, changed)
-            where, now = f"pending/{job_id}.json", self._clock.wall()
-            name = self._spool.refuse(job_id, State.RUNNING, Outcome.CANCELLED, what, where, now)
-            self._drop_lock(lock, job_id)
-        except FileNotFoundError:
-            return Settled(Fate.GONE, job_id)
-        finally:
-            lock.close()
-        return Settled(Fate.SETTLED, name or job_id, State.FAILED, changed)
-
-    def _commit(self, job_id: str, file: _File, changed: dict[str, Any]) -> None:
-        """Record `changed`, signed only if the file was: its maker may have written into it since it was claimed."""
-        key = self._key
-        if key is not None and signing.problem(key, job_id, file.raw, file.found.data):
-            key = None
-        record.commit(self._spool.layout, job_id, changed, self._spool.fsync, key)
-
-    def _clean_up(self, settled: Settled, lock: locks.JobLock, job_id: str) -> str:
-        """Remove what is no longer needed; return what went wrong with that, since the job has moved all the same."""
-        try:
-            _tidy(self._spool.layout, settled, job_id, self._max_log_bytes)
-            self._drop_lock(lock, job_id)
+            self._tidy(one, settled)
+            if settled.fate is Fate.SETTLED and settled.state is not State.PENDING:
+                drop_lock_of_moved(self._spool, one.lock, one.job_id)
+            elif settled.state is not State.PENDING:
+                drop_lock(self._spool, one.lock, one.job_id)
         except OSError as error:
-            return str(error)
-        return ""
+            return settled._replace(left=str(error))
+        return settled
 
-    def _drop_lock(self, lock: locks.JobLock, job_id: str) -> bool:
-        if self._spool.waits_or_runs(job_id):
-            return False
-        lock.remove()
-        return True
+    def _tidy(self, one: _Held, settled: Settled) -> None:
+        layout, marker = self._spool.layout, settled.marker
+        if settled.fate is Fate.SETTLED and settled.state is State.FAILED and not _was_rejected(settled.raw):
+            durable.unlink(layout.reason(settled.name))  # of an earlier stay there
+        if settled.fate is not Fate.GONE:
+            is_start = marker is not None and marker.is_start
+            first = output.header(marker.attempt, marker.started_at, marker.pid) if marker and is_start else b""
+            output.tidy(layout.log(one.job_id), self._max_log_bytes, first)
 
 
-def _tidy(layout: Layout, settled: Settled, job_id: str, max_log_bytes: int) -> None:
-    if settled.fate is Fate.SETTLED and settled.state is State.FAILED and not _was_rejected(settled.raw):
-        durable.unlink(layout.reason(settled.name))  # of an earlier stay there
-    if settled.fate is not Fate.GONE:
-        output.tidy(layout.log(job_id), max_log_bytes)
+def _answer(one: _Held) -> Settled | OSError:
+    answer = one.settled or one.error
+    assert answer is not None  # noqa: S101 -- each that was taken came to one or the other
+    return answer
 
 
 def _was_rejected(raw: dict[str, Any] | None) -> bool:

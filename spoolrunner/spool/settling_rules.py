@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import FINAL, RECOVERY_RULES, Outcome, RecoveryRule
-from spoolrunner.spool import locks
+from spoolrunner.spool.jobfile import Stamp
+from spoolrunner.spool.lock_lines import CLAIM, START
+from spoolrunner.spool.traces import Marker
 
 
 class Origin(StrEnum):
@@ -23,23 +25,40 @@ class Origin(StrEnum):
     STARTED = "an attempt of it was started, or adopted"
 
 
+class LookedAt(NamedTuple):
+    """A job file as the dispatcher read and checked it: what it was like, and its document."""
+
+    stamp: Stamp
+    raw: dict[str, Any]
+
+
+class Usage(NamedTuple):
+    """What a process and its ended children have used: seconds of CPU time, and KiB of the largest of them, if known."""
+
+    cpu_s: float
+    max_rss_kib: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the dispatcher knows of a file in running/, beside what lies on the disk.
 
-    `number` and `policy` are those of the attempt that was started. `outcome` and `note` say why the dispatcher ended it, if it
-    did; `exit_status` and `signal` are those of its process. `is_recorded`: the process said that its record is on the disk for
-    good. `releases` is how often the job came back without having started, `looks` how often its file could not be opened.
+    `number` and `policy` are those of the attempt that was started; `looked_at` is its file as it was claimed. `outcome` and
+    `note` say why the dispatcher ended it, if it did; `exit_status`, `signal` and `usage` are those of its process, whose pid
+    is `reaped` if its end is certain. `releases` is how often the job came back without having started, `looks` how often its
+    file could not be opened.
     """
 
     origin: Origin = Origin.FOUND
     number: int | None = None
     policy: Policy | None = None
+    looked_at: LookedAt | None = None
     outcome: Outcome | None = None
     note: str = ""
     exit_status: int | None = None
     signal: int | None = None
-    is_recorded: bool = False
+    usage: Usage | None = None
+    reaped: int | None = None
     releases: int = 0
     looks: int = 0
 
@@ -57,36 +76,36 @@ class Boot(NamedTuple):
 
 def choose(
     attempts: Sequence[dict[str, Any]] | None,
-    inode: int,
-    marker: locks.Marker | None,
+    stamp: Stamp,
+    marker: Marker | None,
     *,
     has_markers: bool,
     number: int | None = None,
 ) -> RecoveryRule:
     """The first rule whose sign is seen.
 
-    `attempts` are those of the document, None when it cannot be read; `inode` is its file's. A final verdict that was recorded
+    `attempts` are those of the document, None when it cannot be read; `stamp` is its file's. A final verdict that was recorded
     in running/ has the start marker of its attempt in the lock file, unless a power cut took that; one without was in pending/
     by a retry by hand, and slipped under a claim. `number` is that of the attempt which is known to have been started: a record
     of it was made here, whatever became of its marker, since a job may remove its own lock file.
     """
     if attempts is None:
         return RECOVERY_RULES[0]
-    fits = marker is not None and marker.fits(len(attempts), inode)
-    if marker is not None and fits and marker.kind == locks.START:
+    fits = marker is not None and marker.fits(len(attempts), stamp, wholly=not has_markers)
+    if marker is not None and fits and marker.kind == START:
         return RECOVERY_RULES[1]
-    if marker is not None and fits and marker.kind == locks.CLAIM:
+    if marker is not None and fits and marker.kind == CLAIM:
         return RECOVERY_RULES[2]
-    recorded_here = marker is not None and marker.kind == locks.START and marker.attempt == len(attempts)
+    recorded_here = marker is not None and marker.kind == START and marker.attempt == len(attempts)
     recorded_here = recorded_here or number == len(attempts) or not has_markers
     if attempts and attempts[-1]["verdict"] in FINAL and recorded_here:
         return RECOVERY_RULES[3]
     return RECOVERY_RULES[4]
 
 
-def is_recorded(attempts: Sequence[dict[str, Any]], marker: locks.Marker | None, known: Known) -> bool:
+def is_recorded(attempts: Sequence[dict[str, Any]], marker: Marker | None, known: Known) -> bool:
     """Whether the attempt that was started, as far as that is known, has been recorded in this document."""
     number = known.number
-    if number is None and marker is not None and marker.kind == locks.START:
+    if number is None and marker is not None and marker.kind == START:
         number = marker.attempt
     return number is not None and number == len(attempts)

@@ -1,22 +1,14 @@
-"""The only reader of the time, and its two notations: RFC 3339 times and durations.
+"""The only reader of the time, and how a time is written.
 
 Wall time is in seconds since 1970 in UTC, as a float; it can jump. Monotonic time never jumps: it measures intervals, and all
 processes of one boot of the machine share it. Code that needs the time is given a `Clock`, so that a test can set it.
+Light: every job's process imports it.
 """
 
 from __future__ import annotations
 
-import math
-import re
+import sys
 import time
-from datetime import datetime
-from functools import lru_cache
-
-DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?[smhd]$"
-MAX_DURATION = 3650 * 86400.0
-"""Seconds; ten years. A longer one is a typing error, and leads to dates beyond the calendar."""
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Clock:
@@ -30,6 +22,12 @@ class Clock:
         """Return the seconds since some moment in the past; a later call never returns less."""
         return time.monotonic()
 
+    def text(self) -> str:
+        """Return the time by the wall clock as RFC 3339: what `format_time` makes of `wall`, without a float on the way."""
+        seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        known, text = _last_second
+        return f"{text if known == seconds else _to_the_second(seconds)}.{nanoseconds // 1000:06}Z"
+
     def sleep(self, seconds: float) -> None:
         """Wait for that many seconds. Use it only where there is no event to wait for."""
         time.sleep(seconds)
@@ -38,37 +36,40 @@ class Clock:
 SYSTEM = Clock()
 
 
+def since_boot() -> float:
+    """Return the seconds since the machine was started, sleep included, as Linux counts them; 0.0 on other systems."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return 0.0
+
+
 def format_time(wall: float) -> str:
     """Write a wall time (seconds since 1970) as RFC 3339 in UTC with microseconds: `2026-11-23T17:45:01.123456Z`."""
-    seconds = math.floor(wall)
-    carry, microseconds = divmod(round((wall - seconds) * 1e6), 1_000_000)
-    return f"{_to_the_second(seconds + carry)}.{microseconds:06}Z"
+    seconds = int(wall // 1)
+    microseconds = round((wall - seconds) * 1e6)
+    if microseconds == 1_000_000:
+        seconds, microseconds = seconds + 1, 0
+    return f"{_to_the_second(seconds)}.{microseconds:06}Z"
 
 
-@lru_cache(maxsize=16)
+def this_second() -> tuple[int, str]:
+    """Return the current second and its text, for another process that is about to write times: see `know_second`."""
+    second = int(time.time())
+    return second, _to_the_second(second)
+
+
+def know_second(known: tuple[int, str]) -> None:
+    """Take over the text of a second: a process that writes times of just that second need not go through the calendar."""
+    global _last_second  # noqa: PLW0603 -- as below
+    _last_second = known
+
+
+_last_second: tuple[int, str] = (0, "1970-01-01T00:00:00")
+
+
 def _to_the_second(wall: int) -> str:
-    year, month, day, hour, minute, second, *_ = time.gmtime(wall)
-    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-
-
-def parse_time(text: str) -> float:
-    """Return the seconds since 1970 of an RFC 3339 time; ValueError for any other text, or without an offset from UTC."""
-    if not _RFC_3339.fullmatch(text):
-        raise ValueError(f"{text!r} is no RFC 3339 time; write 2026-11-23T17:45:01Z")
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text!r} has no offset from UTC; write 2026-11-23T17:45:01Z")
-    return moment.timestamp()
-
-
-def parse_duration(value: object) -> float:
-    """Return the seconds of a duration: a number of seconds, or a text like "90s", "5m", "2h", "7d"; else ValueError."""
-    if isinstance(value, str) and re.fullmatch(DURATION_PATTERN, value):
-        seconds = float(value[:-1]) * _UNITS[value[-1]]
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        seconds = float(value) if abs(value) <= MAX_DURATION else math.inf  # an integer may be too large for a float
-    else:
-        raise ValueError(f'{value!r} is no duration: write seconds as a number, or "90s", "5m", "2h", "7d"')
-    if not 0 <= seconds <= MAX_DURATION:
-        raise ValueError(f"{value!r} is out of range: a duration lies between 0 and 3650d")
-    return seconds
+    global _last_second  # noqa: PLW0603 -- most times are written within the second of the last one
+    if _last_second[0] != wall:
+        year, month, day, hour, minute, second, *_ = time.gmtime(wall)
+        _last_second = wall, f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+    return _last_second[1]

@@ -33,14 +33,9 @@ _unchecked: set[str] = set()
 
 def write_new(path: str, data: bytes, fsync: bool, mode: int = PRIVATE) -> None:
     """Write a new file, and sync it if `fsync`; FileExistsError when there is a file at `path`."""
-    descriptor = open_file(path, _NEW, PRIVATE)
+    descriptor = _write(path, data, mode)
     try:
         try:
-            if mode != PRIVATE and sys.platform != "win32":
-                os.fchmod(descriptor, mode)  # os.open lets the umask of this process take bits away
-            left = data
-            while left:
-                left = left[os.write(descriptor, left) :]
             if fsync:
                 _sync(descriptor)
         finally:
@@ -48,6 +43,22 @@ def write_new(path: str, data: bytes, fsync: bool, mode: int = PRIVATE) -> None:
     except BaseException:
         unlink(path)
         raise
+
+
+def _write(path: str, data: bytes, mode: int = PRIVATE) -> int:
+    """Write a new file and return its open descriptor; what cannot be written leaves no file behind."""
+    descriptor = open_file(path, _NEW, PRIVATE)
+    try:
+        if mode != PRIVATE and sys.platform != "win32":
+            os.fchmod(descriptor, mode)  # os.open lets the umask of this process take bits away
+        left = data
+        while left:
+            left = left[os.write(descriptor, left) :]
+    except BaseException:
+        os.close(descriptor)
+        unlink(path)
+        raise
+    return descriptor
 
 
 def mode_in(folder: str) -> int:
@@ -65,14 +76,47 @@ def mode_in(folder: str) -> int:
 
 def replace_content(staged: str, path: str, data: bytes, fsync: bool) -> None:
     """Make `data` the whole content of `path`, if there is a file or not; `staged` is a free path on the same file system."""
-    write_new(staged, data, fsync)
+    for error in replace_many([(staged, path, data)], fsync):
+        if error is not None:
+            raise error
+
+
+def replace_many(files: Sequence[tuple[str, str, bytes]], fsync: bool) -> list[OSError | None]:
+    """Give many files a whole new content, each given as (staged, path, data); all paths are in one folder.
+
+    All are written, then all synced, then all renamed, then the folder is synced once: a journal has less to do than for one
+    after the other. Returns the error of each, None for those that are in place; OSError when the folder cannot be synced.
+    """
+    errors: list[OSError | None] = [None] * len(files)
+    opened: dict[int, int] = {}
     try:
-        patiently(os.replace, staged, path)
-    except BaseException:
-        unlink(staged)
-        raise
-    if fsync:
-        sync_folder(os.path.dirname(path))
+        for index, (staged, _, data) in enumerate(files):
+            try:
+                opened[index] = _write(staged, data)
+            except OSError as error:
+                errors[index] = error
+        for index, descriptor in opened.items() if fsync else ():
+            try:
+                _sync(descriptor)
+            except OSError as error:
+                errors[index] = error
+    finally:
+        for index, descriptor in opened.items():
+            try:
+                os.close(descriptor)
+            except OSError as error:
+                errors[index] = errors[index] or error
+    for index, (staged, path, _) in enumerate(files):
+        if errors[index] is None:
+            try:
+                patiently(os.replace, staged, path)
+            except OSError as error:
+                errors[index] = error
+        if errors[index] is not None and index in opened:
+            unlink(staged)
+    if fsync and None in errors:
+        sync_folder(os.path.dirname(files[0][1]))
+    return errors
 
 
 def publish(staged: str, path: str, data: bytes, fsync: bool, mode: int = PRIVATE) -> None:
@@ -135,6 +179,15 @@ def unlink(path: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def sync(path: str) -> None:
+    """Make the content of a file durable that another program has written, or this one."""
+    descriptor = open_file(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(path: str) -> None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
 
 from spoolrunner.system import clock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 PATIENCE = 2.0
 """Seconds for which a call is tried again while another program has the file open."""
@@ -52,6 +55,11 @@ def patiently(call: Callable[..., Any], *arguments: Any) -> Any:
 
 def open_file(path: str, flags: int, mode: int = 0o600) -> int:
     """Open a file as `os.open` does, and return the descriptor; try again as `patiently` does."""
+    try:
+        return os.open(path, flags, mode)
+    except OSError as error:
+        if not is_violation(error):
+            raise
     descriptor: int = patiently(os.open, path, flags, mode)
     return descriptor
 

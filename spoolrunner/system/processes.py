@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cache
-from typing import TYPE_CHECKING, Any
 
+from spoolrunner.system import clock
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import psutil
 
 NEEDED_VARIABLES = ("SYSTEMROOT",) if sys.platform == "win32" else ()
 """Variables that must be in the environment; without them no Python starts."""
+_NO_DESCRIPTOR_PAUSE = 1.0
+"""Seconds after which a process is looked at again that could not be, for want of a descriptor."""
+HAS_JOB_OBJECTS = sys.platform == "win32"
+"""Whether a process has to do something for what it starts to be found later."""
 MARK = "SPOOLRUNNER_JOB"
+_MARK_BYTES = MARK.encode()
 """An environment variable: its value marks a job's process and all that inherits its environment."""
 
 
@@ -35,19 +41,19 @@ if sys.platform == "win32":
 
         winapi.leave_children()
 
+    def carry_mark(value: str) -> None:
+        """Let this process, and all that inherits its environment, carry that mark."""
+        os.environ[MARK] = value
+
     def end_together(mark: str) -> None:
         """End at once all processes in the job object of the process with that mark."""
         from spoolrunner.system import winapi
 
         winapi.end(mark)
 
-    def usage() -> dict[str, Any]:
-        """Return what this process has used so far: `cpu_s`, seconds of CPU time."""
-        times = os.times()
-        return {"cpu_s": round(times.user + times.system, 6)}
-
 else:
-    import resource
+    if TYPE_CHECKING:
+        import resource
 
     def keep_together() -> None:
         """Do nothing: this process leads a session, and `tree` finds its members."""
@@ -55,37 +61,38 @@ else:
     def free_children() -> None:
         """Do nothing: the end of this process ends no other."""
 
+    def carry_mark(value: str) -> None:
+        """Let this process, and all that inherits its environment, carry that mark.
+
+        It is what `os.environ[MARK] = value` comes to, without its classes: they touch 30 pages, which a forked process has to
+        copy.
+        """
+        data = value.encode("utf-8", "surrogateescape")
+        os.putenv(_MARK_BYTES, data)
+        os.environ._data[_MARK_BYTES] = data  # type: ignore[attr-defined]  # noqa: SLF001
+
     def end_together(mark: str) -> None:
         """Do nothing: `tree` finds all that belong together, and `kill` ends them."""
 
-    def usage() -> dict[str, Any]:
-        """Return what this process and its ended children have used: `cpu_s`, and `max_rss_kib` of the largest of them."""
-        own = resource.getrusage(resource.RUSAGE_SELF)
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        peak = max(own.ru_maxrss, children.ru_maxrss)
-        return {
-            "max_rss_kib": peak // 1024 if sys.platform == "darwin" else peak,
-            "cpu_s": round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 6),
-        }
+    def usage_of(measured: resource.struct_rusage) -> tuple[float, int]:
+        """Return what a process and its ended children have used: seconds of CPU time, and KiB of the largest of them."""
+        peak = measured.ru_maxrss
+        return round(measured.ru_utime + measured.ru_stime, 6), peak // 1024 if sys.platform == "darwin" else peak
 
 
-@cache
-def host() -> str:
-    """Return the name of this machine."""
-    if sys.platform != "win32":
-        return os.uname().nodename
-    import socket
-
-    return socket.gethostname()
+def mark(root: str, job_id: str, number: int) -> str:
+    """Return the value of MARK for the processes of attempt `number` of a job of the spool at `root`."""
+    return f"{root}:{job_id}:{number}"
 
 
-def boot_id() -> str:
-    """Return an id that changes with each start of the machine; empty where the system offers none."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-            return stream.read().strip()[:8]
-    except OSError:
-        return ""
+def known_by(pid: int, boot: str) -> str:
+    """Return the word by which this process, whose pid is given, is known later to `lives`. `boot` is our `boot_id()`.
+
+    On Linux it is the time since boot: a process that has this pid later, and started after it, is another one. That spares a
+    process that hardly lives longer than the question takes a look into /proc.
+    """
+    since_boot = clock.since_boot()
+    return f"<{since_boot:.2f}-{boot}" if since_boot else started(pid, boot) or ""
 
 
 def started(pid: int, boot: str) -> str | None:
@@ -112,35 +119,38 @@ def started(pid: int, boot: str) -> str | None:
 
 
 def lives(pid: int, start: str, boot: str) -> bool:
-    """Return whether the process that had this pid and this start time still runs."""
-    return started(pid, boot) == start
+    """Return whether the process that had this pid, and was known by this start time or word, still runs."""
+    now = started(pid, boot)
+    if now is None or not start.startswith("<"):
+        return now == start
+    latest, _, its_boot = start[1:].partition("-")
+    ticks, _, _ = now.partition("-")
+    return its_boot == boot and int(ticks) / _ticks_a_second() <= float(latest)
+
+
+def descriptor_of(pid: int) -> int | None:
+    """Return a descriptor that becomes readable when the process ends; None where there is none such (macOS), or none left."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None  # gone, an old kernel, or a sandbox that forbids it
 
 
 def wait(pid: int) -> None:
     """Return when the process, which need not be a child, has ended; its parent may not have collected its status yet."""
-    if sys.platform == "linux":
-        import select
-
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        except OSError:
-            pass  # an old kernel, or a sandbox that forbids it
-        else:
-            try:
-                ended = select.poll()
-                ended.register(descriptor, select.POLLIN)
-                ended.poll()
-            finally:
-                os.close(descriptor)
-            return
     import psutil
 
-    try:
-        psutil.Process(pid).wait()
-    except psutil.NoSuchProcess:
-        return
+    while True:
+        try:
+            psutil.Process(pid).wait()
+        except psutil.NoSuchProcess:
+            return
+        except OSError:
+            clock.SYSTEM.sleep(_NO_DESCRIPTOR_PAUSE)
+        else:
+            return
 
 
 def tree(pid: int, mark: str) -> list[psutil.Process]:
@@ -191,6 +201,12 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def _ticks_a_second() -> int:
+    if sys.platform == "linux":
+        return os.sysconf("SC_CLK_TCK")
+    return 1
 
 
 def _read(path: str) -> bytes:
@@ -283,15 +299,3 @@ def _open_paths(pid: int) -> set[str]:
     except OSError:
         return found  # gone, or of another user
     return found
-
-
-class Machine:
-    """What a dispatcher asks of the machine about itself; a test may put another in its place."""
-
-    def boot_id(self) -> str:
-        """The name of the time since the machine was started, or an empty one."""
-        return boot_id()
-
-    def started(self, pid: int, boot: str) -> str | None:
-        """The start of the process as an opaque word, or None when it is gone."""
-        return started(pid, boot)

@@ -6,7 +6,7 @@ a line or send escape sequences to a terminal. The words of the events are in `e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -29,12 +29,13 @@ class Kind(StrEnum):
 
 
 _TO_BE_QUOTED = frozenset(' "=\\')
+_PLAIN = re.compile(r"[A-Za-z0-9._~:/-]+").fullmatch
+"""Of a text that needs no look at each of its characters."""
 FAILURES = frozenset({Kind.FAILED, Kind.REFUSED, Kind.TROUBLE})
 """The kinds that go to the error log too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """The fields of a line. Empty ones are left out; `duration` is in seconds, `at` in seconds since 1970."""
 
     kind: Kind
@@ -68,22 +69,27 @@ class Who(NamedTuple):
 
 def line(entry: Entry) -> str:
     """The entry as one line, without its line break."""
-    attempt = "" if entry.attempt is None else f"{entry.attempt}" + (f"/{entry.starts}" if entry.starts else "")
-    text = f"{format_time(entry.at)} {entry.kind}"
-    for key, value in (
-        ("id", entry.id),
-        ("class", entry.job),
-        ("method", entry.method),
-        ("attempt", attempt),
-        ("duration", "" if entry.duration is None else f"{entry.duration:.3f}s"),
-        ("outcome", entry.outcome),
-        ("verdict", entry.verdict),
-        ("next_run_at", "" if entry.next_run_at is None else format_time(entry.next_run_at)),
-        ("note", entry.note),
-    ):
-        if value:
-            text += f" {key}={_quoted(value)}"
-    return text
+    kind, at, job_id, job, method, attempt, starts, duration, outcome, verdict, next_run_at, note, _ = entry
+    parts = [format_time(at), kind.value]
+    if job_id:
+        parts.append(f"id={_quoted(job_id)}")
+    if job:
+        parts.append(f"class={_quoted(job)}")
+    if method:
+        parts.append(f"method={_quoted(method)}")
+    if attempt is not None:
+        parts.append(f"attempt={attempt}/{starts}" if starts else f"attempt={attempt}")
+    if duration is not None:
+        parts.append(f"duration={duration:.3f}s")
+    if outcome:
+        parts.append(f"outcome={outcome}")
+    if verdict:
+        parts.append(f"verdict={verdict}")
+    if next_run_at is not None:
+        parts.append(f"next_run_at={format_time(next_run_at)}")
+    if note:
+        parts.append(f"note={_quoted(note)}")
+    return " ".join(parts)
 
 
 def block(entry: Entry) -> str:
@@ -99,6 +105,8 @@ def printable(text: str) -> str:
 
 
 def _quoted(value: str) -> str:
+    if _PLAIN(value):
+        return value
     value = printable(value)
     if _TO_BE_QUOTED.isdisjoint(value):
         return value

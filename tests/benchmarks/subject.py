@@ -211,8 +211,9 @@ def last_words(folder: str) -> str:
 
 
 def environment(more: dict[str, str]) -> dict[str, str]:
-    """This process's environment, with this checkout on Python's path."""
-    return {**os.environ, "PYTHONPATH": ROOT, **more}
+    """This process's environment, with this checkout on the path, and with bytecode kept, as for a program that runs twice."""
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**ours, "PYTHONPATH": ROOT, **more}
 
 
 def load_program(name: str) -> str:

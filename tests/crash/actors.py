@@ -121,7 +121,7 @@ class Process:
         self._go.acquire()
         self._back.acquire()
         self._thread: threading.Thread | None = None
-        self._current_job: Any = None
+        self._current_job: tuple[Any, Any] = (None, None)
 
     @property
     def is_runnable(self) -> bool:
@@ -223,10 +223,10 @@ class Process:
         return Operation(self.name, kind, path.replace(self.world.layout.root + os.sep, "").replace(os.sep, "/"))
 
     def _yield(self) -> None:
-        self._current_job = current_module._current
+        self._current_job = current_module._current, current_module._told
         self._back.release()
         self._go.acquire()
-        current_module._current = self._current_job
+        current_module._current, current_module._told = self._current_job
         self.check_alive()
 
     def _main(self) -> None:

@@ -17,6 +17,7 @@ import queue
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -25,6 +26,7 @@ import orjson
 import spoolrunner
 from spoolrunner.attempt import current_job as current_module
 from spoolrunner.attempt import runner
+from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.config import exposure
 from spoolrunner.config.load import parse_config
@@ -39,13 +41,15 @@ from spoolrunner.protocol.states import FINAL, State
 from spoolrunner.spool import locks, requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
+from spoolrunner.spool.traces import Marker
 from spoolrunner.system import clock, durable, processes
 from spoolrunner.system.clock import Clock
-from spoolrunner.system.processes import Machine
+from spoolrunner.system.machine import Machine
 from spoolrunner.telling import logfiles
 from tests.crash.actors import Operation, Plan, Process, StuckError, Trouble, current
-from tests.crash.findings import DoubleError, LostError
+from tests.crash.findings import BeyondError, DoubleError, LostError
 from tests.crash.interposed import FaultyOs
+from tests.crash.unsynced import Disk, Remains
 
 EPOCH = 1_500_000_000.0
 """When every world begins: before any file of it was made, so that what is due does not depend on the machine's clock."""
@@ -64,6 +68,16 @@ class Effect(NamedTuple):
     job_id: str
     attempt: int
     pid: int
+
+
+@dataclass
+class Left:
+    """An outcome line that a job's process has written whole. `is_synced`: it, or the record of it, outlives a power cut."""
+
+    token: str
+    attempt: int
+    outcome: str
+    is_synced: bool = False
 
 
 class Visit(NamedTuple):
@@ -125,6 +139,11 @@ class Inbox:
     def empty(self) -> bool:
         return not self._values
 
+    def listen(self, descriptor: int, ready: Callable[[], None], *, writes: bool = False) -> None:
+        raise NotImplementedError("simulated executors listen to nothing")
+
+    def ignore(self, descriptor: int) -> None: ...
+
 
 class FakeWatch:
     """No events but those the test gives as hints: the scan must do without."""
@@ -148,6 +167,9 @@ class FakeMachine(Machine):
     def __init__(self, world: World) -> None:
         self._world = world
 
+    def boot_id(self) -> str:
+        return f"boot-{self._world.boot}"
+
     def started(self, pid: int, boot: str) -> str | None:
         return self._world.started(pid)
 
@@ -163,27 +185,29 @@ class FakeExecutor:
 
     def prepare(self) -> None: ...
 
-    def start(self, key: AttemptKey) -> None:
+    def start(self, assignment: Assignment) -> None:
+        key = AttemptKey(assignment.job_id, assignment.number)
         if key not in self._of:
             process = current()
-            if process is not None:
-                process.point("start", f"{key.job_id} {key.number}")
-            self._of[key] = self._world.start_runner(self._settings, key)
+            assert process is not None, "only simulated dispatchers start jobs"
+            process.point("start", f"{key.job_id} {key.number}")
+            self._of[key] = self._world.start_runner(self._settings, assignment.to_bytes(), process)
             self._of[key].watchers.append(lambda status: self._tell(key, status))
 
     def pid(self, key: AttemptKey) -> int | None:
-        return self._of[key].pid
+        return self._of[key].pid if key in self._of else None
 
-    def adopt(self, key: AttemptKey, marker: locks.Marker) -> None:
+    def adopt(self, key: AttemptKey, marker: Marker) -> None:
         process = self._world.runner_of(marker.pid)
         self._of[key] = process
         process.watchers.append(lambda _: self._tell(key, None))
 
-    def lives(self, marker: locks.Marker) -> bool:
+    def lives(self, marker: Marker) -> bool:
         return self._world.started(marker.pid) == marker.process_started
 
     def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:
-        return None
+        holders = [made.pid for made in self._world.live_runners() if made.holds_removed(lock_path)]
+        return (holders[0], str(self._world.started(holders[0]))) if holders else None
 
     def kill_holders(self, lock_path: str) -> None: ...
 
@@ -210,15 +234,31 @@ class FakeExecutor:
 
 
 class Runner(Process):
-    """A simulated runner; `watchers` are told its exit status."""
+    """A simulated runner that `parent` started; `watchers` are told its exit status."""
 
-    def __init__(self, world: World, pid: int, settings: bytes, key: AttemptKey) -> None:
-        made = Settings.from_bytes(settings)
-        super().__init__(
-            world, f"runner {key.job_id}/{key.number}", pid, lambda: runner.run(made, Layout(made.root), *key)
-        )
-        self.key = key
+    def __init__(self, world: World, pid: int, settings: bytes, assignment: bytes, parent: Process) -> None:
+        made, told = Settings.from_bytes(settings), Assignment.from_bytes(assignment)
+
+        def body() -> int:
+            status = runner.run(made, Layout(made.root), told, world.callees, parent.pid)
+            self.point("exit", told.job_id)  # handlers of the job's run, and threads are waited for
+            return status
+
+        super().__init__(world, f"runner {told.job_id}/{told.number}", pid, body)
+        self.key = AttemptKey(told.job_id, told.number)
+        self.token = str((told.meta or {}).get("token", ""))
+        self.parent = parent
         self.watchers: list[Callable[[int | None], None]] = []
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether the process that started it is gone."""
+        return self.parent.is_over
+
+    def holds_removed(self, path: str) -> bool:
+        """Whether it has the file open that was at that path and was removed from there."""
+        held = [descriptor for descriptor, opened in self.descriptors.items() if opened == path]
+        return any(os.fstat(descriptor).st_nlink == 0 for descriptor in held)
 
 
 JOBS = "tests.crash.jobs_under_test"
@@ -261,11 +301,20 @@ class World:
         self.struck: list[Operation] = []
         self.apocalypse = False
         self.inodes: dict[int, int] = {}
+        self.callees: runner.Callees = runner.NONE_KNOWN
+        """What the template of this world has imported ahead: by default nothing, so that each runner imports."""
         self.trouble: Trouble | None = None
         self.tolerated: tuple[type[BaseException], ...] = ()
         """What a process may end with, as the command line does: it says so, and its exit status is 1."""
         self.said: list[str] = []
         self.effects: list[Effect] = []
+        self.left: list[Left] = []
+        """What processes of jobs have left; it must be recorded as it was left."""
+        self.boot = 1
+        self.disk: Disk | None = None
+        """What is known of the syncs in this world; None while nobody asks."""
+        self.taken: list[str] = []
+        """The jobs, by token, of which a power cut took a start or an outcome: one of each a cut may be made again."""
         self.inside: dict[str, int] = {}
         self.together: list[str] = []
         self.processes: list[Process] = []
@@ -300,13 +349,17 @@ class World:
             put(logfiles, "print", lambda text, **_: self.said.append(text))
             put(locks, "time", self.clock)
             put(current_module, "_current", None)
+            put(current_module, "_told", None)
             put(clock, "SYSTEM", self.clock)
-            put(processes, "started", lambda pid, boot: self.started(pid))  # as a runner asks for itself
+            put(processes, "started", lambda pid, boot: self.started(pid))
+            put(processes, "known_by", lambda pid, boot: self.started(pid))  # as a runner asks for itself
             stage = self
             try:
                 yield self
             finally:
                 self.kill_all()
+                if self.disk is not None:
+                    self.disk.close()
                 stage = None
 
     def kill_at(self, plan: Plan | None) -> None:
@@ -345,10 +398,10 @@ class World:
         self.processes.append(process)
         return process
 
-    def start_runner(self, settings: bytes, key: AttemptKey) -> Runner:
+    def start_runner(self, settings: bytes, assignment: bytes, parent: Process) -> Runner:
         """A new process of a job, which has not run yet."""
         self._pids += 1
-        made = Runner(self, self._pids, settings, key)
+        made = Runner(self, self._pids, settings, assignment, parent)
         self.processes.append(made)
         self.runners.append(made)
         return made
@@ -396,6 +449,63 @@ class World:
         for process in self.processes:
             process.kill()
         self.apocalypse = False
+
+    # -- what is left, and what outlives the power
+
+    def was_left(self, process: Process, line: bytes) -> None:
+        """A process has written a line into a lock file."""
+        if isinstance(process, Runner) and b'"kind":"outcome"' in line:
+            outcome = orjson.loads(line.strip().rpartition(b"\n")[2])["outcome"]  # its marker may stand before it
+            self.left.append(Left(process.token, process.key.number, outcome))
+
+    def was_synced(self, process: Process, descriptor: int, path: str) -> None:
+        """A process has synced a file or a folder; the sync of running/ is the last step to a durable outcome."""
+        if self.disk is None:
+            return
+        is_folder = os.path.isdir(path)
+        if is_folder:
+            self.disk.synced_folder(path)
+        else:
+            self.disk.synced_file(descriptor)
+        if path == self.layout.running_folder:
+            made = [(process.token, process.key.number)] if isinstance(process, Runner) else self._recorded()
+            for left in self.left:
+                left.is_synced |= (left.token, left.attempt) in made
+
+    def watch_syncs(self) -> None:
+        """From now on it is known what is synced; all that is there now is."""
+        if self.disk is not None:
+            self.disk.close()
+        self.disk = Disk(self.layout)
+
+    def cut_power(self, remains: Remains) -> None:
+        """Everybody dies, and of what was not synced only that remains; the machine is then started again."""
+        self.kill_all()
+        assert self.disk is not None, "nobody has watched the syncs"
+        self.inodes |= {new: self.inodes.get(old, old) for new, old in self.disk.cut(remains).items()}
+        self.boot += 1
+        self.taken += [left.token for left in self.left if not left.is_synced]
+        self.left = [left for left in self.left if left.is_synced]
+        safe = {(left.token, left.attempt) for left in self.left} | set(self._recorded())
+        taken = [effect for effect in self.effects if (effect.token, effect.attempt) not in safe]
+        for token in {effect.token for effect in taken}:
+            if sum(effect.token == token for effect in taken) > 1:
+                raise BeyondError(f"a cut took more than one start of {token}: {taken}{self.tail()}")
+        self.effects = [effect for effect in self.effects if effect not in taken]
+        self.taken += [effect.token for effect in taken]
+        self.watch_syncs()
+
+    def _recorded(self) -> list[tuple[str, int]]:
+        """The attempts that stand in documents, each as (token, number)."""
+        found = []
+        for data in self.files().values():
+            try:
+                _, raw = document.parse(data)
+            except JobFormatError:
+                continue
+            token = raw.get("meta", {}).get("token", "")
+            found += [(token, made["number"]) for made in raw.get("attempts", [])]
+        return found
 
     def live_runners(self) -> list[Runner]:
         """The runners that are not over, the oldest first."""

@@ -7,6 +7,7 @@ dispatcher's own log is only the latter: nothing depends on it.
 from __future__ import annotations
 
 import builtins
+import errno
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
@@ -83,11 +84,21 @@ class FaultyOs:
         process = current()
         return os.getpid() if process is None else process.pid
 
+    def getppid(self) -> int:
+        """The process that started this one or, when that is gone, the first of the machine."""
+        process = current()
+        if process is None:
+            return os.getppid()
+        parent = getattr(process, "parent", None)
+        return 1 if parent is None or parent.is_over else int(parent.pid)
+
     # -- calls that change the disk
 
     def open(self, path: Any, flags: int, mode: int = 0o777) -> int:
         process = self._at("open", path)
         descriptor = os.open(path, flags, mode)
+        if flags & os.O_CREAT:
+            self._changed(os.fspath(path))
         if process is not None:
             process.descriptors[descriptor] = os.fspath(path)
         return descriptor
@@ -99,16 +110,23 @@ class FaultyOs:
         process.check_alive()
         path = process.descriptors.get(descriptor)
         if path is None:
+            self._refuse_closed(descriptor)
             self._world.said.append(bytes(data).decode("utf-8", "replace"))
             return len(data)
         half = bytes(data)[: len(data) // 2]
         short = self._is_in_spool(path) and process.meets("write", path)
         if not self._is_journal(path):
             process.point("write", path, lambda: os.write(descriptor, half) and None)
-        return os.write(descriptor, half if short else data)
+        written = os.write(descriptor, half if short else data)
+        if written == len(data) and path.endswith(".lock"):
+            self._world.was_left(process, bytes(data))
+        return written
 
     def fsync(self, descriptor: int) -> None:
         self._at_descriptor("fsync", descriptor)
+        process = current()
+        if process is not None:
+            self._world.was_synced(process, descriptor, process.descriptors.get(descriptor, ""))
 
     def ftruncate(self, descriptor: int, length: int) -> None:
         self._at_descriptor("ftruncate", descriptor)
@@ -117,18 +135,22 @@ class FaultyOs:
     def rename(self, source: str, target: str) -> None:
         self._at("rename", f"{source} -> {target}")
         os.rename(source, target)
+        self._changed(source, target)
 
     def replace(self, source: str, target: str) -> None:
         self._at("replace", f"{source} -> {target}")
         os.replace(source, target)
+        self._changed(source, target)
 
     def link(self, source: str, target: str, **options: Any) -> None:
         self._at("link", f"{source} -> {target}")
         os.link(source, target, **options)
+        self._changed(target)
 
     def unlink(self, path: str) -> None:
         self._at("unlink", path)
         os.unlink(path)
+        self._changed(path)
 
     remove = unlink
 
@@ -136,6 +158,7 @@ class FaultyOs:
         def rename(source: str, target: str) -> None:
             self._at("rename", f"{source} -> {target}")
             real(source, target)
+            self._changed(source, target)
 
         return rename
 
@@ -152,16 +175,21 @@ class FaultyOs:
     def sync_file_system(self, descriptor: int) -> None:
         """Syncfs of Linux."""
         self._at_descriptor("syncfs", descriptor)
+        if self._world.disk is not None:
+            self._world.disk.synced_everything()
 
     # -- calls that only look, and those that do not reach the disk
 
     def open_file(self, path: Any, mode: str = "r", **options: Any) -> Any:
         """The `open` that every module has."""
-        if "w" in mode:
-            self._at("open", path)
-        else:
+        if "w" not in mode:
             self._look("open", path)
-        return builtins.open(path, mode, **options)
+            return builtins.open(path, mode, **options)
+        self._at("open", path)
+        try:
+            return builtins.open(path, mode, **options)
+        finally:
+            self._changed(os.fspath(path))
 
     def close(self, descriptor: int) -> None:
         process = current()
@@ -187,6 +215,7 @@ class FaultyOs:
         return os.lseek(descriptor, position, how)
 
     def fstat(self, descriptor: int) -> Any:
+        self._refuse_closed(descriptor)
         self._look_at("fstat", descriptor)
         return self._told(os.fstat(descriptor))
 
@@ -217,6 +246,10 @@ class FaultyOs:
 
     # -- where a process stops, dies or fails
 
+    def _changed(self, *paths: str) -> None:
+        if self._world.disk is not None:
+            self._world.disk.changed(*paths)
+
     def _at(self, kind: str, path: Any) -> Process | None:
         process = current()
         if process is None:
@@ -244,6 +277,12 @@ class FaultyOs:
     def _look_at(self, kind: str, descriptor: int) -> bool:
         process = current()
         return process is not None and self._look(kind, process.descriptors.get(descriptor, ""))
+
+    def _refuse_closed(self, descriptor: int) -> None:
+        """OSError if the process has no such descriptor: all simulated ones share those of this process."""
+        process = current()
+        if process is not None and descriptor > 2 and descriptor not in process.descriptors:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
     def _is_in_spool(self, path: str) -> bool:
         return path.startswith(self._world.layout.root)

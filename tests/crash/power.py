@@ -11,6 +11,7 @@ import json
 import os
 import random
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ import psutil
 
 from spoolrunner import cli, enqueue, enqueue_many
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import durable, processes
+from spoolrunner.system import durable, machine
 from tests.crash import power_disk
 from tests.crash.power_disk import KINDS, Disk
 from tests.crash.power_ledger import ACKED, BROKEN, Ledger, given
@@ -36,6 +37,10 @@ LONGEST = 0.6
 """Seconds of load before a cut, at most: from the dispatcher's first line on."""
 JOBS_AN_ERA = 40
 """What a producer publishes at most between two cuts."""
+ORPHANED = 0.5
+"""The share of cuts before which the dispatcher is killed, so that its jobs come to their ends without one."""
+LONGEST_ALONE = 0.15
+"""Seconds that these have for it, at most; the longest job takes a fifth of that."""
 RECOVERED = 0.75
 """The share of cuts after which a dispatcher may recover in peace; after the others the next cut strikes while it does."""
 DEADLINE = 60.0
@@ -105,10 +110,13 @@ class Machine:
                 self.ledger.judge_recovery()
 
     def _run_until_cut(self) -> None:
-        self._fork(self._dispatch)
+        dispatcher = self._fork(self._dispatch)
         for number, at_once in ((1, 1), (2, 20)):
             self._fork(lambda number=number, at_once=at_once: self._produce(number, at_once))
         self._listen(self.dice.uniform(0.02, LONGEST))
+        if self.dice.random() < ORPHANED:
+            os.kill(dispatcher, signal.SIGKILL)
+            self._listen(self.dice.uniform(0, LONGEST_ALONE))
         self.disk.cut()
         end_everybody()
         self._hear()
@@ -137,7 +145,7 @@ class Machine:
         os.dup2(self._said, 1)
         os.dup2(self._said, 2)
         # A file system that is mounted again is not yet a machine that was started again.
-        with mock.patch.object(processes, "boot_id", return_value=f"boot-{self.era}"):
+        with mock.patch.object(machine, "boot_id", return_value=f"boot-{self.era}"):
             return cli.main(["--config", self.config, "run", "--quiet", *options])
 
     def _produce(self, number: int, at_once: int) -> int:

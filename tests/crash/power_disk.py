@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from unittest import mock
 
 from spoolrunner.system import durable
+from tests.crash.real_jobs import MOUNTED
 
 MEBIBYTE = 1 << 20
 PATIENCE = 20.0
@@ -64,7 +65,7 @@ class Disk:
     """A file system of that kind in `folder`, mounted at `mount_point` while it has power."""
 
     def __init__(self, kind: Kind, folder: str) -> None:
-        self.mount_point = os.path.join(folder, "mounted")
+        self.mount_point = os.path.join(folder, MOUNTED)
         self._image = os.path.join(folder, "image")
         os.mkdir(self.mount_point)
         with open(self._image, "wb") as stream:

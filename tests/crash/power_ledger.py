@@ -14,7 +14,7 @@ from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 
-ACKED, STARTED, BROKEN = "acked", "started", "broken"
+ACKED, STARTED, LEFT, BROKEN = "acked", "started", "left", "broken"
 """The words that lines of the pipe begin with."""
 MAX_STORIES = 10
 
@@ -38,11 +38,12 @@ class Ledger:
         self._era = 0
         self._acked: set[str] = set()
         self._starts: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        self._left: dict[tuple[str, int], str] = {}
         self._over: set[str] = set()
         self._faulty: set[str] = set()
 
     def hear(self, line: str) -> None:
-        """A line from the pipe: ids that were acknowledged, or the start of a job."""
+        """A line from the pipe: ids that were acknowledged, the start of a job, or the end of an orphan."""
         word, *rest = line.split()
         if word == ACKED:
             self._acked.update(rest)
@@ -53,6 +54,12 @@ class Ledger:
             self.found["starts"] += 1
             if job_id in self._over:
                 self._blame("double", f"{job_id} was started again after its last record")
+            if (job_id, int(attempt)) in self._left:
+                self._blame("double", f"{job_id} was started again after an orphan had left the outcome of {attempt}")
+        elif word == LEFT:
+            job_id, attempt, outcome = rest
+            self._left[job_id, int(attempt)] = outcome
+            self.found["orphans"] += 1
         else:
             raise RuntimeError(f"a producer or a dispatcher is {line}")
 
@@ -87,6 +94,7 @@ class Ledger:
         self.found["recoveries"] += 1
         self._acked.clear()
         self._starts.clear()
+        self._left.clear()
         self._over.clear()
         self._tidy()
 
@@ -99,6 +107,10 @@ class Ledger:
             self._blame("lost", f"not run to its end: {story}")
         if state is State.FAILED and len(attempts) <= self._max_retries:
             self._blame("lost", f"given up too early: {story}")
+        for made in attempts:
+            left = self._left.get((job_id, made["number"]), made["outcome"])
+            if made["outcome"] != left:
+                self._blame("lost", f"an orphan had left {left}: {story}")
         if len(starts) != len(set(starts)):
             self._blame("double", f"an attempt was started twice between two cuts: {story}")
         if len(attempts) < len(starts) - excused:

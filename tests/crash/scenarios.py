@@ -17,10 +17,10 @@ from spoolrunner.dispatch.loop import Wish
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import MAX_INTERRUPTIONS, State
-from spoolrunner.spool import locks
+from spoolrunner.spool import traces
 from tests.crash.actors import Operation, Plan
-from tests.crash.faults import JOBS, World, eras
-from tests.crash.findings import BeyondError, DoubleError, Findings
+from tests.crash.faults import JOBS, Left, World, eras
+from tests.crash.findings import BeyondError, DoubleError, Findings, LostError
 from tests.tally import Tally
 
 MakeWorld = Callable[..., contextlib.AbstractContextManager[World]]
@@ -138,10 +138,11 @@ def judge_job(world: World, token: str, ends_in: tuple[State, ...]) -> None:
         raise BeyondError(f"a start was not counted: {story}")
     refused = sum(made["outcome"] == "rejected" for made in attempts)
     history = sum("pid" not in made for made in attempts)  # what a scenario put there before it began
-    deaths = sum(runner.was_killed for runner in world.runners)
+    deaths = sum(runner.was_killed for runner in world.runners) + world.taken.count(token)
     assert len(attempts) - len(starts) <= deaths + refused + history, (
         f"an attempt was counted that nobody made: {story}"
     )
+    judge_left(world, token, attempts, world.left)
     for era in eras(attempts):
         interrupted = sum(made["outcome"] == "interrupted" for made in era)
         allowed = 1 + world.config.default_policy.max_retries + min(MAX_INTERRUPTIONS, interrupted)
@@ -150,6 +151,14 @@ def judge_job(world: World, token: str, ends_in: tuple[State, ...]) -> None:
     refused_later = state is State.FAILED and os.path.exists(world.layout.reason(name))  # between two attempts
     if attempts and not refused_later:
         assert attempts[-1]["verdict"] == state.value, f"the folder belies the verdict: {story}"
+
+
+def judge_left(world: World, token: str, attempts: list[dict[str, Any]], all_left: list[Left]) -> None:
+    """What a job's process has left is what stands in the record."""
+    outcomes = {made["number"]: made["outcome"] for made in attempts}
+    for left in all_left:
+        if left.token == token and outcomes.get(left.attempt) != left.outcome:
+            raise LostError(f"{left} is not what was recorded: {attempts}; {world.describe()}")
 
 
 def nothing(world: World) -> None:
@@ -267,9 +276,9 @@ def cancel_running(world: World) -> None:
     world.touch_cancel("a")
 
 
-def work_in_progress(world: World) -> None:
-    """A dispatcher has started a job, which is at work and will stay there."""
-    pending()(world)
+def work_in_progress(world: World, *endings: str) -> None:
+    """A dispatcher has started a job, which is at work and will stay there; its attempts end like that."""
+    pending(*endings)(world)
     world.start_dispatcher().run()
     (made,) = world.runners
     while not world.effects:
@@ -277,9 +286,9 @@ def work_in_progress(world: World) -> None:
     made.is_frozen = True
 
 
-def work_about_to_end(world: World) -> None:
-    """A dispatcher has started a job, which is at work and will go on."""
-    work_in_progress(world)
+def work_about_to_end(world: World, *endings: str) -> None:
+    """A dispatcher has started a job, which is at work and will go on; its attempts end like that."""
+    work_in_progress(world, *endings)
     world.runners[0].is_frozen = False
 
 
@@ -349,16 +358,17 @@ def fingerprint(world: World) -> tuple[Any, ...]:
     """What recovery can tell of a spool: scenarios that leave the same need not be recovered from twice."""
     layout, seen = world.layout, []
     for (state, name), data in world.files().items():
-        marker = locks.peek(layout.lock(name))
+        left = traces.peek(layout.lock(name))
+        marker = left.marker
         try:
             _, raw = document.parse(data)
         except JobFormatError:
             seen.append((state, name, "unreadable"))
             continue
         attempts = raw.get("attempts", [])
-        status = os.stat(layout.job(state, name))
-        fits = marker is not None and marker.fits(len(attempts), status.st_ino)
-        kind = None if marker is None else (marker.kind, marker.attempt)
+        stamp = world.spool.stamp(state, name)
+        fits = marker is not None and stamp is not None and marker.fits(len(attempts), stamp, wholly=False)
+        kind = None if marker is None else (marker.kind, marker.attempt, left.outcome and left.outcome.outcome)
         last = attempts[-1]["verdict"] if attempts else ""
         seen.append((state, name, len(attempts), last, kind, fits))
     about = [sorted(os.listdir(folder)) for folder in (layout.locks, layout.control, layout.folder(State.FAILED))]

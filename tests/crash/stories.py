@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import orjson
 
 from spoolrunner.cli import cancel, retry
@@ -123,7 +125,26 @@ def retried_between(world: World) -> None:
     world.touch_cancel("a")
 
 
+def at_work(*names: str) -> Callable[[World], None]:
+    """A dispatcher has started these jobs, which are at work and will end at once; b fails, and c may not be tried again."""
+
+    def prepare(world: World) -> None:
+        for name in names:
+            endings, retries = ("fail", "ok") if name == "b" else ("ok",), 0 if name == "c" else 2
+            world.put(State.PENDING, name, world.document(name, *endings, max_retries=retries))
+        world.start_dispatcher().run()
+        for made in world.runners:
+            while not any(effect.pid == made.pid for effect in world.effects):
+                made.run(1)
+
+    return prepare
+
+
 EITHER = (State.DONE, State.FAILED)
+BATCHES = [
+    Scenario("three jobs that end in one turn", at_work("a", "b", "c"), until_settled, nothing, 30, ("a", "b", "c"),
+             ends_in=EITHER),
+]  # fmt: skip
 ASKED = [
     Scenario("retry by the command", failed_before, command(retry.run, ids=["a"], all=False, sign=False), nothing, 30,
              ends_in=EITHER),
@@ -141,4 +162,4 @@ ASKED = [
     Scenario("two jobs and one slot", two_wait, dispatch, nothing, 60, ("a", "b"),
              settings={"concurrency": 1, "max_retries": 2}),
 ]  # fmt: skip
-EVERYTHING = PUBLISHING + RUNNING + REFUSING + ENDING + ASKED
+EVERYTHING = PUBLISHING + RUNNING + BATCHES + REFUSING + ENDING + ASKED

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 
 import pytest
 
 from spoolrunner.dispatch.service import Service
-from spoolrunner.spool import locks
+from spoolrunner.spool import locks, traces
+from spoolrunner.spool.traces import Marker
 from spoolrunner.system import durable
 from tests.crash.conftest import MakeWorld
 from tests.crash.faults import FakeExecutor
 from tests.crash.findings import DoubleError, Findings, LostError
-from tests.crash.scenarios import ALL, measure, plans, strike, try_all, work_in_progress
-from tests.crash.stories import RUNNING
+from tests.crash.scenarios import ALL, aftermath, measure, plans, strike, try_all, work_in_progress
+from tests.crash.stories import EITHER, RUNNING
 from tests.crash.test_failing_calls import try_faults
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the guards that are taken away are those of POSIX")
@@ -71,10 +73,28 @@ def test_jobs_that_are_removed_and_then_written_are_found_lost(make_world: MakeW
 
 
 def test_starts_whose_marker_is_not_heeded_are_found(make_world: MakeWorld, monkeypatch) -> None:
-    """When no marker ever fits, a start whose process died is found to be made twice under one number."""
+    """When no marker fits to a recovery, a start whose process died is found to be made twice under one number."""
     assert not try_all(make_world, ONE_ATTEMPT, ALL).broken
-    monkeypatch.setattr(locks.Marker, "fits", lambda marker, attempts, inode: False)
-    assert try_all(make_world, ONE_ATTEMPT, ALL).count(DoubleError)
+    either = replace(ONE_ATTEMPT, ends_in=EITHER)
+    findings = Findings()
+    for plan in plans(measure(make_world, either), ALL):
+        with findings.trial(str(plan)), make_world() as world, monkeypatch.context() as patch:
+            strike(world, either, plan)
+            patch.setattr(Marker, "fits", lambda marker, attempts, stamp, wholly: False)
+            aftermath(world, either, ALL)
+    assert findings.count(DoubleError)
+
+
+def test_outcomes_that_are_not_heeded_are_found(make_world: MakeWorld, monkeypatch) -> None:
+    """When a recovery overlooks the outcome lines, an attempt that left one is found to be recorded as something else."""
+    scenario = replace(ONE_ATTEMPT, ends_in=EITHER)
+    findings = Findings()
+    for plan in plans(measure(make_world, scenario), ALL):
+        with findings.trial(str(plan)), make_world() as world, monkeypatch.context() as patch:
+            strike(world, scenario, plan)
+            patch.setattr(traces, "_outcome", lambda found: None)
+            aftermath(world, scenario, ALL)
+    assert findings.count(LostError)
 
 
 def run_beside_another(make_world: MakeWorld) -> None:

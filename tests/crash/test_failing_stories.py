@@ -12,7 +12,7 @@ import pytest
 from spoolrunner.protocol.states import State
 from tests.crash.actors import Fault, Operation, Trouble
 from tests.crash.conftest import MakeWorld
-from tests.crash.failing import HELD, HOLDABLE
+from tests.crash.failing import HELD, HOLDABLE, SHORT
 from tests.crash.faults import World
 from tests.crash.scenarios import cancel_waiting, judge_job, pending, until_settled, work_about_to_end
 from tests.crash.stories import retried_between
@@ -87,28 +87,55 @@ def test_what_does_not_matter_to_a_job_does_not_end_its_process(make_world: Make
         assert world.starts("a") == [1]
 
 
+def orphan_that_ended(world: World) -> None:
+    """A dispatcher has died over a job at work, which has ended since: the next one reads its file, to record it."""
+    work_about_to_end(world)
+    assert world.dispatcher is not None
+    world.dispatcher.kill()
+    world.run(lambda: not world.live_runners())
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="what may not be opened is tried again there")
 def test_a_finished_job_that_may_not_be_opened_once_is_done(make_world: MakeWorld) -> None:
-    """A recorded job whose file in running/ cannot be opened at the first try is not refused, and the trouble is said."""
+    """A job that ended, whose file in running/ cannot be opened at the first try, is not refused, and the trouble is said."""
     with make_world() as world:
-        pending()(world)
+        orphan_that_ended(world)
         log = serve(world, the_first("open", "running/a.json", FORBIDDEN, "dispatcher"))
         judge_job(world, "a", (State.DONE,))
+        assert world.starts("a") == [1]
         assert "Permission denied" in log
 
 
 def test_a_job_that_may_never_be_opened_again_is_refused(make_world: MakeWorld) -> None:
     """A file in running/ that cannot be opened at the second try either is refused, its bytes kept, and blocks nothing."""
     with make_world() as world:
-        pending()(world)
+        orphan_that_ended(world)
+        before = world.files()[State.RUNNING, "a"]
         serve(
             world,
             lambda call: (
                 FORBIDDEN if (call.process, call.kind, call.path) == ("dispatcher", "open", "running/a.json") else None
             ),
         )
-        assert world.find("a")[0] is State.FAILED
+        assert world.files() == {(State.FAILED, "a"): before}
         assert os.path.exists(world.layout.reason("a"))
+
+
+def test_a_job_that_ended_is_recorded_without_a_look_at_its_file(make_world: MakeWorld) -> None:
+    """A job whose file may not be opened any more after its claim is done: its dispatcher knows what it says."""
+    with make_world() as world:
+        pending()(world)
+        asked: list[Operation] = []
+
+        def trouble(call: Operation) -> Fault | None:
+            if call.kind != "open" or call.path != "running/a.json":
+                return None
+            asked.append(call)
+            return FORBIDDEN
+
+        serve(world, trouble)
+        judge_job(world, "a", (State.DONE,))
+        assert not asked
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a lock is removed after it was closed there")
@@ -132,6 +159,26 @@ def test_what_became_of_a_job_is_told_though_something_of_it_is_left_behind(
         assert "by hand" not in log
         world.recover()
         assert not world.leftovers()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is read there is read whole")
+def test_a_lock_file_that_is_read_bit_by_bit_is_read_whole(make_world: MakeWorld) -> None:
+    """A job is run once though each read of its lock file brings only a part: no marker and no outcome is overlooked."""
+    with make_world() as world:
+        orphan_that_ended(world)
+        reads: list[Operation] = []
+
+        def trouble(call: Operation) -> Fault | None:
+            if call.kind != "read" or call.path != "locks/a.lock":
+                return None
+            reads.append(call)
+            return SHORT
+
+        serve(world, trouble)
+        assert len(reads) > 5
+        judge_job(world, "a", (State.DONE,))
+        assert world.starts("a") == [1]
+        assert [made["outcome"] for made in world.find("a")[2]["attempts"]] == ["succeeded"]
 
 
 def held(job_id: str, kinds: tuple[str, ...], until: Callable[[], bool]) -> Trouble:

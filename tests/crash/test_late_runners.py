@@ -232,11 +232,12 @@ def test_a_record_is_synced_by_whoever_finds_it(make_world: MakeWorld) -> None:
     """A record whose writer was killed before it synced running/ is synced there before the job moves."""
     with make_world() as world:
         pending()(world)
-        world.start_dispatcher().run()
+        dispatcher = world.start_dispatcher()
+        dispatcher.run()
         (runner,) = world.runners
-        run_to(world, runner, does("replace", "running/a.json"))
-        runner.run(0)
-        runner.kill()
+        run_on(world, runner)
+        run_to(world, dispatcher, does("replace", "running/a.json"))
+        dispatcher.kill()
         begins = len(world.log)
         world.recover()
         done = [str(operation) for operation in world.log[begins:]]

@@ -61,8 +61,13 @@ def test_without_syncs_a_power_cut_loses_acknowledged_jobs() -> None:
 @pytest.mark.timeout(1200)
 @KINDS
 def test_nothing_acknowledged_is_lost_to_hundreds_of_power_cuts(kind: str, tally: Tally) -> None:
-    """After 250 power cuts under load on each file system every acknowledged job is in one folder, whole, and was run."""
-    judge(cut_power(kind, MANY, seed=2, timeout=1150), kind, MANY, tally)
+    """After 250 power cuts under load on each file system every acknowledged job is in one folder, whole, and was run.
+
+    Before half of the cuts the dispatcher dies: what the jobs that it leaves behind have left is recorded as they left it.
+    """
+    report = cut_power(kind, MANY, seed=2, timeout=1150)
+    judge(report, kind, MANY, tally)
+    assert report.count("orphans") >= MANY // 5
 
 
 @pytest.mark.long

@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from spoolrunner.spool import locks
+from spoolrunner.spool import traces
 from spoolrunner.spool.paths import Layout
 from spoolrunner.telling import status
 from tests.daemon.harness import ALLOWED, is_alive, until
@@ -28,7 +28,7 @@ def template_of(daemon):
 
 
 def job_process(home, job_id):
-    return locks.peek(Layout(str(home.spool)).lock(job_id)).pid
+    return traces.peek(Layout(str(home.spool)).lock(job_id)).marker.pid
 
 
 def test_each_job_has_a_process_of_its_own(home):
@@ -125,7 +125,7 @@ def test_changed_code_is_run_as_it_is_on_disk(home):
 
 def test_a_module_that_starts_threads_is_named_and_not_preloaded(make):
     """A thread in the template would be lost in its forks: the module that starts it is left to the jobs."""
-    home = make(executor="fork", allowed_jobs={**ALLOWED, "threaded": ["work"]})
+    home = make(executor="fork", preload=True, allowed_jobs={**ALLOWED, "threaded": ["work"]})
     code = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\ndef work():\n    return 1\n"
     (home.folder / "threaded.py").write_text(code)
     daemon = home.start()
@@ -139,7 +139,7 @@ def test_a_module_that_starts_threads_is_named_and_not_preloaded(make):
 
 def test_a_module_that_cannot_be_imported_fails_its_own_jobs_only(make):
     """A broken module costs its jobs their attempts and nobody else's."""
-    home = make(executor="fork", max_retries=0, allowed_jobs={**ALLOWED, "broken": ["work"]})
+    home = make(executor="fork", preload=True, max_retries=0, allowed_jobs={**ALLOWED, "broken": ["work"]})
     (home.folder / "broken.py").write_text("raise RuntimeError('broken on purpose')\n")
     daemon = home.start()
     home.drop("good", method="noop")
@@ -157,8 +157,9 @@ def test_nothing_is_preloaded_when_that_is_off(make):
     assert home.document("done", "one")["result"] is False
 
 
-def test_a_preloaded_module_is_imported_once(home):
+def test_a_preloaded_module_is_imported_once(make):
     """With preload on a job finds its module imported by the template."""
+    home = make(executor="fork", preload=True)
     daemon = home.start().ready()
     home.drop("one", method="was_preloaded")
     daemon.expect("completed", "id=one ")

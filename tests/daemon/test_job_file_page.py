@@ -20,7 +20,7 @@ from spoolrunner.dispatch.wishes import Wish
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document, jsontext
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.paths import id_problem
+from spoolrunner.spool.ids import id_problem
 from spoolrunner.telling.events import Event, Started
 
 PAGE = (Path(__file__).parents[2] / "docs" / "job-file.md").read_text(encoding="utf-8")
@@ -272,7 +272,9 @@ def table_rows() -> list[list[str]]:
 def test_fields_table_is_the_document():
     """The page's table has exactly the fields of `document.Document` that a producer may write."""
     described = document.schema()["$defs"]["Document"]["properties"]
-    of_producers = {name for name, field in described.items() if "written by the runner" not in field["description"]}
+    of_producers = {
+        name for name, field in described.items() if "written by the dispatcher" not in field["description"]
+    }
 
     assert {row[0].strip("`") for row in table_rows()} == of_producers
 
@@ -294,7 +296,7 @@ def test_full_document_of_the_page_has_every_field_but_delay():
 def test_runner_fields_are_named():
     """The page names the fields that a producer must leave alone."""
     described = document.schema()["$defs"]["Document"]["properties"]
-    of_runner = [name for name, field in described.items() if "written by the runner" in field["description"]]
+    of_runner = [name for name, field in described.items() if "written by the dispatcher" in field["description"]]
 
     assert all(f"`{name}`" in PAGE for name in of_runner)
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from spoolrunner.system.clock import parse_time
+from spoolrunner.system.times import parse_time
 from tests.daemon.harness import is_alive, until
 
 posix_signals = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

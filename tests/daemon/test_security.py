@@ -14,7 +14,7 @@ import pytest
 
 from spoolrunner.client.job import Job
 from spoolrunner.protocol import jsontext, signing
-from spoolrunner.spool import locks
+from spoolrunner.spool import traces
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from tests.daemon.harness import ALLOWED, COMMAND, until
@@ -169,7 +169,7 @@ def test_what_its_maker_writes_after_the_claim_is_not_signed(guarded):
         stream.seek(0)
         stream.write(forged)
         stream.flush()
-        marker = locks.peek(str(guarded.spool / "locks" / "kept.lock"))
+        marker = traces.peek(str(guarded.spool / "locks" / "kept.lock")).marker
         assert marker is not None
         os.kill(marker.pid, signal.SIGKILL)
 

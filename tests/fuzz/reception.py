@@ -19,7 +19,6 @@ from spoolrunner.dispatch.intake import SETTLE_SECONDS, Candidate, Intake
 from spoolrunner.dispatch.order import Order
 from spoolrunner.dispatch.postponed import Register
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.executors.plan import runner_settings
 from spoolrunner.protocol import document, jsontext, whitelist
 from spoolrunner.protocol.policy import job_policy
 from spoolrunner.protocol.states import Outcome, State
@@ -66,7 +65,6 @@ class Reception:
         self._refused: dict[str, Refused] = {}
         reporter = Reporter(self._clock, [self._note])
         self._intake = Intake(self._config, self._spool, Order(60.0), Register(), reporter, self._clock)
-        self._settings = runner_settings(self._config, boot="")
         self.counts = Counts()
 
     def receive(self, documents: Sequence[bytes]) -> list[str]:
@@ -123,8 +121,8 @@ class Reception:
     def _run(self, candidate: Candidate, data: bytes) -> str | None:
         """What the job's process does with the document, but for calling the job; it must be possible to write it again."""
         raw = jsontext.decode(data)
-        method_policy = whitelist.entry(self._settings.allowed, raw["job"], raw["method"])
-        policy = job_policy(raw, method_policy, self._settings.limits)
+        method_policy = whitelist.entry(self._config.allowed, raw["job"], raw["method"])
+        policy = job_policy(raw, method_policy, self._config.limits)
         problem = CALLEES[raw["job"], raw["method"]].problem(raw.get("params", []))
         outcome = Outcome.REJECTED if problem else Outcome.FAILED
         error = record.error("TypeError", problem) if problem else None

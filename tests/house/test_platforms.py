@@ -25,6 +25,11 @@ OWNERS = {
     "system/heldfiles.py": "files that cannot be moved while they are open",
     "executors/forkserver.py": "POSIX alone",
     "dispatch/watch.py": "where events come from",
+    "dispatch/inbox.py": "what a thread can wait for",
+    "executors/base.py": "how the end of a process is heard",
+    "attempt/runner.py": "whether a process knows that its parent is gone",
+    "system/clock.py": "the clock that counts from the boot",
+    "system/machine.py": "the name of the machine",
 }
 """module -> the difference between systems that it owns."""
 SYSTEM = {"sys.platform", "os.name", "platform.system"}

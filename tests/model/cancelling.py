@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.model.claiming import set_out
 from tests.model.dispatcher import At, drop_request, is_there, rest, set_reason, to
 from tests.model.rules import Promise, Rule
+from tests.model.runner import killed
 from tests.model.state import (
     DONE,
     DONE_2,
@@ -19,7 +20,6 @@ from tests.model.state import (
     Marker,
     Mine,
     State,
-    bury,
     move,
     open_lock,
     set_dispatcher,
@@ -45,7 +45,7 @@ def _carry_out(model: Model, state: State, index: int) -> tuple[State, ...]:
     if state.disk.cancel == NOBODY:
         return ()
     if dispatcher.mine is not None:
-        return _end(state, index, dispatcher.mine)
+        return _end(model, state, index, dispatcher.mine)
     if Rule.CANCEL_KNOWN in model.rules and _was_cancelled(state):
         return (drop_request(state),)
     running = state.disk.places[RUNNING]
@@ -66,12 +66,13 @@ def _meant(state: State, job: int) -> State:
     return state._replace(fault=Promise.CANCEL_MEANT) if is_over else state
 
 
-def _end(state: State, index: int, mine: Mine) -> tuple[State, ...]:
+def _end(model: Model, state: State, index: int, mine: Mine) -> tuple[State, ...]:
     file = state.disk.places[RUNNING]
     if mine.process == NOBODY:
         return ()
     state = state if file is None else _meant(state, file.job)
-    return rest(bury(state, mine.process), index, Mine(mine.number, NOBODY, cancelled=True))
+    ended = mine._replace(process=NOBODY, cancelled=True)
+    return tuple(after for dead in killed(model, state, mine.process) for after in rest(dead, index, ended))
 
 
 def _was_cancelled(state: State) -> bool:
@@ -143,10 +144,10 @@ def _give_up_mark(model: Model, state: State, index: int) -> tuple[State, ...]:
     dispatcher, file = is_there(state, index), state.disk.places[RUNNING]
     if file is None or not file.history:
         return rest(state, index)
-    is_begun = fits(model, marker_in(state, dispatcher.lock), file, START) or file.history[-1] in FINAL
+    is_begun = fits(model, marker_in(state, dispatcher.lock), file, START, wholly=False) or file.history[-1] in FINAL
     if is_begun and Rule.GIVE_UP_CHECKED in model.rules:
-        return rest(state, index, unresolved=True)
-    state = append(state, dispatcher.lock, Marker(START, len(file.history), 0))
+        return to(state, index, At.OPEN, lock=0, locked=False, cancels=False, claimed=True)
+    state = append(model, state, dispatcher.lock, Marker(START, len(file.history), None))
     made = staged(model, state, file, "retry over")
     return tuple(after for one in made for after in to(state, index, At.GIVE_UP_SYNC, staged=one))
 

@@ -1,4 +1,4 @@
-"""How a dispatcher claims a waiting job and starts its process: `begin` of `spoolrunner.dispatch.attempts`."""
+"""How a dispatcher claims a waiting job and starts its process: `spoolrunner.dispatch.starting`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from tests.model.state import (
     move,
     open_lock,
     set_runner,
+    set_story,
+    stamp,
+    sync_lock,
 )
 from tests.model.steps import RENAME, Model, Step, append, free_target, rename, try_lock
 
 
 def _look(model: Model, state: State, index: int) -> tuple[State, ...]:
     dispatcher, file = is_there(state, index), state.disk.places[PENDING]
-    is_new = dispatcher.fresh or dispatcher.heeds
+    is_new = dispatcher.fresh or dispatcher.heeds or not dispatcher.serves
     if file is None or file.later or dispatcher.mine is not None or is_new:
         return ()
     return set_out(model, state, index, file=file)
@@ -66,7 +69,15 @@ def _mark(model: Model, state: State, index: int) -> tuple[State, ...]:
     dispatcher = is_there(state, index)
     assert dispatcher.file is not None, "it has looked at a file"
     file = dispatcher.file
-    state = append(state, dispatcher.lock, Marker(CLAIM, len(file.history) + 1, file.inode))
+    state = append(model, state, dispatcher.lock, Marker(CLAIM, len(file.history) + 1, stamp(file)))
+    if file.history[-1:] in tuple(FINAL) and Rule.CLAIM_MARK_SYNCED in model.rules:
+        return to(state, index, At.MARK_SYNC)
+    return to(state, index, At.CLAIM, lock=0, locked=False)
+
+
+def _mark_sync(model: Model, state: State, index: int) -> tuple[State, ...]:
+    if state.cuts:
+        state = sync_lock(state, is_there(state, index).lock)
     return to(state, index, At.CLAIM, lock=0, locked=False)
 
 
@@ -74,7 +85,11 @@ def _claim(model: Model, state: State, index: int) -> tuple[State, ...]:
     claimed = rename(model, state, PENDING, RUNNING)
     if claimed is None:
         return rest(state, index, unresolved=True if state.disk.places[PENDING] is not None else None)
-    return to(claimed, index, At.COMPARE)
+    found = claimed.disk.places[RUNNING]
+    assert found is not None, "it has just been claimed"
+    slipped = state.cuts > 0 and found != is_there(state, index).file
+    story = claimed.stories[found.job]._replace(slipped=slipped, pardoned=False)
+    return to(set_story(claimed, found.job, story), index, At.COMPARE)
 
 
 def _compare(model: Model, state: State, index: int) -> tuple[State, ...]:
@@ -105,7 +120,7 @@ def _launch(model: Model, state: State, index: int) -> tuple[State, ...]:
     if None not in state.runners:
         return found
     free, number = state.runners.index(None), len(file.history) + 1
-    return (*found, *rest(set_runner(state, free, first(model, number)), index, Mine(number, free)))
+    return (*found, *rest(set_runner(state, free, first(model, number, file)), index, Mine(number, free, file)))
 
 
 LOOK = Step("looks at the waiting job", ("open pending/ID.json",), _look)
@@ -115,6 +130,12 @@ STEPS = {
     At.MARK_OPEN: Step("opens the lock file, for a claim marker", ("open locks/ID.lock",), _mark_open),
     At.MARK_LOCK: Step("tries the lock, for a claim marker", ("flock locks/ID.lock",), _mark_lock),
     At.MARK: Step("leaves a claim marker", ("write locks/ID.lock",), _mark),
+    At.MARK_SYNC: Step(
+        "syncs the claim marker of a retry by hand",
+        ("open locks/ID.lock", "fsync locks/ID.lock", "open locks", "fsync locks", "open locks"),
+        _mark_sync,
+        Rule.CLAIM_MARK_SYNCED,
+    ),
     At.CLAIM: Step("claims", (RENAME,), _claim),
     At.COMPARE: Step("compares what it claimed with what it looked at", (), _compare),
     At.PUT_BACK: Step("puts it back", (RENAME,), _put_back),

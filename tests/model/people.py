@@ -6,10 +6,11 @@ from collections.abc import Callable
 from itertools import takewhile
 
 from tests.model.rules import Promise, Rule
+from tests.model.runner import killed
 from tests.model.state import (
-    CLAIM,
     DONE,
     EITHER,
+    EITHER_CAME,
     FAILED,
     FINAL,
     HAND,
@@ -19,17 +20,16 @@ from tests.model.state import (
     Disk,
     File,
     LockFile,
-    Marker,
     State,
-    bury,
     finals,
     free_inodes,
     move,
     put,
+    retried,
     set_dispatcher,
     set_story,
 )
-from tests.model.steps import Act, Model, Move, Moves, Step, remembering, synced
+from tests.model.steps import Act, Model, Move, Moves, Step, heeded, remembering, synced
 
 # -- the producer
 
@@ -93,7 +93,8 @@ def _into_pending(state: State, source: int) -> tuple[State, ...]:
     story = state.stories[file.job]
     if source == FAILED and file.history and file.history[-1] not in FINAL:
         return (state._replace(fault=Promise.FRESH_BUDGET),)
-    return (set_story(move(state, source, PENDING), file.job, story._replace(asked=finals(file.history))),)
+    asked = finals(file.history)
+    return (set_story(retried(move(state, source, PENDING), file.job, asked), file.job, story._replace(asked=asked)),)
 
 
 def _remove(model: Model, state: State) -> tuple[State, ...]:
@@ -128,7 +129,7 @@ def _cancel(model: Model, state: State) -> tuple[State, ...]:
         return ()
     # Of two jobs that bear the id it may mean either; for one that has its final record it comes too late.
     is_late = (waits is not None and runs is not None) or (
-        file is runs and finals(file.history) > state.stories[file.job].asked
+        file is runs and finals(file.history) > state.disk.retried[file.job]
     )
     first, second = (min(age, 1) for age in state.disk.reasons)
     meant = EITHER if is_late else file.job
@@ -147,6 +148,11 @@ def _second(model: Model, state: State) -> tuple[State, ...]:
     return tuple(put(state, PENDING, File(1, inode)) for inode in inodes)
 
 
+def _touch(model: Model, state: State) -> tuple[State, ...]:
+    file = state.disk.places[RUNNING]
+    return () if file is None or file.touched else (put(state, RUNNING, file._replace(touched=True)),)
+
+
 ACTS: dict[Act, Callable[[Model, State], tuple[State, ...]]] = {
     Act.TAKE: _take,
     Act.PUT_BACK: _put_back,
@@ -156,6 +162,7 @@ ACTS: dict[Act, Callable[[Model, State], tuple[State, ...]]] = {
     Act.PUT_OFF: _put_off,
     Act.CANCEL: _cancel,
     Act.SECOND: _second,
+    Act.TOUCH: _touch,
 }
 
 
@@ -174,45 +181,62 @@ def disturbances(model: Model, state: State) -> Moves:
                 yield Move(
                     f"dispatcher {index}", "is killed", (), set_dispatcher(left, index, None), is_disturbance=True
                 )
-    if state.runner_kills:
-        for index, runner in enumerate(state.runners):
-            if runner is not None:
-                left = state._replace(runner_kills=state.runner_kills - 1)
-                yield Move(f"runner {index}", "is killed", (), bury(left, index), is_disturbance=True)
+    yield from _deaths_of_runners(model, state)
     if state.cuts:
-        for after in _cut(state):
+        for after in _cut(model, state):
             yield Move("the machine", "loses its power", (), after, is_disturbance=True)
+
+
+def _deaths_of_runners(model: Model, state: State) -> Moves:
+    left = state._replace(runner_kills=state.runner_kills - 1)
+    for index, runner in enumerate(state.runners if state.runner_kills else ()):
+        for after in killed(model, left, index) if runner is not None else ():
+            yield Move(f"runner {index}", "is killed", (), after, is_disturbance=True)
 
 
 # -- the power cut
 
 
-def _cut(state: State) -> list[State]:
+def _cut(model: Model, state: State) -> list[State]:
     """All processes die, and what was done since the last sync is undone, from any moment on.
 
-    A marker may be lost, or be there, whatever was done after it; a file that was not synced may be torn.
+    A line of the lock file may be lost, torn or be there, whatever was done after it; a file that was not synced may be
+    torn.
     """
     disks = (*state.past, state.disk)
     found: dict[State, None] = {}  # in an order that is the same in every run
     for at, disk in enumerate(disks):
-        for lock in _contents(disks, at):
+        for lock in _contents(model, disks, at, lasts=state.cuts > 1):
             for torn in (False, True):
                 places = tuple(file and file._replace(dirty=False, torn=torn and file.dirty) for file in disk.places)
                 found[_after_cut(state, disk._replace(places=places, lock=lock))] = None
     return list(found)
 
 
-def _contents(disks: tuple[Disk, ...], at: int) -> list[LockFile | None]:
-    """What the lock file of that moment may hold: whatever it held before or after, since its lines are not synced."""
+def _contents(model: Model, disks: tuple[Disk, ...], at: int, *, lasts: bool) -> list[LockFile | None]:
+    """What the lock file of that moment may hold: whatever it held before or after, down to the last sync of its lines.
+
+    Each line is lost or kept for itself: an outcome may be there behind an earlier marker than its own. What is found after
+    the cut `lasts` for the next one, if there may be one.
+    """
     lock = disks[at].lock
     if lock is None:
         return [None]
-    markers: list[Marker | None] = [None]
-    for others in (disks[at::-1], disks[at:]):
-        for disk in takewhile(lambda one: one.lock is not None and one.lock.ident == lock.ident, others):
-            markers += [disk.lock.marker] if disk.lock is not None else []
-    kept = [marker and marker._replace(process=NOBODY) for marker in markers]
-    return [lock._replace(marker=marker) for marker in dict.fromkeys(kept)]
+    before, after = (
+        [disk.lock for disk in takewhile(lambda one: one.lock is not None and one.lock.ident == lock.ident, others)]
+        for others in (disks[at::-1], disks[at + 1 :])
+    )
+    held = [one for one in (*before[::-1], *after) if one is not None]
+    is_kept = any(one is not None and one.synced for one in before)
+    found: dict[LockFile, None] = {} if is_kept else {LockFile(lock.ident, synced=lasts): None}
+    for number, earlier in enumerate(held):
+        marker = earlier.marker and earlier.marker._replace(process=NOBODY)
+        outcomes = dict.fromkeys(later.outcome for later in held[number:])
+        if not earlier.synced:
+            outcomes |= {None: None} | {one._replace(torn=True): None for one in outcomes if one is not None}
+        for outcome in outcomes:
+            found[heeded(model, LockFile(lock.ident, marker, outcome, synced=lasts))] = None
+    return list(found)
 
 
 def _after_cut(state: State, disk: Disk) -> State:
@@ -221,13 +245,13 @@ def _after_cut(state: State, disk: Disk) -> State:
         if file is not None:
             story = stories[file.job]
             known = max(len(file.history), story.recorded)
-            is_retry = disk.places[RUNNING] is file and 0 < finals(file.history) <= story.asked
-            marker = None if disk.lock is None else disk.lock.marker
-            is_marked = marker == Marker(CLAIM, len(file.history) + 1, file.inode)
+            may_have_left = story.left != "" or story.begun > len(file.history)
             stories[file.job] = story._replace(
                 excused=max(story.excused, story.effects - known),
                 wished=story.wished and disk.cancel != NOBODY,
-                pardoned=is_retry and file.history[-1] in FINAL and not is_marked,
+                slipped=story.slipped and state.cuts > 1,
+                pardoned=story.slipped and disk.places[RUNNING] is file,
+                left=story.left if story.lasting or not may_have_left else EITHER_CAME,
             )
     return State(
         disk,
@@ -240,5 +264,6 @@ def _after_cut(state: State, disk: Disk) -> State:
         acts=state.acts,
         cuts=state.cuts - 1,
         closes=state.closes,
+        removes=state.removes,
         start_failures=state.start_failures,
     )

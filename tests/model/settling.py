@@ -7,33 +7,38 @@ from typing import TypeGuard
 from tests.model.dispatcher import At, drop_request, is_there, rest, set_reason, to
 from tests.model.rules import Promise, Rule
 from tests.model.state import (
+    EITHER_CAME,
     FAILED,
     FAILED_2,
     FINAL,
     NOBODY,
     RUNNING,
     START,
-    Dispatcher,
     File,
     Marker,
     Mine,
     State,
+    decide,
     finals,
     move,
     open_lock,
     set_dispatcher,
     set_lock,
     set_story,
+    stamp,
 )
 from tests.model.steps import (
     RENAME,
     Model,
     Step,
+    append,
+    came_of,
     choose,
     commit,
     free_target,
     is_waiting,
     marker_in,
+    outcome_in,
     staged,
     synced,
     try_lock,
@@ -58,7 +63,7 @@ def _lock(model: Model, state: State, index: int) -> tuple[State, ...]:
     if answer == "stale":
         return to(state, index, At.OPEN, lock=0)
     if answer == "got":
-        return to(state, index, At.TEST, locked=True)
+        return to(state, index, At.READ, locked=True)
     return to(state, index, At.HELD, lock=0)
 
 
@@ -78,14 +83,42 @@ def _lives(marker: Marker | None) -> TypeGuard[Marker]:
 def _adopt(model: Model, state: State, index: int) -> tuple[State, ...]:
     marker = is_there(state, index).marker
     assert marker is not None, "it has seen whom it adopts"
-    return rest(state, index, Mine(marker.attempt, marker.process, adopted=True), unresolved=False)
+    return rest(state, index, Mine(marker.attempt, marker.process), unresolved=False)
+
+
+def _read(model: Model, state: State, index: int) -> tuple[State, ...]:
+    ident = is_there(state, index).lock
+    return to(state, index, At.TEST, marker=marker_in(state, ident), outcome=outcome_in(state, ident))
 
 
 def _test(model: Model, state: State, index: int) -> tuple[State, ...]:
-    marker = marker_in(state, is_there(state, index).lock)
+    dispatcher, running = is_there(state, index), state.disk.places[RUNNING]
+    mine, marker = dispatcher.mine, dispatcher.marker
     if Rule.PROCESS_GONE in model.rules and _lives(marker):
-        return to(state, index, At.ADOPT, marker=marker, lock=0, locked=False)
-    return to(state, index, At.CHOOSE, marker=marker, locked=Rule.SETTLE_LOCKS in model.rules)
+        return to(state, index, At.ADOPT, outcome=None, lock=0, locked=False)
+    is_lost = marker is None and mine is None and running is not None and _holder_of_removed(state) != NOBODY
+    if is_lost and Rule.MARKER_RESTORED in model.rules:
+        return to(state, index, At.RESTORE)
+    outcome = dispatcher.outcome
+    if Rule.OUTCOME_READ_LAST in model.rules:
+        outcome = outcome_in(state, dispatcher.lock)
+    knows = mine is not None and mine.file is not None and mine.file == running
+    at = At.CHOOSE_KNOWN if knows else At.CHOOSE
+    return to(state, index, at, outcome=outcome, locked=Rule.SETTLE_LOCKS in model.rules)
+
+
+def _holder_of_removed(state: State) -> int:
+    """The runner that has the lock file open which was removed from the path."""
+    return next((index for index, one in enumerate(state.runners) if one is not None and one.removed), NOBODY)
+
+
+def _restore(model: Model, state: State, index: int) -> tuple[State, ...]:
+    dispatcher, file, holder = is_there(state, index), state.disk.places[RUNNING], _holder_of_removed(state)
+    if file is None or holder == NOBODY:
+        return to(state, index, At.READ)
+    marker = Marker(START, len(file.history) + 1, stamp(file), holder)
+    state = append(model, state, dispatcher.lock, marker)
+    return to(state, index, At.ADOPT, marker=marker, outcome=None, lock=0, locked=False)
 
 
 def _choose(model: Model, state: State, index: int) -> tuple[State, ...]:
@@ -94,24 +127,26 @@ def _choose(model: Model, state: State, index: int) -> tuple[State, ...]:
         return to(state, index, At.LOOK_ROUND)
     if file.torn:
         return to(state, index, At.EXPLAIN, verdict="f", source=RUNNING)
-    is_claimed = dispatcher.claimed and Rule.BOOT_CLAIMED in model.rules
-    rule = choose(model, file, dispatcher.marker, dispatcher.has_markers or is_claimed)
+    mine = dispatcher.mine
+    is_ours = (dispatcher.claimed or mine is not None) and Rule.BOOT_CLAIMED in model.rules
+    number = 0 if mine is None else mine.number
+    rule = choose(model, file, dispatcher.marker, number, has_markers=dispatcher.has_markers or is_ours)
     if rule == "record":
-        cancelled = dispatcher.mine is not None and dispatcher.mine.cancelled
-        made = staged(model, state, file, "cancel" if cancelled else "fail")
+        cancelled = mine is not None and mine.cancelled
+        came = came_of(model, dispatcher.outcome) or ("cancel" if cancelled else "fail")
+        made = staged(model, state, file, came)
         return tuple(after for one in made for after in to(state, index, At.SYNC, staged=one))
     verdict = "r" if rule == "release" else rule
-    if _may_be_unsynced(dispatcher, file, rule) and Rule.RECORD_SYNCED_AGAIN in model.rules:
+    if (rule != "release" or _is_recorded(dispatcher.marker, file, number)) and Rule.RECORD_SYNCED_AGAIN in model.rules:
         return to(state, index, At.SYNC_FOLDER, verdict=verdict)
     return to(state, index, _first_of_end(model, verdict), verdict=verdict)
 
 
-def _may_be_unsynced(dispatcher: Dispatcher, file: File, rule: str) -> bool:
-    """Whether the last attempt was recorded, by a process of which it is not known whether it came to sync that."""
-    mine, marker = dispatcher.mine, dispatcher.marker
-    made = mine.number if mine is not None else marker.attempt if marker is not None and marker.kind == START else 0
-    is_recorded = rule != "release" or made == len(file.history) > 0
-    return is_recorded and not (mine is not None and mine.told)
+def _is_recorded(marker: Marker | None, file: File, number: int) -> bool:
+    """Whether the last attempt was recorded already, by a dispatcher that may not have come to sync that."""
+    if not number and marker is not None and marker.kind == START:
+        number = marker.attempt
+    return number == len(file.history) > 0
 
 
 def _sync(model: Model, state: State, index: int) -> tuple[State, ...]:
@@ -122,7 +157,15 @@ def _replace(model: Model, state: State, index: int) -> tuple[State, ...]:
     dispatcher = is_there(state, index)
     assert dispatcher.staged is not None, "there is a record to commit"
     verdict = dispatcher.staged.history[-1]
+    state = _judged(state, dispatcher.staged)
     return to(commit(model, state, dispatcher), index, At.SYNC_FOLDER, staged=None, verdict=verdict)
+
+
+def _judged(state: State, file: File) -> State:
+    """It is a fault when the record is not of the outcome that was left, or says that one was left which was not."""
+    left, earlier, verdict = state.stories[file.job].left, file.history[:-1], file.history[-1:]
+    is_true = verdict == decide(earlier, left) if left else verdict != "d"
+    return state if is_true or left == EITHER_CAME else state._replace(fault=Promise.OUTCOME_KEPT)
 
 
 def _sync_folder(model: Model, state: State, index: int) -> tuple[State, ...]:
@@ -145,9 +188,16 @@ def _move(model: Model, state: State, index: int) -> tuple[State, ...]:
     target, story = free_target(model, state, verdict), state.stories[file.job]
     if target is None:
         return ()
-    if verdict in FINAL and finals(file.history) <= story.asked and not story.pardoned:
+    if verdict in FINAL and finals(file.history) <= state.disk.retried[file.job] and not story.pardoned:
         return (state._replace(fault=Promise.RETRY_RUN),)
-    told = story._replace(wished=story.wished and verdict == "r", recorded=max(story.recorded, len(file.history)))
+    told = story._replace(
+        wished=story.wished and verdict == "r",
+        recorded=max(story.recorded, len(file.history)),
+        left="",
+        lasting=False,
+    )
+    if story.left:
+        state = _judged(state, file)
     state = set_story(move(state, RUNNING, target), file.job, told)
     if target in (FAILED, FAILED_2):
         return to(state, index, At.DROP_REASON, slot=target - FAILED)
@@ -206,9 +256,16 @@ STEPS = {
     At.OPEN: Step("opens the lock file, to settle", ("open locks/ID.lock",), _open),
     At.LOCK: Step("tries the lock, to settle", ("flock locks/ID.lock",), _lock),
     At.HELD: Step("looks who holds the lock", ("open locks/ID.lock",), _held),
-    At.ADOPT: Step("adopts the process of the marker", ("open running/ID.json",), _adopt),
-    At.TEST: Step("looks whether the process of the marker is gone", (), _test),
+    At.ADOPT: Step(
+        "adopts the process of the marker, and looks until when it may run",
+        ("open running/ID.json", "open locks/ID.lock"),
+        _adopt,
+    ),
+    At.READ: Step("reads the lock file", (), _read),
+    At.RESTORE: Step("makes the marker anew", ("open running/ID.json", "write locks/ID.lock"), _restore),
+    At.TEST: Step("looks whether the process of the marker is gone, then for its outcome", (), _test),
     At.CHOOSE: Step("reads the document and chooses the rule", ("open running/ID.json",), _choose),
+    At.CHOOSE_KNOWN: Step("remembers the document and chooses the rule", (), _choose),
     At.SYNC: Step("writes the record and syncs it", ("open tmp/X", "write tmp/X", "fsync tmp/X"), _sync),
     At.REPLACE: Step("puts the record in the place of the document", ("replace tmp/X -> running/ID.json",), _replace),
     At.SYNC_FOLDER: Step(

@@ -28,10 +28,15 @@ START, CLAIM = "start", "claim"
 NOBODY = -1
 EITHER = 2
 """Of a request to cancel: nobody can say which job it means."""
+EITHER_CAME = "?"
+"""Of an outcome that was left before a power cut: it may be there or not."""
 
 
 class File(NamedTuple):
-    """A job file; `history` has the verdict of each attempt. `dirty`: not synced since written; `torn`: lost for that."""
+    """A job file; `history` has the verdict of each attempt. `dirty`: not synced since written; `torn`: lost for that.
+
+    `touched`: its time is another than when it was written.
+    """
 
     job: int
     inode: int
@@ -39,32 +44,56 @@ class File(NamedTuple):
     later: bool = False
     dirty: bool = False
     torn: bool = False
+    touched: bool = False
 
 
 class Marker(NamedTuple):
-    """The last line of the lock file; `process` is the runner's place, NOBODY once it is gone."""
+    """The last marker in the lock file, about the attempt to be made of that file; None: of no file that is there.
+
+    `process` is the runner's place, NOBODY once it is gone.
+    """
 
     kind: str
     attempt: int
-    inode: int
+    file: File | None
     process: int = NOBODY
 
 
+class Outcome(NamedTuple):
+    """An outcome line: what came of that attempt, `ok` or `fail`; `torn`: written in part only."""
+
+    attempt: int
+    came: str
+    torn: bool = False
+
+
 class LockFile(NamedTuple):
-    """`locks/ID.lock`; `ident` tells it from one that was removed."""
+    """`locks/ID.lock`, its last marker and the last outcome line; `ident` tells it from one that was removed.
+
+    `synced`: its lines are on the disk for good.
+    """
 
     ident: int
     marker: Marker | None = None
+    outcome: Outcome | None = None
+    synced: bool = False
 
 
 class Mine(NamedTuple):
-    """The attempt that a dispatcher watches; `cancelled` if it ended the process itself, `told` if that ended well."""
+    """The attempt that a dispatcher watches; `cancelled` if it ended the process itself.
+
+    `file`: what it sent the process for, which it remembers; None when it adopted the process.
+    """
 
     number: int
     process: int
+    file: File | None = None
     cancelled: bool = False
-    adopted: bool = False
-    told: bool = False
+
+    @property
+    def adopted(self) -> bool:
+        """Whether an earlier dispatcher started the process."""
+        return self.file is None
 
 
 class Dispatcher(NamedTuple):
@@ -87,6 +116,7 @@ class Dispatcher(NamedTuple):
     file: File | None = None
     staged: File | None = None
     marker: Marker | None = None
+    outcome: Outcome | None = None
     lock: int = 0
     locked: bool = False
     verdict: str = ""
@@ -95,23 +125,29 @@ class Dispatcher(NamedTuple):
 
 
 class Runner(NamedTuple):
-    """The process of a job, started to make attempt `number`."""
+    """The process of a job, started to make attempt `number` of that file; `came`: what came of it.
+
+    `removed`: it has the lock file open which was removed from the path.
+    """
 
     at: str
     number: int
-    file: File | None = None
-    staged: File | None = None
+    file: File
     lock: int = 0
     locked: bool = False
+    removed: bool = False
     inside: bool = False
+    came: str = ""
 
 
 class Story(NamedTuple):
     """What has happened to a job: what only the judge knows.
 
     Of its starts: how many reached the user's code, how many left a marker; how many a power cut took from the count. Of
-    people's wishes: how many final verdicts it had when it was last retried by hand (`pardoned`: a power cut undid that),
-    whether it is to be cancelled. `recorded`: the attempts it had when it last left running/.
+    people's wishes: how many final verdicts it had when it was last retried by hand, whether it is to be cancelled. `slipped`:
+    it was claimed in the place of another file, so without a claim marker of its own; `pardoned`: the power failed before
+    that was seen. `recorded`: the attempts it had when it last left running/. `left`: what came of the
+    attempt that is not settled yet, EITHER_CAME after a power cut, unless it is `lasting`.
     """
 
     promised: bool = False
@@ -119,18 +155,26 @@ class Story(NamedTuple):
     begun: int = 0
     excused: int = 0
     asked: int = 0
+    slipped: bool = False
     pardoned: bool = False
     wished: bool = False
     recorded: int = 0
+    left: str = ""
+    lasting: bool = False
 
 
 class Disk(NamedTuple):
-    """What a power cut can take back to what it was."""
+    """What a power cut can take back to what it was.
+
+    `retried`, which only the judge knows, is for each job how many final verdicts it had when it was last retried by hand, as
+    far as the disk has kept that.
+    """
 
     places: tuple[File | None, ...] = (None,) * len(NAMES)
     lock: LockFile | None = None
     cancel: int = NOBODY
     reasons: tuple[int, int] = (0, 0)
+    retried: tuple[int, int] = (0, 0)
 
 
 class State(NamedTuple):
@@ -149,9 +193,15 @@ class State(NamedTuple):
     acts: int = 0
     cuts: int = 0
     closes: int = 0
+    removes: int = 0
     start_failures: int = 0
     past: tuple[Disk, ...] = ()
     fault: str = ""
+
+
+def stamp(file: File) -> File:
+    """What tells one version of a file from any other: its inode, size and time, for which the model has the file itself."""
+    return file._replace(dirty=False, torn=False)
 
 
 def put(state: State, place: int, file: File | None) -> State:
@@ -164,6 +214,13 @@ def move(state: State, source: int, target: int) -> State:
     """A rename; what lies at the target is gone after it."""
     file = state.disk.places[source]
     return put(put(state, source, None), target, file)
+
+
+def retried(state: State, job: int, asked: int) -> State:
+    """That job, which has as many final verdicts, is to be run again."""
+    first, second = state.disk.retried
+    both = (asked, second) if job == 0 else (first, asked)
+    return state._replace(disk=state.disk._replace(retried=both))
 
 
 def set_dispatcher(state: State, index: int, dispatcher: Dispatcher | None) -> State:
@@ -184,23 +241,23 @@ def set_story(state: State, job: int, story: Story) -> State:
     return state._replace(stories=(*old[:job], story, *old[job + 1 :]))
 
 
-def bury(state: State, index: int, *, tells: bool = False) -> State:
-    """The runner is gone: its lock is free, and its marker and its dispatcher name nobody; `tells`: by its exit status."""
+def bury(state: State, index: int) -> State:
+    """The runner is gone: its lock is free, and its marker and its dispatcher name nobody."""
     state = set_runner(state, index, None)
     lock = state.disk.lock
     if lock is not None and lock.marker is not None and lock.marker.process == index:
         state = set_lock(state, lock._replace(marker=lock.marker._replace(process=NOBODY)))
     for which, dispatcher in enumerate(state.dispatchers):
         if dispatcher is not None:
-            state = set_dispatcher(state, which, _without(dispatcher, index, tells))
+            state = set_dispatcher(state, which, _without(dispatcher, index))
     return state
 
 
-def _without(dispatcher: Dispatcher, index: int, tells: bool) -> Dispatcher:
+def _without(dispatcher: Dispatcher, index: int) -> Dispatcher:
     """The dispatcher, when that runner is gone."""
     mine, marker = dispatcher.mine, dispatcher.marker
     if mine is not None and mine.process == index:
-        mine = mine._replace(process=NOBODY, told=tells and not mine.adopted)
+        mine = mine._replace(process=NOBODY)
     if marker is not None and marker.process == index:
         marker = marker._replace(process=NOBODY)
     return dispatcher._replace(mine=mine, marker=marker)
@@ -209,6 +266,12 @@ def _without(dispatcher: Dispatcher, index: int, tells: bool) -> Dispatcher:
 def set_lock(state: State, lock: LockFile | None) -> State:
     """The state with that lock file."""
     return state._replace(disk=state.disk._replace(lock=lock))
+
+
+def sync_lock(state: State, ident: int) -> State:
+    """The lines of the lock file are on the disk for good, if it is still the one with that ident."""
+    lock = state.disk.lock
+    return state if lock is None or lock.ident != ident else set_lock(state, lock._replace(synced=True))
 
 
 def processes(state: State) -> list[Dispatcher | Runner]:
@@ -233,7 +296,8 @@ def is_locked(state: State, ident: int) -> bool:
 
 def free_inodes(state: State, count: int, lowest: int = 1) -> list[int]:
     """The lowest numbers that no file has, as many as that; what the dead left in tmp/ has none."""
-    files = [*state.disk.places, state.staged, *(process.staged for process in processes(state))]
+    staged = [dispatcher.staged for dispatcher in state.dispatchers if dispatcher is not None]
+    files = [*state.disk.places, state.staged, *staged]
     taken = {file.inode for file in files if file is not None}
     return [number for number in range(lowest, 12) if number not in taken][:count]
 
@@ -268,7 +332,13 @@ def describe(state: State) -> str:
     if lock is not None:
         mark = lock.marker
         held = ", held" if is_locked(state, lock.ident) else ""
-        parts.append(f"lock ({f'{mark.kind} {mark.attempt} inode {mark.inode}' if mark else 'empty'}{held})")
+        came = (
+            f", {'torn ' if lock.outcome.torn else ''}{lock.outcome.came} {lock.outcome.attempt}"
+            if lock.outcome
+            else ""
+        )
+        of = f" of job {mark.file.job} inode {mark.file.inode}" if mark and mark.file else ""
+        parts.append(f"lock ({f'{mark.kind} {mark.attempt}{of}' if mark else 'empty'}{came}{held})")
     if state.disk.cancel != NOBODY:
         parts.append("cancel-ID")
     return "; ".join(parts) or "empty"

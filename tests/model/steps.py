@@ -16,8 +16,9 @@ from tests.model.state import (
     TARGETS,
     Dispatcher,
     File,
+    LockFile,
     Marker,
-    Runner,
+    Outcome,
     State,
     decide,
     free_inodes,
@@ -25,6 +26,7 @@ from tests.model.state import (
     move,
     put,
     set_lock,
+    stamp,
 )
 
 RENAME = "rename"
@@ -42,6 +44,7 @@ class Act(StrEnum):
     PUT_OFF = "saves the waiting file with a later time"
     CANCEL = "asks for the job to be cancelled"
     SECOND = "publishes another job of this id"
+    TOUCH = "touches the file while it runs"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Bounds:
     allowed: tuple[Act, ...] = ()
     cuts: int = 0
     closes: int = 0
+    removes: int = 0
     start_failures: int = 0
     runners: int = 2
     inodes: int = 1
@@ -108,10 +112,37 @@ def try_lock(model: Model, state: State, ident: int) -> str:
     return "got"
 
 
-def append(state: State, ident: int, marker: Marker) -> State:
+def append(model: Model, state: State, ident: int, marker: Marker) -> State:
     """Append to the lock file with that ident; to one that was removed it is as good as not written."""
     lock = state.disk.lock
-    return state if lock is None or lock.ident != ident else set_lock(state, lock._replace(marker=marker))
+    if lock is None or lock.ident != ident:
+        return state
+    return set_lock(state, heeded(model, lock._replace(marker=marker, synced=False), is_behind=False))
+
+
+def append_outcome(model: Model, state: State, ident: int, outcome: Outcome) -> State:
+    """As `append`, with an outcome line."""
+    lock = state.disk.lock
+    if lock is None or lock.ident != ident:
+        return state
+    return set_lock(state, heeded(model, lock._replace(outcome=outcome, synced=False)))
+
+
+def heeded(model: Model, lock: LockFile, *, is_behind: bool = True) -> LockFile:
+    """The lock file without an outcome line that nobody heeds: a torn one, or one that is not behind its start marker."""
+    outcome, marker = lock.outcome, lock.marker
+    if outcome is None:
+        return lock
+    follows = is_behind and marker is not None and marker.kind == START and marker.attempt == outcome.attempt
+    is_void = not follows and Rule.OUTCOME_FOLLOWS in model.rules
+    return lock._replace(outcome=None) if is_void or (outcome.torn and Rule.OUTCOME_WHOLE in model.rules) else lock
+
+
+def came_of(model: Model, outcome: Outcome | None) -> str:
+    """What an outcome line that was found says; nothing without one. What a torn one says is anybody's guess."""
+    if outcome is None or Rule.OUTCOME_OBEYED not in model.rules:
+        return ""
+    return "ok" if outcome.torn else outcome.came
 
 
 def marker_in(state: State, ident: int) -> Marker | None:
@@ -120,25 +151,42 @@ def marker_in(state: State, ident: int) -> Marker | None:
     return None if lock is None or lock.ident != ident else lock.marker
 
 
-def fits(model: Model, marker: Marker | None, file: File, kind: str) -> bool:
-    """Whether a marker of that kind speaks of the attempt that the file expects next."""
+def outcome_in(state: State, ident: int) -> Outcome | None:
+    """The last outcome line of the lock file with that ident."""
+    lock = state.disk.lock
+    return None if lock is None or lock.ident != ident else lock.outcome
+
+
+def is_begun(marker: Marker | None, number: int, file: File) -> bool:
+    """Whether it is a start marker of that very attempt of that very file: so a runner looks at it."""
+    return marker is not None and marker[:3] == (START, number, stamp(file))
+
+
+def fits(model: Model, marker: Marker | None, file: File, kind: str, *, wholly: bool) -> bool:
+    """Whether a marker of that kind speaks of the attempt that the file expects next; `wholly`: by size and time, too."""
     if marker is None or marker.kind != kind:
         return False
     by_number = Rule.FITS_NUMBER not in model.rules or marker.attempt == len(file.history) + 1
-    by_inode = Rule.FITS_INODE not in model.rules or marker.inode == file.inode
-    return by_number and by_inode
+    by_inode = Rule.FITS_INODE not in model.rules or (marker.file is not None and marker.file.inode == file.inode)
+    by_stamp = not wholly or Rule.FITS_STAMP not in model.rules or marker.file == stamp(file)
+    return by_number and by_inode and by_stamp
 
 
-def choose(model: Model, file: File, marker: Marker | None, has_markers: bool) -> str:
-    """The rule of recovery for a file in running/: `record`, `release`, or the final verdict to obey."""
-    if fits(model, marker, file, START) and Rule.START_COUNTS in model.rules:
+def choose(model: Model, file: File, marker: Marker | None, number: int, *, has_markers: bool) -> str:
+    """The rule of recovery for a file in running/: `record`, `release`, or the final verdict to obey.
+
+    `number` is that of the attempt which is known to have been started, 0 without one.
+    """
+    wholly = not has_markers or Rule.FITS_TOUCHED not in model.rules
+    if fits(model, marker, file, START, wholly=wholly) and Rule.START_COUNTS in model.rules:
         return "record"
-    if fits(model, marker, file, CLAIM) and Rule.CLAIM_RELEASES in model.rules:
+    if fits(model, marker, file, CLAIM, wholly=wholly) and Rule.CLAIM_RELEASES in model.rules:
         return "release"
     recorded_here = (
         Rule.FINAL_NEEDS_MARK not in model.rules
         or (Rule.BOOT_COMPARED in model.rules and not has_markers)
         or (marker is not None and marker.kind == START and marker.attempt == len(file.history))
+        or number == len(file.history)
     )
     if file.history[-1:] in ("d", "f") and recorded_here and Rule.FINAL_OBEYED in model.rules:
         return file.history[-1]
@@ -158,7 +206,7 @@ def synced(model: Model, file: File | None, rule: Rule) -> File | None:
     return file if file is None or rule not in model.rules else file._replace(dirty=False)
 
 
-def commit(model: Model, state: State, process: Dispatcher | Runner) -> State:
+def commit(model: Model, state: State, process: Dispatcher) -> State:
     """The record takes the place of the document; without the rule it is written into the folder it belongs to."""
     made = process.staged
     assert made is not None, "there is a record to commit"

@@ -102,7 +102,7 @@ def _worded(line: str) -> str:
     line = re.sub(r"tmp/\S+", "tmp/X", line)
     line = re.sub(r"/a(~2)?\.(json|lock|reason)", r"/ID\1.\2", line).replace("cancel-a", "cancel-ID")
     line = re.sub(r"^start a \d+$", "start ID", line)
-    return re.sub(r"^(effect|work) a$", r"\1", line)
+    return re.sub(r"^exit a$", "exit ID", re.sub(r"^(effect|work) a$", r"\1", line))
 
 
 # -- goals
@@ -129,8 +129,14 @@ def is_claimed(state: State) -> bool:
     return state.disk.places[RUNNING] is not None
 
 
+def has_left_its_outcome(state: State) -> bool:
+    """The runner has left its outcome line, and no more."""
+    lock = state.disk.lock
+    return lock is not None and lock.outcome is not None and any(state.runners)
+
+
 def is_recorded(state: State) -> bool:
-    """The runner has put its record in the place of the document, and no more."""
+    """The dispatcher has put its record in the place of the document, and no more."""
     file = state.disk.places[RUNNING]
     return file is not None and file.history == "d"
 
@@ -155,6 +161,12 @@ def is_swapped(state: State) -> bool:
     (dispatcher,) = state.dispatchers
     looked_at = None if dispatcher is None else dispatcher.file
     return state.acts == 0 and looked_at is not None and looked_at != state.disk.places[PENDING]
+
+
+def is_touched(state: State) -> bool:
+    """A person has touched the file while it runs."""
+    file = state.disk.places[RUNNING]
+    return file is not None and file.touched
 
 
 def has_adopted(state: State) -> bool:
@@ -223,10 +235,27 @@ def crash(world: World) -> None:
     finish(world)
 
 
-def crash_after_record(world: World) -> None:
-    """The process of a job dies between its record and the sync of running/."""
-    begin(world, "replace", "running/a.json")
-    world.runners[0].kill()
+def crash_after_outcome(world: World) -> None:
+    """The process of a job dies between its outcome line and its end."""
+    begin(world, "write", "locks/a.lock")
+    (runner,) = world.runners
+    runner.is_frozen = False
+    run_to(world, runner, does("work", "a"))
+    run_to(world, runner, does("write", "locks/a.lock"))
+    runner.run(0)
+    runner.kill()
+    finish(world)
+
+
+def lose_the_dispatcher_after_record(world: World) -> None:
+    """A dispatcher dies between its record and the sync of running/."""
+    waits(world)
+    dispatcher = world.start_dispatcher()
+    dispatcher.run()
+    world.runners[0].run()
+    run_to(world, dispatcher, does("replace", "running/a.json"))
+    dispatcher.run(0)
+    dispatcher.kill()
     finish(world)
 
 
@@ -253,6 +282,14 @@ def cancel_running(world: World) -> None:
     """A job is cancelled at its first line."""
     begin(world, "write", "locks/a.lock")
     world.touch_cancel("a")
+    finish(world)
+
+
+def touch_running(world: World) -> None:
+    """A person touches the file of a job that is at its first line."""
+    begin(world, "write", "locks/a.lock")
+    os.utime(world.layout.running("a"), (1.0, 1.0))
+    world.runners[0].is_frozen = False
     finish(world)
 
 
@@ -294,10 +331,16 @@ STORIES = (
         crash,
     ),
     Story(
-        "its process dies after the record",
+        "its process dies after its outcome line",
         of("", runner_kills=1, fails=False),
-        and_then(is_recorded, has_lost_its_runner, lies_in(DONE, "d")),
-        crash_after_record,
+        and_then(has_left_its_outcome, has_lost_its_runner, lies_in(DONE, "d")),
+        crash_after_outcome,
+    ),
+    Story(
+        "the dispatcher dies after the record",
+        of("", dispatcher_kills=1, fails=False),
+        and_then(is_recorded, has_lost_its_dispatcher, lies_in(DONE, "d")),
+        lose_the_dispatcher_after_record,
     ),
     Story(
         "the dispatcher dies after the claim",
@@ -316,6 +359,12 @@ STORIES = (
         of("", Act.CANCEL, fails=False),
         and_then(is_marked, is_to_be_cancelled, lies_in(FAILED, "f")),
         cancel_running,
+    ),
+    Story(
+        "touched while it runs",
+        of("", Act.TOUCH, fails=False),
+        and_then(is_marked, is_touched, lies_in(DONE, "d")),
+        touch_running,
     ),
     Story(
         "cancelled while it waits",
@@ -344,9 +393,10 @@ def test_the_model_does_what_the_code_does(story: Story) -> None:
 @pytest.mark.parametrize(
     ("name", "rule"),
     [
-        ("published and run", Rule.READ_LOCKED),
+        ("published and run", Rule.MARK_FIRST),
         ("fails once", Rule.CLAIM_MARK_STALE),
-        ("its process dies after the record", Rule.RECORD_SYNCED_AGAIN),
+        ("retried by hand", Rule.CLAIM_MARK_SYNCED),
+        ("the dispatcher dies after the record", Rule.RECORD_SYNCED_AGAIN),
         ("cancelled while it runs", Rule.CANCEL_BEFORE_MOVE),
         ("cancelled while it waits", Rule.REASON_FIRST),
         ("saved before the claim", Rule.PUT_BACK_LOCKED),

@@ -10,6 +10,7 @@ from tests.model.state import (
     NOBODY,
     PENDING,
     RUNNING,
+    Disk,
     Dispatcher,
     File,
     State,
@@ -32,8 +33,9 @@ def begin(model: Model, files: dict[int, File] | None = None) -> State:
         made = len(file.history)
         asked = 1 if place == PENDING and file.history[-1:] in ("d", "f") else 0
         stories[file.job] = Story(True, made, made, asked=asked, recorded=made)
+    places = tuple(files.get(place) for place in range(8))
     return State(
-        people.Disk(places=tuple(files.get(place) for place in range(8))),
+        Disk(places, retried=(stories[0].asked, stories[1].asked)),
         (stories[0], stories[1]),
         (None,) * (1 if Rule.ONE_DISPATCHER in model.rules else 2),
         (None,) * bounds.runners,
@@ -43,6 +45,7 @@ def begin(model: Model, files: dict[int, File] | None = None) -> State:
         acts=bounds.acts,
         cuts=bounds.cuts,
         closes=bounds.closes,
+        removes=bounds.removes,
         start_failures=bounds.start_failures,
     )
 
@@ -104,9 +107,8 @@ def broken(state: State) -> str:
 
 
 def _at_work(state: State, job: int) -> int:
-    """How many processes are in the code of that job, and have not recorded what came of it."""
-    documents = [one.file or one.staged for one in state.runners if one is not None and one.inside]
-    return sum(document is not None and document.job == job for document in documents)
+    """How many processes are in the code of that job."""
+    return sum(one is not None and one.inside and one.file.job == job for one in state.runners)
 
 
 def _is_explained(state: State, place: int, file: File) -> bool:

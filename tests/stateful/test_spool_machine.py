@@ -18,6 +18,7 @@ from spoolrunner.protocol import document
 from spoolrunner.protocol.states import MAX_INTERRUPTIONS, State
 from tests.crash.conftest import new_world
 from tests.crash.faults import Plan, Runner, World, eras
+from tests.crash.scenarios import judge_left
 
 IDS = st.sampled_from(("a", "b", "a~2"))
 ENDINGS = st.sampled_from((("ok",), ("fail", "ok"), ("fail",)))
@@ -275,6 +276,16 @@ class SpoolMachine(RuleBasedStateMachine):
                 for era in eras(raw.get("attempts", [])):
                     free = min(MAX_INTERRUPTIONS, sum(made["outcome"] == "interrupted" for made in era))
                     assert len(era) <= 2 + free, f"{era}; {self.world.describe()}"
+
+    @invariant()
+    def what_a_process_left_is_what_is_recorded(self) -> None:
+        for state in (*State, None):
+            for _, raw in self.listed(state):
+                recorded = raw.get("attempts", [])
+                token, numbers = raw["meta"]["token"], {made["number"] for made in recorded}
+                # One that is still in running/ may not be recorded yet.
+                due = [left for left in self.world.left if state is not State.RUNNING or left.attempt in numbers]
+                judge_left(self.world, token, recorded, due)
 
     @invariant()
     def no_cancel_hits_another_job(self) -> None:

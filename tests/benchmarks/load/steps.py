@@ -99,13 +99,13 @@ def with_runner(folder):
     from spoolrunner.protocol.policy import Limits, Policy
     from spoolrunner.spool import locks
     from spoolrunner.spool.paths import Layout
-    from spoolrunner.system import processes
+    from spoolrunner.system import machine
 
     policy = Policy()
     job = "tests.benchmarks.load.jobs", "noop"
     settings = Settings(
         root=folder,
-        boot=processes.boot_id(),
+        boot=machine.boot_id(),
         fsync=False,
         max_log_bytes=1 << 30,
         limits=Limits(604800.0, 100),

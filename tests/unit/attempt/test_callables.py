@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 
 import pytest
@@ -22,6 +23,11 @@ def numbers():
 
 async def ticks():
     yield 1
+
+
+numbers_from = functools.partial(numbers)
+numbers_from_there = functools.partial(functools.partial(numbers))
+add_to_one = functools.partial(add, 1)
 
 
 async def later() -> int:
@@ -76,6 +82,10 @@ class Report(Base):
     def static_stream():
         yield 1
 
+    @classmethod
+    def class_stream(cls):
+        yield 1
+
     def _private(self) -> None: ...
 
     two_more = TwoMore()
@@ -110,6 +120,7 @@ class Mapping(dict):
         (f"{HERE}.Needy", "free", [], 1),
         (f"{HERE}.Mapping", "own", [], 0),
         ("math", "sqrt", [9], 3.0),
+        (HERE, "add_to_one", [2], 3),
     ],
 )
 def test_resolve_and_call(job, method, params, result) -> None:
@@ -117,6 +128,21 @@ def test_resolve_and_call(job, method, params, result) -> None:
     callee = resolve(job, method)
     assert callee.problem(params) is None
     assert callee.call(params) == result
+
+
+def test_a_class_of_a_module_may_be_a_job() -> None:
+    """A class under a module's name is called like a function: what it makes is the result."""
+    assert isinstance(resolve(HERE, "TwoMore").call([]), TwoMore)
+
+
+def test_a_class_that_needs_arguments() -> None:
+    """A method of a class that cannot be made without arguments is found, and it is said what keeps it from being called."""
+    callee = resolve(f"{HERE}.Needy", "work")
+    assert callee.owner_problem().startswith(
+        "Needy: the class must be made without arguments: params do not fit Needy("
+    )
+    assert resolve(f"{HERE}.Needy", "free").owner_problem() is None
+    assert resolve(f"{HERE}.Report", "build").owner_problem() is None
 
 
 def test_resolve_makes_nothing() -> None:
@@ -147,14 +173,16 @@ def test_coroutine_functions_may_be_called() -> None:
         (HERE, "NOT_CALLABLE", "is int, which cannot be called"),
         (HERE, "numbers", "is a generator"),
         (HERE, "ticks", "is a generator"),
+        (HERE, "numbers_from", "is a generator"),
+        (HERE, "numbers_from_there", "is a generator"),
         (f"{HERE}.Report", "biuld", r"has no such method \(did you mean 'build'\?\)"),
         (f"{HERE}.Report", "attribute", "is int, which cannot be called"),
         (f"{HERE}.Report", "shown", "is property, which cannot be called"),
         (f"{HERE}.Report", "stream", "is a generator"),
         (f"{HERE}.Report", "static_stream", "is a generator"),
+        (f"{HERE}.Report", "class_stream", "is a generator"),
         (f"{HERE}.Report", "mro", "has no such method"),
         (f"{HERE}.Mapping", "update", "inherited from dict, not a method of the job"),
-        (f"{HERE}.Needy", "work", "must be made without arguments"),
         (f"{HERE}.Raport", "build", r"has no 'Raport' \(did you mean 'Report'\?\)"),
         (f"{HERE}.add", "build", "'add' is not a class"),
         (f"{HERE}.sys.modules", "get", "'sys' is not a class"),
@@ -203,12 +231,10 @@ def test_errors_of_the_operators_module(tmp_path, monkeypatch, source, error) ->
         (f"{HERE}.Report", "build", ["a", 2], "too many positional arguments"),
         (f"{HERE}.Report", "build", {"self": 1, "name": "a"}, "multiple values for argument 'self'"),
         (f"{HERE}.Report", "of_class", {"cls": 1, "x": 1}, "unexpected keyword argument 'cls'"),
-        (HERE, "add", "12", "params must be an array or an object"),
-        (HERE, "add", None, "params must be an array or an object"),
     ],
 )
-def test_params_are_bound_before_the_call(job, method, params, message) -> None:
-    """Params that do not fit the signature are a problem that says how, before anything runs."""
+def test_params_that_do_not_fit(job, method, params, message) -> None:
+    """Params that do not fit the signature are a problem that says how."""
     problem = resolve(job, method).problem(params)
     assert problem is not None
     assert message in problem

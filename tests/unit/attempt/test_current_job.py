@@ -7,8 +7,16 @@ import os
 import orjson
 import pytest
 
-from spoolrunner.attempt.current_job import CurrentJob, current_job, set_current_job
+from spoolrunner.attempt import current_job as module
+from spoolrunner.attempt.assignment import Assignment
+from spoolrunner.attempt.current_job import CurrentJob, asked_job, current_job, set_current_job
 from spoolrunner.system import clock as clock_module
+
+
+def runs(spool, clock, job_id: str, number: int, meta: dict | None, seconds: float) -> None:
+    """From now on that job runs here, with so many seconds for it."""
+    told = Assignment(job_id, number, (1, 2, 3), "a", "b", [], seconds, None, meta)
+    module.job_runs(spool.layout, told, clock.monotonic() + seconds)
 
 
 def touch(path: str) -> None:
@@ -19,7 +27,10 @@ def touch(path: str) -> None:
 @pytest.fixture
 def current(spool, monkeypatch, clock) -> CurrentJob:
     monkeypatch.setattr(clock_module, "SYSTEM", clock)
-    return CurrentJob(spool.layout, "x", 2, {"meta": {"k": 1}}, clock.wall() + 60)
+    monkeypatch.setattr(module, "_current", None)
+    monkeypatch.setattr(module, "_told", None)
+    runs(spool, clock, "x", 2, {"k": 1}, 60.0)
+    return current_job()
 
 
 def progress(spool) -> dict:
@@ -32,10 +43,72 @@ def test_current_job(current, clock) -> None:
     assert (current.id, current.attempt, current.meta) == ("x", 2, {"k": 1})
     assert current.deadline.timestamp() == clock.wall() + 60
     assert current.deadline.tzinfo is not None
-    assert current_job() is None
-    set_current_job(current)
     assert current_job() is current
     set_current_job(None)
+    assert current_job() is None
+
+
+def test_a_job_without_meta(spool, current, clock) -> None:
+    """A job whose document has no meta sees an empty one."""
+    runs(spool, clock, "y", 1, None, 60.0)
+    assert (current_job().id, current_job().meta) == ("y", {})
+
+
+def test_a_job_that_asks_late(spool, current, clock) -> None:
+    """What a job is told counts from its start, however late it asks."""
+    runs(spool, clock, "y", 1, None, 60.0)
+    clock.advance(50)
+    assert current_job().deadline.timestamp() == clock.wall() + 10
+    assert current_job().was_to_end is None
+    clock.advance(10)
+    assert current_job().was_to_end == "timed_out"
+
+
+@pytest.mark.parametrize("asks", ["before", "after"])
+def test_the_deadline_begins_anew(spool, current, clock, asks) -> None:
+    """The timeout counts from the end of the import: the deadline is set when that has come, whoever has asked before."""
+    runs(spool, clock, "y", 2, {"k": 1}, 60.0)
+    job = current_job() if asks == "before" else None
+    clock.advance(50)
+    module.ends_at(clock.monotonic() + 20)
+    clock.advance(5)
+    job = job or current_job()
+    assert job is current_job()
+    assert (job.id, job.attempt, job.meta) == ("y", 2, {"k": 1})
+    assert job.deadline.timestamp() == clock.wall() + 15
+    clock.advance(14)
+    assert job.was_to_end is None
+    clock.advance(1)
+    assert job.was_to_end == "timed_out"
+
+
+def test_whether_the_job_saw_a_cancel(spool, current, clock) -> None:
+    """A job saw the cancel if it asked after it was wanted; of one that never asked there is nothing to be seen."""
+    touch(spool.layout.cancel("x"))
+    assert not current.saw_cancel
+    assert current.cancel_requested
+    assert asked_job() is current
+    assert current.saw_cancel
+    runs(spool, clock, "x", 1, None, 60.0)
+    assert asked_job() is None
+
+
+def test_where_no_job_runs(current, clock) -> None:
+    """In a process without a job there is none to be asked."""
+    set_current_job(None)
+    module.ends_at(clock.monotonic() + 5)
+    assert (current_job(), asked_job()) == (None, None)
+
+
+def test_what_a_failure_is_due_to(spool, current, clock) -> None:
+    """Before the deadline a failure is the job's own, after it the timeout's; a cancel comes before both."""
+    assert current.was_to_end is None
+    clock.wall_now += 1e6  # somebody set the clock: the deadline is not kept by it
+    assert current.was_to_end is None
+    clock.advance(60)
+    assert current.was_to_end == "timed_out"
+    touch(spool.layout.cancel("x"))
+    assert current.was_to_end == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -64,10 +137,26 @@ def test_progress_is_not_told_too_often(spool, current, clock) -> None:
     assert progress(spool)["text"] == "d"
 
 
-def test_progress_with_odd_text(spool, current) -> None:
-    """Telling progress never fails a job, whatever its text."""
-    current.progress(0.5, "file \udc80")
-    assert progress(spool)["fraction"] == 0.5
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("file \udc80", "file \\udc80"),
+        ('a "quoted" \\ word', 'a "quoted" \\ word'),
+        ("line\nbreak\t\0\x7f", "line\nbreak\t\0\x7f"),
+        ("ü€𝄞\u2028", "ü€𝄞\u2028"),
+    ],
+)
+def test_progress_with_odd_text(spool, current, text, said) -> None:
+    """Progress is JSON whatever its text; only what no UTF-8 file can hold is escaped."""
+    current.progress(0.5, text)
+    assert progress(spool) == {"fraction": 0.5, "text": said}
+
+
+@pytest.mark.parametrize("fraction", [float("nan"), float("inf"), float("-inf"), True, 10**30])
+def test_progress_with_an_odd_fraction(spool, current, fraction) -> None:
+    """Progress is a number from 0 to 1 whatever the job tells."""
+    current.progress(fraction, "x")
+    assert 0 <= progress(spool)["fraction"] <= 1
 
 
 def test_cancel_requested(spool, current) -> None:
@@ -85,6 +174,15 @@ def test_progress_is_forgotten(spool, current) -> None:
     current.progress(0.5, "half")
     current.forget_progress()
     assert not os.path.exists(spool.layout.progress("x"))
+
+
+def test_progress_that_cannot_be_forgotten(spool, current) -> None:
+    """A file of progress that cannot be removed is left to who records the attempt."""
+    current.progress(0.5, "half")
+    os.unlink(spool.layout.progress("x"))
+    os.mkdir(spool.layout.progress("x"))
+    current.forget_progress()
+    assert os.path.isdir(spool.layout.progress("x"))
 
 
 def test_progress_that_cannot_be_told(spool, current, capsys) -> None:

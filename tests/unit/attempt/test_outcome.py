@@ -1,31 +1,91 @@
-"""From what a call returned or raised to what is recorded of it."""
+"""From what a call returned or raised to what its process leaves of it, as the dispatcher reads that."""
 
 from __future__ import annotations
 
+import json
 import sys
-from enum import IntEnum
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spoolrunner.attempt import binding, callables, outcome
 from spoolrunner.attempt.binding import Callee
-from spoolrunner.attempt.outcome import CallOutcome
+from spoolrunner.attempt.outcome import MAX_RESULT_BYTES, MAX_TEXT_BYTES, CallOutcome
 from spoolrunner.errors import NotAllowedError
 from spoolrunner.protocol import document, jsontext
-from spoolrunner.protocol.jsontext import MAX_TRACEBACK_BYTES
 from spoolrunner.protocol.states import Outcome
-from spoolrunner.spool import record
+from spoolrunner.spool import lock_lines, record, traces
+from spoolrunner.spool.traces import LeftOutcome
 
 NOW = "2026-11-23T17:45:01Z"
+Pair = namedtuple("Pair", "left right")  # noqa: PYI024 -- as jobs make them
+ANY_TEXT = st.text(st.characters(), max_size=200)  # lone surrogates included
 
 
 class Numbered(IntEnum):
     FIVE = 5
 
 
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Plain(Enum):
+    ONE = 1
+
+
+@dataclass
+class Point:
+    x: int
+
+
+class Text(str):
+    """A text that says something else when it is asked."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "another"
+
+
 class UnstringedError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
+
+
+class NotEvenAStringError(Exception):
+    def __str__(self) -> str:
+        return 5  # noqa: PLE0307 -- as it may come
+
+
+class LeavingError(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(0)
+
+
+class HostileList(list):
+    def __iter__(self):
+        raise UnstringedError
+
+
+class HostileDict(dict):
+    def items(self):
+        raise UnstringedError
+
+
+def left(made: CallOutcome) -> LeftOutcome:
+    """What the dispatcher reads of it, from the lock file."""
+    marker = lock_lines.start(1, (5, 6, 7), 8, "s", NOW, 1.5, imports=False)
+    found = traces.parse(marker + lock_lines.outcome(1, made.outcome, NOW, made.fields)).outcome
+    assert found is not None
+    assert (found.outcome, found.ended_at) == (made.outcome, NOW)
+    return found
 
 
 def raised(error: BaseException) -> BaseException:
@@ -37,62 +97,126 @@ def raised(error: BaseException) -> BaseException:
 
 @pytest.mark.parametrize("code", [None, 0])
 @pytest.mark.parametrize(
-    ("stopped", "expected"),
-    [
-        (None, Outcome.SUCCEEDED),
-        (Outcome.CANCELLED, Outcome.CANCELLED),
-        (Outcome.TIMED_OUT, Outcome.SUCCEEDED),
-    ],
+    ("stopped", "expected"), [(None, "succeeded"), ("cancelled", "cancelled"), ("timed_out", "succeeded")]
 )
 def test_a_clean_exit(code, stopped, expected) -> None:
     """An exit with 0 is a success, also after the deadline, but not when a cancel was asked for."""
-    assert outcome.of_exit(SystemExit(code), stopped) == CallOutcome(expected, exit_status=0)
+    assert left(outcome.of_exit(SystemExit(code), stopped)) == LeftOutcome(expected, NOW)
 
 
-@pytest.mark.parametrize(("code", "status", "message"), [(3, 3, "3"), (True, 1, "True"), ("sorry", 1, "sorry")])
-@pytest.mark.parametrize("stopped", [None, Outcome.CANCELLED, Outcome.TIMED_OUT])
+@pytest.mark.parametrize(
+    ("code", "status", "message"),
+    [(3, 3, "3"), (True, 1, "True"), ("sorry", 1, "sorry"), ([], 1, "[]"), (1.0, 1, "1.0")],
+)
+@pytest.mark.parametrize("stopped", [None, "cancelled", "timed_out"])
 def test_an_exit_with_another_status(code, status, message, stopped) -> None:
     """Any other exit failed, unless we ended it; its status is the number, or 1 as an interpreter's would be."""
     error = {"type": "SystemExit", "message": message}
-    assert outcome.of_exit(SystemExit(code), stopped) == CallOutcome(stopped or Outcome.FAILED, error, None, status)
+    found = left(outcome.of_exit(SystemExit(code), stopped))
+    assert found == LeftOutcome(stopped or "failed", NOW, error, exit_status=status)
 
 
-@pytest.mark.parametrize("code", [True, -1, 255, 300, 2**31, 2**70, -(2**70), Numbered.FIVE, "", [], 1.5])
+@pytest.mark.parametrize(
+    "code",
+    [
+        True,
+        -1,
+        255,
+        300,
+        2**31,
+        2**70,
+        -(2**70),
+        pytest.param(10**5000, id="huge"),
+        Numbered.FIVE,
+        "",
+        [],
+        1.5,
+        UnstringedError(),
+    ],
+)
 def test_a_status_can_be_recorded(code) -> None:
     """Whatever a job exits with, its record is one that our own check accepts."""
-    made = outcome.of_exit(SystemExit(code), None)
-    fields = record.attempt(1, made.outcome, NOW, 1.0, exit_status=made.exit_status, error=made.error)
+    found = left(outcome.of_exit(SystemExit(code), None))
+    fields = record.attempt(1, Outcome(found.outcome), NOW, 1.0, exit_status=found.exit_status, error=found.error)
     raw = {"job": "a", "method": "b", "attempts": [{**fields, "verdict": "retry"}]}
-    assert document.parse(jsontext.encode(raw))[0].attempts[0].exit_status == made.exit_status
-    assert type(made.exit_status) is int
+    assert document.parse(jsontext.encode(raw))[0].attempts[0].exit_status == found.exit_status
+    assert type(found.exit_status) is int
+    assert -(2**31) <= found.exit_status < 2**31
 
 
 def test_an_exception(capfd) -> None:
-    """An exception is recorded with type, message and traceback, and stands in the job's output."""
-    made = outcome.of_exception(raised(ValueError("no such thing")), None)
-    assert made.outcome is Outcome.FAILED
-    assert (made.error["type"], made.error["message"]) == ("ValueError", "no such thing")
-    assert made.error["traceback"].startswith("Traceback (most recent call last):")
-    assert made.error["traceback"].rstrip() in capfd.readouterr().err
+    """An exception is left with type, message and traceback, and stands in the job's output."""
+    found = left(outcome.of_exception(raised(ValueError("no such thing")), None))
+    assert (found.outcome, found.result) == ("failed", None)
+    assert (found.error["type"], found.error["message"]) == ("ValueError", "no such thing")
+    assert found.error["traceback"].startswith("Traceback (most recent call last):\n")
+    assert found.error["traceback"].endswith("\nValueError: no such thing\n")
+    assert found.error["traceback"].rstrip() in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("stopped", [Outcome.CANCELLED, Outcome.TIMED_OUT])
+def test_a_traceback_has_no_colours(monkeypatch) -> None:
+    """The traceback is plain text, whatever the environment asks of what is printed on a terminal."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("PYTHON_COLORS", "1")
+    found = left(outcome.of_exception(raised(ValueError("no such thing")), None))
+    assert "\x1b" not in found.error["traceback"]
+
+
+def test_standard_error_is_as_it_was() -> None:
+    """The traceback is made by way of standard error, which then is what it was."""
+    before = sys.stderr
+    outcome.of_exception(raised(ValueError("x")), None)
+    assert sys.stderr is before
+
+
+@pytest.mark.parametrize("stopped", ["cancelled", "timed_out"])
 def test_an_exception_of_a_call_that_we_ended(stopped) -> None:
     """An exception after a cancel or the deadline has that outcome, and keeps its error."""
-    made = outcome.of_exception(raised(KeyboardInterrupt()), stopped)
-    assert (made.outcome, made.error["type"]) == (stopped, "KeyboardInterrupt")
+    found = left(outcome.of_exception(raised(KeyboardInterrupt()), stopped))
+    assert (found.outcome, found.error["type"]) == (stopped, "KeyboardInterrupt")
 
 
 def test_the_type_of_an_error_of_a_module() -> None:
     """The type of an error is named with its module, unless it is built in."""
-    made = outcome.of_exception(raised(UnstringedError()), None)
-    assert made.error["type"] == f"{__name__}.UnstringedError"
+    found = left(outcome.of_exception(raised(UnstringedError()), None))
+    assert found.error["type"] == f"{__name__}.UnstringedError"
 
 
-def test_an_error_without_a_text() -> None:
-    """An error whose text raises is recorded with a text that says so."""
-    made = outcome.of_exception(raised(UnstringedError()), None)
-    assert made.error["message"] == "(its text cannot be had: RuntimeError)"
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (UnstringedError(), "(its text cannot be had: RuntimeError)"),
+        (NotEvenAStringError(), "(its text cannot be had: TypeError)"),
+        (LeavingError(), "(its text cannot be had: SystemExit)"),
+        (ValueError(), None),
+        (ValueError(Text("one")), "another"),
+        (KeyError("key"), "'key'"),
+        (ValueError("\ud800 \0 \x1b[31m"), "\\ud800 \0 \x1b[31m"),
+        (ValueError('"}\n{"kind":"claim"}\n'), '"}\n{"kind":"claim"}\n'),
+    ],
+)
+def test_the_text_of_an_error(error, message) -> None:
+    """An error has its own text, or a word why it has none; no text can end the line that it is written in."""
+    assert left(outcome.of_exception(raised(error), None)).error.get("message") == message
+
+
+@given(ANY_TEXT, st.text(st.characters(), max_size=20))
+def test_any_error_can_be_read(message, kind) -> None:
+    """Whatever an error says, it is read back as it was, but for lone surrogates, which become their escapes."""
+    found = left(outcome.failure("failed", kind, message, message))
+    readable = message.encode("utf-8", "backslashreplace").decode()
+    assert found.error["type"] == kind.encode("utf-8", "backslashreplace").decode()
+    assert (found.error.get("message", ""), found.error.get("traceback", "")) == (readable, readable)
+
+
+def test_causes_and_groups_are_part_of_the_traceback() -> None:
+    """What an error came from, what it holds, and what was noted on it stand in the traceback, as Python prints it."""
+    error = ExceptionGroup("several", [ValueError("first"), KeyError("second")])
+    error.add_note("a note")
+    error.__cause__ = OSError(28, "No space left on device")
+    text = left(outcome.of_exception(raised(error), None)).error["traceback"]
+    for part in ("several", "ValueError: first", "KeyError: 'second'", "a note", "No space left", "direct cause"):
+        assert part in text
 
 
 def test_our_own_frames_are_left_out() -> None:
@@ -103,39 +227,180 @@ def test_our_own_frames_are_left_out() -> None:
 
     with pytest.raises(ValueError, match="deep") as caught:
         Callee("fail", fail, None).call([])
-    made = outcome.of_exception(caught.value.with_traceback(caught.tb.tb_next), None)
-    assert binding.__file__ not in made.error["traceback"]
-    assert "in fail" in made.error["traceback"]
-    with pytest.raises(NotAllowedError) as caught:
+    found = left(outcome.of_exception(caught.value.with_traceback(caught.tb.tb_next), None))
+    assert binding.__file__ not in found.error["traceback"]
+    assert "in fail" in found.error["traceback"]
+    with pytest.raises(NotAllowedError) as refused:
         callables.resolve("sys", "no_such_function")
-    made = outcome.of_exception(caught.value.with_traceback(caught.tb.tb_next), None)
-    assert callables.__file__ in made.error["traceback"]
+    found = left(outcome.of_exception(refused.value.with_traceback(refused.tb.tb_next), None))
+    assert callables.__file__ in found.error["traceback"]
 
 
-def test_a_long_error_is_cut() -> None:
-    """The texts of an error are cut to their limit, with both ends kept."""
-    made = outcome.of_exception(raised(ValueError("a" + "x" * 100_000 + "z")), None)
-    text = made.error["message"]
-    assert len(text.encode()) <= MAX_TRACEBACK_BYTES
-    assert (text[0], text[-1], "… cut …" in text) == ("a", "z", True)
+@pytest.mark.parametrize("letter", ["x", "ü", "€", "𝄞", "\ud800"])
+def test_a_long_error_is_cut(letter) -> None:
+    """The texts of an error are cut to their limit, with both ends kept, and no letter is cut in two."""
+    found = left(outcome.of_exception(raised(ValueError("a" + letter * 100_000 + "z")), None))
+    for text, first, last in (
+        (found.error["message"], "a", "z"),
+        (found.error["traceback"], "Traceback", "z\n"),
+    ):
+        assert MAX_TEXT_BYTES - 50 <= len(text.encode()) <= MAX_TEXT_BYTES
+        assert text.startswith(first)
+        assert text.endswith(last)
+        assert text.count("… cut …") == 1
+
+
+@pytest.mark.parametrize("letter", ["x", "ü"])
+def test_an_error_that_is_just_short_enough(letter) -> None:
+    """A text of exactly the limit is left as it is, and one letter more is not."""
+    text = letter * (MAX_TEXT_BYTES // len(letter.encode()))
+    assert left(outcome.failure("failed", "E", text)).error["message"] == text
+    assert left(outcome.failure("failed", "E", f"{text}{letter}")).error["message"] != text
+
+
+def nested(levels: int) -> list:
+    """A list in lists."""
+    made: list = []
+    for _ in range(levels - 1):
+        made = [made]
+    return made
 
 
 @pytest.mark.parametrize(
-    ("result", "is_kept"),
+    ("result", "kept"),
     [
-        *((None, True), (0, True), ([1, (2,)], True), ("x" * 65534, True), ("x" * 65535, False)),
-        *((float("nan"), False), (object(), False), (2**64, False), ({1: 2}, False), ("\ud800", False)),
+        (0, 0),
+        (False, False),
+        (True, True),
+        (-(2**63), -(2**63)),
+        (2**64 - 1, 2**64 - 1),
+        (1.5, 1.5),
+        (1e300, 1e300),
+        ("", ""),
+        ("plain", "plain"),
+        ('"\\\n\0', '"\\\n\0'),
+        ("ü€𝄞\u2028\x7f", "ü€𝄞\u2028\x7f"),
+        (Text("one"), "one"),
+        ("x" * (MAX_RESULT_BYTES - 2), "x" * (MAX_RESULT_BYTES - 2)),
+        ([1, (2, None)], [1, [2, None]]),
+        ({"a": {"b": []}}, {"a": {"b": []}}),
+        ({2: "a", 1.5: "b", None: "c", True: "d"}, {"2": "a", "1.5": "b", "null": "c", "true": "d"}),
+        (Pair(1, "b"), [1, "b"]),
+        ([Pair(1, Pair(2, 3))], [[1, [2, 3]]]),
+        (Counter("aab"), {"a": 2, "b": 1}),
+        (defaultdict(list, {"a": [1]}), {"a": [1]}),
+        (OrderedDict(b=1, a=2), {"b": 1, "a": 2}),
+        (Colour.RED, "red"),
+        ({Colour.RED: Colour.RED}, {"red": "red"}),
+        (Numbered.FIVE, 5),
+        (nested(63), nested(63)),
     ],
 )
-def test_results(capfd, result, is_kept) -> None:
-    """A return value is kept if it is JSON of at most 64 KiB; otherwise the job's log says why not."""
-    assert outcome.kept(result) == (result if is_kept else None)
-    assert ("the return value was not kept" in capfd.readouterr().err) is not is_kept
+def test_a_result_that_is_kept(capfd, result, kept) -> None:
+    """Whatever the standard library writes as JSON is kept: as a list, an object, a number, a text."""
+    found = left(outcome.of_return(result))
+    assert found._replace(result=None) == LeftOutcome("succeeded", NOW)
+    value = jsontext.decode_value(found.result, "result")
+    assert value == kept
+    assert type(value) is type(kept)
+    assert capfd.readouterr().err == ""
+
+
+def test_no_result() -> None:
+    """A call that returns nothing has no result, and nothing was dropped."""
+    assert left(outcome.of_return(None)) == LeftOutcome("succeeded", NOW)
+
+
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        ({1, 2}, "set is no JSON: Object of type set is not JSON serializable"),
+        ([b"x"], "list is no JSON: Object of type bytes is not JSON serializable"),
+        (object(), "object is no JSON: "),
+        (Plain.ONE, "Plain is no JSON: "),
+        (Point(1), "Point is no JSON: "),
+        (datetime(2026, 1, 1, tzinfo=UTC), "datetime is no JSON: "),
+        (Decimal("1.5"), "Decimal is no JSON: "),
+        (deque([1]), "deque is no JSON: "),
+        (range(3), "range is no JSON: "),
+        (iter([1]), "list_iterator is no JSON: "),
+        ({(1, 2): 3}, "dict is no JSON: keys must be str, int, float, bool or None, not tuple"),
+        (float("nan"), "float is no JSON: "),
+        ([float("inf")], "list is no JSON: "),
+        ({"a": float("-inf")}, "dict is no JSON: "),
+        ("\ud800", "str is no JSON: 'utf-8' codec can't encode character"),
+        (["x\udfff"], "list is no JSON: 'utf-8' codec can't encode character"),
+        ({"\ud800": 1}, "dict is no JSON: 'utf-8' codec can't encode character"),
+        pytest.param(10**5000, "int is no JSON: ", id="huge"),
+        (nested(100_000), "list is no JSON: "),
+        (HostileList([1]), "HostileList is no JSON: (its text cannot be had: RuntimeError)"),
+        (HostileDict(a=1), "HostileDict is no JSON: (its text cannot be had: RuntimeError)"),
+        ("x" * (MAX_RESULT_BYTES - 1), f"{MAX_RESULT_BYTES + 1} bytes of JSON, more than {MAX_RESULT_BYTES}"),
+        ("ü" * MAX_RESULT_BYTES, f"{2 * MAX_RESULT_BYTES + 2} bytes of JSON, more than {MAX_RESULT_BYTES}"),
+        ([1] * MAX_RESULT_BYTES, "bytes of JSON, more than"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_result_that_is_dropped(capfd, result, why) -> None:
+    """Anything else is dropped: the job succeeded all the same, and both its record and its log say why."""
+    found = left(outcome.of_return(result))
+    assert (found.outcome, found.result, found.error) == ("succeeded", None, None)
+    assert why in found.result_dropped
+    assert f"the return value was not kept: {found.result_dropped}" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("result", [2**64, -(2**63) - 1, [10**400], nested(65), nested(500)])
+def test_a_result_that_no_document_can_hold(result) -> None:
+    """What is JSON, but too large or too deep for a document, is left as a text, which the dispatcher refuses to read."""
+    found = left(outcome.of_return(result))
+    assert json.loads(found.result) == result
+    with pytest.raises(jsontext.JobFormatError):
+        jsontext.decode_value(found.result, "result")
 
 
 def test_a_result_that_refers_to_itself() -> None:
-    """A return value without an end is not kept, and no error of the recursion reaches the job."""
+    """A return value without an end is dropped, and no error of the recursion reaches the job."""
     endless: list[object] = []
     endless.append(endless)
-    assert sys.getrecursionlimit() > 64
-    assert outcome.kept(endless) is None
+    assert left(outcome.of_return(endless)).result_dropped.startswith("list is no JSON: ")
+
+
+def test_a_long_reason_is_cut() -> None:
+    """Why a result was dropped is said in a bounded text, whatever the error of the value says."""
+
+    class Wordy(dict):
+        def items(self):
+            raise ValueError("x" * 1_000_000)
+
+    found = left(outcome.of_return(Wordy(a=1)))
+    assert len(found.result_dropped.encode()) <= MAX_TEXT_BYTES
+    assert found.result_dropped.startswith("Wordy is no JSON: x")
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(allow_nan=False), ANY_TEXT),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.tuples(inner, inner), st.dictionaries(ANY_TEXT, inner, max_size=4)
+    ),
+    max_leaves=15,
+)
+
+
+def as_json(value: object) -> object:
+    """The value with its tuples as lists."""
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    return {key: as_json(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+@given(JSON.filter(lambda value: value is not None))
+def test_a_result_is_kept_as_it_is_or_dropped(value) -> None:
+    """Whatever a job returns, the line can be read, and holds either the very value or why there is none."""
+    found = left(outcome.of_return(value))
+    if found.result is None:
+        assert found.result_dropped
+        with pytest.raises((ValueError, UnicodeEncodeError)):
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    else:
+        assert found.result_dropped is None
+        assert jsontext.decode_value(found.result, "result") == as_json(value)

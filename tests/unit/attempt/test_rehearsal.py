@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 
+from spoolrunner.attempt import rehearsal
 from spoolrunner.attempt.settings import Settings
-from spoolrunner.protocol.policy import Limits, Policy
 
 PROGRAM = """
 import os, sys
@@ -19,7 +19,7 @@ from spoolrunner.spool.paths import Layout
 calls = []
 real = Callee.call
 Callee.call = lambda self, params: (calls.append(1), real(self, params))
-settings = Settings.from_bytes(sys.stdin.buffer.read())
+settings = Settings.from_bytes(DATA)
 open_before = sorted(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else []
 rehearsal.rehearse(settings, Layout(settings.root), 3)
 open_after = sorted(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else []
@@ -28,11 +28,9 @@ print(len(calls), current_job(), open_before == open_after)
 
 
 def rehearsed(root: str) -> subprocess.CompletedProcess[str]:
-    settings = Settings(root, "", True, 4096, Limits(60.0, 3), [], {"app.Report": {"build": Policy()}}, Policy())
-    command = [sys.executable, "-c", PROGRAM]
-    return subprocess.run(
-        command, input=settings.to_bytes().decode(), capture_output=True, text=True, timeout=30, check=False
-    )
+    settings = Settings(root, "", True, 4096, [], 60.0).to_bytes()
+    command = [sys.executable, "-c", f"DATA = {settings!r}\n{PROGRAM}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
 def files_in(root: str) -> list[str]:
@@ -58,3 +56,20 @@ def test_a_spool_that_is_not_there(tmp_path) -> None:
     done = rehearsed(str(tmp_path / "nowhere"))
     assert done.returncode == 1
     assert "FileNotFoundError" in done.stderr
+
+
+def test_an_import_is_rehearsed() -> None:
+    """The module of the rehearsal is imported anew each time, so that the code of an import is specialised too."""
+    seen = []
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            seen.append(name)
+
+    sys.meta_path.insert(0, Finder)
+    try:
+        rehearsal.rehearse_import(3)
+    finally:
+        sys.meta_path.remove(Finder)
+    assert seen == ["spoolrunner.attempt.no_job"] * 3

@@ -15,11 +15,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux keeps all
 
 def limited(policy: Policy, body: str, *before: str) -> subprocess.CompletedProcess[str]:
     """Run `body` in a process that is held to the policy, started by the words `before`."""
+    limits = policy.process_limits or (None, None, None, False)
     program = f"""
 import os, resource
 from spoolrunner.attempt import rlimits
-from spoolrunner.protocol.policy import Policy
-with rlimits.restricted_by({policy!r}):
+with rlimits.restricted_by({limits!r}):
     {body}
 """
     command = [*before, sys.executable, "-c", program]
@@ -56,7 +56,7 @@ def test_memory_that_is_only_reserved_does_not_count() -> None:
 
 
 def test_open_files() -> None:
-    """Not more files can be open than allowed, and some can again for the record."""
+    """Not more files can be open than allowed, and some can again for the outcome."""
     body = """
     held = []
     try:

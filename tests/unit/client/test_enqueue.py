@@ -18,7 +18,8 @@ from spoolrunner.client import enqueue as module
 from spoolrunner.client.enqueue import enqueue, enqueue_many, names_of
 from spoolrunner.config.load import VARIABLE
 from spoolrunner.errors import ConfigError, DuplicateJobError, JobFormatError, NotAllowedError
-from spoolrunner.spool.paths import Layout, id_problem
+from spoolrunner.spool.ids import id_problem
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock as clock_module
 from spoolrunner.system import durable
 

@@ -26,6 +26,7 @@ def test_no_faults() -> None:
         ({"concurrency": "2"}, "concurrency: expected `int`, got `str`"),
         ({"timeout": 0}, "timeout: must be more than 0 seconds"),
         ({"timeout_limit": "0s"}, "timeout_limit: must be more than 0 seconds"),
+        ({"import_timeout": 0}, "import_timeout: must be more than 0 seconds"),
         ({"kill_grace": "3651d"}, "kill_grace: '3651d' is out of range: a duration lies between 0 and 3650d"),
         ({"retry_jitter": 1.5}, "retry_jitter: expected `float` <= 1.0"),
         ({"max_log_bytes": 10}, "max_log_bytes: expected `int` >= 4096"),
@@ -43,7 +44,9 @@ def test_a_wrong_key(keys, problem) -> None:
 
 
 @pytest.mark.parametrize("value", ["soon", "5m\n", -1, None, True, []])
-@pytest.mark.parametrize("key", ["timeout", "retry_interval", "retry_max_interval", "stop_grace", "keep_failed"])
+@pytest.mark.parametrize(
+    "key", ["timeout", "import_timeout", "retry_interval", "retry_max_interval", "stop_grace", "keep_failed"]
+)
 def test_a_wrong_duration(key, value) -> None:
     """A duration that is none is refused under its key, and no other key is blamed."""
     found = problems({"allowed_jobs": JOBS, key: value})

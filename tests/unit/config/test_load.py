@@ -46,7 +46,8 @@ def test_defaults(tmp_path) -> None:
     assert made.concurrency == os.cpu_count()
     assert made.kill_grace == 10.0
     assert made.fsync is True
-    assert (made.file.executor, made.file.preload) == ("auto", True)
+    assert made.import_timeout == 60.0
+    assert (made.file.executor, made.file.preload) == ("auto", False)
     assert made.layout.root == str(tmp_path / "spool")
     assert made.python_path == [str(tmp_path)]
     assert made.python_binary == sys.executable
@@ -57,6 +58,7 @@ def test_durations_are_seconds(config) -> None:
     """Durations are seconds wherever they are used, in whichever notation they were written."""
     made = config(timeout="2m", kill_grace=3, stop_grace="1.5s", priority_aging="1m", keep_done="7d", retry_interval=0)
     assert (made.default_policy.timeout, made.kill_grace, made.stop_grace) == (120.0, 3.0, 1.5)
+    assert config(import_timeout="90s").import_timeout == 90.0
     assert (made.priority_aging, made.keep_done, made.default_policy.retry_interval) == (60.0, 604800.0, 0.0)
 
 
@@ -232,4 +234,4 @@ def test_limits_of_a_method_over_those_of_all(config) -> None:
     by_method, by_default = made.allowed["app.A"]["b"], made.allowed["app.A"]["c"]
     assert (by_method.memory, by_method.cpu_time, by_method.open_files) == (64 << 20, 60.0, 64)
     assert (by_default.memory, by_default.cpu_time, by_default.no_new_privileges) == (None, 5.0, False)
-    assert by_default.limits_its_process
+    assert by_default.process_limits == (None, 5.0, 64, False)

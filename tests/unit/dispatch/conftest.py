@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import queue
 from types import SimpleNamespace
 
 import pytest
 
+from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.dispatch.holder import Holder
+from spoolrunner.dispatch.inbox import make_inbox
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.rooms import Rooms, furnish
 from spoolrunner.dispatch.service import Service
@@ -17,26 +18,31 @@ from spoolrunner.dispatch.watch import Hints
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import locks
-from spoolrunner.spool.locks import Marker
+from spoolrunner.spool import lock_lines, locks
 from spoolrunner.spool.settling_rules import Boot
-from spoolrunner.system.processes import Machine
+from spoolrunner.spool.traces import Marker
+from spoolrunner.system.machine import Machine
 from spoolrunner.telling.logfiles import LogFiles
 from spoolrunner.telling.totals import Totals
 
 
 class QuietExecutor:
-    """Notes what it is told. `alive` are the pids of the processes that live; `fails` makes each start fail."""
+    """Notes what it is told. `alive` are the pids of the processes that live; `fails` makes each start fail.
+
+    `given` are the assignments it was started with.
+    """
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
+        self.given: list[Assignment] = []
         self.alive: set[int] = set()
         self.fails = False
 
-    def start(self, key: AttemptKey) -> None:
+    def start(self, assignment: Assignment) -> None:
         if self.fails:
             raise StartError("no process to be had")
-        self.told.append(("start", key.job_id))
+        self.told.append(("start", assignment.job_id))
+        self.given.append(assignment)
 
     def adopt(self, key: AttemptKey, marker: Marker) -> None:
         self.told.append(("adopt", key.job_id))
@@ -99,13 +105,26 @@ def mark(spool):
     """Leave the start marker of a process for the file that is in running/ now."""
 
     def leave(job_id: str = "x", number: int = 1, pid: int = 77) -> None:
-        inode = os.stat(spool.layout.job(State.RUNNING, job_id)).st_ino
+        stamp = spool.stamp(State.RUNNING, job_id)
         lock = locks.acquire(spool.layout.lock(job_id))
         assert lock is not None
-        lock.append(Marker(locks.START, number, inode, pid, "then", "2027-01-15T07:59:00.000000Z"))
+        lock.append(Marker(lock_lines.START, number, *stamp, pid, "then", "2027-01-15T07:59:00.000000Z").line())
         lock.close()
 
     return leave
+
+
+@pytest.fixture
+def leave(spool):
+    """Leave an outcome, as the process of a job does at its end."""
+
+    def write(job_id: str = "x", made: str = "succeeded", number: int = 1, **fields: str) -> None:
+        lock = locks.acquire(spool.layout.lock(job_id))
+        assert lock is not None
+        lock.append(lock_lines.outcome(number, made, "2027-01-15T07:59:30.000000Z", fields))
+        lock.close()
+
+    return write
 
 
 @pytest.fixture
@@ -152,7 +171,7 @@ def service(rooms, clock, executor):
     layout = rooms.spool.layout
     holder = Holder(layout, clock, Machine(), "boot")
     holder.begin()
-    surroundings = Surroundings(clock=clock, watch=StillWatch, inbox=queue.SimpleQueue(), weaknesses=lambda _: [])
+    surroundings = Surroundings(clock=clock, watch=StillWatch, inbox=make_inbox(), weaknesses=lambda _: [])
     made = Service(rooms, holder, surroundings, LogFiles(layout, 1 << 20), Totals())
     made.open()
     yield made

@@ -5,11 +5,14 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from spoolrunner.attempt.runner import EXIT_RECORDED, EXIT_UNWRITABLE
-from spoolrunner.dispatch.ended import LEFTOVER_SECONDS
+from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE, EXIT_UNWRITABLE
+from spoolrunner.dispatch.ended import LEFTOVER_SECONDS, MAX_BATCH
 from spoolrunner.dispatch.postponed import Why
+from spoolrunner.executors.base import AttemptKey
 from spoolrunner.protocol.states import MAX_RELEASES, Event, Outcome, State, Verdict
-from spoolrunner.spool import jobfile, locks
+from spoolrunner.spool import locks
+from spoolrunner.spool.settling_rules import Usage
+from spoolrunner.system import durable
 from spoolrunner.system.heldfiles import HeldError
 from spoolrunner.telling.events import (
     Adopted,
@@ -48,7 +51,7 @@ def test_the_policy_of_an_attempt_is_the_one_it_started_under(rooms, begin, mark
     """The verdict on an attempt is by the policy at its start; it is not worked out anew."""
     begin("x", max_retries=0)
     mark("x")
-    monkeypatch.setattr("spoolrunner.dispatch.ended.policy_of", None)
+    monkeypatch.setattr("spoolrunner.dispatch.adopting.policy_of", None)
     (attempt,) = rooms.running.all()
     rooms.running.exited(attempt.key, 1)
     rooms.ended.work(clock.monotonic())
@@ -100,30 +103,103 @@ def test_a_process_that_could_not_write(rooms, begin, events, places, clock) -> 
     assert places().pending == ["x"]
 
 
-def test_a_record_that_the_process_made(rooms, begin, drop, events, places, clock) -> None:
-    """What the process recorded itself is moved where its verdict says, and reported."""
+def test_what_the_process_left(rooms, begin, mark, leave, events, places, clock) -> None:
+    """What the process left is recorded with what it used, moved where the verdict says, and reported."""
     begin("x")
-    made = {"number": 1, "outcome": "succeeded", "verdict": "done"}
-    drop(State.RUNNING, "x", {"attempts": [made], "result": 3})
+    mark("x")
+    leave("x", result='"3"')
     (attempt,) = rooms.running.all()
-    rooms.running.exited(attempt.key, EXIT_RECORDED)
+    rooms.running.exited(attempt.key, EXIT_MADE, Usage(0.25, 4096))
     rooms.ended.work(clock.monotonic())
     assert places().done == ["x"]
     assert events[-1].entry(0.0).kind == "completed"
+    document = read(rooms, State.DONE)
+    assert document["result"] == 3
+    (made,) = document["attempts"]
+    assert (made["cpu_s"], made["max_rss_kib"], made["exit_status"]) == (0.25, 4096, 0)
 
 
-def test_a_job_that_its_own_process_rejected_is_a_refusal(rooms, begin, drop, events, places, clock) -> None:
+def test_a_job_that_its_own_process_rejected_is_a_refusal(rooms, begin, mark, leave, events, places, clock) -> None:
     """It is reported as refused, with its outcome, and its reason lies beside it in failed/."""
     begin("x")
-    error = {"type": "TypeError", "message": "params do not fit"}
-    drop(State.RUNNING, "x", {"attempts": [{"number": 1, "outcome": "rejected", "verdict": "failed", "error": error}]})
+    mark("x")
+    leave("x", "rejected", error='{"type":"TypeError","message":"params do not fit"}')
     (attempt,) = rooms.running.all()
-    rooms.running.exited(attempt.key, EXIT_RECORDED)
+    rooms.running.exited(attempt.key, EXIT_MADE)
     rooms.ended.work(clock.monotonic())
     entry = events[-1].entry(0.0)
     assert (entry.kind, entry.outcome, entry.note) == ("refused", "rejected", "TypeError: params do not fit")
     with open(rooms.spool.layout.reason("x"), "rb") as stream:
         assert orjson.loads(stream.read())["what"] == "params do not fit"
+
+
+def test_a_process_that_found_another_file(rooms, begin, drop, events, places, clock) -> None:
+    """A process that found another file than it was told of left it alone: the job waits again, and nothing is counted."""
+    begin("x")
+    drop(State.RUNNING, "x", {"priority": 5})
+    (attempt,) = rooms.running.all()
+    rooms.running.exited(attempt.key, EXIT_LEFT)
+    rooms.ended.work(clock.monotonic())
+    assert isinstance(events[-1], NeverStarted)
+    assert places().pending == ["x"]
+    assert "attempts" not in read(rooms, State.PENDING)
+
+
+def test_many_that_ended(rooms, begin, mark, leave, places, clock, monkeypatch) -> None:
+    """What ended meanwhile is settled in batches of a size that takes few descriptors."""
+    names = [f"x{number:02}" for number in range(MAX_BATCH + 3)]
+    for name in names:
+        begin(name)
+        mark(name)
+        leave(name)
+    sizes = []
+    real = rooms.ended.settler.settle_all
+    monkeypatch.setattr(rooms.ended.settler, "settle_all", lambda wanted: sizes.append(len(wanted)) or real(wanted))
+    for attempt in rooms.running.all():
+        rooms.running.exited(attempt.key, EXIT_MADE)
+    rooms.ended.work(clock.monotonic())
+    assert sizes == [MAX_BATCH, 3]
+    assert (places().done, len(rooms.running)) == (names, 0)
+
+
+def test_one_of_many_that_cannot_be_settled(rooms, begin, mark, leave, events, places, clock, monkeypatch) -> None:
+    """The others of its batch are settled and reported, its error is raised then, and it stays until the next time."""
+    for name in ("a", "b", "c"):
+        begin(name)
+        mark(name)
+        leave(name)
+        rooms.running.exited(AttemptKey(name, 1), EXIT_MADE)
+    real = rooms.spool.move
+
+    def refuse(job_id: str, *args):
+        if job_id == "b":
+            raise OSError(5, "Input/output error")
+        return real(job_id, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rooms.spool, "move", refuse)
+        with pytest.raises(OSError, match="Input/output"):
+            rooms.ended.work(clock.monotonic())
+    assert [event.who.id for event in events if isinstance(event, Recorded)] == ["a", "c"]
+    assert (places().done, places().running) == (["a", "c"], ["b"])
+    assert [attempt.key.job_id for attempt in rooms.running.all()] == ["b"]
+    rooms.ended.work(clock.monotonic())
+    assert (places().done, len(rooms.running)) == (["a", "b", "c"], 0)
+    assert len(read(rooms, State.DONE, "b")["attempts"]) == 1
+
+
+def test_trouble_with_the_first_of_many(rooms, begin, mark, leave, events, places, clock) -> None:
+    """A process that could not write to the spool raises its trouble when those behind it are settled."""
+    for name in ("a", "b"):
+        begin(name)
+    mark("b")
+    leave("b")
+    rooms.running.exited(AttemptKey("a", 1), EXIT_UNWRITABLE)
+    rooms.running.exited(AttemptKey("b", 1), EXIT_MADE)
+    with pytest.raises(OSError, match="could not write to the spool"):
+        rooms.ended.work(clock.monotonic())
+    assert (places().pending, places().done, len(rooms.running)) == (["a"], ["b"], 0)
+    assert {"CouldNotWrite", "Recorded"} <= set(kinds(events))
 
 
 def test_a_badly_named_file_in_running_is_a_refusal(rooms, drop, events, places) -> None:
@@ -152,15 +228,32 @@ def test_what_an_earlier_dispatcher_claimed(rooms, drop, events, places) -> None
 
 
 def test_a_process_that_an_earlier_dispatcher_started(rooms, drop, mark, executor, events, clock) -> None:
-    """It is adopted while it lives: watched, with what is left of its time."""
+    """It is adopted while it lives: watched, with what is left of its time, which is looked up in the first turn."""
     drop(State.RUNNING, "x", {"timeout": "90s"})
     mark("x", pid=77)
     executor.alive.add(77)
     rooms.ended.recover_all()
     assert [type(event) for event in events] == [Adopted]
     (attempt,) = rooms.running.all()
-    assert (attempt.adopted, attempt.deadline) == (True, clock.monotonic() + 30)
+    assert attempt.adopted is True
+    assert rooms.running.next_in(clock.monotonic()) == 0
+    rooms.running.work(clock.monotonic())
+    assert rooms.running.next_in(clock.monotonic()) == pytest.approx(30)
     assert executor.told == [("adopt", "x")]
+    clock.advance(30)
+    rooms.running.work(clock.monotonic())
+    assert executor.told == [("adopt", "x"), ("ask", "x")]
+
+
+def test_a_process_that_outlived_its_dispatcher(rooms, drop, mark, leave, executor, events, places, clock) -> None:
+    """What a process left that no dispatcher watched is recorded by the next one, which never looked at its file before."""
+    drop(State.RUNNING, "x")
+    mark("x")
+    leave("x", result='"3"')
+    rooms.ended.recover_all()
+    assert places().done == ["x"]
+    assert read(rooms, State.DONE)["result"] == 3
+    assert kinds(events) == ["Recorded"]
 
 
 def test_a_lock_that_somebody_holds(rooms, drop, executor, clock) -> None:
@@ -197,11 +290,11 @@ def test_a_file_that_another_program_has_open(rooms, begin, mark, clock, monkeyp
     (attempt,) = rooms.running.all()
     rooms.running.exited(attempt.key, 1)
 
-    def refuse(path: str) -> None:
+    def refuse(path: str, *_: object) -> None:
         raise HeldError(13, "open elsewhere", path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(jobfile, "read", refuse)
+        patch.setattr(durable, "_write", refuse)
         with pytest.raises(HeldError):
             rooms.ended.work(clock.monotonic())
     assert rooms.register.count(Why.NOT_SETTLED) == 1

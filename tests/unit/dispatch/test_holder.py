@@ -11,7 +11,7 @@ import pytest
 from spoolrunner.dispatch.holder import Holder
 from spoolrunner.errors import SpoolBusyError
 from spoolrunner.spool import dispatcher_lock
-from spoolrunner.system.processes import Machine
+from spoolrunner.system.machine import Machine
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a file that is open cannot be removed")
 BOOT = "boot-1"

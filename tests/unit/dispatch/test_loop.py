@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import queue
-
 import pytest
 
 from spoolrunner.dispatch.holder import Holder
+from spoolrunner.dispatch.inbox import make_inbox
 from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.wishes import Wish
 from spoolrunner.errors import SpoolBusyError, StartError
 from spoolrunner.spool import requests
 from spoolrunner.system.clock import SYSTEM
-from spoolrunner.system.processes import Machine
+from spoolrunner.system.machine import Machine
 from spoolrunner.telling.events import DispatcherStarted, StaleStopRemoved
 
 
 @pytest.fixture
 def dispatcher(config, spool, executor, events) -> Dispatcher:
     executor.prepare = executor.close = executor.renew = lambda: None
-    surroundings = Surroundings(executor=lambda plan, report: executor, inbox=queue.SimpleQueue())
+    surroundings = Surroundings(executor=lambda plan, report: executor, inbox=make_inbox())
     return Dispatcher(config(spool=spool.layout.root), [lambda event, _: events.append(event)], surroundings)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from spoolrunner.dispatch.deadlines import Deadline
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.running import CANCEL_NOTICE, STEP, RunningAttempt, RunningAttempts
 from spoolrunner.executors.base import AttemptKey
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome
+from spoolrunner.spool.settling_rules import Usage
 
 GRACE = 10.0
 TIMEOUT = 60.0
@@ -34,6 +36,23 @@ class FakeExecutor:
         self.told.append(("forget", key.job_id))
 
 
+class FakeDeadlines:
+    """Counts each timeout from the start of its attempt, unless `moved` has a time for it; notes what it was `asked`."""
+
+    def __init__(self) -> None:
+        self.moved: dict[str, float] = {}
+        self.asked: list[tuple[str, int]] = []
+
+    def of(self, job_id: str, number: int, timeout: float, started: float) -> Deadline:
+        self.asked.append((job_id, number))
+        return Deadline(self.moved.get(job_id, started + timeout), "it took too long")
+
+
+@pytest.fixture
+def deadlines() -> FakeDeadlines:
+    return FakeDeadlines()
+
+
 @pytest.fixture
 def executor() -> FakeExecutor:
     return FakeExecutor()
@@ -46,8 +65,9 @@ def told() -> list:
 
 
 @pytest.fixture
-def running(executor, clock, told) -> RunningAttempts:
-    return RunningAttempts(executor, Reporter(clock, [lambda event, _: told.append(event)]), clock, GRACE)
+def running(executor, clock, deadlines, told) -> RunningAttempts:
+    reporter = Reporter(clock, [lambda event, _: told.append(event)])
+    return RunningAttempts(executor, reporter, clock, deadlines, GRACE)
 
 
 @pytest.fixture
@@ -55,8 +75,9 @@ def start(running, clock):
     """An attempt that has begun to run."""
 
     def begin(job_id: str = "x", timeout: float = TIMEOUT, method: str = "build") -> RunningAttempt:
-        deadline = clock.monotonic() + timeout
-        attempt = RunningAttempt(AttemptKey(job_id, 1), "app.Report", method, Policy(timeout=timeout), deadline, "", 4)
+        now = clock.monotonic()
+        policy = Policy(timeout=timeout)
+        attempt = RunningAttempt(AttemptKey(job_id, 1), "app.Report", method, policy, now + timeout, now, "", 4)
         running.add(attempt)
         return attempt
 
@@ -83,11 +104,11 @@ def test_what_runs(running, start, executor) -> None:
 
 
 def test_exited(running, start) -> None:
-    """An exit is noted with its status, and the attempt may then be settled."""
+    """An exit is noted with its status and with what was used, and the attempt may then be settled."""
     attempt = start()
     assert not running.is_over(attempt)
-    running.exited(attempt.key, -9)
-    assert (attempt.has_exited, attempt.status) == (True, -9)
+    running.exited(attempt.key, -9, Usage(0.5, 4096))
+    assert (attempt.has_exited, attempt.status, attempt.usage) == (True, -9, Usage(0.5, 4096))
     assert running.is_over(attempt)
 
 
@@ -143,6 +164,37 @@ def test_only_the_overdue_end(running, start, executor, clock, told) -> None:
     running.work(clock.monotonic())
     assert [event.who.id for event in told] == ["x"]
     assert executor.told == [("ask", "x")]
+
+
+def test_a_deadline_that_moved(running, start, executor, deadlines, clock, told) -> None:
+    """An attempt is looked at when its deadline has come; one that has more time since, again when that is over."""
+    attempt = start()
+    deadlines.moved["x"] = clock.monotonic() + TIMEOUT + 5
+    clock.advance(TIMEOUT - 0.1)
+    running.work(clock.monotonic())
+    assert deadlines.asked == []
+    clock.advance(0.1)
+    running.work(clock.monotonic())
+    assert (outcome(attempt), executor.told, told) == (None, [], [])
+    assert running.next_in(clock.monotonic()) == 5
+    clock.advance(4.9)
+    running.work(clock.monotonic())
+    assert deadlines.asked == [("x", 1)]
+    clock.advance(0.1)
+    running.work(clock.monotonic())
+    assert deadlines.asked == [("x", 1), ("x", 1)]
+    assert outcome(attempt) is Outcome.TIMED_OUT
+    assert executor.told == [("ask", "x")]
+    assert [(event.outcome, event.why) for event in told] == [(Outcome.TIMED_OUT, "it took too long")]
+
+
+def test_what_is_ending_is_not_overdue(running, start, deadlines, clock) -> None:
+    """An attempt that is being ended, or has exited, is not asked for its deadline any more."""
+    running.cancel(start("x"))
+    running.exited(start("y").key, 0)
+    clock.advance(2 * TIMEOUT)
+    running.work(clock.monotonic())
+    assert deadlines.asked == []
 
 
 def test_cancel(running, start, executor, clock, told) -> None:

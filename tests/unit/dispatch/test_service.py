@@ -82,9 +82,10 @@ def test_a_full_disk_blocks_until_it_can_be_written(service, rooms, drop, execut
     assert executor.told == [("start", "x")]
 
 
-def test_deadlines_are_kept_while_blocked(service, rooms, begin, executor, clock) -> None:
+def test_deadlines_are_kept_while_blocked(service, rooms, begin, mark, executor, clock) -> None:
     """An attempt that outlives its time is ended though the spool cannot be worked on."""
     begin("x", timeout="30s")
+    mark("x")
     service._block(OSError("no disk"))
     clock.advance(31)
     rooms.spool.can_write = lambda: OSError("no disk")

@@ -9,7 +9,9 @@ import pytest
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.errors import StartError
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import locks
+from spoolrunner.spool import locks, traces
+from spoolrunner.spool.lock_lines import CLAIM, START
+from spoolrunner.spool.traces import Marker
 from spoolrunner.system import durable
 from spoolrunner.system.heldfiles import HeldError
 from spoolrunner.telling.events import Released, Started
@@ -27,12 +29,62 @@ def test_a_start(rooms, begin, executor, events, places) -> None:
     assert (attempt.key, attempt.starts, attempt.policy.timeout) == (("x", 1), 4, 3600.0)
 
 
+def test_what_the_process_is_told(rooms, begin, executor) -> None:
+    """The process is told which attempt of which file it makes, and all that it needs of the document and the policy."""
+    failed = {"number": 1, "outcome": "failed", "verdict": "retry"}
+    begin("x", params={"a": [1]}, meta={"k": 1}, timeout="5m", attempts=[failed])
+    (told,) = executor.given
+    assert (told.job_id, told.number, told.job, told.method) == ("x", 2, "app.Report", "build")
+    assert (told.params, told.meta, told.timeout, told.limits) == ({"a": [1]}, {"k": 1}, 300.0, None)
+    assert told.stamp == rooms.spool.stamp(State.RUNNING, "x")
+
+
+def test_what_the_process_is_told_of_limits(furnished, spool, drop, executor, clock) -> None:
+    """Limits that the system keeps are told; params that are left out are none."""
+    limits = {"allowed_jobs": {"app.Report": {"build": {"memory": "1G", "open_files": 99}}}}
+    rooms = furnished(**limits)
+    drop(State.PENDING, "x")
+    rooms.intake.look("x")
+    assert rooms.starter.begin(rooms.intake.take("x"))
+    (told,) = executor.given
+    assert (told.limits, told.params, told.meta) == ((1 << 30, None, 99, False), [], None)
+
+
+def test_what_was_looked_at_is_kept(rooms, begin) -> None:
+    """What was read before the claim is kept for the record; the first look at the deadline is no later than the import's."""
+    begin("x", timeout="5m")
+    begin("y", timeout="5s")
+    first, second = rooms.running.all()
+    assert first.looked_at is not None
+    assert first.looked_at.stamp == rooms.spool.stamp(State.RUNNING, "x")
+    assert first.looked_at.raw["timeout"] == "5m"
+    assert (first.deadline - first.started, second.deadline - second.started) == (60.0, 5.0)
+
+
 def test_a_retry_by_hand_is_marked_as_claimed(rooms, begin, spool) -> None:
     """The claim of a job whose last verdict is final leaves a marker, so that the old verdict is not obeyed."""
     assert begin("x", attempts=[FINISHED])
-    marker = locks.peek(spool.layout.lock("x"))
+    marker = traces.peek(spool.layout.lock("x")).marker
     assert marker is not None
-    assert (marker.kind, marker.attempt) == (locks.CLAIM, 2)
+    assert (marker.kind, marker.attempt) == (CLAIM, 2)
+
+
+@pytest.mark.parametrize("fsync", [True, False])
+@pytest.mark.parametrize(("attempts", "is_by_hand"), [([FINISHED], True), ([], False)])
+def test_what_is_synced_before_a_claim(rooms, begin, spool, monkeypatch, attempts, is_by_hand, fsync) -> None:
+    """The claim marker of a retry by hand is on the disk before the claim; that over an old start marker need not be."""
+    rooms.spool.fsync = fsync
+    lock = spool.layout.lock("x")
+    with open(lock, "wb") as stream:
+        stream.write(Marker(START, 1, 1).line())
+    done = []
+    real = rooms.spool.claim
+    monkeypatch.setattr(durable, "sync", lambda path: done.append((path, traces.peek(path).marker.kind)))
+    monkeypatch.setattr(durable, "sync_folder", done.append)
+    monkeypatch.setattr(rooms.spool, "claim", lambda job_id: done.append("claim") or real(job_id))
+    assert begin("x", attempts=attempts)
+    assert done == ([(lock, CLAIM), spool.layout.locks, "claim"] if is_by_hand and fsync else ["claim"])
+    assert traces.peek(lock).marker.kind == CLAIM
 
 
 def test_no_process_to_be_had(rooms, begin, executor, events, places) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from spoolrunner.executors.base import AttemptKey
+from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.executors.spawn import SpawnExecutor
+from spoolrunner.spool.settling_rules import Usage
+from spoolrunner.spool.traces import Marker
 from spoolrunner.system import processes
 
 KEY = AttemptKey("x", 1)
@@ -52,19 +55,125 @@ def test_a_mark_is_of_one_attempt_of_one_spool(executor, config) -> None:
     assert len(marks) == 4
 
 
-def test_an_end_is_reported_with_its_status(executor, exits) -> None:
-    """What waits for a process is called aside, and what it returns is reported as the status."""
-    executor.watch(KEY, 5, lambda: 7)
-    assert exits.get(timeout=30) == (KEY, 7)
+@pytest.fixture(params=["by a descriptor", "by a thread"])
+def waiting(request, monkeypatch) -> str:
+    """How an end is noticed: where the system has no descriptors of processes, or none is left, a thread waits."""
+    if request.param == "by a thread":
+        monkeypatch.setattr(processes, "descriptor_of", lambda pid: None)
+    elif sys.platform != "linux":
+        pytest.skip("only Linux has descriptors of processes")
+    return request.param
 
 
-def test_the_end_of_a_process_that_is_not_ours_has_no_status(executor, exits) -> None:
-    """A process that cannot be reaped by us is reported without a status when it is gone."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        executor.watch(KEY, process.pid, lambda: processes.wait(process.pid))
-        assert exits.empty()
-        process.communicate(b"\n", timeout=10)
-    assert exits.get(timeout=30) == (KEY, None)
+@pytest.fixture
+def child():
+    """A process that ends when its input does."""
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.exit(len(input()))"], stdin=subprocess.PIPE) as made:
+        yield made
+        made.kill()
+
+
+def test_an_end_is_reported_with_its_status(executor, exits, waiting, child) -> None:
+    """What asks for the end of a process is called once it has ended, and its answer is reported."""
+    asked = []
+
+    def ended() -> tuple[int, Usage]:
+        if waiting == "by a thread":
+            child.wait()
+        asked.append(waiting)
+        return 7, Usage(0.5, 2048)
+
+    executor.watch(KEY, child.pid, ended)
+    assert exits.empty()
+    assert executor.pid(KEY) == child.pid
+    child.stdin.close()
+    assert exits.get() == Exited(KEY, 7, Usage(0.5, 2048))
+    assert asked == [waiting]
+    assert exits.empty()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no wait4")
+def test_the_end_of_a_child(executor, exits, waiting, child) -> None:
+    """Our child is reaped, and reported with its status and with what it has used."""
+    executor.watch_child(KEY, child.pid)
+    child.stdin.write(b"abc\n")
+    child.stdin.close()
+    key, status, usage = exits.get()
+    assert (key, status) == (KEY, 3)
+    assert usage.cpu_s > 0
+    assert usage.max_rss_kib > 1024
+    with pytest.raises(ChildProcessError):
+        os.waitpid(child.pid, os.WNOHANG)
+    child.returncode = 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no wait4")
+def test_a_child_that_a_signal_ended(executor, exits, waiting, child) -> None:
+    """The status of a process that was ended by a signal is the signal's number, less than 0."""
+    executor.watch_child(KEY, child.pid)
+    os.kill(child.pid, signal.SIGKILL)
+    assert exits.get()[:2] == (KEY, -signal.SIGKILL)
+    child.returncode = -9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has descriptors of processes")
+def test_a_child_that_somebody_else_reaped(executor, exits, child) -> None:
+    """A child whose status was collected by other code in this process is reported without one."""
+    executor.watch_child(KEY, child.pid)
+    child.kill()
+    child.wait()
+    assert exits.get() == Exited(KEY, None, None)
+
+
+def test_the_end_of_a_process_that_is_not_ours_has_no_status(executor, exits, waiting, child) -> None:
+    """A process that cannot be reaped by us is reported without a status when it is gone, and not before."""
+    executor.watch_stranger(KEY, child.pid)
+    assert exits.empty()
+    child.kill()
+    child.wait()
+    assert exits.get() == Exited(KEY, None, None)
+
+
+def test_a_stranger_that_is_gone_already(executor, exits) -> None:
+    """A process that ended before it was watched is reported at once."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    executor.watch_stranger(KEY, gone.pid)
+    assert exits.get() == Exited(KEY, None, None)
+
+
+def test_an_adopted_attempt(executor, exits, child) -> None:
+    """An attempt of an earlier dispatcher is watched by the process that its marker names."""
+    start = processes.started(child.pid, "")
+    marker = Marker("start", 1, 5, 6, 7, child.pid, start)
+    executor.adopt(KEY, marker)
+    assert executor.pid(KEY) == child.pid
+    assert executor.lives(marker)
+    assert not executor.lives(marker._replace(process_started=f"{start}0"))
+    child.kill()
+    child.wait()
+    assert exits.get() == Exited(KEY, None, None)
+    assert not executor.lives(marker)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has descriptors of processes")
+def test_nothing_is_listened_to_after_an_end(executor, exits, child) -> None:
+    """The descriptor of a process is closed, and listened to no more, when the process was reported."""
+    before = len(os.listdir("/proc/self/fd"))
+    executor.watch_stranger(KEY, child.pid)
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+    child.kill()
+    child.wait()
+    exits.get()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_own_pid_of_an_attempt_that_ended_is_not_ended(executor, exits, child) -> None:
+    """After the end of a process its pid may be that of another: it is not among those that are ended."""
+    executor.watch(KEY, child.pid, lambda options: (0, None))
+    assert [process.pid for process in executor._tree(KEY)] == [child.pid]
+    executor._exited.add(KEY)
+    assert executor._tree(KEY) == []
 
 
 def test_an_attempt_that_nobody_started(executor) -> None:

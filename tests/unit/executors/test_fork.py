@@ -3,59 +3,70 @@
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import sys
 
-import orjson
 import pytest
 
-from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_RECORDED
+from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import AttemptKey
-from spoolrunner.spool.paths import Layout
+from spoolrunner.executors.base import AttemptKey, Exited
+from spoolrunner.spool import traces
+from spoolrunner.telling.events import NotPreloaded, StartsThread
+from tests.unit.executors.conftest import PATIENCE, assigned, left_in, nothing_to_do
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 
 KEY = AttemptKey("x", 1)
 JOBS = "unit_fork_jobs"
 MODULE = """
+import os
+
+imported_in = os.getpid()
+
 def quick():
     return "done"
+
+def where():
+    return imported_in == os.getpid()
+
+def length(text):
+    return len(text)
 
 def patient(fifo):
     with open(fifo) as stream:  # returns when the test opens its end
         return stream.read()
 """
-PATIENCE = 30
+METHODS = ["quick", "where", "length", "patient"]
 
 
 @pytest.fixture
 def made(config, tmp_path):
     """A configuration with jobs."""
     (tmp_path / f"{JOBS}.py").write_text(MODULE)
-    return config(allowed_jobs={JOBS: ["quick", "patient"]}, executor="fork", preload=False)
+    return config(allowed_jobs={JOBS: METHODS}, executor="fork")
 
 
 @pytest.fixture
-def heard() -> queue.SimpleQueue:
-    """The messages of the template, as they come."""
-    return queue.SimpleQueue()
-
-
-@pytest.fixture
-def executor(made, plan_of, exits, heard):
-    """A fork executor, whose template is ended at the end."""
+def make(made, plan_of, exits):
+    """Make fork executors, whose templates are ended at the end."""
     from spoolrunner.executors.fork import ForkExecutor
 
-    class Overheard(ForkExecutor):
-        def heard(self, event, *arguments):
-            super().heard(event, *arguments)
-            heard.put(event)
+    executors = []
 
-    executor = Overheard(plan_of(made), exits.put)
-    yield executor
-    executor.close()
+    def make(**changes):
+        executors.append(ForkExecutor(plan_of(made, **changes), exits.put))
+        return executors[-1]
+
+    yield make
+    for executor in executors:
+        executor.close()
+
+
+@pytest.fixture
+def executor(make):
+    """A fork executor that preloads nothing."""
+    return make()
 
 
 @pytest.fixture
@@ -65,83 +76,158 @@ def fifo(tmp_path) -> str:
     return str(tmp_path / "fifo")
 
 
-def drop(layout: Layout, method: str, *params: str) -> None:
-    with open(layout.running("x"), "wb") as stream:
-        stream.write(orjson.dumps({"job": JOBS, "method": method, "params": params}))
-
-
-def record_in(layout: Layout) -> dict:
-    with open(layout.running("x"), "rb") as stream:
-        return orjson.loads(stream.read())
+def let_go(fifo: str) -> None:
+    with open(fifo, "w", encoding="ascii") as stream:
+        stream.write("go")
 
 
 def template_pid(executor) -> int:
     return executor._template._process.pid
 
 
-def learn_pid(executor, heard) -> int:
+def learn_pid(executor, exits) -> int:
     """The pid of the attempt, once the template has told it."""
     assert executor.pid(KEY) is None
-    while heard.get(timeout=PATIENCE) != "started":
-        pass
+    exits.until(lambda: executor._pids[KEY])
     return executor.pid(KEY)
 
 
 def test_a_job_runs_in_a_fork(executor, made, exits) -> None:
-    """A started attempt runs in a process of its own, which records it, and its exit status is reported."""
-    drop(made.layout, "quick")
+    """A started attempt runs in a process of its own, which leaves its outcome; its exit and what it used are reported."""
     executor.prepare()
-    executor.start(KEY)
-    assert exits.get(timeout=PATIENCE) == (KEY, EXIT_RECORDED)
-    raw = record_in(made.layout)
-    assert (raw["result"], raw["attempts"][0]["outcome"]) == ("done", "succeeded")
-    assert raw["attempts"][0]["pid"] not in (os.getpid(), template_pid(executor))
+    executor.start(assigned(made.layout, JOBS, "quick"))
+    key, status, usage = exits.get()
+    assert (key, status) == (KEY, EXIT_MADE)
+    assert usage.max_rss_kib > 1024
+    assert 0 <= usage.cpu_s < PATIENCE
+    left = left_in(made.layout)
+    assert (left.outcome, left.result) == ("succeeded", '"done"')
+    assert executor.pid(KEY) not in (None, os.getpid(), template_pid(executor))
 
 
-def test_a_start_makes_the_template(executor, made, exits) -> None:
+def test_a_start_makes_the_template(executor, exits) -> None:
     """Without a template, and without a job to be done, a start makes the one and reports the other."""
-    executor.start(KEY)
-    assert exits.get(timeout=PATIENCE) == (KEY, EXIT_LEFT)
+    executor.start(nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
 
 
 def test_a_second_start_is_none(executor, made, exits, fifo) -> None:
     """Starting an attempt twice is the same as starting it once."""
-    drop(made.layout, "patient", fifo)
-    executor.start(KEY)
-    executor.start(KEY)
-    with open(fifo, "w", encoding="ascii") as stream:
-        stream.write("go")
-    assert exits.get(timeout=PATIENCE) == (KEY, EXIT_RECORDED)
-    assert record_in(made.layout)["result"] == "go"
-    another = AttemptKey("another", 1)
-    executor.start(another)
-    assert exits.get(timeout=PATIENCE) == (another, EXIT_LEFT)
+    told = assigned(made.layout, JOBS, "patient", fifo)
+    executor.start(told)
+    executor.start(told)
+    let_go(fifo)
+    assert exits.get()[:2] == (KEY, EXIT_MADE)
+    assert left_in(made.layout).result == '"go"'
+    executor.start(nothing_to_do("another"))
+    assert exits.get()[:2] == (("another", 1), EXIT_LEFT)
 
 
-def test_a_job_outlives_its_template(executor, made, exits, heard, fifo) -> None:
+def test_many_jobs_at_once(executor, made, exits) -> None:
+    """Each of many attempts that are started in one go is made, and reported once."""
+    for number in range(20):
+        executor.start(assigned(made.layout, JOBS, "quick", job_id=f"x{number}"))
+    ends = [exits.get()[:2] for _ in range(20)]
+    assert sorted(ends) == sorted(((f"x{number}", 1), EXIT_MADE) for number in range(20))
+    assert exits.empty()
+
+
+def test_a_start_waits_for_nothing(make, made, exits, tmp_path, fifo) -> None:
+    """While the template imports for long, more is sent than its socket takes: the rest follows when it reads again."""
+    (tmp_path / f"{JOBS}.py").write_text(f"with open({fifo!r}) as stream: stream.read()\n{MODULE}")
+    executor = make(preload={JOBS: METHODS})
+    sizes = [1 << 20, 2 << 20, 10]
+    for size in sizes:
+        executor.start(assigned(made.layout, JOBS, "length", "x" * size, job_id=f"x{size}"))
+    assert executor._template._unsent
+    let_go(fifo)
+    assert {exits.get()[:2] for _ in sizes} == {((f"x{size}", 1), EXIT_MADE) for size in sizes}
+    assert [left_in(made.layout, f"x{size}").result for size in sizes] == [str(size) for size in sizes]
+    assert not executor._template._unsent
+
+
+@pytest.mark.parametrize(("preload", "is_same"), [({JOBS: METHODS}, False), ({}, True)])
+def test_a_preloaded_module_is_imported_by_the_template(make, made, exits, preload, is_same) -> None:
+    """A module that is preloaded was imported by another process than the job's; otherwise each job imports it for itself."""
+    files = []
+    executor = make(preload=preload, loaded=files.append)
+    executor.start(assigned(made.layout, JOBS, "where"))
+    assert exits.get()[:2] == (KEY, EXIT_MADE)
+    assert left_in(made.layout).result == str(is_same).lower()
+    assert files == [[] if is_same else [os.path.join(made.folder, f"{JOBS}.py")]]
+
+
+def test_a_module_that_cannot_be_preloaded(make, made, exits, tmp_path) -> None:
+    """A module that raises when it is preloaded is told, and the job itself meets the error."""
+    (tmp_path / f"{JOBS}.py").write_text("1 / 0\n")
+    told = []
+    executor = make(preload={JOBS: METHODS}, notice=told.append)
+    executor.start(assigned(made.layout, JOBS, "quick"))
+    assert exits.get()[:2] == (KEY, EXIT_MADE)
+    assert told == [NotPreloaded(JOBS, "ZeroDivisionError: division by zero")]
+    assert left_in(made.layout).error["type"] == "ZeroDivisionError"
+
+
+def test_a_module_that_starts_a_thread_is_not_preloaded(make, made, exits, tmp_path) -> None:
+    """A template with threads is not forked: it gives itself up, and its jobs go to one that does without that module."""
+    thread = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    (tmp_path / f"{JOBS}.py").write_text(thread + MODULE)
+    told = []
+    executor = make(preload={JOBS: METHODS}, notice=told.append)
+    executor.start(assigned(made.layout, JOBS, "where"))
+    assert exits.get()[:2] == (KEY, EXIT_MADE)
+    assert told == [StartsThread(JOBS)]
+    assert left_in(made.layout).result == "true"
+    assert exits.empty()
+
+
+def test_a_job_outlives_its_template(executor, made, exits, fifo) -> None:
     """When the template dies, a job that runs is watched until its end, whose status nobody can know then."""
-    drop(made.layout, "patient", fifo)
-    executor.start(KEY)
-    learn_pid(executor, heard)
+    executor.start(assigned(made.layout, JOBS, "patient", fifo))
+    learn_pid(executor, exits)
     os.kill(template_pid(executor), signal.SIGKILL)
-    executor._template._process.wait(PATIENCE)
-    with open(fifo, "w", encoding="ascii") as stream:
-        stream.write("go")
-    assert exits.get(timeout=PATIENCE) == (KEY, None)
-    assert record_in(made.layout)["result"] == "go"
+    template = executor._template
+    exits.until(lambda: template.is_gone)
+    assert exits.empty()
+    let_go(fifo)
+    assert exits.get() == Exited(KEY, None, None)
+    assert left_in(made.layout).result == '"go"'
+
+
+def test_a_job_whose_template_died_before_it_told_its_pid(executor, made, exits, fifo) -> None:
+    """When the template dies and no pid is known, that is reported at once: settling finds out whether the job runs."""
+    executor.start(assigned(made.layout, JOBS, "patient", fifo))
+    exits.until(lambda: traces.peek(made.layout.lock("x")).marker)
+    os.kill(template_pid(executor), signal.SIGKILL)
+    assert exits.get() == Exited(KEY, None, None)
+    let_go(fifo)
+    exits.until(lambda: traces.peek(made.layout.lock("x")).outcome)
+    assert left_in(made.layout).result == '"go"'
+    assert exits.empty()
 
 
 def test_a_template_that_died_is_replaced(executor, exits) -> None:
-    """The first start after the death of a template is made by a new one."""
+    """The first start after the death of a template was heard is made by a new one."""
+    executor.prepare()
+    first = executor._template
+    os.kill(first._process.pid, signal.SIGKILL)
+    exits.until(lambda: first.is_gone)
+    executor.start(nothing_to_do())
+    assert executor._template is not first
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+
+
+def test_a_start_from_a_template_that_died_unheard(executor, exits) -> None:
+    """An attempt that was sent to a template which is dead, but not known to be, is reported as not made."""
     executor.prepare()
     first = executor._template
     os.kill(first._process.pid, signal.SIGKILL)
     first._process.wait(PATIENCE)
-    executor.start(KEY)
-    key, _ = exits.get(timeout=PATIENCE)  # Race: the reader may not have noticed the death when the start is asked for.
-    executor.forget(key)
-    executor.start(KEY)
-    assert exits.get(timeout=PATIENCE) == (KEY, EXIT_LEFT)
+    executor.start(nothing_to_do())
+    assert exits.get() == Exited(KEY, None, None)
+    executor.forget(KEY)
+    executor.start(nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
     assert executor._template is not first
 
 
@@ -150,19 +236,54 @@ def test_changed_code_is_served_by_a_new_template(executor, exits) -> None:
     executor.prepare()
     first = executor._template
     executor.renew()
-    executor.start(KEY)
+    executor.start(nothing_to_do())
     assert executor._template is not first
-    assert exits.get(timeout=PATIENCE) == (KEY, EXIT_LEFT)
-    assert first._process.wait(PATIENCE) == 0
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+    exits.until(lambda: first.is_gone)
+    assert first._process.returncode == 0
+
+
+def test_a_retired_template_stays_until_its_last_job_has_ended(executor, made, exits, fifo) -> None:
+    """A job that runs while the template is replaced is reported by the old one, with its status."""
+    executor.start(assigned(made.layout, JOBS, "patient", fifo))
+    learn_pid(executor, exits)
+    first = executor._template
+    executor.renew()
+    executor.start(nothing_to_do("y"))
+    assert exits.get()[:2] == (("y", 1), EXIT_LEFT)
+    assert not first.is_gone
+    let_go(fifo)
+    assert exits.get()[:2] == (KEY, EXIT_MADE)
+    exits.until(lambda: first.is_gone)
+
+
+def test_code_that_changed_after_it_was_preloaded(make, made, exits, tmp_path) -> None:
+    """A job whose preloaded code is another on disk by now runs the new one, before anybody said that it changed."""
+    executor = make(preload={JOBS: METHODS})
+    executor.start(assigned(made.layout, JOBS, "quick"))
+    assert exits.get()[:2] == (KEY, EXIT_MADE)
+    (tmp_path / f"{JOBS}.py").write_text(MODULE.replace("done", "done anew"))
+    executor.start(assigned(made.layout, JOBS, "quick", job_id="y"))
+    assert exits.get()[:2] == (("y", 1), EXIT_MADE)
+    assert left_in(made.layout, "y").result == '"done anew"'
 
 
 def test_a_job_is_ended_as_soon_as_its_pid_is_known(executor, made, exits, fifo) -> None:
     """A job that is asked to end right after its start gets the signal once the template has told its pid."""
-    drop(made.layout, "patient", fifo)
-    executor.start(KEY)
+    executor.start(assigned(made.layout, JOBS, "patient", fifo))
     executor.ask_to_end(KEY)
-    assert exits.get(timeout=PATIENCE) == (KEY, -signal.SIGTERM)
+    assert exits.get()[:2] == (KEY, -signal.SIGTERM)
     assert executor.is_gone(KEY)
+
+
+def test_nothing_of_a_forgotten_attempt_is_kept(executor, exits) -> None:
+    """A settled attempt is forgotten, and can be started again under the same number."""
+    for _ in range(2):
+        executor.start(nothing_to_do())
+        assert exits.get()[:2] == (KEY, EXIT_LEFT)
+        executor.forget(KEY)
+        assert executor.pid(KEY) is None
+        assert (executor._pids, executor._serving, executor._exited, executor._to_end) == ({}, {}, set(), set())
 
 
 def test_a_template_goes_with_the_executor(executor) -> None:
@@ -170,14 +291,11 @@ def test_a_template_goes_with_the_executor(executor) -> None:
     executor.prepare()
     process = executor._template._process
     executor.close()
-    assert process.wait(PATIENCE) == 0
+    assert process.returncode == 0
     executor.close()
 
 
-def test_a_program_that_is_not_there(made, plan_of, exits) -> None:
+def test_a_program_that_is_not_there(make) -> None:
     """A template that cannot be started is an error that names the program."""
-    from spoolrunner.executors.fork import ForkExecutor
-
-    executor = ForkExecutor(plan_of(made, python="no-such-python"), exits.put)
     with pytest.raises(StartError, match="cannot start no-such-python: No such file"):
-        executor.prepare()
+        make(python="no-such-python").prepare()

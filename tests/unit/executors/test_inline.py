@@ -1,4 +1,4 @@
-"""The inline executor: jobs in the dispatcher's own process, with the real lock, marker, record and log."""
+"""The inline executor: jobs in the dispatcher's own process, with the real lock, marker, outcome line and log."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from spoolrunner.client.enqueue import enqueue
 from spoolrunner.config.load import load_config
 from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.errors import ConfigError, StartError
+from spoolrunner.executors.inline import InlineExecutor
 
 JOBS = """
 import os, sys
@@ -73,6 +74,29 @@ def test_a_job_that_fails_leaves_the_dispatcher_alone(home, method, outcome) -> 
     assert job.refresh().document["attempts"][0]["error"]["type"] == outcome
     assert (home / "spool" / "done" / "y.json").exists()
     assert list((home / "spool" / "locks").iterdir()) == []
+
+
+def test_a_job_whose_file_was_changed_meanwhile(home, monkeypatch) -> None:
+    """An attempt that is not to be made leaves the job's lock free: the dispatcher settles the file, and the job runs then."""
+    path = home / "spool" / "running" / "x.json"
+    real, starts = InlineExecutor.start, []
+
+    def start_late(executor, assignment) -> None:
+        if not starts:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            path.write_text(json.dumps({**document, "params": ["changed"]}), encoding="utf-8")
+        starts.append(assignment.params)
+        real(executor, assignment)
+
+    monkeypatch.setattr(InlineExecutor, "start", start_late)
+    job = enqueue("inline_jobs", "note", ["hello"], id="x", config=str(home / "config.json"))
+    dispatcher = Dispatcher(load_config(str(home / "config.json")))
+    dispatcher.run(drain=True)
+    while job.refresh().state == "pending":  # it was put off for a second
+        dispatcher = Dispatcher(load_config(str(home / "config.json")))
+        dispatcher.run(drain=True)
+    assert starts == [["hello"], ["changed"]]
+    assert (job.state, job.document["result"]) == ("done", "CHANGED")
 
 
 def test_limits_cannot_be_kept(home) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import sys
 
 import pytest
 
 from spoolrunner.attempt.settings import Settings
-from spoolrunner.executors.plan import job_environment, runner_settings
+from spoolrunner.dispatch.inbox import make_inbox
+from spoolrunner.errors import StartError
+from spoolrunner.executors.base import Plan
+from spoolrunner.executors.plan import find_executor, job_environment, make_plan, runner_settings
 from spoolrunner.system import processes
 
 OURS = {"PATH": "/bin", "HOME": "/home/x", "APP_A": "1", "APP_B": "2", "app_a": "3"}
@@ -49,19 +52,68 @@ def test_what_the_system_needs_is_always_inherited(config, monkeypatch) -> None:
 
 
 def test_settings_of_a_configuration(config, tmp_path) -> None:
-    """A runner is given the policies, limits and paths in force, and can read them from bytes."""
-    made = config(timeout_limit="10m", max_retries_limit=5, max_log_bytes=4096, python_path=["src"], max_retries=2)
-    settings = runner_settings(made, "boot")
+    """A job's process is given the paths and bounds in force, and can read them from bytes."""
+    made = config(max_log_bytes=4096, python_path=["src"], import_timeout="90s")
+    settings = Settings.from_bytes(runner_settings(made, "boot").to_bytes())
     assert (settings.root, settings.boot, settings.fsync) == (made.layout.root, "boot", False)
-    assert (settings.limits.timeout, settings.limits.max_retries, settings.max_log_bytes) == (600.0, 5, 4096)
+    assert (settings.max_log_bytes, settings.import_timeout) == (4096, 90.0)
     assert settings.python_path == [str(tmp_path / "src")]
-    assert settings.allowed == made.allowed
-    assert settings.default_policy.max_retries == 2
-    assert settings.signing_key is None
-    assert Settings.from_bytes(settings.to_bytes()) == settings
 
 
-def test_the_signing_key_is_given_in_hexadecimal(config, tmp_path) -> None:
-    """Where job files are signed, a runner is given the key itself, as the file with it may be out of its reach."""
-    (tmp_path / "key").write_text("ab" * 32)
-    assert runner_settings(config(signing_key=os.fspath(tmp_path / "key")), "").signing_key == "ab" * 32
+def plan_for(config) -> Plan:
+    """As the dispatcher makes it, of an inbox that nobody waits at."""
+    return make_plan(config, "boot", print, print, make_inbox())
+
+
+def test_what_is_preloaded(config) -> None:
+    """A template imports the jobs of the table and looks up their methods, if it is to import ahead; by default nothing."""
+    table = {"app.Report": ["build", "send"], "app.Mail": {"post": {"timeout": 5}}}
+    assert plan_for(config(allowed_jobs=table)).preload == {}
+    made = plan_for(config(allowed_jobs=table, preload=True))
+    assert made.preload == {"app.Report": ["build", "send"], "app.Mail": ["post"]}
+
+
+def test_what_a_plan_names(config) -> None:
+    """A plan names the interpreter, the spool and the boot, and has the settings of job's processes as bytes."""
+    made = config(environment={"A": "b"}, inherit_environment=False)
+    plan = plan_for(made)
+    assert (plan.python, plan.root, plan.boot, plan.folder) == (
+        made.python_binary,
+        made.layout.root,
+        "boot",
+        made.folder,
+    )
+    assert plan.environment == {"A": "b"}
+    assert plan.settings == runner_settings(made, "boot").to_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no limits")
+def test_a_plan_says_whether_a_job_is_limited(config) -> None:
+    """One method with limits makes the whole plan one with limits: an executor that cannot keep them refuses it."""
+    assert not plan_for(config(allowed_jobs={"app.A": {"b": {"timeout": 5}}})).is_limited
+    assert plan_for(config(allowed_jobs={"app.A": {"b": {"cpu_time": 5}, "c": {}}})).is_limited
+
+
+@pytest.mark.parametrize("name", ["spawn", "inline"])
+def test_executors_by_name(name) -> None:
+    """Those that are built in are found by their names."""
+    assert find_executor(name).__module__ == f"spoolrunner.executors.{name}"
+
+
+@pytest.mark.parametrize(("system", "module"), [("linux", "fork"), ("darwin", "spawn"), ("win32", "spawn")])
+def test_the_executor_of_a_system(monkeypatch, system, module) -> None:
+    """Left to the system it is fork on Linux, and spawn elsewhere."""
+    if sys.platform == "win32" and module == "fork":
+        pytest.skip("there is no fork")
+    find_executor(module)  # imported while the system is still named as it is
+    monkeypatch.setattr(sys, "platform", system)
+    assert find_executor("auto").__module__ == f"spoolrunner.executors.{module}"
+
+
+def test_executors_that_are_not_there(monkeypatch) -> None:
+    """A name that no package provides is refused, and so is fork on Windows."""
+    with pytest.raises(StartError, match="executor 'threads': no installed package provides it"):
+        find_executor("threads")
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(StartError, match="does not exist on Windows"):
+        find_executor("fork")

@@ -3,72 +3,155 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import psutil
 import pytest
 
-from spoolrunner.attempt import runner
-from spoolrunner.attempt.settings import Settings
-from spoolrunner.executors.base import AttemptKey, Plan
+from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE
+from spoolrunner.errors import StartError
+from spoolrunner.executors.base import AttemptKey
 from spoolrunner.executors.spawn import SpawnExecutor
-from spoolrunner.protocol.policy import Limits, Policy
-from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.paths import Layout
+from tests.unit.executors.conftest import PATIENCE, assigned, left_in, nothing_to_do
 
 KEY = AttemptKey("x", 1)
+JOBS = "unit_spawn_jobs"
+MODULE = """
+import os, sys
+
+def length(text):
+    return [len(text), sys.stdin.read(), os.environ["SPOOLRUNNER_JOB"]]
+
+def fail():
+    raise ValueError("no such thing")
+
+def die():
+    os._exit(7)
+"""
 
 
 @pytest.fixture
-def executor(tmp_path, exits):
-    """A spawn executor for an empty spool: every attempt finds nothing to do."""
-    layout = Layout(str(tmp_path / "spool"))
-    Spool(layout).make()
-    settings = Settings(
-        root=layout.root, boot="", fsync=False, max_log_bytes=1000, limits=Limits(60.0, 9),
-        python_path=[], allowed={}, default_policy=Policy(),
-    )  # fmt: skip
-    plan = Plan(
-        python=sys.executable, settings=settings.to_bytes(), root=layout.root, boot="", folder=str(tmp_path),
-        environment=dict(os.environ), preload=[], loaded=lambda files: None, notice=lambda event: None,
-    )  # fmt: skip
-    made = SpawnExecutor(plan, exits.put)
-    yield made
-    made.close()
+def made(config, tmp_path):
+    """A configuration with jobs."""
+    (tmp_path / f"{JOBS}.py").write_text(MODULE, encoding="ascii")
+    return config(allowed_jobs={JOBS: ["length", "fail", "die"]})
+
+
+@pytest.fixture
+def make(made, plan_of, exits):
+    """Make spawn executors, which are closed at the end."""
+    executors = []
+
+    def make(**changes):
+        executors.append(SpawnExecutor(plan_of(made, **changes), exits.put))
+        return executors[-1]
+
+    yield make
+    for executor in executors:
+        executor.close()
+
+
+@pytest.fixture
+def executor(make):
+    """A spawn executor."""
+    return make()
 
 
 def test_an_interpreter_waits_for_its_job(executor, exits) -> None:
     """The process that was started ahead becomes the job's, another one waits then, and both are reported or gone."""
     executor.prepare()
     waiting = executor._spare.process.pid
-    executor.start(KEY)
+    executor.start(nothing_to_do())
     assert executor.pid(KEY) == waiting
     assert executor._spare.process.pid != waiting
-    assert exits.get(timeout=30) == (KEY, runner.EXIT_LEFT)
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+
+
+# A pipe takes 64 KiB at once; what is longer, and what is longer than 4 KiB, is written by a thread.
+@pytest.mark.parametrize("size", [0, 5_000, 70_000, 1_000_000])
+def test_a_job_is_told_what_it_is_to_do(executor, made, exits, size) -> None:
+    """Parameters of any length come across; the job reads nothing, and carries its mark."""
+    executor.start(assigned(made.layout, JOBS, "length", "ü" * size))
+    key, status, usage = exits.get()
+    assert (key, status) == (KEY, EXIT_MADE)
+    assert (usage is None) is (sys.platform == "win32")
+    assert usage is None or (usage.max_rss_kib > 1024 and 0 < usage.cpu_s < PATIENCE)
+    left = left_in(made.layout)
+    mark = executor.mark(KEY).replace("\\", "\\\\")
+    assert (left.outcome, left.result) == ("succeeded", f'[{size}, "", "{mark}"]')
+
+
+@pytest.mark.parametrize(("method", "status"), [("fail", EXIT_MADE), ("die", 7)])
+def test_the_status_of_an_end(executor, made, exits, method, status) -> None:
+    """A job that fails has been made; one that ends its process is reported with its own status."""
+    executor.start(assigned(made.layout, JOBS, method))
+    assert exits.get()[:2] == (KEY, status)
 
 
 def test_a_second_start_is_none(executor, exits) -> None:
     """Starting an attempt twice is the same as starting it once."""
-    executor.start(KEY)
+    executor.start(nothing_to_do())
     pid = executor.pid(KEY)
-    executor.start(KEY)
+    executor.start(nothing_to_do())
     assert executor.pid(KEY) == pid
-    assert exits.get(timeout=30) == (KEY, runner.EXIT_LEFT)
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
     assert exits.empty()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no zombies")
+def test_an_end_is_not_collected_by_the_next_start(executor, exits) -> None:
+    """A process that has ended unheard keeps its status and usage until it is asked, also while others are started."""
+    executor.start(nothing_to_do())
+    os.waitid(os.P_PID, executor.pid(KEY), os.WEXITED | os.WNOWAIT)
+    executor.start(nothing_to_do("y"))
+    ends = sorted([exits.get(), exits.get()])
+    assert [end[:2] for end in ends] == [(KEY, EXIT_LEFT), (("y", 1), EXIT_LEFT)]
+    assert None not in [end.usage for end in ends]
+
+
 def test_an_interpreter_that_died_while_it_waited(executor, exits) -> None:
-    """A job whose process was killed before it was told is started in another one, or its end is reported."""
+    """A job whose process was killed before it was told is started in another one."""
     executor.prepare()
     executor._spare.process.kill()
     executor._spare.process.wait()
-    executor.start(KEY)
-    assert exits.get(timeout=30).status == runner.EXIT_LEFT
+    executor.start(nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
 
 
-def test_what_waits_goes_with_the_dispatcher(executor) -> None:
-    """The waiting process ends when the executor is closed, and when the pipe closes because the dispatcher died."""
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_interpreter_that_died_before_it_had_read_all(executor, exits) -> None:
+    """A process that is killed while a long job is still being written to it is reported with the signal."""
+    executor.prepare()
+    pid = executor._spare.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    executor.start(nothing_to_do(params=["x" * 1_000_000]))
+    os.kill(pid, signal.SIGKILL)
+    assert exits.get()[:2] == (KEY, -signal.SIGKILL)
+
+
+def test_what_waits_goes_with_the_executor(executor) -> None:
+    """The waiting process ends when the executor is closed, and a closed one can be closed again."""
     executor.prepare()
     waiting = psutil.Process(executor._spare.process.pid)
     executor.close()
     assert not waiting.is_running()
+    executor.close()
+
+
+def test_what_waits_goes_with_the_dispatcher(executor) -> None:
+    """The waiting process ends by itself when its pipe closes, as it does when the dispatcher dies."""
+    executor.prepare()
+    process, pipe = executor._spare
+    executor._spare = None
+    os.close(pipe)
+    assert process.wait(PATIENCE) == EXIT_LEFT
+
+
+def test_a_program_that_is_not_there(make) -> None:
+    """An interpreter that cannot be started is an error that names the program."""
+    executor = make(python="no-such-python")
+    with pytest.raises(StartError, match="cannot start no-such-python"):
+        executor.prepare()
+    with pytest.raises(StartError, match="cannot start no-such-python"):
+        executor.start(nothing_to_do())

@@ -164,6 +164,7 @@ def test_right_values(key, value) -> None:
         ({"number": 1, "outcome": "failed"}, "attempts[0]"),
         ({**ATTEMPT, "ended": MOMENT}, "attempts[0]"),
         ({**ATTEMPT, "error": {"message": "no type"}}, "attempts[0].error"),
+        ({**ATTEMPT, "result_dropped": 5}, "attempts[0].result_dropped"),
         ({**ATTEMPT, "started_at": "x"}, "attempts[0].started_at"),
     ],
 )
@@ -188,6 +189,7 @@ def test_a_whole_attempt() -> None:
         "exit_status": 1,
         "signal": 9,
         "error": {"type": "ValueError", "message": "m", "traceback": "t"},
+        "result_dropped": "set is no JSON",
         "pid": 5,
         "host": "h",
         "max_rss_kib": 1,

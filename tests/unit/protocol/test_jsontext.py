@@ -185,6 +185,54 @@ def test_many_digits_that_are_no_large_integer(text) -> None:
     assert jsontext.decode(f'{{"x":{text}}}'.encode()) == {"x": json.loads(text)}
 
 
+@given(JSON)
+def test_a_value_comes_back_from_its_text(value) -> None:
+    """A value that a document can hold is read from its text as it is, however the text is written."""
+    for text in (orjson.dumps(value).decode(), json.dumps(value), json.dumps(value, ensure_ascii=False, indent=1)):
+        assert jsontext.decode_value(text, "result") == value
+
+
+@given(st.one_of(st.text(max_size=50), st.floats().map(json.dumps), st.integers().map(str), JSON.map(json.dumps)))
+def test_a_value_never_surprises(text) -> None:
+    """Any text is either a value that a document can be written with and read again, or a JobFormatError."""
+    try:
+        value = jsontext.decode_value(text, "result")
+    except JobFormatError:
+        return
+    assert jsontext.decode(jsontext.encode({"result": value})) == {"result": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "not valid UTF-8 JSON"),
+        ("nothing", "not valid UTF-8 JSON"),
+        ("NaN", "not valid UTF-8 JSON"),
+        ("1 2", "not valid UTF-8 JSON"),
+        ('"\ud800"', "not valid UTF-8 JSON"),
+        ('"\\ud800"', "not valid UTF-8 JSON"),
+        ("18446744073709551616", "beyond 64 bits"),
+        ('{"a":[-9223372036854775809]}', "beyond 64 bits"),
+        ("9" * 5000, "not valid UTF-8 JSON|beyond 64 bits"),
+        ("[" * 64 + "]" * 64, "nested deeper than 64 levels"),
+        ("[" * 5000 + "]" * 5000, "not valid UTF-8 JSON"),
+    ],
+)
+def test_a_value_that_no_document_can_hold(text, problem) -> None:
+    """A text that is no JSON, or whose value would not survive in a document, is refused."""
+    with pytest.raises(JobFormatError, match=problem):
+        jsontext.decode_value(text, "result")
+
+
+def test_a_value_may_be_as_deep_as_in_a_document() -> None:
+    """A value of 63 levels, which are 64 in the document, is read; the place is named where it is refused."""
+    text = "[" * 63 + "]" * 63
+    assert jsontext.decode_value(text, "result") == jsontext.decode(b'{"result":' + text.encode() + b"}")["result"]
+    with pytest.raises(JobFormatError) as caught:
+        jsontext.decode_value(f"[{text}]", "result")
+    assert caught.value.key == "result"
+
+
 def padded(size: int, **keys) -> bytes:
     shell = jsontext.encode({**keys, "x": "a" * jsontext.MAX_INDENTED_BYTES})
     return jsontext.encode({**keys, "x": "a" * (jsontext.MAX_INDENTED_BYTES + size - len(shell))})

@@ -44,6 +44,21 @@ def test_override() -> None:
     assert PLAIN.override(timeout=None) is PLAIN
 
 
+@pytest.mark.parametrize(
+    ("changes", "limits"),
+    [
+        ({}, None),
+        ({"timeout": 5.0, "concurrency": 1}, None),
+        ({"memory": 64 << 20}, (64 << 20, None, None, False)),
+        ({"cpu_time": 1.5, "open_files": 64}, (None, 1.5, 64, False)),
+        ({"no_new_privileges": True}, (None, None, None, True)),
+    ],
+)
+def test_what_the_system_keeps(changes, limits) -> None:
+    """The limits of a process are those that the system keeps, and None where it has none to keep."""
+    assert PLAIN.override(**changes).process_limits == limits
+
+
 LIMITS = Limits(timeout=600.0, max_retries=5)
 
 

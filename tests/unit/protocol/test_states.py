@@ -8,6 +8,7 @@ from spoolrunner.protocol.states import (
     DESTINATION,
     EVENT_OF,
     FINAL,
+    LEFT_BY_JOBS,
     MAX_INTERRUPTIONS,
     MAX_RELEASES,
     MOVES,
@@ -34,6 +35,11 @@ def test_words() -> None:
     outcomes = "succeeded failed timed_out crashed interrupted cancelled rejected expired"
     assert [outcome.value for outcome in Outcome] == outcomes.split()
     assert [verdict.value for verdict in Verdict] == ["done", "retry", "failed"]
+
+
+def test_what_a_job_can_say_of_itself() -> None:
+    """That it crashed, was interrupted or expired is for the dispatcher to say; everything else a job's process can leave."""
+    assert set(Outcome) - LEFT_BY_JOBS == {Outcome.CRASHED, Outcome.INTERRUPTED, Outcome.EXPIRED}
 
 
 def test_every_verdict_leads_somewhere() -> None:

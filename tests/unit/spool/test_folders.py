@@ -332,7 +332,7 @@ DOORS = {
     Event.CLAIM: lambda spool: spool.claim("pending"),
     Event.REFUSE: lambda spool: spool.refuse("pending", State.PENDING, Outcome.REJECTED, "", "", NOW),
     Event.UNREADABLE: lambda spool: spool.refuse("running", State.RUNNING, Outcome.REJECTED, "", "", NOW),
-    Event.OUTCOME: lambda spool: record.commit(spool.layout, "running", {}, fsync=False),
+    Event.OUTCOME: lambda spool: record.commit(spool.layout, "running", b"{}", fsync=False),
     Event.RELEASE: lambda spool: spool.move("running", State.RUNNING, Event.RELEASE),
     Event.VERDICT_DONE: lambda spool: spool.move("running", State.RUNNING, Event.VERDICT_DONE),
     Event.VERDICT_RETRY: lambda spool: spool.move("running", State.RUNNING, Event.VERDICT_RETRY),
@@ -357,10 +357,12 @@ def test_every_door_asks_the_table(spool, drop, monkeypatch, event) -> None:
 
 
 def test_a_batch_asks_the_table(spool, monkeypatch) -> None:
-    """A batch is published by the same row of the table."""
+    """A batch is published, and recorded, by the same row of the table as a single job."""
     monkeypatch.setattr(states, "_ROWS", {})
     with pytest.raises(ValueError, match="no transition"):
         spool.publish_many({"x": b"{}"})
+    with pytest.raises(ValueError, match="no transition"):
+        record.commit_many(spool.layout, {"x": b"{}"}, fsync=False)
     assert files(spool) == set()
 
 

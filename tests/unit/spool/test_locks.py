@@ -1,23 +1,18 @@
-"""Locks and markers: who holds a job, and what its file remembers."""
+"""Locks: who holds a job, and the lines that are appended to its file."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from spoolrunner.spool import locks
-from spoolrunner.spool.locks import CLAIM, START, Marker
 
 posix = pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed on Windows")
-MARKER = Marker(START, 1, 77, 123, "456-boot", "2026-11-23T17:45:01Z")
+LINE = b"\n{}\n"
 HOLD = """
 import sys
 from spoolrunner.spool import locks
@@ -136,94 +131,155 @@ def test_lock_files_are_private(path, lock) -> None:
     assert os.stat(path).st_mode & 0o777 == 0o600
 
 
-def test_no_marker(path, lock) -> None:
-    """A new lock file has no marker."""
-    assert lock.marker() is None
-    assert locks.peek(path) is None
+def test_a_new_file_has_no_lines(path, lock) -> None:
+    """A lock file that was made by taking the lock is new until something is appended."""
+    assert lock.is_new
+    assert lock.read() == b""
+    lock.append(LINE)
+    assert not lock.is_new
 
 
-def test_peek_at_nothing(path) -> None:
-    """A lock file that is not there has no marker, and is not made by looking."""
-    assert locks.peek(path) is None
-    assert not os.path.exists(path)
-
-
-def test_the_last_marker_counts(path, lock) -> None:
-    """Of several markers the last one counts, and all stay in the file."""
-    for attempt in (1, 2, 3):
-        lock.append(replace(MARKER, attempt=attempt))
-    assert lock.marker() == locks.peek(path) == replace(MARKER, attempt=3)
-    with open(path, "rb") as stream:
-        assert stream.read().count(b'"start"') == 3
-
-
-def test_markers_survive_the_holder(path) -> None:
-    """A marker is read by the next holder."""
+def test_lines_survive_the_holder(path) -> None:
+    """What one holder appended is read by the next, whose file is not new."""
     first = locks.acquire(path)
     assert first is not None
-    first.append(Marker(CLAIM, 4, 5))
+    first.append(LINE)
     first.close()
     second = locks.acquire(path)
     assert second is not None
-    assert second.marker() == Marker(CLAIM, 4, 5, 0, "", "")
+    assert not second.is_new
+    second.append(LINE)
+    assert second.read() == (LINE + LINE)[1:]
     second.close()
 
 
 def test_byte_0_is_the_locks(path, lock) -> None:
-    """Markers begin at byte 1, since byte 0 belongs to the lock of Windows."""
-    lock.append(MARKER)
+    """Lines are read from byte 1 on, since byte 0 belongs to the lock of Windows; no line loses anything by that."""
+    lock.append(LINE)
     with open(path, "rb") as stream:
-        assert stream.read(2)[1:] == b"{"
+        assert stream.read() == LINE
+    assert lock.read() == LINE[1:]
 
 
-@pytest.mark.parametrize(
-    "torn",
-    [b'{"kind":"start","att', b"\n{", b"\0\0\0\0", b"garbage\n", b"[1,2]\n", b'{"x":1}\n', b"\xff\xfe\n", b"5\n"],
-)
-def test_a_torn_marker_harms_no_other(path, lock, torn) -> None:
-    """What is no whole marker is passed over, and the one written after it is read."""
-    lock.append(MARKER)
-    append(path, torn)
-    assert lock.marker() == MARKER
-    later = replace(MARKER, attempt=2)
-    lock.append(later)
-    assert lock.marker() == later
+def test_a_file_that_is_large(path, lock) -> None:
+    """A file of any size is read whole."""
+    lines = b"\n" + b"x" * 200_000 + b"\n"
+    append(path, lines)
+    assert lock.read() == lines[1:]
 
 
-def marker_in(data: bytes) -> Marker | None:
-    with tempfile.TemporaryFile() as stream:
-        stream.write(data)
-        stream.flush()
-        return locks._last_marker(stream.fileno())
+def test_a_file_that_grows_while_it_is_read(path, lock, monkeypatch) -> None:
+    """What is appended after the size was asked for is read too."""
+    lock.append(LINE)
+    real = os.lseek
+
+    def grown(descriptor: int, *where: int) -> int:
+        append(path, b"x" * 100_000 + b"\n")
+        return real(descriptor, *where)
+
+    monkeypatch.setattr(os, "lseek", grown)
+    assert lock.read() == LINE[1:] + b"x" * 100_000 + b"\n"
 
 
-@given(st.integers(0, 400))
-def test_a_marker_cut_anywhere(length) -> None:
-    """A marker of which only a part is on disk is not read, and the one before it is."""
-    lines = b"".join(
-        b"\n" + m + b"\n"
-        for m in (b'{"kind":"start","attempt":1,"inode":5}', b'{"kind":"claim","attempt":2,"inode":6}')
-    )
-    found = marker_in(lines[:length])
-    assert found in (None, Marker(START, 1, 5), Marker(CLAIM, 2, 6))
-    assert (found == Marker(CLAIM, 2, 6)) == (length >= len(lines))
+@pytest.mark.parametrize("lines", [b"", LINE, LINE * 50_000])
+def test_reads_that_are_cut_short(path, lock, monkeypatch, lines) -> None:
+    """A file is read to its end though the system gives less at once than was asked for."""
+    append(path, lines)
+    real = os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, size: real(descriptor, min(size, 1000)))
+    assert lock.read() == lines[1:]
 
 
-def test_a_marker_that_did_not_get_in(lock, monkeypatch) -> None:
-    """A marker of which the disk took only a part is an error."""
+def test_a_line_that_did_not_get_in(lock, monkeypatch) -> None:
+    """A line of which the disk took only a part is an error."""
     whole = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, data: whole(descriptor, data[:5]))
+    monkeypatch.setattr(os, "write", lambda descriptor, data: whole(descriptor, data[:2]))
     with pytest.raises(OSError, match="in part only"):
-        lock.append(MARKER)
-    assert lock.marker() is None
+        lock.append(LINE)
+    assert lock.read() == LINE[1:2]
 
 
-@pytest.mark.parametrize(
-    ("attempts", "inode", "fits"), [(0, 77, True), (1, 77, False), (0, 78, False), (2, 77, False), (1, 78, False)]
-)
-def test_fits(attempts, inode, fits) -> None:
-    """A marker fits the next attempt of a document in the file that it names, and no other."""
-    assert MARKER.fits(attempts, inode) is fits
+@posix
+def test_a_lock_in_its_place(path, lock) -> None:
+    """A lock is in place as long as its very file lies at the path."""
+    assert lock.is_in_place()
+    os.unlink(path)
+    assert not lock.is_in_place()
+    append(path, b"")
+    assert not lock.is_in_place()
+
+
+def test_append_in_place(path, lock) -> None:
+    """A line is appended while the descriptor and the file at the path are the ones of the lock."""
+    assert lock.append_in_place(LINE)
+    assert lock.read() == LINE[1:]
+
+
+def test_append_in_place_with_another_descriptor(path, tmp_path) -> None:
+    """Nothing is appended when the descriptor is closed, or its number means another file by now."""
+    held = locks.acquire(path)
+    assert held is not None
+    kept = os.dup(held.descriptor)
+    os.close(held.descriptor)
+    assert not held.append_in_place(LINE)
+    other = os.open(tmp_path / "other", os.O_CREAT | os.O_RDWR)
+    if other != held.descriptor:
+        os.dup2(other, held.descriptor)
+    assert not held.append_in_place(LINE)
+    assert os.fstat(other).st_size == 0
+    os.dup2(kept, held.descriptor)
+    assert held.append_in_place(LINE)
+    for descriptor in {kept, other, held.descriptor}:
+        os.close(descriptor)
+
+
+@posix
+def test_append_in_place_of_a_removed_file(path, lock) -> None:
+    """Nothing is appended to a file that was removed, also when there is a new one of that name."""
+    os.unlink(path)
+    assert not lock.append_in_place(LINE)
+    append(path, b"")
+    assert not lock.append_in_place(LINE)
+    assert os.stat(path).st_size == 0
+
+
+def test_a_system_that_does_not_say(lock, monkeypatch) -> None:
+    """When the system does not say whether the descriptor is open, that is an error, and the lock is not taken for closed."""
+
+    def refuse(descriptor: int) -> os.stat_result:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", refuse)
+        with pytest.raises(OSError, match="Input/output"):
+            lock.append_in_place(LINE)
+    assert lock.append_in_place(LINE)
+
+
+def test_opened_without_the_lock(path, lock) -> None:
+    """The file can be opened for appending while another holds the lock; it is made where there is none."""
+    lock.append(LINE)
+    other = locks.opened(path)
+    assert not other.is_new
+    assert other.is_in_place()
+    other.append(LINE)
+    other.close()
+    assert lock.read() == (LINE + LINE)[1:]
+    assert locks.acquire(path) is None
+    made = locks.opened(path + "2")
+    assert made.is_new
+    made.close()
+
+
+def test_a_lock_that_the_job_closed(path) -> None:
+    """Closing a lock whose descriptor was closed already does no harm."""
+    held = locks.acquire(path)
+    assert held is not None
+    os.close(held.descriptor)
+    held.close()
+    again = locks.acquire(path)
+    assert again is not None
+    again.close()
 
 
 @posix

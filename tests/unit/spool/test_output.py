@@ -162,3 +162,65 @@ def test_output_is_utf8(monkeypatch) -> None:
     output.write_utf8()
     print("ü 漢 \ud800", flush=True)
     assert written.getvalue().split() == ["ü".encode(), "漢".encode(), b"\\ud800"]
+
+
+def test_streams_that_are_replaced_are_looked_at(monkeypatch) -> None:
+    """Streams that were looked at are not again, and those in the place of them are."""
+    for _ in range(2):
+        made = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+        monkeypatch.setattr(sys, "stdout", made)
+        output.write_utf8()
+        output.write_utf8()
+        assert made.encoding == "utf-8"
+
+
+def test_header() -> None:
+    """The first line of an attempt is the same, however it comes to be known."""
+    assert output.header(1, STARTED, 7) == HEADER
+
+
+def test_tidy_of_a_silent_job_whose_header_is_known(path, monkeypatch) -> None:
+    """A log that is just as long as the line of its only attempt is removed without being opened."""
+    begin(path)
+    monkeypatch.setattr(output, "open_file", None)
+    output.tidy(path, LIMIT, HEADER)
+    assert not os.path.exists(path)
+
+
+@pytest.mark.parametrize("first", [b"", HEADER, HEADER.replace(b"pid 7", b"pid 12345")])
+def test_tidy_whatever_is_known_of_the_header(path, first) -> None:
+    """What was printed is kept, and silence leaves no log, also where the header that is known is another one's or none."""
+    begin(path, b"hello\n")
+    begin(path, number=2)
+    output.tidy(path, LIMIT, first)
+    assert read(path) == HEADER + b"hello\n"
+    begin(path + "2")
+    output.tidy(path + "2", LIMIT, first)
+    assert not os.path.exists(path + "2")
+
+
+@posix
+def test_tidy_of_a_link_as_long_as_a_header(path, tmp_path) -> None:
+    """A link that a job put in the place of its log is left alone, however long it is."""
+    os.symlink("x" * len(HEADER), path)
+    output.tidy(path, LIMIT, HEADER)
+    assert os.path.islink(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        HEADER[:-1],
+        HEADER.replace(b"pid 7", b"pid "),
+        HEADER.replace(b"pid 7", b"pid x"),
+        HEADER.replace(b"attempt 1", b"attempt one"),
+        HEADER.replace(" · ".encode(), b" - "),
+        HEADER.replace(b"---", b"--"),
+    ],
+)
+def test_tidy_keeps_what_is_almost_a_header(path, line) -> None:
+    """Only the very line that begins an attempt is taken away."""
+    with open(path, "wb") as stream:
+        stream.write(line)
+    output.tidy(path, LIMIT)
+    assert read(path) == line

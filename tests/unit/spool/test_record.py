@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spoolrunner.protocol import document, jsontext
+from spoolrunner.protocol import document, jsontext, signing
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome, State, Verdict
 from spoolrunner.spool import record
@@ -32,7 +32,7 @@ RAW = {
     "retries": 0,
     "result": "old",
 }
-RUNNER_FIELDS = {"attempts", "retries", "result", "next_run_at", "delay"}
+SET_ANEW = {"attempts", "retries", "result", "next_run_at", "delay"}
 
 
 def made(outcome: Outcome = Outcome.FAILED, number: int = 1, **facts):
@@ -79,15 +79,15 @@ def test_duration(times, seconds) -> None:
     ],
 )
 def test_add(outcome, earlier, verdict, retries) -> None:
-    """The attempt is added with its verdict; the producer's fields stay, and those of the runner are set anew."""
+    """The attempt is added with its verdict; the producer's fields stay, and those of the dispatcher are set anew."""
     attempts = [{**made(number=number + 1), "verdict": "retry"} for number in range(earlier)]
     raw = {**RAW, "attempts": attempts}
     before = orjson.dumps(raw)
     changed, decision = record.add(raw, made(outcome, earlier + 1), POLICY, NOW)
     assert orjson.dumps(raw) == before
     assert changed["attempts"] == [*attempts, {**made(outcome, earlier + 1), "verdict": verdict}]
-    assert {key: value for key, value in changed.items() if key not in RUNNER_FIELDS} == {
-        key: value for key, value in RAW.items() if key not in RUNNER_FIELDS
+    assert {key: value for key, value in changed.items() if key not in SET_ANEW} == {
+        key: value for key, value in RAW.items() if key not in SET_ANEW
     }
     assert changed["retries"] == decision.retries == retries
     assert "delay" not in changed
@@ -150,7 +150,7 @@ def test_commit(spool, running) -> None:
     """A commit replaces the running file by a new one that holds the record, and leaves nothing in tmp/."""
     before = os.stat(running).st_ino
     changed, _ = record.add(RAW, made(), POLICY, NOW)
-    record.commit(spool.layout, "x", changed, fsync=True)
+    record.commit(spool.layout, "x", record.encoded("x", changed), fsync=True)
     with open(running, "rb") as stream:
         assert jsontext.decode(stream.read()) == changed
     assert os.stat(running).st_ino != before
@@ -167,7 +167,7 @@ def test_commit_that_fails(spool, running, monkeypatch) -> None:
 
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space left"):
-        record.commit(spool.layout, "x", dict(RAW), fsync=True)
+        record.commit(spool.layout, "x", record.encoded("x", RAW), fsync=True)
     monkeypatch.undo()
     with open(running, "rb") as stream:
         assert stream.read() == before
@@ -175,7 +175,7 @@ def test_commit_that_fails(spool, running, monkeypatch) -> None:
 
 
 def committed(spool, raw: dict) -> dict:
-    record.commit(spool.layout, "x", raw, fsync=False)
+    record.commit(spool.layout, "x", record.encoded("x", raw), fsync=False)
     return document.parse(spool.read(State.RUNNING, "x").data)[1]
 
 
@@ -219,3 +219,33 @@ def test_a_deep_document_can_be_read_after_its_record(spool, running) -> None:
     _, raw = document.parse(published)
     changed, _ = record.add(raw, made(), POLICY, NOW)
     assert committed(spool, changed)["params"] == params
+
+
+def test_commit_many(spool, drop) -> None:
+    """Many jobs are recorded at once, each with its own content; one that cannot be is as it was, and its error is named."""
+    for name in ("a", "b", "c"):
+        drop(State.RUNNING, name, RAW)
+    os.unlink(spool.layout.running("b"))
+    os.mkdir(spool.layout.running("b"))
+    errors = record.commit_many(spool.layout, {"a": b"1", "b": b"2", "c": b"3"}, fsync=True)
+    assert list(errors) == ["b"]
+    assert isinstance(errors["b"], OSError)
+    assert [spool.read(State.RUNNING, name).data for name in ("a", "c")] == [b"1", b"3"]
+    assert os.listdir(spool.layout.tmp) == []
+
+
+def test_a_signed_record() -> None:
+    """A record is signed for its id where there is a key, and bears no signature where there is none."""
+    changed, _ = record.add({**RAW, "signature": "0" * 64}, made(), POLICY, NOW)
+    data = record.encoded("x", changed, bytes(32))
+    assert signing.problem(bytes(32), "x", jsontext.decode(data), data) is None
+    assert "signature" not in jsontext.decode(record.encoded("x", changed))
+
+
+def test_a_result() -> None:
+    """A result stands in the document in the place of an earlier one; without any there is none."""
+    changed, _ = record.add(RAW, made(Outcome.SUCCEEDED), POLICY, NOW, [0])
+    assert changed["result"] == [0]
+    for falsy in (0, False, "", []):
+        assert record.add(RAW, made(Outcome.SUCCEEDED), POLICY, NOW, falsy)[0]["result"] == falsy
+    assert "result" not in record.add(RAW, made(Outcome.SUCCEEDED), POLICY, NOW, None)[0]

@@ -10,12 +10,13 @@ import pytest
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import FINAL, MAX_RELEASES, Outcome, State, Verdict
 from spoolrunner.spool import locks, output, record
-from spoolrunner.spool.locks import CLAIM, START, Marker
+from spoolrunner.spool.lock_lines import CLAIM, START
 from spoolrunner.spool.settling import Fate, Settler
 from spoolrunner.spool.settling_rules import Boot, Known
-from spoolrunner.system import durable, processes
+from spoolrunner.spool.traces import Marker
+from spoolrunner.system import durable, machine, processes
 
-BOOT = processes.boot_id()
+BOOT = machine.boot_id()
 STARTED = "2027-01-15T07:59:00.000000Z"
 POLICY = Policy(max_retries=1, retry_interval=10.0, retry_jitter=0.0)
 
@@ -49,13 +50,13 @@ def mark(spool):
     """Leave a marker for the file that is in running/ now, of a process that is gone unless it is said otherwise."""
 
     def leave(kind: str, number: int, inode: int | None = None, pid: int = os.getpid(), start: str = "gone") -> Marker:
-        status = os.stat(spool.layout.job(State.RUNNING, "x"))
-        inode = status.st_ino if inode is None else inode
-        pid, start = (pid, start) if kind == START else (0, "")
-        marker = Marker(kind, number, inode, pid, start, STARTED)
+        stamp = spool.stamp(State.RUNNING, "x")
+        stamp = stamp if inode is None else stamp._replace(inode=inode)
+        process = (pid, start, STARTED) if kind == START else ()
+        marker = Marker(kind, number, *stamp, *process)
         lock = locks.acquire(spool.layout.lock("x"))
         assert lock is not None
-        lock.append(marker)
+        lock.append(marker.line())
         lock.close()
         return marker
 
@@ -259,7 +260,7 @@ def order(monkeypatch):
         monkeypatch.setattr(module, name, noted)
 
     note(durable, "unlink")
-    note(record, "commit")
+    note(record, "commit_many")
     note(durable, "rename")
     return seen
 
@@ -271,8 +272,8 @@ def test_record_then_cancel_then_move(spool, drop, settler, mark, order) -> None
     with open(spool.layout.cancel("x"), "wb"):
         pass
     settler.settle("x", Known(outcome=Outcome.CANCELLED))
-    assert [step for step in order if step in ("commit", "unlink cancel-x", "rename")] == [
-        "commit",
+    assert [step for step in order if step in ("commit_many", "unlink cancel-x", "rename")] == [
+        "commit_many",
         "unlink cancel-x",
         "rename",
     ]
@@ -337,26 +338,6 @@ def test_the_log(spool, drop, settler) -> None:
     assert 4096 < os.path.getsize(spool.layout.log("loud")) < 4300
 
 
-@pytest.mark.parametrize("state", [State.PENDING, State.RUNNING, None])
-def test_sweep(spool, drop, settler, state) -> None:
-    """The lock file of an id is swept away only if it neither waits nor runs."""
-    if state is not None:
-        drop(state, "x")
-    with open(spool.layout.lock("x"), "wb"):
-        pass
-    assert settler.sweep("x") is (state is None)
-    assert os.path.exists(spool.layout.lock("x")) is (state is not None)
-
-
-def test_sweep_of_a_held_lock(spool, settler) -> None:
-    """A lock that is held is not swept away."""
-    lock = locks.acquire(spool.layout.lock("x"))
-    assert lock is not None
-    assert settler.sweep("x") is False
-    lock.close()
-    assert os.path.exists(spool.layout.lock("x"))
-
-
 def test_a_full_disk(spool, drop, settler, mark, monkeypatch) -> None:
     """When the record cannot be written the job stays in running/ as it was, the lock is free, and settling works later."""
     drop(State.RUNNING, "x")
@@ -366,7 +347,7 @@ def test_a_full_disk(spool, drop, settler, mark, monkeypatch) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(durable, "replace_content", full)
+        patch.setattr(durable, "_write", full)
         with pytest.raises(OSError, match="No space left"):
             settler.settle("x", Known())
     assert places(spool) == {State.RUNNING: ["x.json"]}
@@ -374,7 +355,7 @@ def test_a_full_disk(spool, drop, settler, mark, monkeypatch) -> None:
     assert len(read(spool, State.PENDING)["attempts"]) == 1
 
 
-@pytest.mark.parametrize("step", ["commit", "unlink", "rename"])
+@pytest.mark.parametrize("step", ["commit_many", "unlink", "rename"])
 def test_killed_while_settling(spool, drop, settler, mark, monkeypatch, step) -> None:
     """A dispatcher that is killed at any step of settling leaves a job that the next one settles to the same end."""
     drop(State.RUNNING, "x")
@@ -384,7 +365,7 @@ def test_killed_while_settling(spool, drop, settler, mark, monkeypatch, step) ->
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(record if step == "commit" else durable, step, die)
+        patch.setattr(record if step == "commit_many" else durable, step, die)
         with pytest.raises(KeyboardInterrupt):
             settler.settle("x", Known(outcome=Outcome.CANCELLED))
     assert places(spool) == {State.RUNNING: ["x.json"]}

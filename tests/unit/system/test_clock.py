@@ -1,7 +1,8 @@
-"""The clock: RFC 3339 times, durations, and the machine's clocks."""
+"""The clock: the machine's clocks, and how a time is written."""
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, datetime
 
@@ -11,54 +12,34 @@ from hypothesis import strategies as st
 
 from spoolrunner.system import clock
 
-MOMENT = datetime(2026, 11, 23, 17, 45, 1, 123456, tzinfo=UTC).timestamp()
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 
 def test_format_time() -> None:
     """A time is written in UTC, with microseconds and a Z."""
-    assert clock.format_time(MOMENT) == "2026-11-23T17:45:01.123456Z"
+    moment = datetime(2026, 11, 23, 17, 45, 1, 123456, tzinfo=UTC).timestamp()
+    assert clock.format_time(moment) == "2026-11-23T17:45:01.123456Z"
     assert clock.format_time(0) == "1970-01-01T00:00:00.000000Z"
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("wall", "text"),
     [
-        "2026-11-23T17:45:01.123456Z",
-        "2026-11-23T18:45:01.123456+01:00",
-        "2026-11-23T12:15:01.123456-05:30",
-        "2026-11-24T17:44:01.123456+23:59",
+        (0.9999999, "1970-01-01T00:00:01.000000Z"),
+        (1_798_761_599.9999999, "2027-01-01T00:00:00.000000Z"),
+        (-0.5, "1969-12-31T23:59:59.500000Z"),
+        (1_709_164_800, "2024-02-29T00:00:00.000000Z"),
     ],
 )
-def test_parse_time_with_any_offset(text) -> None:
-    """A time with any offset from UTC is the moment it names."""
-    assert clock.parse_time(text) == MOMENT
+def test_format_time_at_the_edges(wall, text) -> None:
+    """What rounds up to the next second is written with that second, also at the end of a year; before 1970 it counts back."""
+    assert clock.format_time(wall) == text
 
 
-@pytest.mark.parametrize(
-    "text", ["", "soon", "2026-11-23", "2026-11-23T17:45:01", "2026-13-01T00:00:00Z", "1795455901"]
-)
-def test_parse_time_refuses(text) -> None:
-    """A text that is no time, or has no offset from UTC, is a ValueError."""
-    with pytest.raises(ValueError, match=r"offset|RFC 3339|month"):
-        clock.parse_time(text)
-
-
-@pytest.mark.parametrize("text", ["2026-W47-1T00:00:00+00:00", "20261123T174501Z", "2026-11-23T17Z"])
-def test_parse_time_takes_only_rfc_3339(text) -> None:
-    """A time in another of ISO 8601's notations is no RFC 3339 time."""
-    with pytest.raises(ValueError, match=r"."):
-        clock.parse_time(text)
-
-
-@given(st.integers(0, 4_000_000_000_000_000))
-def test_time_round_trip(microseconds) -> None:
-    """Every microsecond from 1970 to 2096 is read back as it was written."""
-    wall = microseconds / 1e6
-    text = clock.format_time(wall)
-    assert text.endswith("Z")
-    assert clock.parse_time(text) == pytest.approx(wall, abs=1e-6)
-    assert clock.format_time(clock.parse_time(text)) == text
+@given(st.floats(0, 4_000_000_000), st.floats(0, 4_000_000_000))
+def test_format_time_remembers_nothing_of_the_time_before(first, second) -> None:
+    """Whatever was written before, a time is written as if it were the first."""
+    clock.format_time(second)
+    text = clock.format_time(first)
+    assert datetime.fromisoformat(text).timestamp() == pytest.approx(first, abs=1e-6)
 
 
 @given(st.integers(0, 4_000_000_000), st.integers(0, 4_000_000_000))
@@ -67,83 +48,47 @@ def test_times_sort_as_text(first, second) -> None:
     assert (first < second) == (clock.format_time(first) < clock.format_time(second))
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (0, 0.0),
-        (90, 90.0),
-        (0.25, 0.25),
-        ("0s", 0.0),
-        ("90s", 90.0),
-        ("5m", 300.0),
-        ("2h", 7200.0),
-        ("7d", 604800.0),
-        ("1.5h", 5400.0),
-        ("3650d", clock.MAX_DURATION),
-    ],
-)
-def test_parse_duration(value, seconds) -> None:
-    """A duration is a number of seconds, or a number with one of the units s, m, h and d."""
-    assert clock.parse_duration(value) == seconds
+def test_the_time_as_text() -> None:
+    """The clock tells its time as text as `format_time` would, never rounded into the future."""
+    before = clock.format_time(time.time() - 1e-5)
+    assert before <= clock.SYSTEM.text() <= clock.format_time(time.time() + 1e-5)
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("nanoseconds", "text"),
     [
-        "",
-        "5",
-        "m",
-        "5 m",
-        " 5m",
-        "5m\n",
-        "5M",
-        "5w",
-        "-5m",
-        "+5m",
-        ".5m",
-        "5.m",
-        "1h30m",
-        "٣m",
-        "1e3s",
-        None,
-        True,
-        [],
-        {},
+        (1_709_164_800_000_000_999, "2024-02-29T00:00:00.000000Z"),
+        (1_709_164_800_999_999_999, "2024-02-29T00:00:00.999999Z"),
+        (1_709_164_801_000_001_000, "2024-02-29T00:00:01.000001Z"),
     ],
 )
-def test_parse_duration_refuses_other_notations(value) -> None:
-    """Whatever is not written like a duration is a ValueError that shows how to write one."""
-    with pytest.raises(ValueError, match="is no duration"):
-        clock.parse_duration(value)
+def test_the_time_as_text_is_cut(monkeypatch, nanoseconds, text) -> None:
+    """Parts of a microsecond are cut off, so that a second never shows before it has begun."""
+    monkeypatch.setattr(time, "time_ns", lambda: nanoseconds)
+    assert clock.SYSTEM.text() == text
 
 
-@pytest.mark.parametrize("value", [-1, -0.001, "3651d", clock.MAX_DURATION + 1, float("inf"), float("nan")])
-def test_parse_duration_range(value) -> None:
-    """A duration that is negative, endless or longer than ten years is out of range."""
-    with pytest.raises(ValueError, match="out of range"):
-        clock.parse_duration(value)
+@given(st.integers(0, 4_000_000_000), st.integers(0, 4_000_000_000))
+def test_a_second_that_another_process_knew(known, wall) -> None:
+    """Whatever second a process was told the text of, it writes the right text for every time."""
+    text = clock.format_time(wall)
+    clock.know_second((known, clock.format_time(known)[:19]))
+    assert clock.format_time(wall) == text
 
 
-def test_parse_duration_of_a_huge_integer() -> None:
-    """An integer too large for a float is a ValueError like every other duration that is out of range."""
-    with pytest.raises(ValueError, match="out of range"):
-        clock.parse_duration(10**400)
+def test_this_second() -> None:
+    """The current second is told with the text that it is written by."""
+    before = int(time.time())
+    second, text = clock.this_second()
+    assert before <= second <= time.time()
+    assert clock.format_time(second) == f"{text}.000000Z"
 
 
-@given(st.integers(0, 3650), st.sampled_from(sorted(UNITS)))
-def test_durations_in_units(number, unit) -> None:
-    """A number with a unit means that many of its seconds."""
-    assert clock.parse_duration(f"{number}{unit}") == number * UNITS[unit]
-
-
-@given(st.one_of(st.text(), st.floats(), st.integers(-(2**63), 2**64), st.none(), st.binary()))
-def test_parse_duration_never_surprises(value) -> None:
-    """Anything at all is either seconds within the limits or a ValueError."""
-    try:
-        seconds = clock.parse_duration(value)
-    except ValueError:
-        return
-    assert 0 <= seconds <= clock.MAX_DURATION
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it")
+def test_since_boot() -> None:
+    """The time since boot goes on with the others, and counts at least what the machine was awake."""
+    first = clock.since_boot()
+    assert time.monotonic() - 0.1 <= first <= clock.since_boot()
 
 
 def test_system_clock(monkeypatch) -> None:

@@ -160,6 +160,103 @@ def test_a_failed_sync_is_not_tried_again(paths, monkeypatch) -> None:
     assert len(synced) == 1
 
 
+def three(paths) -> list[tuple[str, str, bytes]]:
+    """Three files to be given a new content, the second of which is not there yet."""
+    staged, target = paths
+    files = [(f"{staged}{n}", f"{target}{n}", f"new {n}".encode()) for n in range(3)]
+    write(files[0][1])
+    write(files[2][1])
+    return files
+
+
+@posix
+def test_order_of_many(paths, calls) -> None:
+    """Of many files all are synced before the first is renamed, and the folder once after the last."""
+    files = three(paths)
+    assert durable.replace_many(files, True) == [None, None, None]
+    assert calls == ["fsync file"] * 3 + ["rename"] * 3 + ["fsync folder"]
+    assert [read(path) for _, path, _ in files] == [b"new 0", b"new 1", b"new 2"]
+
+
+def test_many_without_sync(paths, calls) -> None:
+    """Without fsync many files are renamed and nothing is synced."""
+    assert durable.replace_many(three(paths), False) == [None, None, None]
+    assert calls == ["rename"] * 3
+
+
+def test_none_of_many(calls) -> None:
+    """Of no files nothing is done: there is no folder to be synced."""
+    assert durable.replace_many([], True) == []
+    assert calls == []
+
+
+@pytest.mark.parametrize("step", ["write", "sync", "rename"])
+def test_one_of_many_that_cannot_be_replaced(paths, monkeypatch, step) -> None:
+    """One file that the disk refuses, at whatever step, is as it was and leaves no staged file; the others are replaced."""
+    files = three(paths)
+    target = files[2][1]
+    if step == "write":
+        write(files[2][0], b"taken")
+    elif step == "sync":
+        real, synced = os.fsync, []
+
+        def fail_third(descriptor: int) -> None:
+            synced.append(descriptor)
+            if len(synced) == 3:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fail_third)
+    else:
+        os.unlink(target)
+        os.mkdir(target)
+    errors = durable.replace_many(files, True)
+    assert [error is None for error in errors] == [True, True, False]
+    assert [read(path) for _, path, _ in files[:2]] == [b"new 0", b"new 1"]
+    assert os.path.isdir(target) if step == "rename" else read(target) == b"old"
+    assert os.listdir(os.path.dirname(paths[0])) == (["staged2"] if step == "write" else [])  # another's file stays
+
+
+@posix
+def test_many_of_which_none_is_replaced(paths, calls) -> None:
+    """Where no file came into place there is nothing in the folder to be synced."""
+    files = three(paths)
+    for staged, _, _ in files:
+        write(staged)
+    assert all(isinstance(error, FileExistsError) for error in durable.replace_many(files, True))
+    assert calls == []
+
+
+@posix
+def test_many_whose_folder_cannot_be_synced(paths, monkeypatch) -> None:
+    """When the folder cannot be synced that is an error of all of them, though each is in place."""
+    files = three(paths)
+    monkeypatch.setattr(durable, "sync_folder", failing(errno.EIO))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        durable.replace_many(files, True)
+    assert [read(path) for _, path, _ in files] == [b"new 0", b"new 1", b"new 2"]
+    assert os.listdir(os.path.dirname(paths[0])) == []
+
+
+def test_sync_of_a_file(paths, calls) -> None:
+    """A file that was written by whomever is synced as it is, and not changed."""
+    write(paths[1])
+    durable.sync(paths[1])
+    assert calls == ["fsync file"]
+    assert read(paths[1]) == b"old"
+
+
+@posix
+def test_sync_follows_no_link_and_makes_nothing(paths) -> None:
+    """A file that is not there, or that a link took the place of, is an error."""
+    with pytest.raises(FileNotFoundError):
+        durable.sync(paths[1])
+    write(paths[0])
+    os.symlink(paths[0], paths[1])
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+        durable.sync(paths[1])
+
+
 def test_replace_content_that_cannot_rename(paths) -> None:
     """When the rename fails no staged file is left."""
     os.mkdir(paths[1])

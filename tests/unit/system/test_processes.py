@@ -10,10 +10,10 @@ import sys
 import psutil
 import pytest
 
-from spoolrunner.system import processes
+from spoolrunner.system import clock, machine, processes
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX sessions and signals")
-BOOT = processes.boot_id()
+BOOT = machine.boot_id()
 READY = "print('ready', flush=True)\n"
 WAITS = READY + "import sys; sys.stdin.read()\n"
 WITH_A_CHILD_THAT_ENDS = """
@@ -67,7 +67,7 @@ def program():
 
 def test_boot_id() -> None:
     """The boot has one name as long as the machine runs."""
-    assert processes.boot_id() == BOOT
+    assert machine.boot_id() == BOOT
     if sys.platform == "linux":
         assert len(BOOT) == 8
 
@@ -92,6 +92,90 @@ def test_a_start_belongs_to_a_boot() -> None:
 def test_a_pid_that_was_used_again(start) -> None:
     """A process of the same pid with another start is another process."""
     assert not processes.lives(os.getpid(), start, BOOT)
+
+
+SAYS_ITS_WORD = """
+import os
+from spoolrunner.system import machine, processes
+print(processes.known_by(os.getpid(), machine.boot_id()), flush=True)
+import sys; sys.stdin.read()
+"""
+
+
+def test_a_process_is_known_by_the_word_it_gave(program) -> None:
+    """A process lives as long as it does, by the word that it gave itself, and is gone after that."""
+    one = program(SAYS_ITS_WORD)
+    (word,) = one.said
+    assert processes.lives(one.pid, word.decode(), BOOT)
+    one.end()
+    assert not processes.lives(one.pid, word.decode(), BOOT)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows a process by a time since boot")
+def test_a_pid_that_was_used_again_is_not_the_one_of_the_word(program) -> None:
+    """A process that started after the word was given, or in another boot, is another one than that which gave it."""
+    word = processes.known_by(os.getpid(), BOOT)
+    ticks = int(processes.started(program().pid, BOOT).partition("-")[0])
+    seconds = ticks / os.sysconf("SC_CLK_TCK")
+    later = program()
+    assert not processes.lives(later.pid, f"<{seconds - 1:.2f}-{BOOT}", BOOT)
+    assert processes.lives(os.getpid(), word, BOOT)
+    assert not processes.lives(os.getpid(), word, "another")
+    assert not processes.lives(os.getpid(), f"<{seconds + 1e6:.2f}-another", BOOT)
+
+
+GIVES_ITS_WORD_AT_ONCE = """
+import os
+from spoolrunner.system import machine, processes
+boot = machine.boot_id()
+for _ in range(20):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if processes.lives(os.getpid(), processes.known_by(os.getpid(), boot), boot) else 1)
+    print(os.waitpid(pid, 0)[1])
+"""
+
+
+@posix
+def test_a_word_that_is_given_at_once() -> None:
+    """A process that gives its word as soon as it has started is known by it: no rounding puts that before its start."""
+    done = subprocess.run([sys.executable, "-c", GIVES_ITS_WORD_AT_ONCE], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0"] * 20
+
+
+CARRIES = r"""
+import os, subprocess, sys
+from spoolrunner.system import processes
+processes.carry_mark("/spool\udcff:x:1")
+ask = "import os; print(ascii(os.environ['SPOOLRUNNER_JOB']), flush=True)"
+exec(ask)
+for environment in (None, dict(os.environ)):
+    subprocess.run([sys.executable, "-c", ask], env=environment, check=True)
+"""
+
+
+def test_a_mark_is_carried_by_all_that_inherit_it() -> None:
+    """The mark is seen by the process itself and by what it starts, whether that inherits the environment or a copy of it."""
+    done = subprocess.run([sys.executable, "-c", CARRIES], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [r"'/spool\udcff:x:1'"] * 3
+
+
+def test_waiting_without_descriptors(program, monkeypatch) -> None:
+    """Where no descriptor is left to wait by, one is asked for again after a while."""
+    one = program()
+    one.end()
+    real, tries, slept = psutil.Process, [], []
+
+    def process(pid):
+        tries.append(pid)
+        if len(tries) < 3:
+            raise OSError(24, "Too many open files")
+        return real(pid)
+
+    monkeypatch.setattr(psutil, "Process", process)
+    monkeypatch.setattr(clock.SYSTEM, "sleep", slept.append)
+    processes.wait(one.pid)
+    assert (len(tries), len(slept)) == (3, 2)
 
 
 def test_a_process_that_is_gone(program) -> None:
@@ -191,6 +275,61 @@ def test_wait_for_a_process_that_is_no_child(program) -> None:
     child = int(parent.said[0])
     processes.wait(child)
     assert processes.started(child, BOOT) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has descriptors of processes")
+def test_a_descriptor_tells_of_the_end(program) -> None:
+    """The descriptor of a process can be read when the process has ended, and not before."""
+    import select  # poll is not on Windows
+
+    one = program()
+    descriptor = processes.descriptor_of(one.pid)
+    assert descriptor is not None
+    try:
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        assert ended.poll(0) == []
+        one.process.kill()
+        assert ended.poll(10_000) == [(descriptor, select.POLLIN)]
+    finally:
+        os.close(descriptor)
+
+
+def test_a_process_without_a_descriptor(program, monkeypatch) -> None:
+    """There is none of a process that is gone, where the system has no such thing, or where no descriptor is left."""
+    one = program()
+    one.end()
+    assert processes.descriptor_of(one.pid) is None
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert processes.descriptor_of(os.getpid()) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has descriptors of processes")
+def test_a_system_that_refuses_descriptors(monkeypatch) -> None:
+    """A sandbox that forbids them, or too many open files, is no error: one waits in another way."""
+
+    def refuse(pid: int) -> int:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    assert processes.descriptor_of(os.getpid()) is None
+
+
+class Measured:
+    ru_utime, ru_stime, ru_maxrss = 1.25, 0.5000004, 20480
+
+
+@posix
+@pytest.mark.parametrize(("system", "kib"), [("linux", 20480), ("darwin", 20)])
+def test_usage(monkeypatch, system, kib) -> None:
+    """What a process has used is its CPU time, in its own code and in the system's, and its memory in KiB, on any system."""
+    monkeypatch.setattr(sys, "platform", system)
+    assert processes.usage_of(Measured()) == (1.75, kib)
+
+
+def test_marks() -> None:
+    """The mark of an attempt names its spool, its job and its number."""
+    assert processes.mark("/spool", "x", 2) == "/spool:x:2"
 
 
 @pytest.mark.parametrize(

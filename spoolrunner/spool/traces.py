@@ -1,0 +1,197 @@
+"""What lies in a job's lock file, read: the last marker, and what followed it. The lines are written by `lock_lines`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+import orjson
+
+from spoolrunner.protocol.states import LEFT_BY_JOBS
+from spoolrunner.spool import lock_lines
+from spoolrunner.spool.jobfile import Stamp
+from spoolrunner.spool.lock_lines import CLAIM, OUTCOME, READY, START
+from spoolrunner.spool.locks import JobLock, read_lines
+from spoolrunner.system.heldfiles import open_file
+from spoolrunner.system.times import parse_time
+
+MAX_LINE_BYTES = 1 << 20
+"""No line of ours is as long: the longest holds a result of 64 KiB, or an error of three texts of 16 KiB, with all escapes."""
+_MAX_PID = 2**32 - 1
+_ERROR_KEYS = {"type", "message", "traceback"}
+
+
+class Marker(NamedTuple):
+    """A line in the lock file: attempt `attempt` is about to be made of the file with this inode, size and time of change.
+
+    A START marker names the process of the attempt and when it began: `started_at` by the wall clock, as RFC 3339, and `began`
+    by the monotonic clock; `imports` says that the job's module was still to be imported then. A CLAIM marker (pid 0) says that
+    the job was claimed after a retry by hand, so that the last verdict in its document must not be obeyed.
+    """
+
+    kind: str
+    attempt: int
+    inode: int
+    size: int = 0
+    mtime_ns: int = 0
+    pid: int = 0
+    process_started: str = ""
+    started_at: str = ""
+    began: float = 0.0
+    imports: bool = False
+
+    def fits(self, attempts: int, stamp: Stamp, *, wholly: bool) -> bool:
+        """Return whether the marker is about the next attempt of a document with `attempts` attempts, in the file with `stamp`.
+
+        A rename keeps the inode and a record changes it, so a marker that fits shows that no record was made since. Inodes are
+        given out again: where a power cut may have taken a later marker, size and time of change must be those of the file too
+        (`wholly`). Otherwise they need not: a person may touch the file while it runs.
+        """
+        if self.attempt != attempts + 1 or self.inode != stamp.inode:
+            return False
+        return not wholly or (self.size, self.mtime_ns) == (stamp.size, stamp.mtime_ns)
+
+    @property
+    def stamp(self) -> Stamp:
+        """What the file was like."""
+        return Stamp(self.inode, self.size, self.mtime_ns)
+
+    @property
+    def is_start(self) -> bool:
+        """Whether a process has begun the attempt."""
+        return self.kind == START
+
+    def line(self) -> bytes:
+        """Return the marker as it is written."""
+        if self.kind == CLAIM:
+            return lock_lines.claim(self.attempt, self.stamp)
+        return lock_lines.start(
+            self.attempt,
+            self.stamp,
+            self.pid,
+            self.process_started,
+            self.started_at,
+            self.began,
+            imports=self.imports,
+        )
+
+
+class LeftOutcome(NamedTuple):
+    """An outcome line: how the attempt ended, as its own process left it.
+
+    `ended_at` is RFC 3339. `result` is the JSON text of the return value, None without one; `result_dropped` says why it could
+    not be kept. `error` has `type`, `message` and `traceback`.
+    """
+
+    outcome: str
+    ended_at: str
+    error: dict[str, str] | None = None
+    result: str | None = None
+    result_dropped: str | None = None
+    exit_status: int | None = None
+
+
+class Traces(NamedTuple):
+    """The last marker of a lock file, and what its process wrote behind it.
+
+    `ready` is when the import of the job's module ended (monotonic), None while it goes on or if there was none.
+    """
+
+    marker: Marker | None = None
+    ready: float | None = None
+    outcome: LeftOutcome | None = None
+
+
+NO_TRACES = Traces()
+
+
+def of(lock: JobLock) -> Traces:
+    """Return what lies in the file of a lock that this process holds."""
+    return NO_TRACES if lock.is_new else parse(lock.read())
+
+
+def peek(path: str) -> Traces:
+    """Return what lies in the lock file at `path`. It is read without the lock: show it, but decide nothing by it."""
+    try:
+        descriptor = open_file(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        return NO_TRACES
+    try:
+        return parse(read_lines(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def parse(data: bytes) -> Traces:
+    """Return what the lines of a lock file say. A torn line says nothing, and what comes after the last line break neither."""
+    marker: Marker | None = None
+    ready: float | None = None
+    outcome: LeftOutcome | None = None
+    for line in data.split(b"\n")[:-1]:
+        found = _decoded(line) if line else None
+        if found is None:
+            continue
+        kind = found.get("kind")
+        if kind in (START, CLAIM):
+            made = _marker(found)
+            if made is not None:
+                marker, ready, outcome = made, None, None
+        elif marker is not None and marker.is_start and found.get("attempt") == marker.attempt:
+            if kind == READY and ready is None and isinstance(found.get("began"), float):
+                ready = found["began"]
+            elif kind == OUTCOME:
+                outcome = _outcome(found) or outcome
+    return Traces(marker, ready, outcome)
+
+
+def _decoded(line: bytes) -> dict[str, Any] | None:
+    if len(line) > MAX_LINE_BYTES:
+        return None
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None  # torn by a power cut, or by a full disk
+    return found if isinstance(found, dict) else None
+
+
+def _marker(found: dict[str, Any]) -> Marker | None:
+    """Return the marker, unless it is of another version or its shape is not that of ours: a job may write into any file."""
+    try:
+        made = Marker(**found)
+        if made.started_at:
+            parse_time(made.started_at)
+    except (TypeError, ValueError):
+        return None
+    is_sound = (
+        all(type(number) is int for number in (made.attempt, *made.stamp, made.pid))
+        and made.attempt > 0
+        and 0 <= made.pid <= _MAX_PID
+        and type(made.process_started) is type(made.started_at) is str
+        and type(made.began) is float
+        and type(made.imports) is bool
+    )
+    return made if is_sound else None
+
+
+def _outcome(found: dict[str, Any]) -> LeftOutcome | None:
+    """Return the outcome, unless its shape is not that of `lock_lines.outcome`, as for a marker."""
+    fields = {key: value for key, value in found.items() if key not in ("kind", "attempt")}
+    try:
+        made = LeftOutcome(**fields)
+        parse_time(made.ended_at)
+    except (TypeError, ValueError):
+        return None
+    texts = (made.outcome, made.result, made.result_dropped)
+    is_sound = (
+        all(text is None or isinstance(text, str) for text in texts)
+        and made.outcome in LEFT_BY_JOBS
+        and (made.exit_status is None or type(made.exit_status) is int)
+        and (made.error is None or _is_error(made.error))
+    )
+    return made if is_sound else None
+
+
+def _is_error(found: object) -> bool:
+    if not isinstance(found, dict) or not {"type"} <= found.keys() <= _ERROR_KEYS:
+        return False
+    return all(isinstance(text, str) for text in found.values())
