@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.spool import traces
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.traces import Marker, Traces
 from spoolrunner.system.clock import Clock
 from spoolrunner.system.times import parse_time
+from spoolrunner.telling.events import DeadlineNotKnown
 
 
 class Deadline(NamedTuple):
@@ -25,8 +27,9 @@ class Deadline(NamedTuple):
 class Deadlines:
     """The deadlines in one spool; `import_timeout` is in seconds."""
 
-    def __init__(self, layout: Layout, clock: Clock, import_timeout: float) -> None:
+    def __init__(self, layout: Layout, reporter: Reporter, clock: Clock, import_timeout: float) -> None:
         self._layout = layout
+        self._reporter = reporter
         self._clock = clock
         self._import_timeout = import_timeout
 
@@ -38,8 +41,9 @@ class Deadlines:
         """The deadline of an attempt, by what its process has left so far; `started` is when it was started (monotonic)."""
         try:
             left = traces.peek(self._layout.lock(job_id))
-        except OSError:
-            left = traces.NO_TRACES  # it cannot be read now, which is no fault of the job's
+        except OSError as error:  # no fault of the job's
+            self._reporter.report(DeadlineNotKnown(job_id, str(error)))
+            left = traces.NO_TRACES
         marker = left.marker
         if marker is None or not marker.is_start or marker.attempt != number:
             # It has not begun, or it removed its lock file: it is overdue when it is so whatever it did.

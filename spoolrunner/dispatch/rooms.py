@@ -49,7 +49,7 @@ def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, 
     spool = Spool(config.layout, config.fsync)
     register, order = Register(), Order(config.priority_aging)
     intake = Intake(config, spool, order, register, reporter, clock)
-    deadlines = Deadlines(config.layout, clock, config.import_timeout)
+    deadlines = Deadlines(config.layout, reporter, clock, config.import_timeout)
     running = RunningAttempts(executor, reporter, clock, deadlines, config.kill_grace, spool.same)
     admission = Admission(running, spool.same)
     settler = Settler(

@@ -2,8 +2,7 @@
 
     reporter.report(Refused("x", Outcome.REJECTED, "priority: must be an integer"))
 
-An event is a value: it holds what happened, and `entry(at)` puts that into words. A listener is a function of an event and its
-time. Events are reported at most once: nothing that must happen may hang on one.
+An event is a value, and `entry(at)` puts it into words. It is reported at most once: nothing that must happen may hang on one.
 """
 
 from __future__ import annotations
@@ -128,6 +127,13 @@ class _Sentence:
         return Entry(self.kind, at, getattr(self, "id", ""), note=self.words.format(event=self))
 
 
+class _Trouble(_Sentence):
+    """A sentence that goes to the error log too."""
+
+    __slots__ = ()
+    kind = Kind.TROUBLE
+
+
 @dataclass(frozen=True, slots=True)
 class Released(_Sentence):
     """A job that was claimed, but never started, waits again."""
@@ -158,29 +164,35 @@ class CouldNotWrite(_Sentence):
 
 
 @dataclass(frozen=True, slots=True)
-class Gone(_Sentence):
+class Gone(_Trouble):
     """The file of a job that ran is not in running/ any more."""
 
-    kind = Kind.TROUBLE
     words = "running/ID.json is gone: removed by the job, or by hand"
     id: str
 
 
 @dataclass(frozen=True, slots=True)
-class LeftBehind(_Sentence):
+class LeftBehind(_Trouble):
     """A file that a settled job does not need any more could not be removed; `problem` names it and the reason."""
 
-    kind = Kind.TROUBLE
     words = "something of it is left behind: {event.problem}"
     id: str
     problem: str
 
 
 @dataclass(frozen=True, slots=True)
-class CancelPutOff(_Sentence):
+class DeadlineNotKnown(_Trouble):
+    """The lock file of an attempt could not be read, so when its import ended is not known, and it is given all its time."""
+
+    words = "its lock file cannot be read, so its deadline counts as the latest possible: {event.problem}"
+    id: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPutOff(_Trouble):
     """A cancel could not be carried out yet."""
 
-    kind = Kind.TROUBLE
     words = "not cancelled yet: {event.problem}"
     id: str
     problem: str
@@ -245,10 +257,9 @@ class Resumed(_Sentence):
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked(_Sentence):
+class Blocked(_Trouble):
     """The spool cannot be written, or no process started: nothing is claimed for `pause` seconds."""
 
-    kind = Kind.TROUBLE
     words = "claiming nothing, trying again in {event.pause:g} s: {event.problem}"
     problem: str
     pause: float
@@ -269,27 +280,24 @@ class StaleStopRemoved(_Sentence):
 
 
 @dataclass(frozen=True, slots=True)
-class EventsDropped(_Sentence):
+class EventsDropped(_Trouble):
     """File events were lost, so the folder is read instead."""
 
-    kind = Kind.TROUBLE
     words = "file events were dropped: scanning pending/ instead"
 
 
 @dataclass(frozen=True, slots=True)
-class Weakness(_Sentence):
+class Weakness(_Trouble):
     """Something about the installation weakens the promise; `what` is the sentence that `spoolrunner check` prints too."""
 
-    kind = Kind.TROUBLE
     words = "{event.what}"
     what: str
 
 
 @dataclass(frozen=True, slots=True)
-class StatusNotWritten(_Sentence):
+class StatusNotWritten(_Trouble):
     """status.json could not be written at the end."""
 
-    kind = Kind.TROUBLE
     words = "status.json could not be written: {event.problem}"
     problem: str
 

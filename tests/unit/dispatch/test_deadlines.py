@@ -7,9 +7,11 @@ import os
 import pytest
 
 from spoolrunner.dispatch.deadlines import Deadline, Deadlines
+from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.spool import lock_lines, traces
 from spoolrunner.spool.lock_lines import CLAIM, START
 from spoolrunner.spool.traces import Marker
+from spoolrunner.telling.events import DeadlineNotKnown
 
 IMPORT, TIMEOUT = 60.0, 300.0
 TOO_LONG, IMPORTED_TOO_LONG = "ran longer than its timeout", "imported for longer than import_timeout"
@@ -17,8 +19,14 @@ STAMP = 77, 300, 5
 
 
 @pytest.fixture
-def deadlines(spool, clock) -> Deadlines:
-    return Deadlines(spool.layout, clock, IMPORT)
+def said() -> list:
+    """The events that are reported."""
+    return []
+
+
+@pytest.fixture
+def deadlines(spool, clock, said) -> Deadlines:
+    return Deadlines(spool.layout, Reporter(clock, [lambda event, at: said.append(event)]), clock, IMPORT)
 
 
 @pytest.fixture
@@ -122,8 +130,8 @@ def test_a_marker_that_was_made_anew(deadlines, leave, clock) -> None:
     assert deadlines.of("x", 1, TIMEOUT, 0.0).at == clock.monotonic() + TIMEOUT
 
 
-def test_a_lock_file_that_cannot_be_read(deadlines, leave, clock, monkeypatch) -> None:
-    """A job that runs is not ended because its lock file cannot be read for the moment, as when descriptors are short."""
+def test_a_lock_file_that_cannot_be_read(deadlines, leave, clock, said, monkeypatch) -> None:
+    """A job is not ended because its lock file cannot be read for the moment, as when descriptors are short; that is said."""
     began = clock.monotonic()
     leave(begun(began, imports=False))
     clock.advance(IMPORT)
@@ -133,6 +141,7 @@ def test_a_lock_file_that_cannot_be_read(deadlines, leave, clock, monkeypatch) -
 
     monkeypatch.setattr(traces, "peek", refuse)
     assert deadlines.of("x", 1, TIMEOUT, began).at == began + IMPORT + TIMEOUT
+    assert said == [DeadlineNotKnown("x", "[Errno 24] Too many open files: 'x.lock'")]
 
 
 def test_a_lock_file_that_the_job_removed(deadlines, leave, clock) -> None:
