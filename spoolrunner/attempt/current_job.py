@@ -72,13 +72,10 @@ class CurrentJob:
                 f"spoolrunner: progress could not be written: {error}", file=sys.stderr
             )  # no reason for the job to fail
 
-    def forget_progress(self) -> None:
-        """Remove the file of the progress, if there is one: it ends with the attempt."""
-        if self._reported:
-            try:
-                os.unlink(self._layout.progress(self.id))
-            except OSError:
-                return  # who records the attempt, or sweeps the lock file, removes it
+    @property
+    def has_reported(self) -> bool:
+        """Whether there is a file of its progress, which is to be removed when the attempt is recorded."""
+        return self._reported > 0
 
 
 _current: CurrentJob | None = None

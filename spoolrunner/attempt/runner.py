@@ -227,11 +227,11 @@ class _Attempt:
     def leave(self, ended: CallOutcome, parent: int) -> None:
         """Leave the outcome line, and sync it if who would record it is gone."""
         output.flush()
-        job = asked_job()
-        if job is not None:
-            job.forget_progress()
-        ended_at = clock.SYSTEM.text()
-        self._lines.write_patiently(lock_lines.outcome(self._assignment.number, ended.outcome, ended_at, ended.fields))
+        fields, job = ended.fields, asked_job()
+        if job is not None and job.has_reported:
+            fields = {**fields, "progress": "true"}
+        line = lock_lines.outcome(self._assignment.number, ended.outcome, clock.SYSTEM.text(), fields)
+        self._lines.write_patiently(line)
         if self._settings.fsync and parent != NO_PARENT and os.getppid() != parent:
             self._lines.sync(self._layout)
 

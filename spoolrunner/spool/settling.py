@@ -71,7 +71,8 @@ PolicyOf = Callable[[Document], Policy]
 class _Held:
     """A job that is being settled, under its lock. `data` is what is to be committed, `verdict` where it goes then.
 
-    `is_left`: that is what its process left. `settled` is set when it has come to its end, `error` when the disk refused.
+    `may_have_progress`: a file of it is to be removed. `settled` is set when it has come to its end, `error` when the disk
+    refused.
     """
 
     job_id: str
@@ -79,7 +80,7 @@ class _Held:
     lock: locks.JobLock
     marker: Marker | None = None
     raw: dict[str, Any] = field(default_factory=dict)
-    is_left: bool = False
+    may_have_progress: bool = True
     data: bytes | None = None
     verdict: Verdict | None = None
     settled: Settled | None = None
@@ -230,7 +231,7 @@ class Settler:
         policy = known.policy or (self._policy_of(file.document) if file.document else None)
         assert policy is not None  # noqa: S101 -- a file whose document is not kept is one whose policy is known
         one.raw, decision = record.add(file.raw, made, policy, now, result)
-        one.verdict, one.is_left = decision.verdict, left is not None
+        one.verdict, one.may_have_progress = decision.verdict, left is None or left.progress
         one.data = file.record_of(one.job_id, one.raw)
 
     def _sync_record(self) -> None:
@@ -253,8 +254,8 @@ class Settler:
         """Move a job whose record is made to where its verdict says."""
         job_id, raw, verdict, layout = one.job_id, one.raw, one.verdict, self._spool.layout
         assert verdict is not None  # noqa: S101 -- what has none has been settled, or the disk refused
-        if not one.is_left:
-            durable.unlink(layout.progress(job_id))  # a process that leaves its outcome removes it itself
+        if one.may_have_progress:
+            durable.unlink(layout.progress(job_id))
         if verdict in FINAL:
             durable.unlink(layout.cancel(job_id))
         target = DESTINATION[verdict]

@@ -80,7 +80,7 @@ class LeftOutcome(NamedTuple):
     """An outcome line: how the attempt ended, as its own process left it.
 
     `ended_at` is RFC 3339. `result` is the JSON text of the return value, None without one; `result_dropped` says why it could
-    not be kept. `error` has `type`, `message` and `traceback`.
+    not be kept. `error` has `type`, `message` and `traceback`. `progress`: there is a file of its progress.
     """
 
     outcome: str
@@ -89,6 +89,7 @@ class LeftOutcome(NamedTuple):
     result: str | None = None
     result_dropped: str | None = None
     exit_status: int | None = None
+    progress: bool = False
 
 
 class Traces(NamedTuple):
@@ -186,6 +187,7 @@ def _outcome(found: dict[str, Any]) -> LeftOutcome | None:
         all(text is None or isinstance(text, str) for text in texts)
         and made.outcome in LEFT_BY_JOBS
         and (made.exit_status is None or type(made.exit_status) is int)
+        and isinstance(found.get("progress", False), bool)
         and (made.error is None or _is_error(made.error))
     )
     return made if is_sound else None

@@ -168,21 +168,11 @@ def test_cancel_requested(spool, current) -> None:
     assert current.cancel_requested is True
 
 
-def test_progress_is_forgotten(spool, current) -> None:
-    """The progress of a job goes with it, and nothing is looked for where none was told."""
-    current.forget_progress()
+def test_whether_there_is_progress(spool, current) -> None:
+    """A job has reported once its progress lies on the disk: who records the attempt has to remove that."""
+    assert not current.has_reported
     current.progress(0.5, "half")
-    current.forget_progress()
-    assert not os.path.exists(spool.layout.progress("x"))
-
-
-def test_progress_that_cannot_be_forgotten(spool, current) -> None:
-    """A file of progress that cannot be removed is left to who records the attempt."""
-    current.progress(0.5, "half")
-    os.unlink(spool.layout.progress("x"))
-    os.mkdir(spool.layout.progress("x"))
-    current.forget_progress()
-    assert os.path.isdir(spool.layout.progress("x"))
+    assert current.has_reported
 
 
 def test_progress_that_cannot_be_told(spool, current, capsys) -> None:

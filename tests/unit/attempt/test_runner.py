@@ -315,7 +315,7 @@ def test_what_a_job_knows_of_itself(spool, run) -> None:
     assert began + TIMEOUT <= deadline <= began + TIMEOUT + 10
     assert orjson.loads(said) == {"fraction": 0.5, "text": "half"}
     assert mark == processes.mark(spool.layout.root, "x", 2)
-    assert not os.path.exists(spool.layout.progress("x"))
+    assert left(spool).outcome.progress is True
 
 
 def test_a_process_that_is_told_nothing(tmp_path) -> None:
@@ -889,16 +889,19 @@ def test_the_end_of_an_import_waits_for_the_disk(make, tmp_path, clock) -> None:
 
 
 @posix
-def test_progress_that_cannot_be_removed(spool, make) -> None:
-    """A file of progress that stays is no reason to wait: who records the attempt removes it."""
+def test_progress_is_left_to_be_removed(spool, make) -> None:
+    """Whether there is a file of its progress stands in the outcome line: who records the attempt removes it."""
 
-    def work():
+    def report():
         current_job.current_job().progress(0.5)
-        os.unlink(spool.layout.progress("x"))
-        os.mkdir(spool.layout.progress("x"))
 
-    assert make(work).outcome.outcome == "succeeded"
-    assert os.path.isdir(spool.layout.progress("x"))
+    assert make(report).outcome.progress is True
+    assert os.path.exists(spool.layout.progress("x"))
+
+
+def test_no_progress_to_be_removed(make) -> None:
+    """Of a job that reported none nothing is said, so nothing is looked for."""
+    assert make(lambda: None).outcome.progress is False
 
 
 # -- who reports the end

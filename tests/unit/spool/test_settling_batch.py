@@ -324,10 +324,13 @@ def test_an_outcome_that_is_left_while_we_look(spool, ran, settler, living) -> N
     assert settler.settle("x", Known()).state is State.DONE
 
 
-@pytest.mark.parametrize(("made", "stays"), [("succeeded", True), (None, False)])
-def test_progress(spool, ran, settler, made, stays) -> None:
-    """The progress of a process that died is removed; one that left its outcome has done so itself, and is not asked again."""
-    known = ran("x", made)
+@pytest.mark.parametrize(
+    ("made", "fields", "stays"),
+    [("succeeded", {}, True), ("succeeded", {"progress": "true"}, False), (None, {}, False)],
+)
+def test_progress(spool, ran, settler, made, fields, stays) -> None:
+    """The progress of a process that died, or that says that there is some, is removed; otherwise it is not looked for."""
+    known = ran("x", made, **fields)
     with open(spool.layout.progress("x"), "wb"):
         pass
     settler.settle("x", known)
