@@ -24,8 +24,12 @@ _TALLY = pytest.StashKey[Tally]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The counts of the reliability suites live as long as the run."""
+    """The counts of the reliability suites live as long as the run. What the tests start keeps its bytecode.
+
+    Otherwise each of the many dispatchers would compile all modules at its start, which takes half of the time of their tests.
+    """
     config.stash[_TALLY] = Tally()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -79,7 +79,7 @@ ORPHANS = [
     Scenario("an orphan that is found", orphaned, then_found, outlived, 30),
 ]
 CUT = [roomy(scenario) for scenario in (PUBLISHED, *ORPHANS, *RUNNING, *BATCHES, *ENDING)]
-SHORT_FORM = {"publish, then dispatch", "an orphan", "an orphan that is found", RUNNING[3].name, BATCHES[0].name}
+SHORT_FORM = {"an orphan", "an orphan that is found", RUNNING[3].name, BATCHES[0].name}
 """What the others leave, these leave as well."""
 
 

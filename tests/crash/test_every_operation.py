@@ -88,6 +88,7 @@ SLOW = {
     "a retry by hand from failed/",
     "a failure, to be tried again",
     "cancel of a running job",
+    "params that do not fit",
 }  # the others leave the same and more
 
 
