@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import marshal
 
-from spoolrunner.system import clock
+from spoolrunner.system import clock, processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Assignment:
     def prepare(self, layout: Layout) -> Assignment:
         """Set what else its process has to know, which is done where the memory for it is at hand; returns itself."""
         job_id = self.job_id
-        self.mark = self.mark or f"{layout.root}:{job_id}:{self.number}"
+        self.mark = self.mark or processes.mark(layout.root, job_id, self.number)
         self.lock, self.file, self.log = layout.lock(job_id), layout.running(job_id), layout.log(job_id)
         return self
 

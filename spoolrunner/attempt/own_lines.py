@@ -5,6 +5,7 @@ Light: every job's process imports it.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from spoolrunner.spool import lock_lines, locks, output
@@ -69,7 +70,7 @@ class OwnLines:
             lock.close()
         taken = locks.acquire(self._lock.path, LOCK_PATIENCE)
         if taken is None:
-            raise OSError(11, "the lock is held by another process", self._lock.path)
+            raise OSError(errno.EAGAIN, "the lock is held by another process", self._lock.path)
         try:
             if is_the_file(self._assignment):
                 taken.append(self._start_marker + line)

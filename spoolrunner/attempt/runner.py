@@ -60,7 +60,7 @@ def _run_what_we_are_told() -> int:
     told_bytes = b""
     while data := os.read(1, 65536):
         told_bytes += data
-    _make_null(1, os.O_WRONLY)
+    make_null(1, os.O_WRONLY)
     if not told_bytes:
         return EXIT_LEFT  # the dispatcher is gone, or does without
     settings_bytes, assignment_bytes, parent = marshal.loads(told_bytes)  # noqa: S302 -- our own dispatcher made them
@@ -71,7 +71,8 @@ def _run_what_we_are_told() -> int:
     return run(settings, Layout(settings.root), assignment, parent=parent)
 
 
-def _make_null(descriptor: int, mode: int) -> None:
+def make_null(descriptor: int, mode: int) -> None:
+    """Let the descriptor be open on nothing, for reading or writing."""
     nothing = os.open(os.devnull, mode)
     os.dup2(nothing, descriptor)
     os.close(nothing)

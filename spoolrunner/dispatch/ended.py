@@ -43,7 +43,7 @@ from spoolrunner.telling.line_format import Who
 
 RETRY_SETTLE = 0.5
 MAX_BATCH = 16
-"""Attempts that are settled together: each takes two descriptors meanwhile, and more gain nothing (docs/performance.md)."""
+"""Attempts that are settled together: each takes two descriptors meanwhile."""
 LEFTOVER_SECONDS = 2 * LOCK_PATIENCE
 """Seconds after which what holds the lock of a job that is neither settled nor adopted counts as a leftover."""
 

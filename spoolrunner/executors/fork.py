@@ -53,10 +53,6 @@ class ForkExecutor(LocalExecutor):
         self._pids[key] = 0
         self._serving[key] = self._template, assignment
         self._template.start(key, assignment)
-        if self._template.is_gone:
-            self._pids.pop(key, None)
-            self._serving.pop(key, None)
-            raise StartError(f"the template process, {self._plan.python}, ended as soon as it was started")
 
     def pid(self, key: AttemptKey) -> int | None:
         """The process of an attempt that is not forgotten; None while it is not known: then the template is asked."""

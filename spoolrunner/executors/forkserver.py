@@ -56,7 +56,7 @@ class Template:
         self._are_warm = False
         self._retiring = False
         self._socket = os.dup(_SOCKET)
-        _null_input()
+        runner.make_null(_SOCKET, os.O_RDONLY)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
 
@@ -285,9 +285,3 @@ def _heard(descriptor: int, size: int) -> bytes:
         return os.read(descriptor, size)
     except ConnectionError:
         return b""
-
-
-def _null_input() -> None:
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)

@@ -70,7 +70,7 @@ class JobLock:
         self.is_new = False
         written = os.write(self.descriptor, line)
         if written != len(line):
-            raise OSError(28, "the line was written in part only", self.path)
+            raise OSError(errno.ENOSPC, "the line was written in part only", self.path)
 
     def append_in_place(self, line: bytes) -> bool:
         """Append a line as `append` does; False when our descriptor is closed, or the file at the path is another by now."""
@@ -174,16 +174,6 @@ def _identity(path: str) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _guarding(path: str, descriptor: int) -> JobLock | None:
-    status = os.fstat(descriptor)
-    try:
-        there = os.stat(path, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    same = status.st_ino == there.st_ino and status.st_dev == there.st_dev
-    return JobLock(path, descriptor, status) if same else None
 
 
 def _is_open_on(descriptor: int, file: tuple[int, int]) -> bool:

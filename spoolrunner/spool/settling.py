@@ -169,13 +169,12 @@ class Settler:
             )
         one.marker = marker = left.marker
         # A job may have closed its descriptors, the lock among them: only when its process is gone too is it over.
-        if marker and marker.is_start and marker.pid != known.reaped and self._liveness.lives(marker):
-            one.settled = Settled(Fate.LIVES, job_id, State.RUNNING, marker=marker)
-            return
         if marker and marker.is_start and marker.pid != known.reaped:
-            left = traces.of(
-                one.lock
-            )  # it may have left its outcome between our look at the file and the one at the process
+            if self._liveness.lives(marker):
+                one.settled = Settled(Fate.LIVES, job_id, State.RUNNING, marker=marker)
+                return
+            # It may have left its outcome between our look at the file and the one at the process.
+            left = traces.of(one.lock)
         file = self._readable(one, is_left=left.outcome is not None)
         if file is None:
             return
