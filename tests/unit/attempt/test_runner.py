@@ -697,7 +697,7 @@ def leaves_a_child():
 """
     (tmp_path / f"{NAME}.py").write_text(MODULE + lives_on, encoding="ascii")
     assert begin("leaves_a_child", job=NAME).wait(30) == EXIT_MADE
-    lock = locks.acquire(spool.layout.lock("x"))
+    lock = locks.acquire(spool.layout.lock("x"), 30)  # the child may not have come to close its copy yet
     assert lock is not None
     lock.close()
     with open(tmp_path / "fifo", "w", encoding="ascii"):
