@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from spoolrunner.dispatch.ended import EndedAttempts
-from spoolrunner.dispatch.intake import Intake
+from spoolrunner.dispatch.intake import LOOK_SLICE, Intake
+from spoolrunner.dispatch.one_file import FileFaults
+from spoolrunner.dispatch.postponed import Register, Why
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.running import RunningAttempts
 from spoolrunner.dispatch.starting import Starter
@@ -16,9 +19,10 @@ from spoolrunner.spool.running_file import RunningFiles
 from spoolrunner.spool.settling_rules import Origin
 from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock
-from spoolrunner.system.heldfiles import HeldError
-from spoolrunner.telling.events import CancelMissed, CancelPutOff, Refused
+from spoolrunner.telling.events import CancelMissed, Refused
 
+SHORT_PAUSE = 0.5
+"""Seconds for which a cancel is put off at least that a file of the job does not allow."""
 BETWEEN = "cancelled before it was tried again"
 
 
@@ -28,19 +32,48 @@ class Cancelling:
 
     spool: Spool
     files: RunningFiles
+    register: Register
+    faults: FileFaults
     intake: Intake
     starter: Starter
     running: RunningAttempts
     ended: EndedAttempts
     reporter: Reporter
     clock: Clock
+    last: str = ""
+    """Behind which id the cancelling goes on; empty when it begins anew."""
+
+    def cancel_all(self, job_ids: list[str]) -> bool:
+        """Cancel these, in the order of their ids, for a slice of time; whether that came to the end of them.
+
+        The next call goes on behind the last one, so that a thousand requests hold up nothing else.
+        """
+        for job_id in set(self.register.due(Why.NOT_CANCELLED, math.inf)).difference(job_ids):
+            self.register.clear(job_id, Why.NOT_CANCELLED)  # the request was taken back
+        until = self.clock.monotonic() + LOOK_SLICE
+        for job_id in sorted(job_ids):
+            if job_id > self.last:
+                self.cancel(job_id)
+                if self.clock.monotonic() >= until:
+                    self.last = job_id
+                    return False
+        self.last = ""
+        return True
+
+    def next_in(self, now: float) -> float:
+        """Seconds until a cancel that was put off is to be tried again."""
+        return self.register.next_in(Why.NOT_CANCELLED, now)
 
     def cancel(self, job_id: str) -> None:
         """Do what can be done now; the request stays in control/ until the job is cancelled, or there is none to cancel."""
+        if self.register.seconds_left(job_id, self.clock.monotonic(), Why.NOT_CANCELLED) > 0:
+            return
         try:
             self._cancel(job_id)
-        except HeldError as error:
-            self.reporter.report(CancelPutOff(job_id, str(error)))
+        except OSError as error:
+            self.faults.put_off(job_id, Why.NOT_CANCELLED, error, SHORT_PAUSE)
+        else:
+            self.register.clear(job_id, Why.NOT_CANCELLED)
 
     def _cancel(self, job_id: str) -> None:
         request = self.spool.layout.cancel(job_id)
@@ -64,7 +97,11 @@ class Cancelling:
         # afresh, as after any other failure.
         if not self.starter.claim(candidate):
             return False
-        settled = give_up(self.spool, self.files, self.clock, job_id, BETWEEN)
+        try:
+            settled = give_up(self.spool, self.files, self.clock, job_id, BETWEEN)
+        except OSError:
+            self.ended.recover(job_id, Origin.CLAIMED)  # it waits again, and so does the request
+            raise
         if settled.state is State.FAILED:
             self.intake.forget(job_id)
             self.reporter.report(Refused(settled.name, Outcome.CANCELLED, BETWEEN))

@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
-from spoolrunner.dispatch.intake import Candidate, Intake
+from spoolrunner.dispatch.intake import LOOK_SLICE, Candidate, Intake
+from spoolrunner.dispatch.one_file import is_of_one_file
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.reporter import Reporter
@@ -22,7 +24,10 @@ from spoolrunner.spool import output
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.lock_files import sweep_lock
 from spoolrunner.system import durable
-from spoolrunner.telling.events import Weakness
+from spoolrunner.system.clock import Clock
+from spoolrunner.telling.events import Event, StatusNotWritten, Weakness
+from spoolrunner.telling.status import StatusFile
+from spoolrunner.telling.trouble_events import NotSwept
 
 CUT_PERIOD = 1.0
 """Seconds between looks at the size of the logs of running jobs."""
@@ -72,10 +77,11 @@ class Do:
 
 
 class Arrivals:
-    """Looks at the files of which there were events, some in a turn."""
+    """Looks at the files of which there were events, some in a turn, for a slice of time at most."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, clock: Clock) -> None:
         self._intake = intake
+        self._clock = clock
         self.names: list[str] = []
         """Names of files in pending/ that are still to be looked at."""
 
@@ -85,9 +91,16 @@ class Arrivals:
 
     def work(self, now: float) -> None:  # noqa: ARG002 -- as every chore
         """Look at the first of them."""
-        first, self.names = self.names[:_HINTS_A_TURN], self.names[_HINTS_A_TURN:]
-        for file_name in first:
+        if not self.names:
+            return
+        until = self._clock.monotonic() + LOOK_SLICE
+        looked_at = 0
+        for file_name in self.names[:_HINTS_A_TURN]:
             self._intake.hint(file_name)
+            looked_at += 1
+            if self._clock.monotonic() >= until:
+                break
+        self.names = self.names[looked_at:]
 
 
 class Starts:
@@ -107,8 +120,13 @@ class Starts:
         return math.inf if due_at is None else max(0.0, due_at - self._rooms.clock.wall())
 
     def work(self, now: float) -> None:  # noqa: ARG002 -- as above
-        """Start what is due, as long as there are places."""
+        """Start what is due, as long as there are places, for a slice of time."""
+        if not self._can_start():
+            return
+        until = self._rooms.clock.monotonic() + LOOK_SLICE
         while self._can_start():
+            if self._rooms.clock.monotonic() >= until:
+                return  # a thousand may have expired while they waited, and each is a write and a sync
             job_id = self._rooms.order.pop(self._rooms.clock.wall())
             candidate = None if job_id is None else self._rooms.intake.take(job_id)
             if candidate is not None:
@@ -154,6 +172,7 @@ class Sweep:
 
     def __init__(self, rooms: Rooms, scan: Scan) -> None:
         self._spool = rooms.spool
+        self._report = rooms.reporter.report
         self._running = rooms.running
         self._register = rooms.register
         self._order = rooms.order
@@ -170,23 +189,59 @@ class Sweep:
         is_idle = not self._scan.is_under_way and not self._order.is_due(self._clock.wall())
         if is_idle or now >= self._next + SWEEP_PERIOD:
             self._next = now + SWEEP_PERIOD
-            self._spool.sweep_tmp(self._clock.wall())
-            self._spool.sweep_reasons()
-            self._sweep_locks()
+            self._guarded(lambda: self._spool.sweep_tmp(self._clock.wall()))
+            self._guarded(self._spool.sweep_reasons)
+            for entry in os.listdir(self._spool.layout.locks):
+                self._guarded(partial(self._sweep_lock, entry))
             self._sweep_register()
 
-    def _sweep_locks(self) -> None:
-        """Remove lock files of ids that neither wait nor run."""
-        for entry in os.listdir(self._spool.layout.locks):
-            job_id, _, ending = entry.rpartition(".")
-            if ending == "lock" and job_id not in self._running and not self._spool.waits_or_runs(job_id):
-                sweep_lock(self._spool, job_id)
+    def _guarded(self, sweep: Callable[[], object]) -> None:
+        """Sweep; what cannot be removed stays, and keeps nothing else from being removed."""
+        try:
+            sweep()
+        except OSError as error:
+            if not is_of_one_file(error):
+                raise
+            self._report(NotSwept(str(error)))
+
+    def _sweep_lock(self, entry: str) -> None:
+        """Remove the lock file of an id that neither waits nor runs."""
+        job_id, _, ending = entry.rpartition(".")
+        if ending == "lock" and job_id not in self._running and not self._spool.waits_or_runs(job_id):
+            sweep_lock(self._spool, job_id)
 
     def _sweep_register(self) -> None:
         """Forget what was put off of ids that neither wait nor run any more."""
         for job_id in self._register.ids():
             if job_id not in self._running and not self._spool.waits_or_runs(job_id):
                 self._register.clear(job_id, *Why)
+
+
+class WriteStatus:
+    """Writes status.json. Where that file alone is refused to us it is reported, once, and nothing waits for it."""
+
+    def __init__(
+        self, file: StatusFile, describe: Callable[[], dict[str, Any]], report: Callable[[Event], None]
+    ) -> None:
+        self._file = file
+        self._describe = describe
+        self._report = report
+        self._problem = ""
+
+    def next_in(self, now: float) -> float:  # noqa: ARG002 -- the file knows the time
+        """Seconds until a status that came too soon may be written."""
+        return self._file.next_write_in()
+
+    def work(self, now: float) -> None:  # noqa: ARG002 -- as above
+        """Write it, if it is new and time for it."""
+        try:
+            self._file.offer(self._describe)
+        except OSError as error:
+            if not is_of_one_file(error):
+                raise
+            before, self._problem = self._problem, error.strerror or str(error)
+            if self._problem != before:
+                self._report(StatusNotWritten(self._problem))
 
 
 class Once:

@@ -29,7 +29,7 @@ class Control:
             phase = self._ask(Request.LEAVE if asked.stop == requests.LEAVE_RUNNING else Request.STOP)
         if asked.pause != phase.is_paused:
             self._ask(Request.PAUSE if asked.pause else Request.RESUME)
-        for job_id in asked.cancels:
-            self._cancelling.cancel(job_id)
+        if not self._cancelling.cancel_all(asked.cancels):
+            self.is_due = True
         if asked.stop is not None:
             requests.clear_stop(self._layout)

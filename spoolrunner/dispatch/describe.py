@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from spoolrunner.system.clock import format_time
 if TYPE_CHECKING:
     from spoolrunner.dispatch.service import Service
 
+MOST_TROUBLED = 10
+"""Sentences about single jobs among what is wrong."""
 MOST_POSTPONED = 100
 """Entries of what is put off that status.json shows."""
 
@@ -22,7 +25,7 @@ def describe(service: Service) -> dict[str, Any]:
     """What the dispatcher does at this moment, as JSON data; without the time it is written."""
     rooms = service.rooms
     waiting_for_keys = rooms.register.count(Why.ID_BUSY, Why.METHOD_BUSY)
-    trouble = [service.problem, service.logfiles.trouble]
+    trouble = [service.problem, service.logfiles.trouble, *_kept_off(service)]
     return {
         "state": service.phase.word,
         "pid": os.getpid(),
@@ -38,6 +41,13 @@ def describe(service: Service) -> dict[str, Any]:
         "totals": service.totals.counts(),
         "trouble": [text for text in trouble if text] + service.weaknesses,
     }
+
+
+def _kept_off(service: Service) -> list[str]:
+    """A sentence for each job that something is wrong with which a person may have to mend; the first of them."""
+    found = [entry for entry in service.rooms.register.all(-math.inf) if entry.problem]
+    sentences = [f"{entry.job_id}: {entry.problem}" for entry in found[:MOST_TROUBLED]]
+    return [*sentences, f"and {len(found) - MOST_TROUBLED} more like that"] if found[MOST_TROUBLED:] else sentences
 
 
 def _postponed(service: Service) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from spoolrunner.attempt.own_lines import LOCK_PATIENCE
 from spoolrunner.dispatch.admission import Admission
 from spoolrunner.dispatch.adopting import Adoption
 from spoolrunner.dispatch.intake import Intake
+from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.running import RunningAttempt, RunningAttempts
@@ -27,7 +28,6 @@ from spoolrunner.spool.settling_rules import Known, Origin
 from spoolrunner.spool.traces import Marker
 from spoolrunner.system import processes
 from spoolrunner.system.clock import Clock
-from spoolrunner.system.heldfiles import HeldError, next_pause
 from spoolrunner.system.times import parse_time
 from spoolrunner.telling.events import (
     CouldNotWrite,
@@ -44,6 +44,7 @@ from spoolrunner.telling.line_format import Who
 RETRY_SETTLE = 0.5
 MAX_BATCH = 16
 """Attempts that are settled together: each takes two descriptors meanwhile."""
+_TO_BE_RECOVERED = (Why.NOT_RESOLVED, Why.NOT_RECOVERED)
 LEFTOVER_SECONDS = 2 * LOCK_PATIENCE
 """Seconds after which what holds the lock of a job that is neither settled nor adopted counts as a leftover."""
 
@@ -57,6 +58,7 @@ class EndedAttempts:
     intake: Intake
     admission: Admission
     register: Register
+    faults: FileFaults
     executor: Executor
     running: RunningAttempts
     adoption: Adoption
@@ -67,14 +69,15 @@ class EndedAttempts:
 
     def next_in(self, now: float) -> float:
         """Seconds until a file that was put off is to be settled. A chore."""
-        return min(self.register.next_in(Why.NOT_SETTLED, now), self.register.next_in(Why.NOT_RESOLVED, now))
+        return min(self.register.next_in(why, now) for why in (Why.NOT_SETTLED, *_TO_BE_RECOVERED))
 
     def work(self, now: float) -> None:
         """Settle what is over, in batches, and look again at what could not be resolved."""
         over = [attempt for attempt in self.running.all() if self._is_to_be_settled(attempt, now)]
         for first in range(0, len(over), MAX_BATCH):
             self._settle_batch(over[first : first + MAX_BATCH])
-        for job_id in self.register.due(Why.NOT_RESOLVED, self.clock.monotonic()):
+        now = self.clock.monotonic()
+        for job_id in [job_id for why in _TO_BE_RECOVERED for job_id in self.register.due(why, now)]:
             self.recover(job_id)
 
     def _is_to_be_settled(self, attempt: RunningAttempt, now: float) -> bool:
@@ -86,21 +89,25 @@ class EndedAttempts:
         """Settle or adopt everything in running/: what an earlier dispatcher left."""
         now = self.clock.monotonic()
         for job_id in list(self.spool.names(State.RUNNING)):
-            if job_id not in self.running and self.register.seconds_left(job_id, now, Why.NOT_RESOLVED) <= 0:
+            if job_id not in self.running and self.register.seconds_left(job_id, now, *_TO_BE_RECOVERED) <= 0:
                 self.recover(job_id)
 
     def recover(self, job_id: str, origin: Origin = Origin.FOUND) -> None:
         """Settle or adopt one file in running/ that is not ours, or that was claimed just now but is not to be started."""
+        try:
+            self._recover(job_id, origin)
+        except OSError as error:
+            self.faults.put_off(job_id, Why.NOT_RECOVERED, error, RETRY_SETTLE)
+        else:
+            self.register.clear(job_id, Why.NOT_RECOVERED)
+
+    def _recover(self, job_id: str, origin: Origin) -> None:
         problem = id_problem(job_id)
         if problem:
             self._refuse_name(job_id, problem)
             return
         releases = 0 if origin is Origin.CLAIMED else self.register.times(job_id, Why.NOT_STARTED)
-        try:
-            settled = self._settle_file(job_id, Known(origin, releases=releases))
-        except HeldError:
-            self._look_again(job_id, grows=True)
-            raise
+        settled = self._settle_file(job_id, Known(origin, releases=releases))
         marker = settled.marker
         if settled.fate not in (Fate.HELD, Fate.LIVES):
             self.register.clear(job_id, Why.NOT_RESOLVED)
@@ -113,13 +120,12 @@ class EndedAttempts:
         elif self._look_again(job_id) > LEFTOVER_SECONDS:
             self.executor.kill_holders(self.spool.layout.lock(job_id))
 
-    def _look_again(self, job_id: str, *, grows: bool = False) -> float:
-        """Put the file off; returns for how many seconds it has been. With `grows` the pause is as long as that."""
+    def _look_again(self, job_id: str) -> float:
+        """Put the file off; returns for how many seconds it has been."""
         now = self.clock.monotonic()
         known = self.register.get(job_id, Why.NOT_RESOLVED)
         so_far = 0.0 if known is None else now - known.since
-        pause = next_pause(so_far, RETRY_SETTLE) if grows else RETRY_SETTLE
-        self.register.put_off(job_id, Why.NOT_RESOLVED, now, pause)
+        self.register.put_off(job_id, Why.NOT_RESOLVED, now, RETRY_SETTLE)
         return so_far
 
     def _refuse_name(self, job_id: str, problem: str) -> None:
@@ -147,22 +153,19 @@ class EndedAttempts:
         return answers
 
     def _settle_batch(self, over: list[RunningAttempt]) -> None:
-        """Settle these attempts. The first error is raised when all that could be settled is."""
-        now = self.last_settled = self.clock.monotonic()
+        """Settle these attempts. The first error of the disk is raised when all that could be settled is."""
+        self.last_settled = self.clock.monotonic()
         answers = self._settle_files([(attempt.key.job_id, self._known_of(attempt)) for attempt in over])
         errors = []
         for attempt, answer in zip(over, answers, strict=True):
             job_id = attempt.key.job_id
-            if isinstance(answer, OSError):
-                errors.append(answer)
-                if isinstance(answer, HeldError):
-                    known = self.register.get(job_id, Why.NOT_SETTLED)
-                    so_far = 0.0 if known is None else now - known.since
-                    self.register.put_off(job_id, Why.NOT_SETTLED, now, next_pause(so_far, RETRY_SETTLE))
-                continue
-            self.register.clear(job_id, Why.NOT_SETTLED)
             try:
-                self._take_answer(attempt, answer)
+                if isinstance(answer, OSError):
+                    self.faults.put_off(job_id, Why.NOT_SETTLED, answer, RETRY_SETTLE)
+                    attempt.is_kept_off = True
+                else:
+                    self.register.clear(job_id, Why.NOT_SETTLED)
+                    self._take_answer(attempt, answer)
             except OSError as error:
                 errors.append(error)
         if errors:

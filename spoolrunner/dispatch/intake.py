@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from spoolrunner.config.load import Config
+from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
 from spoolrunner.dispatch.reporter import Reporter
@@ -27,6 +28,8 @@ SETTLE_SECONDS = 2.0
 """Seconds for which a file that does not parse must stay the same before it is refused: it may still be being written."""
 HELD_SECONDS = 60.0
 """Seconds for which another program may have a file open, so that nobody can read it, before it is refused."""
+LOOK_SLICE = 0.02
+"""Seconds for which files are looked at, one after the other, before the rest of the dispatcher has its turn again."""
 _INSTANT = 0.001
 """Seconds that are too few to keep a job from its start: the difference of two clocks is no more exact."""
 _MAX_READ_AHEAD = 2000
@@ -51,12 +54,20 @@ class Intake:
     """The waiting files of one spool."""
 
     def __init__(
-        self, config: Config, spool: Spool, order: Order, register: Register, reporter: Reporter, clock: Clock
+        self,
+        config: Config,
+        spool: Spool,
+        order: Order,
+        register: Register,
+        faults: FileFaults,
+        reporter: Reporter,
+        clock: Clock,
     ) -> None:
         self._config = config
         self._spool = spool
         self._order = order
         self._register = register
+        self._faults = faults
         self._reporter = reporter
         self._clock = clock
         self._read_ahead: dict[str, Candidate] = {}
@@ -69,7 +80,9 @@ class Intake:
     def hint(self, file_name: str) -> None:
         """Something happened to this file name in pending/."""
         if is_job_name(file_name):
-            self.look(file_name[: -len(".json")])
+            job_id = file_name[: -len(".json")]
+            if not self._is_as_unmovable_as_before(job_id):
+                self.look(job_id)
 
     def look(self, job_id: str) -> None:
         """Read the file and put the job into the order, or refuse it."""
@@ -89,8 +102,8 @@ class Intake:
             self.look_if_judged(job_id)
 
     def look_if_judged(self, job_id: str) -> None:
-        """Look at a file that a scan met, unless it waits to be judged: that has a time of its own."""
-        if self._register.get(job_id, Why.NOT_JUDGED) is None:
+        """Look at a file that a scan met, unless it waits to be judged or moved: that has a time of its own."""
+        if self._register.get(job_id, Why.NOT_JUDGED) is None and self._register.get(job_id, Why.NOT_MOVED) is None:
             self.look(job_id)
 
     def put_off(self, job_id: str, why: Why, pause: float) -> None:
@@ -112,7 +125,18 @@ class Intake:
         return candidate
 
     def examine(self, job_id: str) -> Candidate | None:
-        """Read and check the file; None when it is gone, was refused, or cannot be judged yet."""
+        """Read and check the file; None when it is gone, was refused, or cannot be judged yet.
+
+        One that can be neither read nor moved is put off.
+        """
+        try:
+            return self._examined(job_id)
+        except OSError as error:
+            stamp = self._spool.stamp(State.PENDING, job_id)
+            self._faults.put_off(job_id, Why.NOT_MOVED, error, SETTLE_SECONDS, stamp)
+            return None
+
+    def _examined(self, job_id: str) -> Candidate | None:
         problem = id_problem(job_id)
         if problem:
             self._refuse(job_id, Outcome.REJECTED, problem)
@@ -120,7 +144,7 @@ class Intake:
         try:
             candidate = self._check(job_id, self._spool.read(State.PENDING, job_id))
         except FileNotFoundError:
-            self._register.clear(job_id, Why.NOT_JUDGED)
+            self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
             return None  # Race: a person took it away, or it was claimed since the hint.
         except (NotRegularError, _FaultyValueError, NotAllowedError) as error:
             self._refuse(job_id, Outcome.REJECTED, str(error))
@@ -132,7 +156,7 @@ class Intake:
             what = f"expires_at {candidate.raw['expires_at']} passed before its first start"
             self._refuse(job_id, Outcome.EXPIRED, what)
             return None
-        self._register.clear(job_id, Why.NOT_JUDGED)
+        self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
         return candidate
 
     def forget(self, job_id: str) -> None:
@@ -148,13 +172,23 @@ class Intake:
         return True
 
     def next_in(self, now: float) -> float:
-        """Seconds until a file that could not be judged is looked at again. A chore."""
-        return self._register.next_in(Why.NOT_JUDGED, now)
+        """Seconds until a file that could not be judged or moved is looked at again. A chore."""
+        return min(self._register.next_in(Why.NOT_JUDGED, now), self._register.next_in(Why.NOT_MOVED, now))
 
     def work(self, now: float) -> None:
-        """Look again at the files that could not be judged and are due."""
-        for job_id in self._register.due(Why.NOT_JUDGED, now):
+        """Look again at files that could not be judged or moved and are due, for a slice of time."""
+        until = self._clock.monotonic() + LOOK_SLICE
+        for job_id in [*self._register.due(Why.NOT_JUDGED, now), *self._register.due(Why.NOT_MOVED, now)]:
             self.look(job_id)
+            if self._clock.monotonic() >= until:
+                return  # a thousand may become refusable at once, and each is a write and a sync
+
+    def _is_as_unmovable_as_before(self, job_id: str) -> bool:
+        """Whether it could be neither read nor moved, is the same file still, and not to be tried again yet."""
+        known = self._register.get(job_id, Why.NOT_MOVED)
+        if known is None or self._clock.monotonic() >= known.until:
+            return False
+        return bool(known.detail == self._spool.stamp(State.PENDING, job_id))
 
     def _due_at(self, candidate: Candidate) -> float:
         left = self._register.seconds_left(candidate.job_id, self._clock.monotonic(), *KEEPS_FROM_START)
@@ -188,9 +222,12 @@ class Intake:
         stamp = self._spool.stamp(State.PENDING, job_id)
         now = self._clock.monotonic()
         known = self._register.get(job_id, Why.NOT_JUDGED)
+        unmoved = self._register.get(job_id, Why.NOT_MOVED)
         is_held = isinstance(error.__cause__, HeldError)
-        if known is None or known.detail != stamp:
-            self._register.clear(job_id, Why.NOT_JUDGED)
+        if unmoved is not None and unmoved.detail == stamp:
+            self._refuse(job_id, Outcome.REJECTED, str(error))  # it was to be refused before
+        elif known is None or known.detail != stamp:
+            self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
             self._register.put_off(job_id, Why.NOT_JUDGED, now, SETTLE_SECONDS, stamp)
         elif now - known.since >= (HELD_SECONDS if is_held else SETTLE_SECONDS):
             self._refuse(job_id, Outcome.REJECTED, str(error))
@@ -199,26 +236,14 @@ class Intake:
             self._register.put_off(job_id, Why.NOT_JUDGED, now, pause, stamp)
 
     def _refuse(self, job_id: str, outcome: Outcome, what: str) -> None:
-        known = self._register.get(job_id, Why.NOT_JUDGED)
+        """Move it to failed/, with the reason; OSError when that cannot be done."""
         self.forget(job_id)
-        where, now = f"pending/{job_id}.json", self._clock.wall()
-        try:
-            moved = self._spool.refuse(job_id, State.PENDING, outcome, what, where, now)
-        except HeldError:
-            self._put_off_refusal(job_id, 0.0 if known is None else self._clock.monotonic() - known.since)
-            raise
-        except OSError:
-            self._register.clear(job_id, Why.NOT_JUDGED)
-            raise
         self._register.clear(job_id, Why.NOT_JUDGED)
+        where, now = f"pending/{job_id}.json", self._clock.wall()
+        moved = self._spool.refuse(job_id, State.PENDING, outcome, what, where, now)
+        self._register.clear(job_id, Why.NOT_MOVED)
         if moved is not None:
             self._reporter.report(Refused(moved, outcome, what))
-
-    def _put_off_refusal(self, job_id: str, seconds_so_far: float) -> None:
-        """Another program has the file open: try to refuse it again, and the later the longer that lasts."""
-        stamp = self._spool.stamp(State.PENDING, job_id)
-        pause = next_pause(seconds_so_far, SETTLE_SECONDS)
-        self._register.put_off(job_id, Why.NOT_JUDGED, self._clock.monotonic(), pause, stamp)
 
 
 class _FaultyValueError(JobFormatError):

@@ -23,8 +23,11 @@ Key = tuple[str, ...]
 class Why(StrEnum):
     """Why something is not done now, in words for people."""
 
-    NOT_JUDGED = "its file cannot be read, or moved to failed/, yet: it may still be being written"
-    FILE_HELD = "another program has its file open, so it cannot be claimed"
+    NOT_JUDGED = "its file cannot be read yet: it may still be being written"
+    NOT_MOVED = "its file in pending/ can be neither read nor moved to failed/; that is tried again, ever more rarely"
+    FILE_HELD = (
+        "its file, or its lock, is refused to us, so it cannot be claimed; that is tried again, ever more rarely"
+    )
     LOCK_HELD = "another process has its lock for a moment"
     BEHIND_ANOTHER = "an earlier job of this id is still in running/"
     NOT_STARTED = "its process ended before its first line; it is started again after a pause"
@@ -32,7 +35,9 @@ class Why(StrEnum):
     METHOD_BUSY = "its method runs as often as it may at once"
     NOT_OPENED = "its file in running/ could not be opened; it is given a second look"
     NOT_RESOLVED = "its file in running/ belongs to a process that is neither gone nor known"
-    NOT_SETTLED = "its process has ended, but another program has its file open"
+    NOT_RECOVERED = "its file in running/, or its lock, is refused to us; that is tried again, ever more rarely"
+    NOT_SETTLED = "its process has ended, but a file of it is refused to us; that is tried again, ever more rarely"
+    NOT_CANCELLED = "it is to be cancelled, but a file of it is refused to us; that is tried again, ever more rarely"
 
 
 KEEPS_FROM_START = (Why.FILE_HELD, Why.LOCK_HELD, Why.BEHIND_ANOTHER, Why.NOT_STARTED)
@@ -42,7 +47,8 @@ KEEPS_FROM_START = (Why.FILE_HELD, Why.LOCK_HELD, Why.BEHIND_ANOTHER, Why.NOT_ST
 class Postponed(NamedTuple):
     """One entry: `since` and `until` are monotonic, `until` is infinite for what waits for a key.
 
-    `times` counts how often it was put off for this reason in a row; `detail` belongs to the room that put it off.
+    `times` counts how often it was put off for this reason in a row; `detail` belongs to the room that put it off. `problem`
+    is a sentence where something is wrong that a person may have to mend.
     """
 
     job_id: str
@@ -52,6 +58,7 @@ class Postponed(NamedTuple):
     times: int = 1
     key: Key | None = None
     detail: Any = None
+    problem: str = ""
 
 
 class Register:
@@ -62,12 +69,16 @@ class Register:
         self._is_empty = True  # as it is nearly always: then a job costs the register next to nothing
         self._waiting: defaultdict[Key, dict[tuple[str, Why], None]] = defaultdict(dict)
 
-    def put_off(self, job_id: str, why: Why, now: float, pause: float, detail: Any = None) -> Postponed:
+    def put_off(
+        self, job_id: str, why: Why, now: float, pause: float, detail: Any = None, problem: str = ""
+    ) -> Postponed:
         """Put it off for `pause` seconds; when it is put off for that reason already, the entry keeps its `since`."""
         known = self._entries[why].get(job_id)
         since, times = (now, 0) if known is None else (known.since, known.times)
         self._is_empty = False
-        made = self._entries[why][job_id] = Postponed(job_id, why, since, now + pause, times + 1, detail=detail)
+        made = self._entries[why][job_id] = Postponed(
+            job_id, why, since, now + pause, times + 1, detail=detail, problem=problem
+        )
         return made
 
     def wait_for(self, job_id: str, why: Why, now: float, key: Key) -> None:

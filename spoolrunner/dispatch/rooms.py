@@ -11,6 +11,7 @@ from spoolrunner.dispatch.cancelling import Cancelling
 from spoolrunner.dispatch.deadlines import Deadlines
 from spoolrunner.dispatch.ended import EndedAttempts
 from spoolrunner.dispatch.intake import Intake
+from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order
 from spoolrunner.dispatch.postponed import Register
 from spoolrunner.dispatch.reporter import Reporter
@@ -48,7 +49,8 @@ def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, 
     """The rooms of a dispatcher that holds the spool of `config`."""
     spool = Spool(config.layout, config.fsync)
     register, order = Register(), Order(config.priority_aging)
-    intake = Intake(config, spool, order, register, reporter, clock)
+    faults = FileFaults(spool, register, reporter, clock)
+    intake = Intake(config, spool, order, register, faults, reporter, clock)
     deadlines = Deadlines(config.layout, reporter, clock, config.import_timeout)
     running = RunningAttempts(executor, reporter, clock, deadlines, config.kill_grace, spool.same)
     admission = Admission(running, spool.same)
@@ -62,10 +64,12 @@ def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, 
         config.signing_key,
     )
     adoption = Adoption(config, spool, executor, running, reporter, clock)
-    ended = EndedAttempts(spool, settler, intake, admission, register, executor, running, adoption, reporter, clock)
-    starter = Starter(spool, intake, admission, register, executor, running, ended, deadlines, reporter, clock)
+    ended = EndedAttempts(
+        spool, settler, intake, admission, register, faults, executor, running, adoption, reporter, clock
+    )
+    starter = Starter(spool, intake, admission, register, faults, executor, running, ended, deadlines, reporter, clock)
     files = RunningFiles(spool, config.signing_key)
-    cancelling = Cancelling(spool, files, intake, starter, running, ended, reporter, clock)
+    cancelling = Cancelling(spool, files, register, faults, intake, starter, running, ended, reporter, clock)
     return Rooms(
         config=config,
         spool=spool,

@@ -44,6 +44,7 @@ class RunningAttempt:
 
     It cannot be overdue before `deadline` (monotonic). `looked_at` is its file as it was claimed; None if it is adopted.
     `starts` is the number of the last attempt there may be. `status` and `usage` are those of its process, when it has ended.
+    `is_kept_off`: nothing of it is left, but it cannot be settled, since a file of it is refused to us.
     """
 
     key: AttemptKey
@@ -59,6 +60,7 @@ class RunningAttempt:
     has_exited: bool = False
     status: int | None = None
     usage: Usage | None = None
+    is_kept_off: bool = False
 
     @property
     def adopted(self) -> bool:
@@ -113,7 +115,7 @@ class RunningAttempts:
         """How many have a process, or something left of its tree that is being ended."""
         busy = 0
         for attempt in self._running.values():  # a plain loop: it is asked several times a job
-            if not attempt.has_exited or attempt.termination is not None:
+            if not attempt.has_exited or (attempt.termination is not None and not attempt.is_kept_off):
                 busy += 1
         return busy
 

@@ -6,7 +6,6 @@ full disk or a failing call blocks: nothing is claimed, a write is tried once a 
 
 from __future__ import annotations
 
-import math
 import os
 
 import spoolrunner
@@ -19,6 +18,7 @@ from spoolrunner.dispatch.chores import (
     Starts,
     Sweep,
     UncheckedFolders,
+    WriteStatus,
     those_that_wake,
     wait_for,
 )
@@ -86,7 +86,7 @@ class Service:
         self._status = StatusFile(layout, rooms.clock)
         self._stopping = Stopping(rooms)
         self._probe_again = Once(self._probe)
-        self._arrivals = Arrivals(rooms.intake)
+        self._arrivals = Arrivals(rooms.intake, rooms.clock)
         self._starts = Starts(rooms, lambda: self.phase, self._block)
         self._scans_seen = 0
         self._obey_again_at = 0.0
@@ -108,13 +108,13 @@ class Service:
             self._arrivals,
             rooms.intake,
             self.scan,
-            Do(self._obey_if_due, lambda _: 0.0 if self.control.is_due else math.inf),
+            Do(self._obey_if_due, lambda now: 0.0 if self.control.is_due else rooms.cancelling.next_in(now)),
             CutLogs(rooms.spool, rooms.running, rooms.config.max_log_bytes),
-            self._starts,
+            Do(self._start_unless_asked, self._starts.next_in),
             Sweep(rooms, self.scan),
             UncheckedFolders(rooms.reporter, self.weaknesses),
         ]
-        self._last = Do(lambda _: self._status.offer(lambda: describe(self)), lambda _: self._status.next_write_in())
+        self._last = WriteStatus(self._status, lambda: describe(self), self._report)
         self._works_always = [chore.work for chore in always]
         self._works = [chore.work for chore in while_working]
         self._works_while_blocked = [chore.work for chore in while_blocked]
@@ -154,11 +154,12 @@ class Service:
     def is_finished(self, *, drain: bool) -> bool:
         """Whether the end has come: a stop is carried out or, with `drain`, nothing is due and nothing runs."""
         rooms, phase = self.rooms, self.phase
+        # What has ended, but whose files are refused to us, is left to the next dispatcher, and so is all on a full disk.
+        runs = not rooms.running.all_exited or len(rooms.running) > rooms.register.count(Why.NOT_SETTLED)
         if phase.is_ending:
-            # What has ended but cannot be settled on a full disk is left to the next dispatcher.
             may_leave = not phase.works and rooms.running.all_exited
-            return phase is Phase.LEAVING or not len(rooms.running) or may_leave
-        if not drain or len(rooms.running) or rooms.register.count(Why.NOT_RESOLVED) or not phase.works:
+            return phase is Phase.LEAVING or not runs or may_leave
+        if not drain or runs or rooms.register.count(Why.NOT_RESOLVED) or not phase.works:
             return False
         if phase.is_paused:
             return True
@@ -208,7 +209,8 @@ class Service:
             self.control.is_due = True
 
     def _obey_if_due(self, now: float) -> None:
-        if self.control.is_due or self.scan.done != self._scans_seen:
+        is_due = self.control.is_due or self.rooms.cancelling.next_in(now) <= 0
+        if is_due or self.scan.done != self._scans_seen:
             self._scans_seen = self.scan.done
             self._holder.check()
             self._obey(now)
@@ -230,6 +232,10 @@ class Service:
         if self.control.is_due:
             self._holder.check()
         else:
+            self._starts.work(now)
+
+    def _start_unless_asked(self, now: float) -> None:
+        if not self.control.is_due:  # there are more cancels, which come before the next start
             self._starts.work(now)
 
     # -- phases

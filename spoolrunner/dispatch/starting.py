@@ -14,6 +14,7 @@ from spoolrunner.dispatch.admission import Admission
 from spoolrunner.dispatch.deadlines import Deadlines
 from spoolrunner.dispatch.ended import EndedAttempts
 from spoolrunner.dispatch.intake import Candidate, Intake
+from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.postponed import Register, Why
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.running import RunningAttempt, RunningAttempts
@@ -28,7 +29,6 @@ from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import LookedAt, Origin
 from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock, format_time
-from spoolrunner.system.heldfiles import HeldError, next_pause
 from spoolrunner.telling.events import Started
 
 SHORT_PAUSE = 0.5
@@ -43,6 +43,7 @@ class Starter:
     intake: Intake
     admission: Admission
     register: Register
+    faults: FileFaults
     executor: Executor
     running: RunningAttempts
     ended: EndedAttempts
@@ -94,11 +95,12 @@ class Starter:
         job_id = candidate.job_id
         try:
             is_claimed = self.claim(candidate)
-        except HeldError:
-            known = self.register.get(job_id, Why.FILE_HELD)
-            seconds_so_far = 0.0 if known is None else self.clock.monotonic() - known.since
-            self.intake.put_off(job_id, Why.FILE_HELD, next_pause(seconds_so_far, SHORT_PAUSE))
-            raise
+        except OSError as error:
+            self.faults.put_off(job_id, Why.FILE_HELD, error, SHORT_PAUSE)
+            self.intake.look(job_id)
+            if job_id not in self.running and self.spool.exists(State.RUNNING, job_id):
+                self.ended.recover(job_id)  # it was claimed, and only what follows was refused
+            return False
         if is_claimed:
             self.register.clear(job_id, Why.FILE_HELD, Why.LOCK_HELD, Why.BEHIND_ANOTHER, Why.ID_BUSY, Why.METHOD_BUSY)
         return is_claimed

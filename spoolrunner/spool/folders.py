@@ -159,6 +159,9 @@ class Spool:
             except FileNotFoundError:
                 durable.unlink(self.layout.reason(name))  # Race: a person took the file away.
                 return None
+            except OSError:
+                durable.unlink(self.layout.reason(name))  # it stays where it is, and is perhaps never refused
+                raise
             else:
                 self._forget_cancel(job_id)
                 return name
@@ -212,12 +215,13 @@ class Spool:
             durable.write_new(staged, b"\0" * 4096, True)
             durable.unlink(staged)
         except OSError as error:
-            return error
+            # Without the name, which is another each time: the same error is to read the same.
+            return OSError(error.errno, error.strerror or str(error), self.layout.tmp)
         return None
 
     def sweep_tmp(self, now: float) -> int:
-        """Remove the files in tmp/ that nobody changed for a day; returns how many."""
-        removed = 0
+        """Remove the files in tmp/ that nobody changed for a day; returns how many. OSError, at the end, if one stays."""
+        removed, refused = 0, None
         with os.scandir(self.layout.tmp) as entries:
             for entry in entries:
                 try:
@@ -227,4 +231,8 @@ class Spool:
                         removed += durable.unlink(entry.path)
                 except FileNotFoundError:
                     continue  # Race: its writer finished just now.
+                except OSError as error:
+                    refused = refused or error  # the others go all the same
+        if refused is not None:
+            raise refused
         return removed

@@ -190,15 +190,6 @@ class DeadlineNotKnown(_Trouble):
 
 
 @dataclass(frozen=True, slots=True)
-class CancelPutOff(_Trouble):
-    """A cancel could not be carried out yet."""
-
-    words = "not cancelled yet: {event.problem}"
-    id: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
 class CancelMissed(_Sentence):
     """A cancel was asked for a job that neither waits nor runs."""
 

@@ -11,7 +11,8 @@ from spoolrunner.dispatch.cancelling import BETWEEN
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import requests
 from spoolrunner.system.heldfiles import HeldError
-from spoolrunner.telling.events import CancelMissed, CancelPutOff, Ending, Refused
+from spoolrunner.telling.events import CancelMissed, Ending, Refused
+from spoolrunner.telling.trouble_events import KeptOff
 
 TRIED = {"number": 1, "outcome": "failed", "verdict": "retry"}
 
@@ -91,4 +92,4 @@ def test_a_file_that_another_program_has_open(rooms, drop, ask, events, monkeypa
 
     monkeypatch.setattr(rooms.spool, "refuse", refuse)
     assert ask() is True
-    assert [type(event) for event in events] == [CancelPutOff]
+    assert [type(event) for event in events] == [KeptOff]

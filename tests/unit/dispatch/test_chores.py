@@ -69,7 +69,7 @@ def test_arrivals_come_in_portions(rooms, drop) -> None:
     names = [f"x{number}" for number in range(501)]
     for name in names:
         drop(State.PENDING, name)
-    arrivals = Arrivals(rooms.intake)
+    arrivals = Arrivals(rooms.intake, rooms.clock)
     arrivals.names += [f"{name}.json" for name in names]
     assert arrivals.next_in(NOW) == 0.0
     arrivals.work(NOW)

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from spoolrunner.dispatch.intake import SETTLE_SECONDS, Intake, policy_for
+from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
 from spoolrunner.dispatch.reporter import Reporter
@@ -44,7 +45,8 @@ def intake(config, spool, order, register, clock, refused) -> Intake:
         timeout_limit="1h",
         max_retries_limit=10,
     )
-    return Intake(settings, spool, order, register, Reporter(clock, [lambda event, _: refused.append(event)]), clock)
+    reporter = Reporter(clock, [lambda event, _: refused.append(event)])
+    return Intake(settings, spool, order, register, FileFaults(spool, register, reporter, clock), reporter, clock)
 
 
 def names(spool, state: State) -> set[str]:

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from spoolrunner.dispatch.intake import Intake
+from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order
 from spoolrunner.dispatch.postponed import Register
 from spoolrunner.dispatch.reporter import Reporter
@@ -26,7 +27,9 @@ def make(config, spool, order, clock):
     """Make the scans of a spool, with events or without, which may take a share of the time."""
 
     def new(spool=spool, *, has_events: bool = True, share=lambda _: 1.0) -> Scan:
-        intake = Intake(config(), spool, order, Register(), Reporter(clock, []), clock)
+        register, reporter = Register(), Reporter(clock, [])
+        faults = FileFaults(spool, register, reporter, clock)
+        intake = Intake(config(), spool, order, register, faults, reporter, clock)
         return Scan(spool, intake, clock, lambda: has_events, share)
 
     return new

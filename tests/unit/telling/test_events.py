@@ -8,7 +8,7 @@ import typing
 import pytest
 
 from spoolrunner.protocol.states import Outcome, Verdict
-from spoolrunner.telling import events
+from spoolrunner.telling import events, trouble_events
 from spoolrunner.telling.events import Recorded
 from spoolrunner.telling.line_format import Entry, Kind, Who, line
 
@@ -27,7 +27,8 @@ VALUES = {
     "pid": 5,
     "status": 1,
 }
-KINDS = [kind for kind in vars(events).values() if dataclasses.is_dataclass(kind) and kind is not Entry]
+MADE = {**vars(events), **vars(trouble_events)}.values()
+KINDS = [kind for kind in MADE if dataclasses.is_dataclass(kind) and kind is not Entry]
 
 
 def example(kind: type) -> events.Event:
