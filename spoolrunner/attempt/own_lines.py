@@ -43,7 +43,7 @@ class OwnLines:
         is_noted = False
         while True:
             try:
-                if not self._lock.append_in_place(line):
+                if not self._lock.append_in_place(line) and not self._write_where_it_lies(line):
                     self._write_at_the_path(line)
             except OSError as error:
                 if not is_noted:
@@ -52,6 +52,13 @@ class OwnLines:
                 clock.SYSTEM.sleep(_PAUSE)
             else:
                 return
+
+    def _write_where_it_lies(self, line: bytes) -> bool:
+        """Write into our own lock file though it is not at the path; False when running/ID.json is, or our file is gone.
+
+        With neither there it is another spool that lies at the path: ours was moved, or is covered by a mount.
+        """
+        return not is_the_file(self._assignment) and self._lock.append_where_it_lies(line)
 
     def _write_at_the_path(self, line: bytes) -> None:
         """Write into the lock file that lies at the path now: the job closed ours, or removed its file.

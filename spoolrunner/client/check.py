@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from typing import NamedTuple
@@ -10,7 +11,9 @@ import orjson
 
 from spoolrunner.config.exposure import weaknesses
 from spoolrunner.config.load import Config
+from spoolrunner.errors import SpoolLayoutError
 from spoolrunner.executors.plan import job_environment
+from spoolrunner.spool import one_mount
 from spoolrunner.spool.folders import Spool
 
 _AUDIT = "from spoolrunner.attempt.audit import print_audit; print_audit()"
@@ -27,7 +30,18 @@ class Checked(NamedTuple):
 def check(settings: Config) -> Checked:
     """Return what is wrong with an installation; SpoolLayoutError when its folders are not what the protocol needs."""
     Spool(settings.layout).check()
-    return Checked(_audit(settings), weaknesses(settings))
+    return Checked(_audit(settings), [*_untried(settings), *weaknesses(settings)])
+
+
+def _untried(settings: Config) -> list[str]:
+    """Try the renames between the folders, each job's moves; return a sentence if we may not, or the disk refuses."""
+    try:
+        one_mount.try_renames(settings.layout)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise SpoolLayoutError(error.strerror) from None
+        return [f"whether files can be renamed between the folders could not be tried: {error}"]
+    return []
 
 
 def _audit(settings: Config) -> list[str]:

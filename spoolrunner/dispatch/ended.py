@@ -6,6 +6,7 @@ OSError when the spool cannot be written; nothing is lost by that.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from spoolrunner.attempt import runner
@@ -66,6 +67,8 @@ class EndedAttempts:
     clock: Clock
     last_settled: float = float("-inf")
     """When an attempt was last settled, monotonic."""
+    check_ground: Callable[[], None] = lambda: None
+    """Raises OSError when the spool at the path is not the one in which the locks of our jobs lie."""
 
     def next_in(self, now: float) -> float:
         """Seconds until a file that was put off is to be settled. A chore."""
@@ -142,6 +145,7 @@ class EndedAttempts:
 
     def _settle_files(self, wanted: list[tuple[str, Known]]) -> list[Settled | OSError]:
         """Settle, and remember a file that could not be opened, so that the second look at it is the last."""
+        self.check_ground()
         looks = [self.register.times(job_id, Why.NOT_OPENED) for job_id, _ in wanted]
         asked = [(job_id, known.after(times)) for (job_id, known), times in zip(wanted, looks, strict=True)]
         answers = self.settler.settle_all(asked)

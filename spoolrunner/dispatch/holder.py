@@ -46,10 +46,15 @@ class Holder:
         """Whether what lies at the spool's path is what was taken: it may have been removed, and made anew, since."""
         return self.lock.is_in_place()
 
+    @property
+    def is_removed(self) -> bool:
+        """Whether what was taken lies nowhere any more: it was not just moved, or covered by a mount."""
+        return self.lock.is_removed()
+
     def check(self) -> None:
         """Raise OSError unless what lies at the spool's path is what we serve."""
         if not self.holds:
-            raise OSError("the spool, or the dispatcher.lock in it, was removed")
+            raise OSError("the spool, or the dispatcher.lock in it, was removed, moved or covered")
 
     def begin_anew(self) -> None:
         """Take what lies at the spool's path now. OSError when nothing does, SpoolBusyError when another serves that."""

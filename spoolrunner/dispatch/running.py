@@ -17,7 +17,7 @@ from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome
 from spoolrunner.spool.settling_rules import LookedAt, Usage
 from spoolrunner.system.clock import Clock
-from spoolrunner.telling.events import Ending
+from spoolrunner.telling.events import Ending, Gone
 from spoolrunner.telling.line_format import Who
 
 CANCEL_NOTICE = 1.0
@@ -132,6 +132,12 @@ class RunningAttempts:
         """The attempt is settled."""
         self._running.pop(self._same(attempt.key.job_id), None)
         self._executor.forget(attempt.key)
+
+    def forget_all(self) -> None:
+        """Watch over none of them any more: the spool in which they run was removed, and there is nothing to settle."""
+        for attempt in self.all():
+            self._reporter.report(Gone(attempt.key.job_id))
+            self.remove(attempt)
 
     def count(self, job: str, method: str) -> int:
         """How many attempts of this method run."""

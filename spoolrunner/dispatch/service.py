@@ -24,7 +24,9 @@ from spoolrunner.dispatch.chores import (
 )
 from spoolrunner.dispatch.control_folder import Control
 from spoolrunner.dispatch.describe import describe
+from spoolrunner.dispatch.ground import Ground
 from spoolrunner.dispatch.holder import Holder
+from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.rooms import Rooms
@@ -80,6 +82,8 @@ class Service:
         self._layout = layout
         self._inbox = inbox
         self._holder = holder
+        self.ground = Ground(layout, holder, rooms.reporter, lambda: len(rooms.running) > 0)
+        rooms.ended.check_ground = self.ground.check
         self._clock = rooms.clock
         self._report = rooms.reporter.report
         self._code_watch = CodeWatch(rooms.executor.renew)
@@ -88,8 +92,7 @@ class Service:
         self._probe_again = Once(self._probe)
         self._arrivals = Arrivals(rooms.intake, rooms.clock)
         self._starts = Starts(rooms, lambda: self.phase, self._block)
-        self._scans_seen = 0
-        self._obey_again_at = 0.0
+        self._obeying = Obeying(self.control, rooms.cancelling, self.scan, lambda: self.phase, self.ground.check_all)
         self._make_chores()
 
     def _make_chores(self) -> None:
@@ -100,17 +103,17 @@ class Service:
             self._stopping,
             self._probe_again,
         ]
-        while_blocked: list[Chore] = [Do(self._obey_at_times, lambda now: max(0.0, self._obey_again_at - now))]
+        while_blocked: list[Chore] = [Do(self._obeying.work_while_blocked, self._obeying.next_while_blocked)]
         while_working: list[Chore] = [
             # A process that ended leaves its place to the next one at once; it is settled while that one starts.
-            Do(self._start_early),
+            Do(self._start),
             rooms.ended,
             self._arrivals,
             rooms.intake,
             self.scan,
-            Do(self._obey_if_due, lambda now: 0.0 if self.control.is_due else rooms.cancelling.next_in(now)),
+            self._obeying,
             CutLogs(rooms.spool, rooms.running, rooms.config.max_log_bytes),
-            Do(self._start_unless_asked, self._starts.next_in),
+            Do(self._start, self._starts.next_in),
             Sweep(rooms, self.scan),
             UncheckedFolders(rooms.reporter, self.weaknesses),
         ]
@@ -131,6 +134,7 @@ class Service:
         for weakness in self.weaknesses:
             self._report(Weakness(weakness))
         try:
+            self.ground.take()
             self.rooms.executor.prepare()
             self._recover()
         except (OSError, StartError) as error:
@@ -208,34 +212,15 @@ class Service:
         if any(self.watch.control.take()):
             self.control.is_due = True
 
-    def _obey_if_due(self, now: float) -> None:
-        is_due = self.control.is_due or self.rooms.cancelling.next_in(now) <= 0
-        if is_due or self.scan.done != self._scans_seen:
-            self._scans_seen = self.scan.done
-            self._holder.check()
-            self._obey(now)
-
-    def _obey_at_times(self, now: float) -> None:
-        if now >= self._obey_again_at:
-            self._obey(now)
-
-    def _obey(self, now: float) -> None:
-        self._obey_again_at = now + PROBE_PERIOD
-        self.control.obey(self.phase)
-
     def _scan_share(self, now: float) -> float:
         """The share of time for a scan: little while jobs come to their ends and more of them are known to be due."""
         is_busy = now - self.rooms.ended.last_settled < BUSY_SECONDS and self.rooms.order.is_due(self._clock.wall())
         return BUSY_SCAN_SHARE if is_busy else 1.0
 
-    def _start_early(self, now: float) -> None:
-        if self.control.is_due:
-            self._holder.check()
+    def _start(self, now: float) -> None:
+        if self._obeying.is_due(now):
+            self._holder.check()  # what is asked for comes before the next start
         else:
-            self._starts.work(now)
-
-    def _start_unless_asked(self, now: float) -> None:
-        if not self.control.is_due:  # there are more cancels, which come before the next start
             self._starts.work(now)
 
     # -- phases
@@ -252,6 +237,8 @@ class Service:
         return self.phase
 
     def _block(self, error: Exception, pause: float = PROBE_PERIOD) -> None:
+        if isinstance(error, OSError) and self.ground.can_be_mended:
+            pause = 0.0
         self._probe_again.at = self._clock.monotonic() + pause
         self.control.is_due = True  # what was asked for may not be done yet, and comes before the next start
         self._ask(Request.TROUBLE)
@@ -260,15 +247,9 @@ class Service:
             self._report(Blocked(self.problem, pause))
 
     def _probe(self) -> None:
-        """Try whether the spool can be written again."""
-        error = self.rooms.spool.can_write()
-        if error is not None:
-            self._block(error)
-            return
+        """Try whether the spool is there, and can be written again."""
         try:
-            if not self._holder.holds:
-                self._holder.begin_anew()
-                self.logfiles.close()  # its files were removed too: the next line opens them anew
+            self._stand()
             self.watch.restart()  # the folders may be others by now
             self.problem = ""
             self._ask(Request.RECOVERED)
@@ -276,6 +257,15 @@ class Service:
             self.scan.start()
         except OSError as again:
             self._block(again)
+
+    def _stand(self) -> None:
+        """See that every folder is there, and takes files; OSError if not."""
+        if not self.ground.restore():
+            self.rooms.running.forget_all()
+        self.logfiles.close()  # its files may have been removed too: the next line opens them anew
+        error = self.rooms.spool.can_write()
+        if error is not None:
+            raise error
 
     def _recover(self) -> None:
         self.rooms.ended.recover_all()

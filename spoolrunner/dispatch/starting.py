@@ -73,6 +73,7 @@ class Starter:
     def claim(self, candidate: Candidate) -> bool:
         """Move the candidate's file to running/, marked as claimed where that is needed; False when it cannot be done now."""
         job_id = candidate.job_id
+        self.ended.check_ground()
         if self._needs_claim_marker(candidate):
             if self.spool.exists(State.RUNNING, job_id):
                 self._wait_behind(job_id)  # the markers there are speak of that file, and none must hide them

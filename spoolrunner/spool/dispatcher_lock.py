@@ -46,6 +46,10 @@ class DispatcherLock:
         """Return whether we hold the lock, and the file that we locked is still the one at the path."""
         return self._lock is not None and self._lock.is_in_place()
 
+    def is_removed(self) -> bool:
+        """Return whether the file that we locked has no name any more; False when it was moved, or covered by a mount."""
+        return self._lock is None or os.fstat(self._lock.descriptor).st_nlink == 0
+
     def forsake(self) -> None:
         """Close our file when it is no longer the one at the path; `acquire` then takes the one that is."""
         if self._lock is not None:

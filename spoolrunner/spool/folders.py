@@ -17,6 +17,7 @@ from spoolrunner.protocol.states import Event, Outcome, State, transition
 from spoolrunner.spool import jobfile, reason_files
 from spoolrunner.spool.ids import id_problem, is_job_name, numbered
 from spoolrunner.spool.jobfile import Found, NotOpenedError, NotRegularError, Stamp
+from spoolrunner.spool.missing import folder_of
 from spoolrunner.spool.paths import FOLDERS, Layout
 from spoolrunner.system import durable
 
@@ -187,9 +188,15 @@ class Spool:
         durable.replace_content(self.layout.stage(), path, data, True)
 
     def _rename(self, job_id: str, source: State, event: Event, name: str | None = None) -> None:
-        """Make the rename that the table has for `event`, to `name` there; FileExistsError when that name is taken."""
+        """Make the rename that the table has for `event`, to `name` there; FileExistsError when that name is taken.
+
+        FileNotFoundError when the file is gone, FolderMissingError when it is one of the two folders that is missing.
+        """
         target = transition(source, event).target
-        durable.rename(self.layout.job(source, job_id), self.layout.job(target, job_id if name is None else name))
+        try:
+            durable.rename(self.layout.job(source, job_id), self.layout.job(target, job_id if name is None else name))
+        except FileNotFoundError as error:
+            raise folder_of(self.layout.folder(target), self.layout.folder(source)) or error from None
 
     def _forget_cancel(self, job_id: str) -> None:
         if id_problem(job_id) is None:
@@ -206,7 +213,10 @@ class Spool:
 
     def explain(self, job_id: str, outcome: Outcome, what: str, where: str, now: float) -> None:
         """Write failed/ID.reason: why a job never ran."""
-        reason_files.write(self.layout, job_id, outcome, what, where, now, fsync=self.fsync)
+        try:
+            reason_files.write(self.layout, job_id, outcome, what, where, now, fsync=self.fsync)
+        except FileNotFoundError as error:
+            raise folder_of(self.layout.tmp, self.layout.folder(State.FAILED)) or error from None
 
     def can_write(self) -> OSError | None:
         """Try to write and sync a file of one block in tmp/; the error, if there is one."""

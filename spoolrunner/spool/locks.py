@@ -86,6 +86,13 @@ class JobLock:
         self.append(line)
         return True
 
+    def append_where_it_lies(self, line: bytes) -> bool:
+        """Append a line, wherever the file lies now; False when our descriptor is closed, or the file has no name any more."""
+        if not _is_open_on(self.descriptor, self._file) or os.fstat(self.descriptor).st_nlink == 0:
+            return False
+        self.append(line)
+        return True
+
     def remove(self) -> None:
         """Remove the file while we hold the lock; a process that opened it meanwhile notices by the inode (see `acquire`)."""
         if sys.platform == "win32":

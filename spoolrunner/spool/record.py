@@ -13,6 +13,7 @@ from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Event, Outcome, State, Verdict, transition
 from spoolrunner.protocol.verdict import Decision, decide
+from spoolrunner.spool.missing import folder_of
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable, machine
 from spoolrunner.system.clock import format_time
@@ -105,7 +106,11 @@ def commit_many(layout: Layout, files: dict[str, bytes], fsync: bool) -> dict[st
     transition(State.RUNNING, Event.OUTCOME)  # the file stays where it is: this row has no other target
     staged = [(layout.stage(), layout.running(job_id), data) for job_id, data in files.items()]
     errors = durable.replace_many(staged, fsync)
-    return {job_id: error for job_id, error in zip(files, errors, strict=True) if error is not None}
+    found = {job_id: error for job_id, error in zip(files, errors, strict=True) if error is not None}
+    if any(isinstance(error, FileNotFoundError) for error in found.values()):
+        missing = folder_of(layout.tmp, layout.running_folder)
+        return {job_id: missing or error for job_id, error in found.items()}
+    return found
 
 
 def _shortened(changed: dict[str, Any]) -> dict[str, Any]:

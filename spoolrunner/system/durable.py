@@ -119,6 +119,16 @@ def replace_many(files: Sequence[tuple[str, str, bytes]], fsync: bool) -> list[O
     return errors
 
 
+def make_folder_as_before(path: str, mode: int, group: int) -> None:
+    """Make a folder with the mode and the group that it had; OSError when it is there already."""
+    os.mkdir(path, 0o700)
+    if sys.platform == "win32":
+        return
+    if os.stat(path).st_gid != group:
+        os.chown(path, -1, group)
+    os.chmod(path, stat.S_IMODE(mode))
+
+
 def publish(staged: str, path: str, data: bytes, fsync: bool, mode: int = PRIVATE) -> None:
     """Make a new file appear whole at `path`, written at `staged` before; FileExistsError if there is one at `path`."""
     write_new(staged, data, fsync, mode)

@@ -20,6 +20,14 @@ class KeptOff(_Trouble):
 
 
 @dataclass(frozen=True, slots=True)
+class FolderMade(_Trouble):
+    """A folder of the spool was removed, and is made again."""
+
+    words = "{event.path}: the folder was removed; it is made again, and what lay in it is gone"
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotSwept(_Trouble):
     """Something that nobody needs any more could not be removed."""
 

@@ -244,6 +244,7 @@ RENAMERS = {
         "replace_content",
     },  # each row of the table of transitions
     "spool/record.py": {"replace_many"},  # as above: the row of an outcome
+    "spool/one_mount.py": {"rename"},  # a trial: what it moves is no job
     "spool/reason_files.py": {"replace_content"},  # ID.reason
     "telling/status.py": {"replace_content"},  # status.json
 }

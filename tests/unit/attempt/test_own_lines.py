@@ -111,3 +111,16 @@ def test_a_disk_that_refuses_is_waited_for(lines, lock, told, monkeypatch, clock
     lines.write_patiently(OUTCOME)
     assert clock.monotonic() == began + 2
     assert traces.peek(told.lock).outcome.outcome == "succeeded"
+
+
+@posix
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_spool_that_was_moved(lines, told, spool, is_replaced) -> None:
+    """The line goes into the lock file where that lies now; another spool at the path gets none."""
+    root = spool.layout.root
+    os.rename(root, f"{root}.aside")
+    if is_replaced:
+        spool.make()
+    lines.write_patiently(OUTCOME)
+    assert traces.peek(told.lock.replace(root, f"{root}.aside")).outcome.outcome == "succeeded"
+    assert not is_replaced or os.listdir(spool.layout.locks) == []
