@@ -13,6 +13,7 @@ from spoolrunner.cli.render import EventPrinter
 from spoolrunner.config.load import load_config
 from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.dispatch.wishes import Wish
+from spoolrunner.system import dispositions
 
 _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def stop_on_signals(dispatcher: Dispatcher) -> None:
     """Ask the dispatcher to stop at each signal that asks a program to end."""
+    dispositions.reap_ourselves()
 
     def caught(_number: int, _frame: FrameType | None) -> None:
         dispatcher.request(Wish.STOP)
