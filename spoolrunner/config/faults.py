@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from spoolrunner.attempt import rlimits
@@ -32,6 +33,7 @@ def config_faults(raw: dict[str, Any]) -> list[Fault]:
     found += _paths(raw)
     found += _allowed_jobs(raw)
     found += _executor(raw.get("executor"))
+    found += _preload(raw.get("preload"))
     return list(dict.fromkeys(found))
 
 
@@ -64,6 +66,12 @@ def _method_policy(key: str, policy: Any) -> list[Fault]:
     return found + _parsed(policy, MethodPolicy, f"{key}.")
 
 
+def _preload(names: Any) -> list[Fault]:
+    given = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    bad = [name for name in given if not all(part.isidentifier() for part in name.split("."))]
+    return [Fault("preload", f"{name!r} is not a dotted path of a module") for name in bad]
+
+
 def _environment(variables: Any) -> list[Fault]:
     if not isinstance(variables, dict):
         return []
@@ -76,9 +84,14 @@ def _paths(raw: dict[str, Any]) -> list[Fault]:
     several = raw.get("python_path")
     given = [(key, raw.get(key)) for key in ("spool", "python_binary", "signing_key")]
     given += [("python_path", path) for path in several] if isinstance(several, list) else []
-    return [
-        Fault(key, "holds a NUL, which no path may") for key, path in given if isinstance(path, str) and "\0" in path
-    ]
+    texts = [(key, path) for key, path in given if isinstance(path, str)]
+    homeless = "begins with ~, but neither HOME nor an entry of the user says where that is"
+    found = [Fault(key, "holds a NUL, which no path may") for key, path in texts if "\0" in path]
+    return found + [Fault(key, homeless) for key, path in texts if _is_homeless(path)]
+
+
+def _is_homeless(path: str) -> bool:
+    return path.replace(os.sep, "/").partition("/")[0] == "~" and os.path.expanduser(path) == path
 
 
 def _of_types(raw: dict[str, Any], shape: type[msgspec.Struct]) -> list[Fault]:
