@@ -73,4 +73,4 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     max_log_bytes: Annotated[int, Meta(ge=4096)] = 10 << 20
     fsync: bool = True
     executor: str = "auto"
-    preload: bool = False
+    preload: bool | list[str] = False

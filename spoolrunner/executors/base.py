@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -59,7 +59,8 @@ class Sources(Protocol):
 class Plan:
     """What an executor needs to know. `settings` are those of the runner, as bytes; `boot` names this start of the machine.
 
-    `preload` has the jobs whose modules a template imports, and their methods. `environment` is the whole one of a job's
+    `preload` names what a template imports ahead, in that order: modules, or classes in them; `jobs` is the whole table, job ->
+    methods. `environment` is the whole one of a job's
     process, which runs in `folder`. `loaded` is called with the files that came with the modules, `notice` with an event; both
     from any thread. What an executor calls from its dispatcher's thread comes by `sources`. `is_limited`: some job's process is
     to be kept within limits by the system.
@@ -71,7 +72,8 @@ class Plan:
     boot: str
     folder: str
     environment: Mapping[str, str]
-    preload: Mapping[str, list[str]]
+    preload: Sequence[str]
+    jobs: Mapping[str, Sequence[str]]
     loaded: Callable[[list[str]], None]
     notice: Callable[[Event], None]
     sources: Sources

@@ -18,6 +18,7 @@ from spoolrunner.attempt.settings import Settings
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, LocalExecutor, Plan, Report
 from spoolrunner.executors.interpreter import Interpreter
+from spoolrunner.executors.places import cannot_start, places_of
 
 _PROGRAM = "from spoolrunner.attempt.runner import main; main()"
 if sys.platform != "win32":
@@ -40,10 +41,12 @@ class SpawnExecutor(LocalExecutor):
         super().__init__(plan, report)
         self._settings = Settings.from_bytes(plan.settings)
         self._interpreter = Interpreter(plan.python, plan.folder, plan.environment)
+        self._places = places_of(plan)
         self._spare: _Spare | None = None
 
     def prepare(self) -> None:
         """Start the interpreter of the first job. StartError when that is not possible."""
+        self._places.have_changed()  # what counts from now on is what lies there now
         self._spare = self._start_ahead()
 
     def start(self, assignment: Assignment) -> None:
@@ -70,6 +73,8 @@ class SpawnExecutor(LocalExecutor):
             self._spare = None
 
     def _use_spare(self, assignment: Assignment) -> subprocess.Popen[bytes] | None:
+        if self._places.have_changed():
+            self._interpreter.forget()
         if self._interpreter.is_outdated:
             self.close()
         spare, self._spare = self._spare, None
@@ -109,7 +114,7 @@ class SpawnExecutor(LocalExecutor):
             )
         except OSError as error:
             os.close(ours)
-            raise StartError(f"cannot start {self._plan.python}: {error.strerror or error}") from None
+            raise cannot_start(self._plan.python, self._plan.folder, error) from None
         finally:
             os.close(theirs)
         return _Spare(process, ours)

@@ -306,25 +306,19 @@ class StatusNotWritten(_Trouble):
 
 
 @dataclass(frozen=True, slots=True)
-class NotPreloaded(_Sentence):
-    """The template could not get `what` ready; each job does it for itself, or meets the same error."""
+class Preloaded(_Sentence):
+    """A template has imported a module ahead of the jobs; `did` is what else its import did, in words."""
 
-    words = "{event.what} was not preloaded: {event.problem}"
-    what: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class StartsThread(_Sentence):
-    """A module starts a thread when it is imported, and no process that has threads may be forked."""
-
-    words = "{event.module} starts a thread when it is imported, so it is not preloaded"
+    words = "{event.module} was preloaded in {event.seconds:g} s{event.did}"
     module: str
+    seconds: float
+    did: str
 
 
 @dataclass(frozen=True, slots=True)
-class StartFailed(_Sentence):
-    """No process could be started for an attempt whose template had gone."""
+class NotPreloaded(_Trouble):
+    """The template could not get `what` ready, or does without; each job does it for itself, or meets the same error."""
 
-    words = "{event.problem}"
+    words = "{event.what} is not preloaded: {event.problem}"
+    what: str
     problem: str

@@ -24,7 +24,10 @@ OWNERS = {
     "system/processes.py": "identity, trees and usage of processes",
     "system/heldfiles.py": "files that cannot be moved while they are open",
     "executors/forkserver.py": "POSIX alone",
-    "executors/children.py": "POSIX alone",
+    **{
+        f"executors/{name}.py": "POSIX alone"
+        for name in ("children", "connection", "effects", "exit_handlers", "guardian", "preloading")
+    },
     "system/dispositions.py": "signals that are inherited",
     "dispatch/watch.py": "where events come from",
     "dispatch/inbox.py": "what a thread can wait for",
@@ -36,7 +39,19 @@ OWNERS = {
 """module -> the difference between systems that it owns."""
 SYSTEM = {"sys.platform", "os.name", "platform.system"}
 POSIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
-POSIX_ALONE = {"executors/forkserver.py", "executors/fork.py", "executors/children.py"}
+POSIX_ALONE = {
+    f"executors/{name}.py"
+    for name in (
+        "children",
+        "connection",
+        "effects",
+        "exit_handlers",
+        "fork",
+        "forkserver",
+        "guardian",
+        "preloading",
+    )
+}
 """Modules that Windows never imports."""
 IMPORT_ALL = """
 import importlib, sys

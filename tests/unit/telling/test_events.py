@@ -22,6 +22,7 @@ VALUES = {
     "duration": 1.5,
     "grace": 30.0,
     "pause": 2.0,
+    "seconds": 1.25,
     "next_run_at": AT,
     "running": 3,
     "pid": 5,
