@@ -15,6 +15,7 @@ from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.dispatch.wishes import Wish
 
 _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+_LEFT_IGNORED = ("SIGINT", "SIGHUP")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,14 +38,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def stop_on_signals(dispatcher: Dispatcher) -> None:
-    """Ask the dispatcher to stop at each signal that asks a program to end."""
+    """Ask the dispatcher to stop at each signal that asks a program to end.
+
+    SIGHUP and SIGINT stay ignored where they were at the start: `nohup`, and a shell that puts us into the background, do that
+    so that we go on.
+    """
 
     def caught(_number: int, _frame: FrameType | None) -> None:
         dispatcher.request(Wish.STOP)
 
     for name in _STOPPING:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), caught)
+        number = getattr(signal, name, None)
+        if number is not None and not (name in _LEFT_IGNORED and signal.getsignal(number) is signal.SIG_IGN):
+            signal.signal(number, caught)
     # A reader that goes away (`run | head`) must not take the dispatcher with it in the middle of its work.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)

@@ -173,6 +173,9 @@ class EndedAttempts:
         if settled.fate in (Fate.HELD, Fate.LIVES):
             self._is_not_over(attempt, settled.marker)
             return
+        if settled.fate is Fate.AWAITS_STOP:
+            self.running.put_aside(attempt)
+            return
         self.running.remove(attempt)
         for key in self.admission.freed_by(attempt):
             for waiting in self.register.free(key):
@@ -193,6 +196,7 @@ class EndedAttempts:
             signal=signal,
             usage=attempt.usage,
             reaped=None if attempt.status is None else self.executor.pid(attempt.key),
+            stop=self.running.stop_of(attempt),
             releases=self.register.times(attempt.key.job_id, Why.NOT_STARTED),
         )
 

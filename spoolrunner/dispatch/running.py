@@ -15,13 +15,15 @@ from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.executors.base import AttemptKey, Executor
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome
-from spoolrunner.spool.settling_rules import LookedAt, Usage
+from spoolrunner.spool.settling_rules import ENDED_BY_STOP, LookedAt, Stop, Usage
 from spoolrunner.system.clock import Clock
 from spoolrunner.telling.events import Ending
 from spoolrunner.telling.line_format import Who
 
 CANCEL_NOTICE = 1.0
 """Seconds between the request (control/cancel-ID exists) and the terminate signal, for a job that looks."""
+STOP_ARRIVES = 1.0
+"""Seconds within which a stop of all processes reaches us, after it has ended the process of a job."""
 STEP = 0.05
 """Seconds between looks at a tree that is ending."""
 
@@ -44,6 +46,7 @@ class RunningAttempt:
 
     It cannot be overdue before `deadline` (monotonic). `looked_at` is its file as it was claimed; None if it is adopted.
     `starts` is the number of the last attempt there may be. `status` and `usage` are those of its process, when it has ended.
+    `aside_until` (monotonic): a stop that comes before that is what ended it; None if it did not end so.
     """
 
     key: AttemptKey
@@ -59,6 +62,7 @@ class RunningAttempt:
     has_exited: bool = False
     status: int | None = None
     usage: Usage | None = None
+    aside_until: float | None = None
 
     @property
     def adopted(self) -> bool:
@@ -93,6 +97,7 @@ class RunningAttempts:
         self._kill_grace = kill_grace
         self._same = same
         self._running: dict[str, RunningAttempt] = {}
+        self._stops = False
 
     def __len__(self) -> int:
         return len(self._running)
@@ -110,10 +115,11 @@ class RunningAttempts:
 
     @property
     def at_work(self) -> int:
-        """How many have a process, or something left of its tree that is being ended."""
+        """How many have a process, or something left of its tree that is being ended, or ended as by a stop just now."""
         busy = 0
         for attempt in self._running.values():  # a plain loop: it is asked several times a job
-            if not attempt.has_exited or attempt.termination is not None:
+            # Where a stop ended the process nothing is to be started before we know: it would be interrupted, too.
+            if not attempt.has_exited or attempt.termination is not None or attempt.status in ENDED_BY_STOP:
                 busy += 1
         return busy
 
@@ -147,6 +153,22 @@ class RunningAttempts:
             if not self._end(attempt, Outcome.INTERRUPTED, note, 0.0, self._kill_grace if grace is None else grace):
                 self._hurry(attempt, grace)
 
+    def stop_has_come(self) -> None:
+        """A stop was asked for: what ended as by the signal of one ended by it, just now and from now on."""
+        self._stops = True
+
+    def stop_of(self, attempt: RunningAttempt) -> Stop:
+        """What is known of a stop that may have ended this attempt."""
+        if attempt.termination is not None:
+            return Stop.NONE  # we ended it ourselves
+        if self._stops:
+            return Stop.ASKED
+        return Stop.AWAITED if attempt.aside_until is None else Stop.NONE
+
+    def put_aside(self, attempt: RunningAttempt) -> None:
+        """Settle it when the stop has come that may have ended it, or had its time."""
+        attempt.aside_until = self._clock.monotonic() + STOP_ARRIVES
+
     def exited(self, key: AttemptKey, status: int | None, usage: Usage | None = None) -> None:
         """The process of an attempt is gone; nothing when the attempt was settled before."""
         attempt = self.get(key.job_id)
@@ -158,6 +180,8 @@ class RunningAttempts:
     def is_over(self, attempt: RunningAttempt) -> bool:
         """Whether it may be settled: the process is gone and, if we ended it, nothing of its tree is left."""
         if not attempt.has_exited:
+            return False
+        if attempt.aside_until is not None and not self._stops and self._clock.monotonic() < attempt.aside_until:
             return False
         termination = attempt.termination
         return termination is None or (termination.terminated and self._executor.is_gone(attempt.key))
@@ -185,6 +209,8 @@ class RunningAttempts:
                 least = min(least, STEP)
             elif not attempt.has_exited:
                 least = min(least, max(0.0, attempt.deadline - now))
+            elif attempt.aside_until is not None:
+                least = min(least, max(0.0, attempt.aside_until - now))
         return least
 
     def describe(self) -> list[dict[str, Any]]:

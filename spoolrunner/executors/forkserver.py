@@ -17,6 +17,7 @@ from spoolrunner.attempt import rehearsal, runner
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.exit import exit_after
 from spoolrunner.attempt.settings import Settings
+from spoolrunner.executors import tending
 from spoolrunner.executors.frames import EXITED, READY, RETIRE, SKIPPED, STARTED, WHO, Frames, framed
 from spoolrunner.executors.imported import Imported, warm_import_caches
 from spoolrunner.spool.paths import Layout
@@ -140,7 +141,7 @@ class Template:
                 self._say(STARTED, job_id, number, pid)
             return
         job_id, number, assignment = arguments
-        pid = self._use_spare(assignment) or os.fork()
+        pid = self._use_spare(assignment) or tending.fork()
         if pid == 0:
             exit_after(self._run_job, assignment)
         self._children[pid] = (job_id, number)
@@ -155,7 +156,7 @@ class Template:
             theirs, ours = os.pipe()
         except OSError:
             return  # no descriptors left: the next job is forked when it comes
-        pid = os.fork()
+        pid = tending.fork()
         if pid == 0:
             os.close(ours)
             for _, pipe in self._spares:
@@ -269,6 +270,7 @@ def _job(assignment: bytes) -> bytes:
 
 def main() -> None:
     """Serve. The first message on the socket has the settings' bytes and what is to be preloaded."""
+    tending.outlive_stops()
     frames = Frames()
     first: list[tuple[Any, ...]] = []
     while not first:

@@ -32,7 +32,7 @@ from spoolrunner.spool.lock_files import drop_lock, drop_lock_of_moved
 from spoolrunner.spool.lock_lines import START
 from spoolrunner.spool.restored_marker import Liveness, restored_marker
 from spoolrunner.spool.running_file import RunningFile, RunningFiles, UnopenedError
-from spoolrunner.spool.settling_rules import Boot, Known, Origin, choose, is_recorded
+from spoolrunner.spool.settling_rules import Boot, Known, Origin, Stop, choose, is_recorded
 from spoolrunner.spool.traces import LeftOutcome, Marker
 from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock
@@ -43,6 +43,7 @@ class Fate(StrEnum):
 
     HELD = "the lock is held"
     LIVES = "the process lives"
+    AWAITS_STOP = "it may be a stop that ended the process, and that has not come yet"
     GONE = "the file is gone"
     REJECTED = "the file cannot be read"
     RELEASED = "back in pending, not started"
@@ -182,7 +183,9 @@ class Settler:
         # One that was claimed, started or adopted by us has not lost its markers to a power cut.
         has_markers = known.origin is not Origin.FOUND or self._boot.has_markers
         rule = choose(file.attempts, file.stamp, marker, has_markers=has_markers, number=known.number)
-        if rule.remedy is Remedy.RECORD and marker is not None:
+        if rule.remedy is Remedy.RECORD and known.stop is Stop.AWAITED and known.may_be_stopped(left.outcome):
+            one.settled = Settled(Fate.AWAITS_STOP, job_id, State.RUNNING, marker=marker)
+        elif rule.remedy is Remedy.RECORD and marker is not None:
             self._record(one, file, marker, left.outcome)
         elif rule.remedy is Remedy.FINISH or is_recorded(file.attempts, marker, known):
             self._sync_record()
@@ -271,7 +274,7 @@ class Settler:
 
     def _cleaned_up(self, one: _Held, settled: Settled) -> Settled:
         """Remove what is no longer needed; what went wrong with that is noted, since the job has moved all the same."""
-        if settled.fate is Fate.LIVES:
+        if settled.fate in (Fate.LIVES, Fate.AWAITS_STOP):
             return settled
         try:
             self._tidy(one, settled)

@@ -204,3 +204,9 @@ class NeedsArguments:
 
     def run(self):
         return self.needed
+
+
+def exits_at_sigterm():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+    note("waits for SIGTERM")
+    threading.Event().wait(60)

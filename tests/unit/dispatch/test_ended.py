@@ -8,6 +8,8 @@ import pytest
 from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE, EXIT_UNWRITABLE
 from spoolrunner.dispatch.ended import LEFTOVER_SECONDS, MAX_BATCH
 from spoolrunner.dispatch.postponed import Why
+from spoolrunner.dispatch.running import STOP_ARRIVES
+from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.executors.base import AttemptKey
 from spoolrunner.protocol.states import MAX_RELEASES, Event, Outcome, State, Verdict
 from spoolrunner.spool import locks
@@ -316,3 +318,100 @@ def test_a_retry_is_told_with_its_number(rooms, begin, mark, events, clock) -> N
     (planned,) = [event for event in events if isinstance(event, RetryPlanned)]
     assert (planned.who.attempt, planned.who.starts) == (2, 4)
     assert read(rooms, State.PENDING)["attempts"][0]["outcome"] == "crashed"
+
+
+@pytest.mark.parametrize("number", [1, 2, 15])
+@pytest.mark.parametrize("is_first", [True, False], ids=["the job first", "the dispatcher first"])
+def test_a_stop_of_all_processes(rooms, begin, mark, places, clock, number, is_first) -> None:
+    """A job that the signal of a stop ended, just before or after the dispatcher's own came, was interrupted."""
+    begin("x", max_retries=0)
+    mark("x")
+    (attempt,) = rooms.running.all()
+    stopping = Stopping(rooms)
+    for act in (lambda: rooms.running.exited(attempt.key, -number), stopping.begin)[:: 1 if is_first else -1]:
+        act()
+        rooms.ended.work(clock.monotonic())
+    assert places().pending == ["x"]
+    document = read(rooms, State.PENDING)
+    (made,) = document["attempts"]
+    assert (made["outcome"], made["verdict"], made["signal"]) == ("interrupted", "retry", number)
+    assert document["retries"] == 0
+    assert "told to stop, too" in made["error"]["message"]
+
+
+def test_a_signal_by_nobody_we_know(rooms, begin, mark, places, clock) -> None:
+    """It is a crash when no stop has come within the time for that; until then its place is taken, and nothing else waits."""
+    begin("x", max_retries=0)
+    mark("x")
+    (attempt,) = rooms.running.all()
+    rooms.running.exited(attempt.key, -15)
+    rooms.ended.work(clock.monotonic())
+    assert (places().running, rooms.running.at_work) == (["x"], 1)
+    assert rooms.running.next_in(clock.monotonic()) == STOP_ARRIVES
+    clock.advance(STOP_ARRIVES)
+    rooms.ended.work(clock.monotonic())
+    assert (places().failed, rooms.running.at_work) == (["x"], 0)
+    assert read(rooms, State.FAILED)["attempts"][0]["outcome"] == "crashed"
+
+
+def test_a_kill_is_a_crash_at_once(rooms, begin, mark, places, clock) -> None:
+    """No stop ends a process by SIGKILL or by an exit status of its own: that is judged at once, also while we stop."""
+    for name, status in (("x", -9), ("y", 3)):
+        begin(name, max_retries=0)
+        mark(name)
+        rooms.running.exited(AttemptKey(name, 1), status)
+    rooms.ended.work(clock.monotonic())
+    assert [read(rooms, State.FAILED, name)["attempts"][0]["outcome"] for name in "xy"] == ["crashed", "crashed"]
+    begin("z", max_retries=0)
+    mark("z")
+    Stopping(rooms).begin()
+    rooms.running.exited(AttemptKey("z", 1), -9)
+    rooms.ended.work(clock.monotonic())
+    assert read(rooms, State.FAILED, "z")["attempts"][0]["outcome"] == "crashed"
+
+
+@pytest.mark.parametrize("kind", ["KeyboardInterrupt", "SystemExit"])
+def test_a_job_that_answers_the_signal_of_a_stop_itself(rooms, begin, mark, leave, places, clock, kind) -> None:
+    """What Python or its own handler made of the signal is kept as the error, and the job was interrupted all the same."""
+    for name in ("x", "y"):
+        begin(name, max_retries=0)
+        mark(name)
+        leave(name, "failed", error=f'{{"type":"{kind}","message":"told so"}}')
+    rooms.running.exited(AttemptKey("x", 1), EXIT_MADE)
+    rooms.ended.work(clock.monotonic())
+    assert places().running == ["x", "y"]
+    Stopping(rooms).begin()
+    rooms.running.exited(AttemptKey("y", 1), EXIT_MADE)
+    rooms.ended.work(clock.monotonic())
+    assert places().pending == ["x", "y"]
+    for name in ("x", "y"):
+        (made,) = read(rooms, State.PENDING, name)["attempts"]
+        assert (made["outcome"], made["error"]["type"], made["error"]["message"]) == ("interrupted", kind, "told so")
+
+
+def test_a_job_that_fails_because_it_is_interrupted(rooms, begin, mark, leave, places, clock) -> None:
+    """Whatever a job raises after a stop ended it, it was interrupted; one that comes to its end nonetheless is done."""
+    for name, made in (("x", "failed"), ("y", "succeeded")):
+        begin(name, max_retries=0)
+        mark(name)
+        leave(name, made, **({"error": '{"type":"ValueError"}'} if made == "failed" else {}))
+    rooms.running.interrupt_all()
+    rooms.running.work(clock.monotonic())
+    for name in ("x", "y"):
+        rooms.running.exited(AttemptKey(name, 1), EXIT_MADE)
+    rooms.ended.work(clock.monotonic())
+    assert (places().pending, places().done) == (["x"], ["y"])
+    assert read(rooms, State.PENDING, "x")["attempts"][0]["outcome"] == "interrupted"
+
+
+def test_an_end_that_nobody_saw(rooms, begin, mark, places, clock) -> None:
+    """Where the one that would have told how the process ended is gone, a stop may have taken both."""
+    begin("x", max_retries=0)
+    mark("x")
+    (attempt,) = rooms.running.all()
+    rooms.running.exited(attempt.key, None)
+    rooms.ended.work(clock.monotonic())
+    assert places().running == ["x"]
+    Stopping(rooms).begin()
+    rooms.ended.work(clock.monotonic())
+    assert read(rooms, State.PENDING)["attempts"][0]["outcome"] == "interrupted"

@@ -1,0 +1,28 @@
+"""How a template keeps its post: the signals that are sent to all processes at once are not for it.
+
+A template ends when its dispatcher closes the socket. If it went with the first signal of a stop, nobody could tell how its
+jobs ended. Light: a template imports it.
+"""
+
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]  # without the classes of `signal`, which each fork would copy
+import os
+import sys
+
+assert sys.platform != "win32"  # noqa: S101 -- there are no templates
+
+_OF_STOPS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+
+def outlive_stops() -> None:
+    """In the template: let the signals wait that ask programs to end. They are not ignored, which its jobs would inherit."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _OF_STOPS)
+
+
+def fork() -> int:
+    """Fork a process that those signals end; what waits at the template is not inherited. Returns as `os.fork` does."""
+    pid = os.fork()
+    if pid == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_STOPS)
+    return pid
