@@ -13,6 +13,7 @@ from spoolrunner.cli.render import EventPrinter
 from spoolrunner.config.load import load_config
 from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.dispatch.wishes import Wish
+from spoolrunner.system import dispositions
 
 _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 _LEFT_IGNORED = ("SIGINT", "SIGHUP")
@@ -43,6 +44,7 @@ def stop_on_signals(dispatcher: Dispatcher) -> None:
     SIGHUP and SIGINT stay ignored where they were at the start: `nohup`, and a shell that puts us into the background, do that
     so that we go on.
     """
+    dispositions.reap_ourselves()
 
     def caught(_number: int, _frame: FrameType | None) -> None:
         dispatcher.request(Wish.STOP)

@@ -117,7 +117,7 @@ class ForkExecutor(LocalExecutor):
             key = AttemptKey(job_id, number)
             self._learn(key, pid)
             self._exited.add(key)
-            self._report(Exited(key, status, Usage(cpu_s, max_rss)))
+            self._report(Exited(key, status, None if status is None else Usage(cpu_s, max_rss)))
         elif event == READY:
             self._plan.loaded(arguments[0])
         elif event == SKIPPED:

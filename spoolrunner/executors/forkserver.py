@@ -21,12 +21,15 @@ from spoolrunner.executors import tending
 from spoolrunner.executors.frames import EXITED, READY, RETIRE, SKIPPED, STARTED, WHO, Frames, framed
 from spoolrunner.executors.imported import Imported, warm_import_caches
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import processes
+from spoolrunner.system import dispositions, processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+
+if sys.platform != "win32":
+    from spoolrunner.executors.children import Children
 
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
 
@@ -50,8 +53,6 @@ class Template:
         self._layout = Layout(settings.root)
         self._imported = Imported()
         self._pid = os.getpid()
-        self._children: dict[int, tuple[str, int]] = {}
-        self._ends: dict[int, int] = {}
         self._spares: list[tuple[int, int]] = []
         """The processes that were forked ahead: pid, and the pipe by which it gets its job."""
         self._are_warm = False
@@ -60,6 +61,7 @@ class Template:
         runner.make_null(_SOCKET, os.O_RDONLY)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
+        self._children = Children(self._poll, self._has_ended)
 
     def prepare(self, jobs: dict[str, list[str]]) -> None:
         """Import what these jobs name, make ready for forks, and report the files that were imported."""
@@ -92,7 +94,7 @@ class Template:
         """Fork and report until the dispatcher closes the socket or, after RETIRE, until the last child has ended."""
         for message in first:
             self._obey(*message)
-        while not self._retiring or self._children:
+        while not self._retiring or self._children.jobs:
             if not self._spares and not self._retiring:
                 for _ in range(_AHEAD):
                     self._fork_ahead()
@@ -103,7 +105,7 @@ class Template:
             for descriptor, _ in ready:
                 is_asked = is_asked or descriptor == self._socket
             if len(ready) > is_asked or not ready:
-                self._reap()
+                self._reap(ready)
             if is_asked:
                 data = _heard(self._socket, 65536)
                 if not data:
@@ -113,10 +115,8 @@ class Template:
 
     def _pause(self) -> int | None:
         """Milliseconds to wait for a request or the end of a child at most; None for ever."""
-        if len(self._ends) < len(self._children):
-            return (
-                _UNWATCHED_PAUSE  # a child without a descriptor wakes no poll when it ends: it is looked for at times
-            )
+        if not self._children.are_watched:
+            return _UNWATCHED_PAUSE
         return None if self._are_warm or not self._spares else _WARM_UP_PAUSE
 
     def _use_the_time(self) -> None:
@@ -137,18 +137,14 @@ class Template:
                 os.close(self._spares.pop()[1])
             return
         if verb == WHO:
-            for pid, (job_id, number) in self._children.items():
+            for pid, (job_id, number) in self._children.jobs.items():
                 self._say(STARTED, job_id, number, pid)
             return
         job_id, number, assignment = arguments
         pid = self._use_spare(assignment) or tending.fork()
         if pid == 0:
             exit_after(self._run_job, assignment)
-        self._children[pid] = (job_id, number)
-        end = processes.descriptor_of(pid)
-        if end is not None:
-            self._ends[pid] = end
-            self._poll.register(end, select.POLLIN)
+        self._children.add(pid, (job_id, number))
 
     def _fork_ahead(self) -> None:
         """Fork the process of the next job now, so that it only has to be told which it is."""
@@ -205,20 +201,17 @@ class Template:
             return pid
         return 0
 
-    def _reap(self) -> None:
-        while self._children or self._spares:
-            pid, status, used = os.wait4(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            job = self._children.pop(pid, None)
-            end = self._ends.pop(pid, None)
-            if end is not None:
-                self._poll.unregister(end)
-                os.close(end)
-            if job is None:
-                self._forget_spare(pid)
-            else:
-                self._say(EXITED, *job, pid, os.waitstatus_to_exitcode(status), *processes.usage_of(used))
+    def _reap(self, ready: list[tuple[int, int]]) -> None:
+        if self._children.jobs or self._spares:
+            self._children.reap(ready, [spare[0] for spare in self._spares])
+
+    def _has_ended(self, pid: int, status: int | None, cpu_s: float, max_rss_kib: int) -> None:
+        """Report the end of a child, as `Children` has learnt of it."""
+        job = self._children.jobs.get(pid)
+        if job is None:
+            self._forget_spare(pid)
+        else:
+            self._say(EXITED, *job, pid, status, cpu_s, max_rss_kib)
 
     def _forget_spare(self, pid: int) -> None:
         for spare in self._spares:
@@ -238,8 +231,7 @@ class Template:
     def _run_job(self, assignment: bytes) -> int:
         """In the child: shed the template, and run the one job."""
         os.close(self._socket)
-        for descriptor in self._ends.values():
-            os.close(descriptor)
+        self._children.let_go()
         os.setsid()
         told = self._take_up(assignment)
         gc.enable()
@@ -270,6 +262,7 @@ def _job(assignment: bytes) -> bytes:
 
 def main() -> None:
     """Serve. The first message on the socket has the settings' bytes and what is to be preloaded."""
+    dispositions.set_defaults()
     tending.outlive_stops()
     frames = Frames()
     first: list[tuple[Any, ...]] = []

@@ -20,6 +20,8 @@ from spoolrunner.executors.base import AttemptKey, LocalExecutor, Plan, Report
 from spoolrunner.executors.interpreter import Interpreter
 
 _PROGRAM = "from spoolrunner.attempt.runner import main; main()"
+if sys.platform != "win32":
+    _PROGRAM = f"from spoolrunner.system.dispositions import set_defaults; set_defaults(); {_PROGRAM}"
 _PIPE_TAKES = 4096
 """Bytes that every pipe takes at once; more are written by a thread, since the process may be slow to read them."""
 

@@ -26,7 +26,7 @@ ALLOWED = {
         "noop", "echo", "add", "whoami", "later", "fail", "fail_until", "die", "leave", "exits", "wait_for", "stubborn",
         "parent", "cooperative", "closes_everything", "chatter", "unjsonable",
         "forks_in_c", "removes_itself", "surroundings", "was_preloaded", "leaves_work_behind",
-        "environment", "allocates", "opens_files", "spins", "privileges", "exits_at_sigterm",
+        "environment", "allocates", "opens_files", "spins", "privileges", "exits_at_sigterm", "signals",
     ],
     "jobs.Counter": ["count", "made", "plain"],
     "jobs.NeedsArguments": ["run"],

@@ -170,6 +170,11 @@ def privileges():
         return next(line.split()[1] for line in stream if line.startswith("NoNewPrivs"))
 
 
+def signals():
+    ignored = [s.name for s in signal.valid_signals() if signal.getsignal(s) is signal.SIG_IGN]
+    return [sorted(s.name for s in signal.pthread_sigmask(signal.SIG_BLOCK, ())), sorted(ignored)]
+
+
 def was_preloaded():
     return os.getpid() != IMPORTED_BY
 

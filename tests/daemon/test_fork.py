@@ -166,6 +166,26 @@ def test_a_preloaded_module_is_imported_once(make):
     assert home.document("done", "one")["result"] is True
 
 
+@pytest.mark.parametrize("executor", ["fork", "spawn"])
+def test_who_starts_the_dispatcher_may_ignore_and_block_signals(make, executor):
+    """Jobs get a Python's own dispositions, their status is known, and the dispatcher stops when it is asked."""
+    home = make(executor=executor, max_retries=0)
+    prepare = (
+        "import os, signal, sys\n"
+        "for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM): signal.signal(number, signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR2])\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    daemon = home.start(prefix=[sys.executable, "-c", prepare]).ready()
+    home.drop("one", method="signals")
+    daemon.expect("completed", "id=one ")
+    assert home.document("done", "one")["result"] == [[], ["SIGPIPE", "SIGXFSZ"]]
+    home.drop("two", method="die")
+    daemon.expect("failed", "id=two ")
+    assert home.document("failed", "two")["attempts"][-1]["signal"] == signal.SIGKILL
+    assert daemon.stop() == 0
+
+
 def test_exit_handlers_and_threads_of_a_job_are_waited_for(home):
     """A forked job ends as an interpreter does: its threads are joined and its exit handlers run."""
     daemon = home.start().ready()

@@ -25,6 +25,8 @@ OWNERS = {
     "system/heldfiles.py": "files that cannot be moved while they are open",
     "executors/forkserver.py": "POSIX alone",
     "executors/tending.py": "POSIX alone",
+    "executors/children.py": "POSIX alone",
+    "system/dispositions.py": "signals that are inherited",
     "dispatch/watch.py": "where events come from",
     "dispatch/inbox.py": "what a thread can wait for",
     "executors/base.py": "how the end of a process is heard",
@@ -35,7 +37,7 @@ OWNERS = {
 """module -> the difference between systems that it owns."""
 SYSTEM = {"sys.platform", "os.name", "platform.system"}
 POSIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
-POSIX_ALONE = {"executors/forkserver.py", "executors/fork.py", "executors/tending.py"}
+POSIX_ALONE = {"executors/forkserver.py", "executors/fork.py", "executors/children.py", "executors/tending.py"}
 """Modules that Windows never imports."""
 IMPORT_ALL = """
 import importlib, sys
