@@ -12,8 +12,9 @@ from types import FrameType
 from spoolrunner.cli.render import EventPrinter
 from spoolrunner.config.load import load_config
 from spoolrunner.dispatch.loop import Dispatcher
+from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.wishes import Wish
-from spoolrunner.system import dispositions
+from spoolrunner.system import dispositions, orphans
 
 _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 _LEFT_IGNORED = ("SIGINT", "SIGHUP")
@@ -29,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
     listeners = [] if arguments.quiet else [EventPrinter()]
-    dispatcher = Dispatcher(load_config(arguments.config), listeners)
+    orphans.get_them()  # what the jobs leave is found among our children then
+    dispatcher = Dispatcher(load_config(arguments.config), listeners, Surroundings(is_program=True))
     stop_on_signals(dispatcher)
     dispatcher.run(drain=arguments.drain, standby=arguments.standby)
     if arguments.drain and dispatcher.is_paused:

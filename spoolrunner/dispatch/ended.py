@@ -102,7 +102,9 @@ class EndedAttempts:
             self._look_again(job_id, grows=True)
             raise
         marker = settled.marker
-        if settled.fate not in (Fate.HELD, Fate.LIVES):
+        if settled.fate is Fate.LEFT_OVER:
+            self._look_again(job_id)
+        elif settled.fate not in (Fate.HELD, Fate.LIVES):
             self.register.clear(job_id, Why.NOT_RESOLVED)
             self._report(job_id, settled, None)
         elif marker is not None and marker.is_start and self.executor.lives(marker):

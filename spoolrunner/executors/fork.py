@@ -50,6 +50,7 @@ class ForkExecutor(LocalExecutor):
         if self._template is None or self._template.is_gone:
             self._stale = False  # before the template imports: what changes from now on makes it stale again
             self._template = self._new_template()
+        self.know(assignment)
         self._pids[key] = 0
         self._serving[key] = self._template, assignment
         self._template.start(key, assignment)
@@ -72,6 +73,11 @@ class ForkExecutor(LocalExecutor):
         super().forget(key)
         self._serving.pop(key, None)
         self._to_end.discard(key)
+
+    def children(self) -> set[int]:
+        """The templates, and the processes of jobs: what becomes of these is heard from their templates."""
+        templates = {template for template, _ in self._serving.values()} | {self._template}
+        return super().children() | {template.pid for template in templates if template is not None}
 
     def renew(self) -> None:
         """Code on disk changed: the next job is forked from a new template. What runs is not disturbed. From any thread."""
@@ -113,11 +119,11 @@ class ForkExecutor(LocalExecutor):
             self._learn(key, pid)
             self._end_now(key)
         elif event == EXITED:
-            job_id, number, pid, status, cpu_s, max_rss = arguments
+            job_id, number, pid, status, cpu_s, max_rss, left = arguments
             key = AttemptKey(job_id, number)
             self._learn(key, pid)
             self._exited.add(key)
-            self._report(Exited(key, status, None if status is None else Usage(cpu_s, max_rss)))
+            self._report(Exited(key, status, None if status is None else Usage(cpu_s, max_rss), left))
         elif event == READY:
             self._plan.loaded(arguments[0])
         elif event == SKIPPED:
@@ -168,6 +174,7 @@ class _Template:
 
     def __init__(self, process: subprocess.Popen[bytes], ours: socket.socket, owner: ForkExecutor, plan: Plan) -> None:
         self._process = process
+        self.pid = process.pid
         self._socket = ours
         self._owner = owner
         self._sources = plan.sources

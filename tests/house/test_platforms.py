@@ -26,6 +26,7 @@ OWNERS = {
     "executors/forkserver.py": "POSIX alone",
     "executors/tending.py": "POSIX alone",
     "executors/children.py": "POSIX alone",
+    "system/orphans.py": "who gets the processes whose parent has ended",
     "system/dispositions.py": "signals that are inherited",
     "dispatch/watch.py": "where events come from",
     "dispatch/inbox.py": "what a thread can wait for",
