@@ -27,6 +27,7 @@ ALLOWED = {
         "parent", "cooperative", "closes_everything", "chatter", "unjsonable",
         "forks_in_c", "removes_itself", "surroundings", "was_preloaded", "leaves_work_behind",
         "environment", "allocates", "opens_files", "spins", "privileges", "exits_at_sigterm", "signals",
+        "leaves_a_child", "leaves_orphans",
     ],
     "jobs.Counter": ["count", "made", "plain"],
     "jobs.NeedsArguments": ["run"],

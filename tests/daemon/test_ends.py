@@ -8,7 +8,8 @@ import sys
 import psutil
 import pytest
 
-from tests.daemon.harness import until
+from tests.daemon.harness import is_alive, until
+from tests.daemon.surroundings import needs_root
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and sessions of POSIX")
 
@@ -76,3 +77,91 @@ def test_sighup_that_was_ignored_at_the_start(make):
     home.drop("one", method="noop")
     daemon.expect("completed", "id=one ")
     assert daemon.stop() == 0
+
+
+def child_of(home, job_id="one") -> int:
+    """The child that a job says it has left."""
+    until(lambda: (home.folder / f"child-{job_id}").exists() and (home.folder / f"child-{job_id}").read_text())
+    return int((home.folder / f"child-{job_id}").read_text())
+
+
+@pytest.mark.parametrize("end", ["returns", "raises", "is killed"])
+@pytest.mark.parametrize("ignores", [False, True], ids=["obeys", "ignores SIGTERM"])
+def test_nothing_is_left_of_an_attempt(make, executor, end, ignores):
+    """Whatever way a job ends, its child is gone when the attempt is over, though it led a session of its own."""
+    home = make(executor=executor, max_retries=0)
+    daemon = home.start().ready()
+    home.drop("one", method="leaves_a_child", params=[end, ignores])
+    daemon.expect("ending", "id=one ", "what it left is ended")
+    daemon.expect("completed" if end == "returns" else "failed", "id=one ")
+    assert not is_alive(child_of(home))
+
+
+def test_no_retry_beside_the_children_of_a_killed_attempt(make, executor):
+    """They have ended when the retry starts."""
+    home = make(executor=executor)
+    daemon = home.start().ready()
+    home.drop("one", method="leaves_a_child", params=["is killed", True])
+    daemon.expect("completed", "id=one ")
+    assert home.document("done", "one")["result"] is False
+    assert home.outcomes("done", "one") == ["crashed", "succeeded"]
+
+
+def test_no_retry_beside_what_a_dead_dispatcher_cannot_tell_of(make, executor):
+    """A job and its dispatcher were killed: the next dispatcher ends the children of that attempt before it is tried again."""
+    home = make(executor=executor)
+    daemon = home.start().ready()
+    home.drop("one", method="leaves_a_child", params=["goes on", True])
+    child = child_of(home)
+    others = [process for process in family(daemon) if process.pid != child]
+    for process in others:
+        process.kill()
+    daemon.wait()
+    assert is_alive(child)
+    daemon = home.start().ready()
+    daemon.expect("completed", "id=one ")
+    assert home.document("done", "one")["result"] is False
+    assert not is_alive(child)
+
+
+def test_what_may_stay_is_touched_by_nobody(make, executor):
+    """With "leave" the child stays: through a retry of its job, another job of the id that leaves nothing, and a stop."""
+    home = make(
+        executor=executor,
+        leftovers="leave",
+        allowed_jobs={"jobs": {"leaves_a_child": {}, "noop": {"leftovers": "end"}}},
+    )
+    daemon = home.start().ready()
+    home.drop("one", method="leaves_a_child")
+    daemon.expect("completed", "id=one ")
+    child = child_of(home)
+    try:
+        (home.spool / "done" / "one.json").unlink()
+        home.drop("one", method="noop")
+        daemon.expect("completed", "id=one ")
+        home.drop("two", method="leaves_a_child", params=["is killed"])
+        daemon.expect("completed", "id=two ")
+        assert home.document("done", "two")["result"] is True
+        assert daemon.stop() == 0
+        assert is_alive(child)
+        assert is_alive(child_of(home, "two"))
+    finally:
+        for left in (child, child_of(home, "two")):
+            psutil.Process(left).kill()
+
+
+@needs_root
+def test_a_dispatcher_that_is_the_first_process(make, executor):
+    """As PID 1 it collects the processes whose parents have ended, and stops as anywhere else."""
+    if sys.platform != "linux":
+        pytest.skip("namespaces of pids are of Linux")
+    home = make(executor=executor, leftovers="leave")
+    daemon = home.start(prefix=("unshare", "--pid", "--fork", "--mount-proc")).ready()
+    (first,) = psutil.Process(daemon.process.pid).children()
+    for number in range(5):
+        home.drop(f"job-{number}", method="leaves_orphans")
+        daemon.expect("completed", f"id=job-{number} ")
+    until(lambda: len(home.notes()) == 10)
+    until(lambda: all(process.status() != psutil.STATUS_ZOMBIE for process in first.children(recursive=True)))
+    first.terminate()
+    assert daemon.wait() == 0
