@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
     listeners = [] if arguments.quiet else [EventPrinter()]
-    orphans.get_them()  # what the jobs leave is found among our children then
+    orphans.get_them()  # what jobs leave is found among our children then, and costs no look at all processes
     dispatcher = Dispatcher(load_config(arguments.config), listeners, Surroundings(is_program=True))
     stop_on_signals(dispatcher)
     dispatcher.run(drain=arguments.drain, standby=arguments.standby)

@@ -119,11 +119,11 @@ class ForkExecutor(LocalExecutor):
             self._learn(key, pid)
             self._end_now(key)
         elif event == EXITED:
-            job_id, number, pid, status, cpu_s, max_rss, left = arguments
+            job_id, number, pid, status, cpu_s, max_rss = arguments
             key = AttemptKey(job_id, number)
             self._learn(key, pid)
-            self._exited.add(key)
-            self._report(Exited(key, status, None if status is None else Usage(cpu_s, max_rss), left))
+            usage = None if status is None else Usage(cpu_s, max_rss)
+            self._has_ended(key, status, usage, left=self._may_have_left(key, pid))
         elif event == READY:
             self._plan.loaded(arguments[0])
         elif event == SKIPPED:

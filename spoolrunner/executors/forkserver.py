@@ -57,8 +57,6 @@ class Template:
         """The processes that were forked ahead: pid, and the pipe by which it gets its job."""
         self._are_warm = False
         self._retiring = False
-        self._left = tending.LeftByJobs(settings.root)
-        self._ended: list[tuple[str, int, int, int | None, float, int]] = []
         self._socket = os.dup(_SOCKET)
         runner.make_null(_SOCKET, os.O_RDONLY)
         self._poll = select.poll()
@@ -119,9 +117,7 @@ class Template:
         """Milliseconds to wait for a request or the end of a child at most; None for ever."""
         if not self._children.are_watched:
             return _UNWATCHED_PAUSE
-        if self._spares and not self._are_warm:
-            return _WARM_UP_PAUSE
-        return tending.LOOK_PAUSE if self._children.jobs or self._left.is_any else None
+        return None if self._are_warm or not self._spares else _WARM_UP_PAUSE
 
     def _use_the_time(self) -> None:
         """Nothing happens: let the process that was forked ahead warm up."""
@@ -206,22 +202,16 @@ class Template:
         return 0
 
     def _reap(self, ready: list[tuple[int, int]]) -> None:
-        """Collect what has ended, and report which jobs these were, and whether they have left anything."""
-        if self._children.jobs or self._spares or self._left.is_any:
+        if self._children.jobs or self._spares:
             self._children.reap(ready, [spare[0] for spare in self._spares])
-        if self._ended or self._left.is_any:
-            self._left.look({*self._children.jobs, *dict(self._spares)})
-        for job_id, number, pid, *how in self._ended:
-            self._say(EXITED, job_id, number, pid, *how, self._left.may_be_of(job_id, number, pid))
-        self._ended.clear()
 
     def _has_ended(self, pid: int, status: int | None, cpu_s: float, max_rss_kib: int) -> None:
-        """Note the end of a child, as `Children` has learnt of it."""
+        """Report the end of a child, as `Children` has learnt of it."""
         job = self._children.jobs.get(pid)
         if job is None:
             self._forget_spare(pid)
         else:
-            self._ended.append((*job, pid, status, cpu_s, max_rss_kib))
+            self._say(EXITED, *job, pid, status, cpu_s, max_rss_kib)
 
     def _forget_spare(self, pid: int) -> None:
         for spare in self._spares:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 START, WHO, RETIRE = "start", "who", "retire"
 """To the template: (START, id, number, the assignment's bytes), (WHO,), (RETIRE,)."""
 STARTED, EXITED, READY, THREADS, SKIPPED = "started", "exited", "ready", "threads", "skipped"
-"""From it: (STARTED, id, number, pid), (EXITED, id, number, pid, status, CPU seconds, KiB of memory, whether
-something of its tree may be left), (READY, files), (THREADS, job), (SKIPPED, job, why)."""
+"""From it: (STARTED, id, number, pid), (EXITED, id, number, pid, status, CPU seconds, KiB of memory), (READY, files),
+(THREADS, job), (SKIPPED, job, why)."""
 _FORMAT = 2
 """Of marshal: every Python since 2.5 reads it, and the template's may be another than the dispatcher's."""
 

@@ -1,7 +1,7 @@
 """Processes whose parent has ended: who gets them, which there are, and their collection.
 
 The system gives an orphan to the next ancestor that asked for that (Linux), else to the first process. Whoever gets orphans has
-to collect them when they end, or they stay as zombies. Light: a template imports it.
+to collect them when they end, or they stay as zombies.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
-_TASKS = "/proc/self/task"
+_CHILDREN = "/proc/self/task/{}/children"
 _ENVIRONMENT_BYTES = 1 << 17
 
 
@@ -36,14 +36,15 @@ def are_ours() -> bool:
 
 
 def among(known: Container[int]) -> list[int] | None:
-    """Return the children of this process that are not `known`, ended ones too; None where the system does not tell."""
-    found = []
+    """Return the children of this process that are not `known`, ended ones too; None where the system does not tell.
+
+    Orphans come to the main thread, as do the processes that it has started; what another thread has started is not among them.
+    """
     try:
-        for task in os.listdir(_TASKS):
-            found += _read(f"{_TASKS}/{task}/children").split()
+        children = _read(_CHILDREN.format(os.getpid()))
     except FileNotFoundError:
         return None
-    return [pid for pid in map(int, found) if pid not in known]
+    return [pid for pid in map(int, children.split()) if pid not in known]
 
 
 def belongs(pid: int, leader: int, marks: bytes) -> bool:
@@ -90,6 +91,10 @@ def _prctl(option: int, argument: object) -> int:
 def _read(path: str, size: int = 16384) -> bytes:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        return os.read(descriptor, size)
+        data = found = os.read(descriptor, size)
+        while len(found) == size:
+            found = os.read(descriptor, size)
+            data += found
+        return data
     finally:
         os.close(descriptor)

@@ -84,7 +84,7 @@ def test_orphans_of_one_who_did_not_ask() -> None:
 
 def test_a_system_that_does_not_tell(monkeypatch) -> None:
     """Where the kernel lists no children nobody can tell."""
-    monkeypatch.setattr(orphans, "_TASKS", "/proc/self/no-such-folder")
+    monkeypatch.setattr(orphans, "_CHILDREN", "/proc/self/no-such-folder")
     assert orphans.among(()) is None
 
 
