@@ -141,8 +141,9 @@ class Template:
                 self._say(STARTED, job_id, number, pid)
             return
         job_id, number, assignment = arguments
-        pid = self._use_spare(assignment) or tending.fork()
+        pid = self._use_spare(assignment) or os.fork()
         if pid == 0:
+            tending.heed_stops()
             exit_after(self._run_job, assignment)
         self._children.add(pid, (job_id, number))
 
@@ -152,8 +153,9 @@ class Template:
             theirs, ours = os.pipe()
         except OSError:
             return  # no descriptors left: the next job is forked when it comes
-        pid = tending.fork()
+        pid = os.fork()
         if pid == 0:
+            tending.heed_stops()
             os.close(ours)
             for _, pipe in self._spares:
                 os.close(pipe)

@@ -165,3 +165,97 @@ def test_a_dispatcher_that_is_the_first_process(make, executor):
     until(lambda: all(process.status() != psutil.STATUS_ZOMBIE for process in first.children(recursive=True)))
     first.terminate()
     assert daemon.wait() == 0
+
+
+PRINTS = """
+import atexit, os, signal, sys, threading
+
+print("printed by the import")
+
+
+def note(text):
+    with open("notes.txt", "a") as stream:
+        stream.write(text + "\\n")
+
+
+def waits(handles, status=3):
+    if handles:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(status))
+    atexit.register(note, "exit handler")
+    try:
+        note("waits")
+        threading.Event().wait(60)
+    finally:
+        note("finally")
+
+
+def ends():
+    atexit.register(note, "exit handler")
+    try:
+        return "ended"
+    finally:
+        note("finally")
+"""
+ENDS = {"timeout": "timed_out", "cancel": "cancelled", "stop": "interrupted"}
+
+
+@pytest.fixture
+def printing(make):
+    """An installation with the module above, by an executor."""
+
+    def install(executor, **changes):
+        home = make(executor=executor, max_retries=0, allowed_jobs={"prints": ["waits", "ends"]}, **changes)
+        (home.folder / "prints.py").write_text(PRINTS)
+        return home
+
+    return install
+
+
+def end_it(home, daemon, how):
+    """Let the job `one`, which waits, be ended in that way, and come to its record."""
+    until(lambda: home.notes() == ["waits"])
+    if how == "cancel":
+        (home.spool / "control" / "cancel-one").touch()
+    if how == "stop":
+        daemon.signal(signal.SIGTERM)
+        daemon.signal(signal.SIGTERM)
+        daemon.wait()
+    until(
+        lambda: home.where("one") in (["failed"], ["pending"], ["done"]) and home.document(home.where("one")[0], "one")
+    )
+
+
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize("handles", [False, True], ids=["without a handler", "with a handler"])
+def test_what_an_end_does_to_a_job(printing, executor, how, handles):
+    """A job that installs no handler is gone at the signal; one that exits by its handler runs `finally` and exit handlers."""
+    home = printing(executor, **({"timeout": 0.5} if how == "timeout" else {}), stop_grace=0.1, kill_grace=10)
+    daemon = home.start().ready()
+    home.drop("one", job="prints", method="waits", params=[handles])
+    end_it(home, daemon, how)
+    assert home.outcomes("pending" if how == "stop" else "failed", "one") == [ENDS[how]]
+    assert home.notes() == ["waits", *(["finally", "exit handler"] if handles else [])]
+    assert "printed by the import" in (home.spool / "logs" / "jobs" / "one.log").read_text()
+
+
+@pytest.mark.parametrize(("how", "outcome"), [("timeout", "succeeded"), ("cancel", "cancelled"), ("stop", "succeeded")])
+def test_a_handler_that_exits_well(printing, executor, how, outcome):
+    """A job that exits with 0 when it is asked to end says that it is done; a cancel is a cancel."""
+    home = printing(executor, **({"timeout": 0.5} if how == "timeout" else {}), stop_grace=0.1, kill_grace=10)
+    daemon = home.start().ready()
+    home.drop("one", job="prints", method="waits", params=[True, 0])
+    end_it(home, daemon, how)
+    assert home.outcomes("failed" if how == "cancel" else "done", "one") == [outcome]
+
+
+@pytest.mark.parametrize("name", ["fork", "spawn", "inline"])
+def test_what_an_end_by_itself_does(printing, name):
+    """`finally` and exit handlers run, and what the import prints goes to the job's log, by every executor."""
+    if name == "fork" and sys.platform != "linux":
+        pytest.skip("fork is for Linux")
+    home = printing(name)
+    home.drop("one", job="prints", method="ends")
+    home.cli("run", "--drain")
+    assert home.document("done", "one")["result"] == "ended"
+    assert home.notes() == ["finally", "exit handler"]
+    assert "printed by the import" in (home.spool / "logs" / "jobs" / "one.log").read_text()
