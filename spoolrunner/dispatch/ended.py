@@ -44,6 +44,8 @@ from spoolrunner.telling.line_format import Who
 RETRY_SETTLE = 0.5
 MAX_BATCH = 16
 """Attempts that are settled together: each takes two descriptors meanwhile."""
+LET_GO_PAUSE = 0.05
+"""Seconds between looks at a lock that outlived its process."""
 LEFTOVER_SECONDS = 2 * LOCK_PATIENCE
 """Seconds after which what holds the lock of a job that is neither settled nor adopted counts as a leftover."""
 
@@ -207,9 +209,12 @@ class EndedAttempts:
         key = attempt.key
         is_start = marker is not None and marker.is_start
         if marker is not None and is_start and marker.pid == self.executor.pid(key):
-            # The lock outlived its process: something forked from it below Python holds a copy.
-            self.executor.kill(key)
-            self.executor.kill_holders(self.spool.layout.lock(key.job_id))
+            # The lock outlived its process: what it forked holds a copy, which Python closes at once, and others never.
+            now = self.clock.monotonic()
+            if attempt.is_held_too_long(now):
+                self.executor.kill(key)
+                self.executor.kill_holders(self.spool.layout.lock(key.job_id))
+            self.register.put_off(key.job_id, Why.NOT_SETTLED, now, LET_GO_PAUSE)
         elif (
             marker is not None
             and is_start

@@ -24,6 +24,8 @@ CANCEL_NOTICE = 1.0
 """Seconds between the request (control/cancel-ID exists) and the terminate signal, for a job that looks."""
 STOP_ARRIVES = 1.0
 """Seconds within which a stop of all processes reaches us, after it has ended the process of a job."""
+LET_GO_SECONDS = 1.0
+"""Seconds that a child which was forked just before its job ended has to close its copy of the lock."""
 STEP = 0.05
 """Seconds between looks at a tree that is ending."""
 
@@ -54,7 +56,7 @@ class RunningAttempt:
     It cannot be overdue before `deadline` (monotonic). `looked_at` is its file as it was claimed; None if it is adopted.
     `starts` is the number of the last attempt there may be. `status` and `usage` are those of its process, when it has ended.
     `aside_until` (monotonic): a stop that comes before that is what ended it; None if it did not end so. `clearing`: its
-    process is gone, and what it left is being ended.
+    process is gone, and what it left is being ended. `held_since`: its lock was found to outlive its process then.
     """
 
     key: AttemptKey
@@ -72,11 +74,17 @@ class RunningAttempt:
     usage: Usage | None = None
     aside_until: float | None = None
     clearing: Clearing | None = None
+    held_since: float | None = None
 
     @property
     def adopted(self) -> bool:
         """Whether an earlier dispatcher started it."""
         return self.looked_at is None
+
+    def is_held_too_long(self, now: float) -> bool:
+        """Whether its lock, which has outlived its process until now, has done so for LET_GO_SECONDS."""
+        self.held_since = now if self.held_since is None else self.held_since
+        return now - self.held_since >= LET_GO_SECONDS
 
     @property
     def is_being_ended(self) -> bool:

@@ -143,7 +143,7 @@ class Template:
         job_id, number, assignment = arguments
         pid = self._use_spare(assignment) or os.fork()
         if pid == 0:
-            tending.heed_stops()
+            tending.set_mask(*tending.HEED_STOPS)
             exit_after(self._run_job, assignment)
         self._children.add(pid, (job_id, number))
 
@@ -155,7 +155,7 @@ class Template:
             return  # no descriptors left: the next job is forked when it comes
         pid = os.fork()
         if pid == 0:
-            tending.heed_stops()
+            tending.set_mask(*tending.HEED_STOPS)
             os.close(ours)
             for _, pipe in self._spares:
                 os.close(pipe)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # without the classes of `signal`, which each fork would copy
 import sys
-from functools import partial
 
 assert sys.platform != "win32"  # noqa: S101 -- there are no templates
 
@@ -20,8 +19,8 @@ def outlive_stops() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _OF_STOPS)
 
 
-heed_stops = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, _OF_STOPS)
-"""To be called in a child that is to be a job's process: they end it. What waits at the template is not inherited.
+set_mask, HEED_STOPS = signal.pthread_sigmask, (signal.SIG_UNBLOCK, _OF_STOPS)
+"""To be called with these in a child that is to be a job's process: they end it. What waits at the template is not inherited.
 
 It is no function of ours, since each call of one costs a forked process copies of memory.
 """

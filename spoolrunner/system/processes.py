@@ -13,6 +13,8 @@ from spoolrunner.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     import psutil
 
 NEEDED_VARIABLES = ("SYSTEMROOT",) if sys.platform == "win32" else ()
@@ -279,17 +281,22 @@ def _is_running(process: psutil.Process) -> bool:
 
 
 def holders(path: str) -> list[psutil.Process]:
-    """Return the processes, other than this one, that have the file at `path` open."""
+    """Return the processes, other than this one, that have the file at `path` open to write, as far as the system tells."""
     import psutil
 
     found = []
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and any(file.path == path for file in process.open_files()):
+            if process.pid != os.getpid() and any(_may_hold(file, path) for file in process.open_files()):
                 found.append(process)
         except (psutil.Error, OSError):
             continue  # gone, or of another user
     return found
+
+
+def _may_hold(file: Any, path: str) -> bool:
+    """Whether that open file is the one at the path, and more than read: a person, or a backup, may look into any file."""
+    return file.path == path and getattr(file, "mode", "") != "r"
 
 
 def holder_of_removed(path: str) -> int | None:

@@ -8,7 +8,7 @@ import pytest
 from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE, EXIT_UNWRITABLE
 from spoolrunner.dispatch.ended import LEFTOVER_SECONDS, MAX_BATCH
 from spoolrunner.dispatch.postponed import Why
-from spoolrunner.dispatch.running import STOP_ARRIVES
+from spoolrunner.dispatch.running import LET_GO_SECONDS, STOP_ARRIVES
 from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.protocol.states import MAX_RELEASES, Event, Outcome, State, Verdict
@@ -415,3 +415,37 @@ def test_an_end_that_nobody_saw(rooms, begin, mark, places, clock) -> None:
     Stopping(rooms).begin()
     rooms.ended.work(clock.monotonic())
     assert read(rooms, State.PENDING)["attempts"][0]["outcome"] == "interrupted"
+
+
+def test_a_lock_that_outlives_its_process(rooms, begin, mark, leave, executor, places, clock) -> None:
+    """A child that was forked just before the end has time to close its copy; what holds one for longer is ended."""
+    begin("x")
+    mark("x")
+    leave("x")
+    lock = locks.acquire(rooms.spool.layout.lock("x"))
+    assert lock is not None
+    rooms.running.exited(Exited(AttemptKey("x", 1), EXIT_MADE))
+    rooms.ended.work(clock.monotonic())
+    assert not {"kill", "kill holders"} & {verb for verb, _ in executor.told}
+    assert 0 < rooms.ended.next_in(clock.monotonic()) < LET_GO_SECONDS
+    clock.advance(LET_GO_SECONDS)
+    rooms.ended.work(clock.monotonic())
+    assert executor.told[-2:] == [("kill", "x"), ("kill holders", "x.lock")]
+    lock.close()
+    clock.advance(1.0)
+    rooms.ended.work(clock.monotonic())
+    assert places().done == ["x"]
+
+
+def test_what_an_attempt_of_a_dead_dispatcher_left(rooms, drop, mark, executor, places, clock) -> None:
+    """A file that is found in running/ is recorded when nothing is left of its attempt."""
+    drop(State.RUNNING, "x", {"max_retries": 0})
+    mark("x")
+    executor.left_by["x"] = True
+    rooms.ended.recover_all()
+    assert (places().running, executor.told) == (["x"], [("end what is left", "x")])
+    assert rooms.register.count(Why.NOT_RESOLVED) == 1
+    executor.left_by.clear()
+    clock.advance(LEFTOVER_SECONDS)
+    rooms.ended.work(clock.monotonic())
+    assert places().failed == ["x"]

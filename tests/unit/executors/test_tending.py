@@ -20,7 +20,7 @@ tending.outlive_stops()
 os.kill(os.getpid(), number)
 child = os.fork()
 if child == 0:
-    tending.heed_stops()
+    tending.set_mask(*tending.HEED_STOPS)
     print("nothing was inherited", flush=True)
     os.kill(os.getpid(), number)
     os._exit(0)

@@ -357,9 +357,11 @@ def test_signal_name(number, name) -> None:
 
 
 def test_holders(program, tmp_path) -> None:
-    """The holders of a file are the other processes that have it open."""
+    """The holders of a file are the other processes that have it open, but for those that only look into it."""
     path = str(tmp_path / "held")
     holder = program(f"held = open({path!r}, 'w')\n" + WAITS)
+    if sys.platform == "linux":  # which tells how a file is open
+        program(f"looked_at = open({path!r})\n" + WAITS)
     with open(path, "rb"):
         assert pids(processes.holders(path)) == {holder.pid}
 
