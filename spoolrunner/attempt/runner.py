@@ -112,7 +112,7 @@ def run(
     if processes.HAS_JOB_OBJECTS:
         _keep_together()
     attempt.leave(attempt.make(callee), parent)
-    if processes.HAS_JOB_OBJECTS:
+    if processes.HAS_JOB_OBJECTS and assignment.leaves:
         processes.free_children()
     return EXIT_MADE
 

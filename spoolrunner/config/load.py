@@ -71,6 +71,7 @@ class Config:
             cpu_time=_if_given(times.parse_duration, file.cpu_time),
             open_files=file.open_files,
             no_new_privileges=file.no_new_privileges,
+            leftovers=file.leftovers,
         )
 
     @cached_property
@@ -118,6 +119,7 @@ class Config:
             cpu_time=_if_given(times.parse_duration, given.cpu_time),
             open_files=given.open_files,
             no_new_privileges=given.no_new_privileges,
+            leftovers=given.leftovers,
         )
 
     def _absolute(self, path: str) -> str:

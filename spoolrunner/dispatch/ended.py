@@ -44,6 +44,8 @@ from spoolrunner.telling.line_format import Who
 RETRY_SETTLE = 0.5
 MAX_BATCH = 16
 """Attempts that are settled together: each takes two descriptors meanwhile."""
+LET_GO_PAUSE = 0.05
+"""Seconds between looks at a lock that outlived its process."""
 LEFTOVER_SECONDS = 2 * LOCK_PATIENCE
 """Seconds after which what holds the lock of a job that is neither settled nor adopted counts as a leftover."""
 
@@ -102,7 +104,9 @@ class EndedAttempts:
             self._look_again(job_id, grows=True)
             raise
         marker = settled.marker
-        if settled.fate not in (Fate.HELD, Fate.LIVES):
+        if settled.fate is Fate.LEFT_OVER:
+            self._look_again(job_id)
+        elif settled.fate not in (Fate.HELD, Fate.LIVES):
             self.register.clear(job_id, Why.NOT_RESOLVED)
             self._report(job_id, settled, None)
         elif marker is not None and marker.is_start and self.executor.lives(marker):
@@ -173,6 +177,9 @@ class EndedAttempts:
         if settled.fate in (Fate.HELD, Fate.LIVES):
             self._is_not_over(attempt, settled.marker)
             return
+        if settled.fate is Fate.AWAITS_STOP:
+            self.running.put_aside(attempt)
+            return
         self.running.remove(attempt)
         for key in self.admission.freed_by(attempt):
             for waiting in self.register.free(key):
@@ -193,6 +200,7 @@ class EndedAttempts:
             signal=signal,
             usage=attempt.usage,
             reaped=None if attempt.status is None else self.executor.pid(attempt.key),
+            stop=self.running.stop_of(attempt),
             releases=self.register.times(attempt.key.job_id, Why.NOT_STARTED),
         )
 
@@ -201,9 +209,12 @@ class EndedAttempts:
         key = attempt.key
         is_start = marker is not None and marker.is_start
         if marker is not None and is_start and marker.pid == self.executor.pid(key):
-            # The lock outlived its process: something forked from it below Python holds a copy.
-            self.executor.kill(key)
-            self.executor.kill_holders(self.spool.layout.lock(key.job_id))
+            # The lock outlived its process: what it forked holds a copy, which Python closes at once, and others never.
+            now = self.clock.monotonic()
+            if attempt.is_held_too_long(now):
+                self.executor.kill(key)
+                self.executor.kill_holders(self.spool.layout.lock(key.job_id))
+            self.register.put_off(key.job_id, Why.NOT_SETTLED, now, LET_GO_PAUSE)
         elif (
             marker is not None
             and is_start

@@ -25,6 +25,7 @@ from spoolrunner.dispatch.chores import (
 from spoolrunner.dispatch.control_folder import Control
 from spoolrunner.dispatch.describe import describe
 from spoolrunner.dispatch.holder import Holder
+from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.rooms import Rooms
@@ -90,6 +91,7 @@ class Service:
         self._starts = Starts(rooms, lambda: self.phase, self._block)
         self._scans_seen = 0
         self._obey_again_at = 0.0
+        self._is_program = surroundings.is_program
         self._make_chores()
 
     def _make_chores(self) -> None:
@@ -99,6 +101,7 @@ class Service:
             rooms.running,
             self._stopping,
             self._probe_again,
+            Orphaned(rooms.executor, rooms.running, is_program=self._is_program),
         ]
         while_blocked: list[Chore] = [Do(self._obey_at_times, lambda now: max(0.0, self._obey_again_at - now))]
         while_working: list[Chore] = [
@@ -174,7 +177,7 @@ class Service:
     def take(self, message: Message) -> None:
         """Note what a message says; it is acted upon in the next turn."""
         if isinstance(message, Exited):
-            self.rooms.running.exited(*message)
+            self.rooms.running.exited(message)
         elif isinstance(message, Notice):
             self._report(message.event)
         elif isinstance(message, CodeLoaded):

@@ -48,7 +48,8 @@ MakeWatch = Callable[[str, str, Callable[[], None]], Watcher]
 class Surroundings:
     """What a dispatcher works with. `executor` is None for the one that the configuration names.
 
-    `weaknesses` returns what weakens the promise in an installation, each a sentence.
+    `weaknesses` returns what weakens the promise in an installation, each a sentence. `is_program`: this
+    process does nothing but dispatch, so that a child which is none of the executor's is an orphan.
     """
 
     clock: Clock = SYSTEM
@@ -57,3 +58,4 @@ class Surroundings:
     executor: MakeExecutor | None = None
     inbox: Inbox = field(default_factory=make_inbox)
     weaknesses: Callable[[Config], list[str]] = weaknesses
+    is_program: bool = False

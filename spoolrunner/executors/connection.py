@@ -76,6 +76,7 @@ class Template:
 
     def __init__(self, process: subprocess.Popen[bytes], ours: socket.socket, owner: Owner, plan: Plan) -> None:
         self._process = process
+        self.pid = process.pid
         self._socket = ours
         self._owner = owner
         self._sources = plan.sources

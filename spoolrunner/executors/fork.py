@@ -52,6 +52,7 @@ class ForkExecutor(LocalExecutor):
         template = self._template
         if template is None or template.is_gone:
             template = self._serve_anew()
+        self.know(assignment)
         self._pids[key] = 0
         self._serving[key] = template
         template.start(key, assignment)
@@ -74,6 +75,11 @@ class ForkExecutor(LocalExecutor):
         super().forget(key)
         self._serving.pop(key, None)
         self._to_end.discard(key)
+
+    def children(self) -> set[int]:
+        """The templates, and the processes of jobs: what becomes of these is heard from their templates."""
+        templates = (self._template, self._next, *self._retired)
+        return super().children() | {template.pid for template in templates if template is not None}
 
     def renew(self) -> None:
         """Code on disk changed: the next job is forked from a new template. What runs is not disturbed. From any thread."""
@@ -146,8 +152,8 @@ class ForkExecutor(LocalExecutor):
             job_id, number, pid, status, cpu_s, max_rss = arguments
             key = AttemptKey(job_id, number)
             self._learn(key, pid)
-            self._exited.add(key)
-            self._report(Exited(key, status, None if status is None else Usage(cpu_s, max_rss)))
+            usage = None if status is None else Usage(cpu_s, max_rss)
+            self._has_ended(key, status, usage, left=self._may_have_left(key, pid))
         elif event == READY:
             if template is self._next:
                 self._promote()

@@ -17,6 +17,7 @@ from spoolrunner.attempt import rehearsal, runner
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.exit import exit_after
 from spoolrunner.attempt.settings import Settings
+from spoolrunner.executors import tending
 from spoolrunner.executors.afresh import run_afresh
 from spoolrunner.executors.frames import EXITED, OUTDATED, READY, RETIRE, SKIPPED, STARTED, WHO, Frames, framed
 from spoolrunner.executors.imported import Imported, warm_import_caches
@@ -160,6 +161,7 @@ class Template:
         job_id, number, assignment = arguments
         pid = self._use_spare(assignment) or os.fork()
         if pid == 0:
+            tending.set_mask(*tending.HEED_STOPS)
             exit_after(self._run_job, assignment)
         self._children.add(pid, (job_id, number))
 
@@ -171,6 +173,7 @@ class Template:
             return  # no descriptors left: the next job is forked when it comes
         pid = os.fork()
         if pid == 0:
+            tending.set_mask(*tending.HEED_STOPS)
             os.close(ours)
             for _, pipe in self._spares:
                 os.close(pipe)
@@ -286,6 +289,7 @@ def _assignment(data: bytes, pipe: int) -> bytes:
 def main() -> None:
     """Serve. The first message on the socket has the settings' bytes, what is to be preloaded, and the whole table."""
     dispositions.set_defaults()
+    tending.outlive_stops()
     frames = Frames()
     first: list[tuple[Any, ...]] = []
     while not first:

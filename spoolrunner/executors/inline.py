@@ -40,7 +40,7 @@ class InlineExecutor(LocalExecutor):
         sys.stderr.flush()
         with _as_a_jobs_process(self._plan), redirect_stdout(_stream(1)), redirect_stderr(_stream(2)):
             status = run_here(self._settings, self._layout, assignment)
-        self._report(Exited(AttemptKey(assignment.job_id, assignment.number), status))
+        self._report(Exited(AttemptKey(assignment.job_id, assignment.number), status, left=False))
 
     def lives(self, marker: Marker) -> bool:
         """Whether another process left this marker and still runs: an attempt of ours is over when anybody can ask."""

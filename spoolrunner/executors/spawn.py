@@ -54,6 +54,7 @@ class SpawnExecutor(LocalExecutor):
         key = AttemptKey(assignment.job_id, assignment.number)
         if key in self._pids:
             return
+        self.know(assignment)
         process = self._use_spare(assignment) or self._use(self._start_ahead(), assignment)
         if process is None:
             raise StartError(f"{self._plan.python} ended as soon as it was started")
@@ -64,6 +65,11 @@ class SpawnExecutor(LocalExecutor):
             # wait4 collects it. A Popen that knew of no end would be kept by subprocess, which collects it at the next start.
             process.returncode = 0
         self._replace_spare()
+
+    def children(self) -> set[int]:
+        """The processes of jobs, and the spare one."""
+        spare = set() if self._spare is None else {self._spare.process.pid}
+        return super().children() | spare
 
     def close(self) -> None:
         """Let the spare process go. What runs, runs on."""

@@ -32,7 +32,7 @@ from spoolrunner.spool.lock_files import drop_lock, drop_lock_of_moved
 from spoolrunner.spool.lock_lines import START
 from spoolrunner.spool.restored_marker import Liveness, restored_marker
 from spoolrunner.spool.running_file import RunningFile, RunningFiles, UnopenedError
-from spoolrunner.spool.settling_rules import Boot, Known, Origin, choose, is_recorded
+from spoolrunner.spool.settling_rules import Boot, Known, Origin, Stop, choose, is_recorded
 from spoolrunner.spool.traces import LeftOutcome, Marker
 from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock
@@ -43,6 +43,8 @@ class Fate(StrEnum):
 
     HELD = "the lock is held"
     LIVES = "the process lives"
+    LEFT_OVER = "something of its tree is left, and is being ended"
+    AWAITS_STOP = "it may be a stop that ended the process, and that has not come yet"
     GONE = "the file is gone"
     REJECTED = "the file cannot be read"
     RELEASED = "back in pending, not started"
@@ -183,7 +185,7 @@ class Settler:
         has_markers = known.origin is not Origin.FOUND or self._boot.has_markers
         rule = choose(file.attempts, file.stamp, marker, has_markers=has_markers, number=known.number)
         if rule.remedy is Remedy.RECORD and marker is not None:
-            self._record(one, file, marker, left.outcome)
+            self._record_if_over(one, file, marker, left.outcome)
         elif rule.remedy is Remedy.FINISH or is_recorded(file.attempts, marker, known):
             self._sync_record()
             one.verdict = Verdict(file.attempts[-1]["verdict"])
@@ -223,13 +225,28 @@ class Settler:
         name = self._spool.move(one.job_id, State.RUNNING, Event.RELEASE)
         one.settled = Settled(Fate.RELEASED, name or one.job_id, State.PENDING, file.raw, one.marker)
 
+    def _record_if_over(self, one: _Held, file: RunningFile, marker: Marker, left: LeftOutcome | None) -> None:
+        """Record an attempt, unless it may yet turn out to be interrupted, or something of its tree is to be ended first."""
+        known, fate = one.known, None
+        if known.stop is Stop.AWAITED and known.may_be_stopped(left):
+            fate = Fate.AWAITS_STOP
+        elif known.origin is Origin.FOUND and self._policy(known, file).leftovers == "end":
+            fate = Fate.LEFT_OVER if self._liveness.end_left_by(one.job_id, marker) else None
+        if fate is None:
+            self._record(one, file, marker, left)
+        else:
+            one.settled = Settled(fate, one.job_id, State.RUNNING, marker=marker)
+
+    def _policy(self, known: Known, file: RunningFile) -> Policy:
+        policy = known.policy or (self._policy_of(file.document) if file.document else None)
+        assert policy is not None  # noqa: S101 -- a file whose document is not kept is one whose policy is known
+        return policy
+
     def _record(self, one: _Held, file: RunningFile, marker: Marker, left: LeftOutcome | None) -> None:
         """Make the record of an attempt that is over: of what its process left or, if that is nothing, of how it died."""
         known, now = one.known, self._clock.wall()
         made, result = made_of(marker, left, known, now)
-        policy = known.policy or (self._policy_of(file.document) if file.document else None)
-        assert policy is not None  # noqa: S101 -- a file whose document is not kept is one whose policy is known
-        one.raw, decision = record.add(file.raw, made, policy, now, result)
+        one.raw, decision = record.add(file.raw, made, self._policy(known, file), now, result)
         one.verdict, one.may_have_progress = decision.verdict, left is None or left.progress
         one.data = file.record_of(one.job_id, one.raw)
 
@@ -271,7 +288,7 @@ class Settler:
 
     def _cleaned_up(self, one: _Held, settled: Settled) -> Settled:
         """Remove what is no longer needed; what went wrong with that is noted, since the job has moved all the same."""
-        if settled.fate is Fate.LIVES:
+        if settled.fate in (Fate.LIVES, Fate.LEFT_OVER, Fate.AWAITS_STOP):
             return settled
         try:
             self._tidy(one, settled)

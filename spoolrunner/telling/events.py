@@ -53,15 +53,15 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The dispatcher began to end an attempt: it was cancelled, took too long, or the dispatcher stops."""
+    """The dispatcher began to end an attempt: it was cancelled, took too long, or the dispatcher stops; or what one left."""
 
     who: Who
-    outcome: Outcome
+    outcome: Outcome | None
     why: str
 
     def entry(self, at: float) -> Entry:
         """`ending`, with the attempt and the reason."""
-        return self.who.entry(Kind.ENDING, at, outcome=self.outcome.value, note=self.why)
+        return self.who.entry(Kind.ENDING, at, outcome=self.outcome or "", note=self.why)
 
 
 @dataclass(frozen=True, slots=True)

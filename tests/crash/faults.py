@@ -211,6 +211,12 @@ class FakeExecutor:
 
     def kill_holders(self, lock_path: str) -> None: ...
 
+    def end_left(self, key: AttemptKey) -> int:
+        return 0
+
+    def end_left_by(self, job_id: str, marker: Marker) -> bool:
+        return False
+
     def ask_to_end(self, key: AttemptKey) -> None:
         self._of[key].kill()
 

@@ -26,8 +26,9 @@ OWNERS = {
     "executors/forkserver.py": "POSIX alone",
     **{
         f"executors/{name}.py": "POSIX alone"
-        for name in ("children", "connection", "effects", "exit_handlers", "guardian", "preloading")
+        for name in ("children", "connection", "effects", "exit_handlers", "guardian", "preloading", "tending")
     },
+    "system/orphans.py": "who gets the processes whose parent has ended",
     "system/dispositions.py": "signals that are inherited",
     "dispatch/watch.py": "where events come from",
     "dispatch/inbox.py": "what a thread can wait for",
@@ -50,6 +51,7 @@ POSIX_ALONE = {
         "forkserver",
         "guardian",
         "preloading",
+        "tending",
     )
 }
 """Modules that Windows never imports."""

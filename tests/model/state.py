@@ -20,8 +20,8 @@ NAMES = (
     "pending/ID~2",
     "in a person's hand",
 )
-TARGETS = {"d": (DONE, DONE_2), "f": (FAILED, FAILED_2), "r": (PENDING, PENDING_2)}
-"""Where each verdict leads to: done, failed, retry."""
+TARGETS = {"d": (DONE, DONE_2), "f": (FAILED, FAILED_2), "r": (PENDING, PENDING_2), "i": (PENDING, PENDING_2)}
+"""Where each verdict leads to: done, failed, retry, and retry of one that was interrupted."""
 FINAL = "df"
 MAX_RETRIES = 1
 START, CLAIM = "start", "claim"
@@ -30,6 +30,10 @@ EITHER = 2
 """Of a request to cancel: nobody can say which job it means."""
 EITHER_CAME = "?"
 """Of an outcome that was left before a power cut: it may be there or not."""
+STOPPED = "stop"
+"""Of an attempt that the stop of all processes ended before it left an outcome."""
+COMING, CAME = "coming", "came"
+"""Of the signal of a stop to all processes: a job's process has had it, and the dispatcher has."""
 
 
 class File(NamedTuple):
@@ -82,13 +86,15 @@ class LockFile(NamedTuple):
 class Mine(NamedTuple):
     """The attempt that a dispatcher watches; `cancelled` if it ended the process itself.
 
-    `file`: what it sent the process for, which it remembers; None when it adopted the process.
+    `file`: what it sent the process for, which it remembers; None when it adopted the process. `signalled`: the process ended
+    by a signal that may be that of a stop.
     """
 
     number: int
     process: int
     file: File | None = None
     cancelled: bool = False
+    signalled: bool = False
 
     @property
     def adopted(self) -> bool:
@@ -147,7 +153,7 @@ class Story(NamedTuple):
     people's wishes: how many final verdicts it had when it was last retried by hand, whether it is to be cancelled. `slipped`:
     it was claimed in the place of another file, so without a claim marker of its own; `pardoned`: the power failed before
     that was seen. `recorded`: the attempts it had when it last left running/. `left`: what came of the
-    attempt that is not settled yet, EITHER_CAME after a power cut, unless it is `lasting`.
+    attempt that is not settled yet, STOPPED if a stop ended it, EITHER_CAME after a power cut, unless it is `lasting`.
     """
 
     promised: bool = False
@@ -178,7 +184,10 @@ class Disk(NamedTuple):
 
 
 class State(NamedTuple):
-    """The world. `cancel` names the job that is meant; a reason is 0 (none), 1 (older than the request) or 2."""
+    """The world. `cancel` names the job that is meant; a reason is 0 (none), 1 (older than the request) or 2.
+
+    `stop`: how far the signal of a stop to all processes has come, COMING or CAME; `stops`: how many may come yet.
+    """
 
     disk: Disk
     stories: tuple[Story, Story] = (Story(), Story())
@@ -195,6 +204,8 @@ class State(NamedTuple):
     closes: int = 0
     removes: int = 0
     start_failures: int = 0
+    stops: int = 0
+    stop: str = ""
     past: tuple[Disk, ...] = ()
     fault: str = ""
 
@@ -303,10 +314,12 @@ def free_inodes(state: State, count: int, lowest: int = 1) -> list[int]:
 
 
 def decide(history: str, outcome: str) -> str:
-    """The verdict on an attempt that ended with `ok`, `fail` or `cancel` after that history."""
+    """The verdict on an attempt that ended with `ok`, `fail`, `cancel` or STOPPED after that history."""
+    if outcome == STOPPED:
+        return "i"
     if outcome != "fail":
         return "d" if outcome == "ok" else "f"
-    return "r" if len(since_final(history)) < MAX_RETRIES else "f"
+    return "r" if since_final(history).count("r") < MAX_RETRIES else "f"
 
 
 def since_final(history: str) -> str:

@@ -62,6 +62,7 @@ class Bounds:
     closes: int = 0
     removes: int = 0
     start_failures: int = 0
+    stops: int = 0
     runners: int = 2
     inodes: int = 1
     reuses: bool = True

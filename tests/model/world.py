@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.model import cancelling, claiming, people, runner, settling
 from tests.model.rules import Promise, Rule
 from tests.model.state import (
+    CAME,
     FAILED,
     FAILED_2,
     NOBODY,
@@ -47,6 +48,7 @@ def begin(model: Model, files: dict[int, File] | None = None) -> State:
         closes=bounds.closes,
         removes=bounds.removes,
         start_failures=bounds.start_failures,
+        stops=bounds.stops,
     )
 
 
@@ -56,12 +58,15 @@ def moves(model: Model, state: State) -> Moves:
         if dispatcher is None:
             yield from _start(model, state, index)
             continue
-        steps = BETWEEN if dispatcher.at is None else (DISPATCHER[dispatcher.at],)
+        between = (settling.SETTLE,) if state.stop == CAME else BETWEEN
+        steps = between if dispatcher.at is None else (DISPATCHER[dispatcher.at],)
         for step in steps:
             yield from _stepped(model, state, f"dispatcher {index}", step, index)
     for index, running in enumerate(state.runners):
         if running is not None:
             yield from _stepped(model, state, f"runner {index}", runner.STEPS[running.at], index)
+    if state.stop:
+        yield from people.spread_of_stop(model, state)
     if state.producer:
         yield from _stepped(model, state, "producer", people.PRODUCER[state.producer], 0)
     yield from people.disturbances(model, state)

@@ -75,6 +75,8 @@ CLOSES = of("the job closes its descriptors", closes=1, dispatcher_kills=1)
 REMOVES = of("the job removes its lock file", removes=1, dispatcher_kills=1)
 CLOSES_FORKS = of("the job leaves a copy of its lock and closes its own", closes=1, forks_below=True)
 FORKS = of("the job leaves a copy of its lock", forks_below=True, runner_kills=1)
+STOPS = of("all processes are stopped", stops=1)
+STOPS_AND_KILLS = of("all processes are stopped, and a dispatcher dies", stops=1, dispatcher_kills=1, runner_kills=1)
 CUT = of("the power fails", pending=None, publishes=True, cuts=1)
 CUT_CRASH = of("the power fails, and a runner dies", cuts=1, runner_kills=1)
 CUT_SWAPS = of("the power fails, and another job comes", Act.REMOVE, Act.SECOND, cuts=1, fails=False, reuses=False)
@@ -105,6 +107,8 @@ SHORT = (
     REMOVES,
     FORKS,
     CLOSES_FORKS,
+    STOPS,
+    STOPS_AND_KILLS,
     CUT,
     CUT_CRASH,
     CUT_SWAPS,
@@ -137,6 +141,8 @@ LONG = (
         dispatcher_kills=2,
         runner_kills=1,
     ),
+    of("two stops of all processes and kills", stops=2, dispatcher_kills=1, runner_kills=1),
+    of("a stop of all processes and a cancel", Act.CANCEL, stops=1, dispatcher_kills=1),
     of("two power cuts", cuts=2, dispatcher_kills=1),
     of("two power cuts after a retry by hand", pending=FINISHED, cuts=2),
     of("a power cut and kills", cuts=1, dispatcher_kills=1, runner_kills=1),
@@ -192,6 +198,8 @@ BREAKS: dict[Rule, tuple[World, Promise]] = {
     Rule.CANCEL_AFTER_MOVE: (CANCELS, Promise.CANCEL_KEPT),
     Rule.CANCEL_KNOWN: (CANCELS_LATER, Promise.CANCEL_MEANT),
     Rule.CANCEL_RECORDED: (CANCELS_TRIED, Promise.FRESH_BUDGET),
+    Rule.STOP_AWAITED: (STOPS, Promise.SPARED),
+    Rule.STOP_SPARES: (STOPS, Promise.SPARED),
     Rule.PUBLISH_SYNCED: (CUT, Promise.NEVER_LOST),
     Rule.PUBLISH_FOLDER_SYNCED: (CUT, Promise.NEVER_LOST),
     Rule.RECORD_SYNCED: (CUT, Promise.NEVER_LOST),

@@ -97,7 +97,7 @@ def test_a_job_runs_in_a_fork(executor, made, exits) -> None:
     """A started attempt runs in a process of its own, which leaves its outcome; its exit and what it used are reported."""
     executor.prepare()
     executor.start(assigned(made.layout, JOBS, "quick"))
-    key, status, usage = exits.get()
+    key, status, usage, _ = exits.get()
     assert (key, status) == (KEY, EXIT_MADE)
     assert usage.max_rss_kib > 1024
     assert 0 <= usage.cpu_s < PATIENCE

@@ -76,7 +76,7 @@ def test_an_interpreter_waits_for_its_job(executor, exits) -> None:
 def test_a_job_is_told_what_it_is_to_do(executor, made, exits, size) -> None:
     """Parameters of any length come across; the job reads nothing, and carries its mark."""
     executor.start(assigned(made.layout, JOBS, "length", "ü" * size))
-    key, status, usage = exits.get()
+    key, status, usage, _ = exits.get()
     assert (key, status) == (KEY, EXIT_MADE)
     assert (usage is None) is (sys.platform == "win32")
     assert usage is None or (usage.max_rss_kib > 1024 and 0 < usage.cpu_s < PATIENCE)

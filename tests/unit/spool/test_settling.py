@@ -36,6 +36,9 @@ class Alive:
     def lives(self, marker: Marker) -> bool:
         return processes.lives(marker.pid, marker.process_started, BOOT)
 
+    def end_left_by(self, job_id: str, marker: Marker) -> bool:
+        return False
+
     def holder_of_removed(self, lock_path: str) -> None:
         return None
 

@@ -35,6 +35,9 @@ class Living:
     def lives(self, marker: Marker) -> bool:
         return marker.pid in self.pids
 
+    def end_left_by(self, job_id: str, marker: Marker) -> bool:
+        return False
+
     def holder_of_removed(self, lock_path: str) -> None:
         return None
 
