@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from spoolrunner.cli import as_typed
+from spoolrunner.cli import as_typed, out
 from spoolrunner.client import operate
 from spoolrunner.client.look import check_id
 from spoolrunner.client.operate import CancelEnd
 from spoolrunner.client.overview import dispatcher_of
 from spoolrunner.config.load import load_config
 from spoolrunner.spool.paths import Layout
-from spoolrunner.telling.line_format import printable
 
 _MARGIN = 10.0
 """Seconds given beyond what the configuration allows a cancel to take."""
@@ -34,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.no_wait or not asked:
         return code
     if dispatcher_of(settings.layout) is None:
-        print("no dispatcher runs; the next one cancels before it starts anything", file=sys.stderr)
+        out.complain("no dispatcher runs; the next one cancels before it starts anything")
         return code
     for job_id in asked:
         code = max(code, _await(layout, job_id, settings.kill_grace + _MARGIN))
@@ -43,20 +41,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _ask(layout: Layout, job_id: str) -> bool:
     if not operate.cancel(layout, job_id):
-        print(f"{printable(job_id)}: neither in pending/ nor in running/", file=sys.stderr)
+        out.complain(f"{job_id}: neither in pending/ nor in running/")
         return False
-    print(as_typed.touched(layout.cancel(job_id)))
+    out.say(as_typed.touched(layout.cancel(job_id)))
     return True
 
 
 def _await(layout: Layout, job_id: str, limit: float) -> int:
-    name = printable(job_id)
+    name = job_id
     match operate.await_cancel(layout, job_id, limit):
         case CancelEnd.CANCELLED:
-            print(f"{name}: cancelled")
+            out.say(f"{name}: cancelled")
             return 0
         case CancelEnd.STANDS:
-            print(f"{name}: not cancelled yet after {limit:g} s; the request stands", file=sys.stderr)
+            out.complain(f"{name}: not cancelled yet after {limit:g} s; the request stands")
         case CancelEnd.ENDED:
-            print(f"{name}: it had ended before the cancel reached it; see `spoolrunner show`", file=sys.stderr)
+            out.complain(f"{name}: it had ended before the cancel reached it; see `spoolrunner show`")
     return 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from spoolrunner.cli import out
 from spoolrunner.client.enqueue import enqueue
 from spoolrunner.errors import JobFormatError
 
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         meta=meta,
         config=arguments.config,
     )
-    print(job.id)
+    out.say(job.id)
     return 0
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
-from spoolrunner.cli import render
+from spoolrunner.cli import out, render
 from spoolrunner.client.look import Look, last_names, look
 from spoolrunner.config.load import load_config
 from spoolrunner.protocol.states import State
@@ -39,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = [[job["id"], job["state"], job["what"], str(job["attempts"] or ""), job["note"]] for job in found]
     render.table(["id", "state", "job", "tries", "note"], rows)
     if hidden:
-        print(f"… and {hidden} older; --limit 0 shows all", file=sys.stderr)
+        out.complain(f"… and {hidden} older; --limit 0 shows all")
     return 0
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from spoolrunner.cli import render
+from spoolrunner.cli import out, render
 from spoolrunner.client.look import check_id
 from spoolrunner.client.printed import printed
 from spoolrunner.config.load import load_config
-from spoolrunner.telling.line_format import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,5 +26,5 @@ def run(arguments: argparse.Namespace) -> int:
         render.block(piece.decode("utf-8", "backslashreplace"), indent="")
         sys.stdout.flush()
     if is_silent:
-        print(f"{printable(arguments.id)} printed nothing", file=sys.stderr)
+        out.complain(f"{arguments.id} printed nothing")
     return 0

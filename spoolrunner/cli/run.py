@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
-import sys
 import threading
 from types import FrameType
 
+from spoolrunner.cli import out
 from spoolrunner.cli.render import EventPrinter
 from spoolrunner.config.load import load_config
 from spoolrunner.dispatch.loop import Dispatcher
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     stop_on_signals(dispatcher)
     dispatcher.run(drain=arguments.drain, standby=arguments.standby)
     if arguments.drain and dispatcher.is_paused:
-        print("spoolrunner: the spool is paused, so nothing was started; `spoolrunner resume`", file=sys.stderr)
+        out.complain("spoolrunner: the spool is paused, so nothing was started; `spoolrunner resume`")
         return 1
     return 0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from spoolrunner.cli import render
+from spoolrunner.cli import out, render
 from spoolrunner.client.look import Look, check_id, looks
 from spoolrunner.client.printed import log_path
 from spoolrunner.config.load import load_config
@@ -63,7 +63,7 @@ def _print_job(found: Look, log: str) -> None:
 
 def _print_attempt(attempt: dict[str, Any]) -> None:
     known = {key: value for key, value in attempt.items() if key not in ("number", "error")}
-    print(f"\nattempt {attempt.get('number')}")
+    out.say(f"\nattempt {attempt.get('number')}")
     render.fields([(f"  {key}", str(value)) for key, value in known.items()])
     found = attempt.get("error")
     error: dict[str, Any] = found if isinstance(found, dict) else {}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from spoolrunner.cli import as_typed
+from spoolrunner.cli import as_typed, out
 from spoolrunner.client import operate
 from spoolrunner.client.overview import dispatcher_of
 from spoolrunner.config.load import load_config
@@ -28,18 +27,18 @@ def run(arguments: argparse.Namespace) -> int:
     layout = settings.layout
     holder = dispatcher_of(layout)
     if holder is None:
-        print("no dispatcher runs", file=sys.stderr)
+        out.complain("no dispatcher runs")
         return 1
     operate.stop(layout, leave_running=arguments.leave_running)
     if arguments.leave_running:
-        print(as_typed.written(layout.stop, operate.LEAVE_RUNNING))
+        out.say(as_typed.written(layout.stop, operate.LEAVE_RUNNING))
     else:
-        print(as_typed.touched(layout.stop))
+        out.say(as_typed.touched(layout.stop))
     if arguments.no_wait:
         return 0
     limit = settings.stop_grace + settings.kill_grace + _MARGIN
     if operate.await_stop(layout, holder, limit):
-        print(f"dispatcher {holder['pid']} stopped")
+        out.say(f"dispatcher {holder['pid']} stopped")
         return 0
-    print(f"dispatcher {holder['pid']} still runs after {limit:g} s", file=sys.stderr)
+    out.complain(f"dispatcher {holder['pid']} still runs after {limit:g} s")
     return 1

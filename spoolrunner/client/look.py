@@ -61,11 +61,19 @@ class Look:
 
 
 def look(layout: Layout, state: State, name: str) -> Look | None:
-    """Return what lies in that state under that name; None when nothing does, OSError when that cannot be found out."""
+    """Return what lies in that state under that name; None when nothing does, OSError when that cannot be found out.
+
+    A file that is there and cannot be read, for whatever reason, is a look with a `problem`: one file hides no other.
+    """
+    spool = Spool(layout)
     try:
-        document, problem = _document(layout, state, name)
+        document, problem = _document(spool, state, name)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if not spool.exists(state, name):
+            return None
+        document, problem = None, f"cannot be read: {error.strerror or error}"
     reason = reason_files.read(layout, name) if state is State.FAILED else None
     progress = reason_files.read_object(layout.progress(name)) if state is State.RUNNING else None
     return Look(name, state, document, problem, reason, progress)
@@ -112,8 +120,8 @@ def check_id(job_id: str) -> str:
     return job_id
 
 
-def _document(layout: Layout, state: State, name: str) -> tuple[dict[str, Any] | None, str]:
+def _document(spool: Spool, state: State, name: str) -> tuple[dict[str, Any] | None, str]:
     try:
-        return jsontext.decode(Spool(layout).read(state, name).data), ""
+        return jsontext.decode(spool.read(state, name).data), ""
     except JobFormatError as error:
         return None, str(error)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from spoolrunner.client.look import look
 from spoolrunner.errors import DuplicateJobError
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
@@ -44,10 +45,14 @@ class CancelEnd(StrEnum):
 
 
 class Retryable(NamedTuple):
-    """The ids in failed/: those to be retried, sorted, and how many rejected ones are left, which would be refused again."""
+    """The ids in failed/: those to be retried, sorted, and how many are left, which would be refused again or are not wanted.
+
+    `rejected` counts the rejected ones and those that cannot be read, `cancelled` those that somebody cancelled.
+    """
 
     ids: list[str]
     rejected: int
+    cancelled: int
 
 
 def retry(
@@ -75,10 +80,19 @@ def retry(
 
 
 def retryable(layout: Layout) -> Retryable:
-    """Return what lies in failed/ and may run again without being mended."""
-    names = sorted(Spool(layout).names(State.FAILED))
-    rejected = {name for name in names if _refused_as(layout, name) == Outcome.REJECTED}
-    return Retryable([name for name in names if name not in rejected], len(rejected))
+    """Return what lies in failed/ and may run again without being mended, and was not cancelled on purpose."""
+    ids, rejected, cancelled = [], 0, 0
+    for name in sorted(Spool(layout).names(State.FAILED)):
+        found = look(layout, State.FAILED, name)
+        if found is None:
+            continue  # Race: somebody moved it just now.
+        if found.outcome == Outcome.REJECTED or found.problem:
+            rejected += 1
+        elif found.outcome == Outcome.CANCELLED:
+            cancelled += 1
+        else:
+            ids.append(name)
+    return Retryable(ids, rejected, cancelled)
 
 
 def sign(layout: Layout, job_id: str, key: bytes) -> bool:

@@ -83,9 +83,10 @@ def why(layout: Layout, job_id: str) -> list[str]:
 def dispatcher_of(layout: Layout) -> dict[str, Any] | None:
     """Return who serves the spool (pid, start, host, since); None when nobody does."""
     held = dispatcher_lock.holder(layout.dispatcher_lock)
-    if not held or not processes.lives(held.get("pid", 0), held.get("start", ""), machine.boot_id()):
+    pid, start = held.get("pid"), held.get("start")
+    if not isinstance(pid, int) or not isinstance(start, str) or not processes.lives(pid, start, machine.boot_id()):
         return None
-    return held
+    return {"host": "", "since": "", **held}
 
 
 def is_paused(layout: Layout) -> bool:

@@ -76,6 +76,13 @@ class DispatcherLock:
             os.close(descriptor)
 
 
+def named(held: dict[str, Any]) -> str:
+    """Return who holds the lock, in words, by what `holder` returned: it may have written nothing about itself yet."""
+    if "pid" not in held:
+        return "another process"
+    return f"pid {held['pid']} on {held.get('host', 'an unknown host')} since {held.get('since', 'an unknown time')}"
+
+
 def holder(path: str) -> dict[str, Any]:
     """Return what the last holder of the dispatcher's lock at `path` wrote about itself; {} when it gave the lock up.
 

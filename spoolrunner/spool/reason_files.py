@@ -10,7 +10,9 @@ from typing import Any
 
 import orjson
 
+from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol.states import Outcome, State
+from spoolrunner.spool import jobfile
 from spoolrunner.spool.ids import id_problem, numbered
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable
@@ -33,13 +35,16 @@ def read(layout: Layout, job_id: str) -> dict[str, Any] | None:
 
 
 def read_object(path: str) -> dict[str, Any] | None:
-    """Return the JSON object in a small file; None when there is no file, or when it is no JSON object."""
+    """Return the JSON object in a small file; None when there is none: no file, no JSON, or nothing that can be read as a file.
+
+    What stands beside a job is of no weight: whatever lies there, a folder, a pipe, a link, it hides no job.
+    """
     try:
-        with open(path, "rb") as stream:
-            found = orjson.loads(stream.read(_LARGEST))
-    except (FileNotFoundError, orjson.JSONDecodeError):
-        return None  # there is none, or it is being written this moment
-    return found if isinstance(found, dict) else None
+        found = jobfile.read(path)
+        value = orjson.loads(found.data) if found.size <= _LARGEST else None
+    except (OSError, JobFormatError, orjson.JSONDecodeError):
+        return None  # there is none, it may not be read, or it is being written this moment
+    return value if isinstance(value, dict) else None
 
 
 def was_cancelled(layout: Layout, job_id: str) -> bool:
@@ -68,7 +73,7 @@ def sweep(layout: Layout, before: float | None = None) -> int:
         path = layout.reason(job_id)
         if before is not None and not _is_older(path, before):
             continue
-        if _mtime_ns(layout.job(State.FAILED, job_id)) is None:
+        if _mtime_ns(layout.job(State.FAILED, job_id)) is None and not os.path.isdir(path):
             removed += durable.unlink(path)
     return removed
 
