@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-import orjson
-
 from spoolrunner.cli import out, render
 from spoolrunner.client.check import check
 from spoolrunner.config.load import load_config
@@ -25,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         render.as_json(report)
         return 1 if checked.problems else 0
     out.say(f"{settings.path}:")
-    render.fields((f"  {key}", orjson.dumps(value).decode()) for key, value in settings.effective().items())
+    render.fields((f"  {key}", render.as_text(value)) for key, value in settings.effective().items())
     for weakness in checked.warnings:
         out.complain(f"warning: {weakness}")
     for problem in checked.problems:

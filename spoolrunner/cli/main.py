@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 import spoolrunner
-from spoolrunner.cli import out
+from spoolrunner.cli.out import complain
 from spoolrunner.errors import SpoolRunnerError
 from spoolrunner.system import streams
 
@@ -62,13 +62,13 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         code: int = arguments.run(arguments)
     except SpoolRunnerError as error:
-        out.complain(*(f"spoolrunner: {row}" for row in str(error).splitlines()))
+        complain(*(f"spoolrunner: {row}" for row in str(error).splitlines()))
         return error.exit_code
     except BrokenPipeError:
         streams.discard()  # the reader of our output went away (`| head`)
         return 1
     except OSError as error:
-        out.complain(f"spoolrunner: {error}")
+        complain(f"spoolrunner: {error}")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -6,7 +6,7 @@ neither executors nor the order of waiting jobs; who lives is asked of a `Livene
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -290,13 +290,22 @@ class Settler:
         if settled.fate is not Fate.GONE:
             is_start = marker is not None and marker.is_start
             first = output.header(marker.attempt, marker.started_at, marker.pid) if marker and is_start else b""
-            output.tidy(layout.log(one.job_id), self._max_log_bytes, first)
+            log = layout.log(settled.name)
+            if settled.name != one.job_id:  # what an earlier job of its id printed stays behind
+                output.split(layout.log(one.job_id), log, [*_headers(settled.raw), first])
+            output.tidy(log, self._max_log_bytes, first)
 
 
 def _answer(one: _Held) -> Settled | OSError:
     answer = one.settled or one.error
     assert answer is not None  # noqa: S101 -- each that was taken came to one or the other
     return answer
+
+
+def _headers(raw: dict[str, Any] | None) -> Iterator[bytes]:
+    """The first line of each attempt of a document, as it stands in its log."""
+    for attempt in (raw or {}).get("attempts", ()):
+        yield output.header(attempt["number"], attempt.get("started_at") or "", attempt.get("pid") or 0)
 
 
 def _was_rejected(raw: dict[str, Any] | None) -> bool:

@@ -16,7 +16,15 @@ from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock, format_time
 
 PERIOD = 1.0
-_SHAPES: dict[str, type] = {"state": str, "running": list, "postponed": list, "totals": dict, "trouble": list}
+_SHAPES: dict[str, type] = {
+    "state": str,
+    "updated_at": str,
+    "due": int,
+    "running": list,
+    "postponed": list,
+    "totals": dict,
+    "trouble": list,
+}
 _LISTED = {"running": ("id", "job", "method", "started_at"), "postponed": ("id", "why")}
 """The texts that each entry of a list has."""
 
@@ -60,7 +68,7 @@ class StatusFile:
 def read(layout: Layout) -> dict[str, Any]:
     """The content of status.json, without what is of another shape than we write; empty when there is none."""
     found = reason_files.read_object(layout.status) or {}
-    fit = {key: value for key, value in found.items() if isinstance(value, _SHAPES.get(key, object))}
+    fit: dict[str, Any] = {key: value for key, value in found.items() if isinstance(value, _SHAPES.get(key, object))}
     for key, needed in _LISTED.items():
         if key in fit:
             fit[key] = [item for item in fit[key] if isinstance(item, dict) and _has_texts(item, needed)]

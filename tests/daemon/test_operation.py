@@ -358,3 +358,17 @@ def test_a_runner_that_never_reaches_its_first_line_is_given_up(make, tmp_path):
     daemon.expect("released", "trying again in 1 s")
     daemon.expect("released", "trying again in 2 s")
     assert home.where("one") in (["pending"], ["running"])
+
+
+def test_a_second_job_of_an_id_has_its_own_output(home):
+    """`logs ID~2` prints what the second job of an id printed, and nothing of the first."""
+    daemon = home.start()
+    for day in ("monday", "tuesday", "wednesday"):
+        home.drop("daily", method="echo", params=[day])
+        daemon.expect("completed", "id=daily")
+    daemon.stop()
+    assert [home.cli("logs", name).splitlines()[1:] for name in ("daily", "daily~2", "daily~3")] == [
+        ["echo monday"],
+        ["echo tuesday"],
+        ["echo wednesday"],
+    ]

@@ -74,12 +74,15 @@ def test_a_race_for_a_retry_is_an_answer(spool, drop, monkeypatch) -> None:
 
 
 def test_retryable(spool, drop) -> None:
-    """All in failed/ may run again but those that would be rejected again."""
-    for name in ("b", "a", "torn"):
+    """All in failed/ may run again but those that would be rejected again, and those that somebody cancelled."""
+    for name in ("b", "a", "bad", "unwanted"):
         drop(State.FAILED, name)
-    spool.explain("torn", Outcome.REJECTED, "", "", 0.0)
+    drop(State.FAILED, "torn", b"{")
+    drop(State.FAILED, "stopped", {"attempts": [{"outcome": "failed"}, {"outcome": "cancelled"}]})
+    spool.explain("bad", Outcome.REJECTED, "", "", 0.0)
+    spool.explain("unwanted", Outcome.CANCELLED, "", "", 0.0)
     spool.explain("b", Outcome.EXPIRED, "", "", 0.0)
-    assert operate.retryable(spool.layout) == (["a", "b"], 1)
+    assert operate.retryable(spool.layout) == (["a", "b"], 2, 2)
 
 
 def test_sign(spool, drop) -> None:
