@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from spoolrunner.errors import JobFormatError
+from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import jobfile
 from spoolrunner.spool.ids import id_problem, numbered
@@ -25,7 +26,7 @@ _LARGEST = 1 << 20
 def write(layout: Layout, job_id: str, outcome: Outcome, what: str, where: str, now: float, *, fsync: bool) -> None:
     """Write failed/ID.reason: the outcome, what was wrong, where the file lay, and `now` (seconds since 1970)."""
     reason = {"outcome": outcome.value, "what": what, "where": where, "when": clock.format_time(now)}
-    data = orjson.dumps({key: _encodable(text) for key, text in reason.items()}, option=orjson.OPT_INDENT_2)
+    data = jsontext.encode_told(reason, orjson.OPT_INDENT_2)
     durable.replace_content(layout.stage(), layout.reason(job_id), data + b"\n", fsync)
 
 
@@ -88,8 +89,3 @@ def _mtime_ns(path: str) -> int | None:
         return os.stat(path, follow_symlinks=False).st_mtime_ns
     except FileNotFoundError:
         return None
-
-
-def _encodable(text: str) -> str:
-    """A file name may hold bytes that are no UTF-8; JSON must not."""
-    return text.encode("utf-8", "backslashreplace").decode()

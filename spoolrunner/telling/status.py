@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from spoolrunner.protocol import jsontext
 from spoolrunner.spool import reason_files
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
@@ -51,7 +52,7 @@ class StatusFile:
     def write(self, status: dict[str, Any]) -> None:
         """Write `status` now, whenever the last time was."""
         self._next = self._clock.monotonic() + PERIOD
-        data = orjson.dumps({**status, "updated_at": format_time(self._clock.wall())}, option=orjson.OPT_INDENT_2)
+        data = jsontext.encode_told({**status, "updated_at": format_time(self._clock.wall())}, orjson.OPT_INDENT_2)
         durable.replace_content(self._layout.stage(), self._layout.status, data + b"\n", False)
         self._written = status
         self._late = False
