@@ -103,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         dispatcher.run()
     finally:
+        audience.close()
         for timer in timers:
             timer.cancel()
         operate.resume(settings.layout)
@@ -123,6 +124,10 @@ class _Audience:
             self._came_to_its_end(event.id)
         elif isinstance(event, Recorded) and event.verdict in FINAL:
             self._came_to_its_end(event.who.id)
+
+    def close(self) -> None:
+        """Print the last events."""
+        self._printer.close()
 
     def _came_to_its_end(self, job_id: str) -> None:
         self._waiting.discard(job_id)

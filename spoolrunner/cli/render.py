@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from spoolrunner.cli import out
 from spoolrunner.system.clock import format_time
 from spoolrunner.telling import line_format
 from spoolrunner.telling.line_format import Entry, Kind, printable
+from spoolrunner.telling.outlet import Outlet
 
 if TYPE_CHECKING:
     from spoolrunner.telling.events import Event  # a command that only looks need not make every class of event
@@ -125,27 +126,35 @@ class EventPrinter:
 
     def __init__(self) -> None:
         self._console: Any = None
-        self._is_open = True
+        self._outlet = Outlet(sys.stdout)
         if is_terminal():
             from rich.console import Console
 
-            self._console = Console(highlight=False, soft_wrap=True)
+            # Drawn into memory, and printed by the outlet. The terminals of old Windows are coloured by calls, not by text.
+            colours: Any = None if Console().legacy_windows else "auto"
+            self._console = Console(
+                file=io.StringIO(),
+                force_terminal=True,
+                color_system=colours,
+                legacy_windows=False,
+                highlight=False,
+                soft_wrap=True,
+            )
 
     def __call__(self, event: Event, at: float) -> None:
-        """Print one event; when nobody reads our output any more, stop printing."""
-        if not self._is_open:
-            return
+        """Have one event printed; nothing waits for that."""
         entry = event.entry(at)
-        try:
-            if self._console is None:
-                print(line_format.line(entry), flush=True)
-            else:
-                self._console.print(_short(entry))
-        except BrokenPipeError:
-            self._is_open = False
-            nothing = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nothing, sys.stdout.fileno())
-            os.close(nothing)
+        self._outlet.put(line_format.line(entry) if self._console is None else self._drawn(entry))
+
+    def close(self) -> None:
+        """Give the last events a moment to be printed, which they need where the reader is slow."""
+        self._outlet.close()
+
+    def _drawn(self, entry: Entry) -> str:
+        with self._console.capture() as drawn:
+            self._console.print(_short(entry), end="")
+        text: str = drawn.get()
+        return text
 
 
 def _short(entry: Entry) -> Any:

@@ -26,10 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
-    listeners = [] if arguments.quiet else [EventPrinter()]
-    dispatcher = Dispatcher(load_config(arguments.config), listeners)
+    printers = [] if arguments.quiet else [EventPrinter()]
+    dispatcher = Dispatcher(load_config(arguments.config), printers)
     stop_on_signals(dispatcher)
-    dispatcher.run(drain=arguments.drain, standby=arguments.standby)
+    try:
+        dispatcher.run(drain=arguments.drain, standby=arguments.standby)
+    finally:
+        for printer in printers:
+            printer.close()
     if arguments.drain and dispatcher.is_paused:
         out.complain("spoolrunner: the spool is paused, so nothing was started; `spoolrunner resume`")
         return 1
