@@ -88,7 +88,7 @@ def test_output_that_goes_nowhere(home, kind, blocks_logs):
     "words", ["run --drain", "status", "list", "show x", "logs x", "check", "enqueue jobs noop", "schema"]
 )
 def test_closed_descriptors(home, closed, words):
-    """Every command works with standard descriptors closed, as some launchers leave them, and prints into no file of its own."""
+    """Every command works with standard descriptors closed, as some launchers leave them, and prints into no file."""
     home.drop("x", method="noop")
     config = (home.folder / "config.json").read_bytes()
     line = f'exec "$@" {closed}'
