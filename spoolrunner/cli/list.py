@@ -103,4 +103,5 @@ def _note(listed: Listed) -> str:
     found = listed.look
     what = str((found.reason or {}).get("what") or render.error(found.error) or found.problem)
     outcome = found.outcome if found.state is State.FAILED else None
-    return ": ".join(part for part in (outcome, what) if part)
+    is_said = bool(outcome) and what.lower().startswith(outcome or "")
+    return ": ".join(part for part in (None if is_said else outcome, what) if part)

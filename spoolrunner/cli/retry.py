@@ -8,7 +8,7 @@ from spoolrunner.cli import as_typed, out
 from spoolrunner.client import operate
 from spoolrunner.client.look import check_id
 from spoolrunner.config.load import Config, load_config
-from spoolrunner.errors import JobFormatError
+from spoolrunner.errors import JobFormatError, hint_at_ending
 from spoolrunner.protocol.states import State
 
 
@@ -65,5 +65,5 @@ def _retry(settings: Config, job_id: str) -> bool:
     problem = (
         "another job of that id waits in pending/ already" if retried.is_taken else "neither in failed/ nor in done/"
     )
-    out.complain(f"{job_id}: {problem}")
+    out.complain(f"{job_id}: {problem}{hint_at_ending(job_id)}")
     return False

@@ -19,7 +19,7 @@ from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import reason_files
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.ids import numbered
+from spoolrunner.spool.ids import SUFFIX, numbered
 from spoolrunner.spool.paths import Layout
 
 _TWICE = (*State, *State)
@@ -116,7 +116,9 @@ def last_names(layout: Layout, state: State, limit: int) -> tuple[list[str], int
 def check_id(job_id: str) -> str:
     """Return the id, if it can be the name of a file in a folder; JobFormatError when it leads elsewhere."""
     if not job_id or any(separator in job_id for separator in (os.sep, os.altsep or os.sep, "\0")):
-        raise JobFormatError("ID", f"{job_id!r} is not the name of a file without .json")
+        name = os.path.basename(job_id).removesuffix(SUFFIX)
+        hint = f"; write {name}" if name else ""
+        raise JobFormatError("ID", f"{job_id!r} is not the name of a file without .json{hint}")
     return job_id
 
 

@@ -169,3 +169,21 @@ def test_many_faults_are_not_all_named() -> None:
     raw = {"allowed_jobs": JOBS, "python_path": list(range(100_000))}
     assert problems(raw)[-1] == "python_path: has more than 20 faults"
     assert len(problems(raw)) == 21
+
+
+@pytest.mark.parametrize(
+    ("keys", "faulty"),
+    [
+        ({"retry_interval": "7h"}, ["retry_interval"]),
+        ({"retry_interval": "2h", "retry_max_interval": "1h"}, ["retry_interval"]),
+        ({"retry_interval": 3601, "retry_max_interval": "1h"}, ["retry_interval"]),
+        ({"retry_interval": "1h", "retry_max_interval": 3600}, []),
+        ({"retry_interval": "7h", "retry_max_interval": "8h"}, []),
+        ({"allowed_jobs": {"a.B": {"c": {"retry_interval": "7h"}, "d": {}}}}, ["allowed_jobs.a.B.c.retry_interval"]),
+    ],
+)
+def test_a_pause_longer_than_the_longest(keys, faulty) -> None:
+    """A first pause that would be cut is named, with what to raise, for all and for one method."""
+    found = config_faults({"allowed_jobs": {"a.B": ["c"]}, **keys})
+    assert [fault.key for fault in found] == faulty
+    assert all("raise that too" in fault.problem for fault in found)
