@@ -73,16 +73,20 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     console = _console()
     drawn = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
-    left = console.width
+    left, needed = console.width, 0
     for index, column in enumerate(columns):
         widest = max(len(row[index]) for row in [columns, *clean])
         width = min(
             widest, _MAX_FIRST if index == 0 else max(_MIN_LAST, left) if index == len(columns) - 1 else _MAX_WIDTH
         )
         left -= width + _GAP
+        needed += width + _GAP
         drawn.add_column(column, width=width, no_wrap=index > 0, overflow="fold" if index == 0 else "ellipsis")
     for row in clean:
         drawn.add_row(*(Text(cell, style=_style(cell)) for cell in row))
+    console.width = max(
+        console.width, needed
+    )  # otherwise the first column is shortened too: let the terminal break the lines
     console.print(drawn)
 
 

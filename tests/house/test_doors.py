@@ -133,7 +133,6 @@ VERBS = [
 UNTESTED = {
     "attempt/no_job.py": "a job that does nothing, for rehearsals: test_rehearsal imports it",
     **{f"cli/{verb}.py": "arguments and words: tests/daemon runs it as a command" for verb in VERBS},
-    "cli/render.py": "how things look: tests/daemon reads what commands print",
     "dispatch/rooms.py": "joins the rooms, and nothing else: each test of a room in dispatch/ is furnished by it",
     "dispatch/surroundings.py": "names what is outside of a dispatcher, and does nothing",
     "dispatch/wishes.py": "names the messages, and does nothing",
