@@ -197,8 +197,8 @@ def load_config(explicit: str | None = None) -> Config:
     """Find and read config.json as `find_config` does, and return the configuration; ConfigError names every fault."""
     path = find_config(explicit)
     try:
+        status = os.stat(path)  # before the read: of a file that is replaced meanwhile the bytes decide
         with open(path, "rb") as stream:
-            status = os.fstat(stream.fileno())
             data = stream.read()
         raw = orjson.loads(data)
     except OSError as error:
