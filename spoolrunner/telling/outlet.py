@@ -50,6 +50,7 @@ class Outlet:
         self._problem = ""
         self._is_torn = False
         self._bell = threading.Event()
+        self._pause = threading.Event()  # which nobody sets
         self._is_asleep = self._is_closing = False
         self._thread: threading.Thread | None = None
         self._start_again_at = 0.0
@@ -102,7 +103,7 @@ class Outlet:
                 self._sleep()
                 continue
             if not self._is_closing:
-                clock.SYSTEM.sleep(_GATHER)
+                self._pause.wait(_GATHER)
             self._print_all()
             if self._thread is not me and not self._is_closing:
                 return  # it was given up as hanging, and another one took its place
@@ -157,7 +158,7 @@ class Outlet:
             self._is_torn = True
             count = raw.write(left)
             if count is None:
-                clock.SYSTEM.sleep(_REFUSED)
+                self._pause.wait(_REFUSED)
             else:
                 left = left[count:]
         self._is_torn = False
