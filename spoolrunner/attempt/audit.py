@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import sys
-
-import orjson
 
 from spoolrunner.attempt.callables import resolve
 from spoolrunner.errors import NotAllowedError
@@ -15,7 +14,7 @@ def print_audit() -> None:
 
     The list is JSON behind a NUL, which parts it from all that the imported modules print.
     """
-    question = orjson.loads(sys.stdin.buffer.read())
+    question = json.loads(sys.stdin.buffer.read())
     sys.path[:0] = question["python_path"]
     problems = []
     for job, methods in question["allowed"].items():
@@ -27,4 +26,4 @@ def print_audit() -> None:
                 problems.append(str(error))
             except Exception as error:
                 problems.append(f"{job}.{method}: importing it raised {type(error).__name__}: {error}")
-    sys.stdout.buffer.write(b"\0" + orjson.dumps(problems))
+    sys.stdout.buffer.write(b"\0" + json.dumps(problems).encode())

@@ -32,7 +32,7 @@ def resolve(job: str, method: str) -> Callee:
     elif method in vars(owner):
         found = Callee(method, vars(owner)[method], None)
     else:
-        raise NotAllowedError(f"{job}.{method}: the module has no such function{nearest(method, vars(owner))}")
+        raise NotAllowedError(f"{job}.{method}: the module has no such function{_instead(owner, job, method)}")
     if not callable(found.function):
         raise NotAllowedError(f"{job}.{method} is {type(found.function).__name__}, which cannot be called")
     if _is_generator(found.function):
@@ -62,6 +62,14 @@ def owner_of(job: str) -> Any:
                 raise NotAllowedError(f"{job}: {attribute!r} is not a class")
         return found
     raise NotAllowedError(f"{job!r} is no dotted path")
+
+
+def _instead(module: Any, job: str, method: str) -> str:
+    """What to write instead: the class in the module that has the method, as where both have one name, or a similar name."""
+    for name, found in vars(module).items():
+        if isinstance(found, type) and method in vars(found) and found.__module__ == module.__name__:
+            return f"; its class {name} has one: write {job}.{name}"
+    return nearest(method, vars(module))
 
 
 def _method(cls: type, job: str, method: str) -> Callee:

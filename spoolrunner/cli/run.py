@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
-import sys
 import threading
 from types import FrameType
 
+from spoolrunner.cli import out
 from spoolrunner.cli.render import EventPrinter
 from spoolrunner.config.load import load_config
 from spoolrunner.dispatch.loop import Dispatcher
@@ -29,13 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
-    listeners = [] if arguments.quiet else [EventPrinter()]
+    printers = [] if arguments.quiet else [EventPrinter()]
     orphans.get_them()  # what jobs leave is found among our children then, and costs no look at all processes
-    dispatcher = Dispatcher(load_config(arguments.config), listeners, Surroundings(is_program=True))
+    dispatcher = Dispatcher(load_config(arguments.config), printers, Surroundings(is_program=True))
     stop_on_signals(dispatcher)
-    dispatcher.run(drain=arguments.drain, standby=arguments.standby)
+    try:
+        dispatcher.run(drain=arguments.drain, standby=arguments.standby)
+    finally:
+        for printer in printers:
+            printer.close()
     if arguments.drain and dispatcher.is_paused:
-        print("spoolrunner: the spool is paused, so nothing was started; `spoolrunner resume`", file=sys.stderr)
+        out.complain("spoolrunner: the spool is paused, so nothing was started; `spoolrunner resume`")
         return 1
     return 0
 

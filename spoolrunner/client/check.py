@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from typing import NamedTuple
 
-import orjson
-
+from spoolrunner.client.strays import strays
 from spoolrunner.config.exposure import weaknesses
 from spoolrunner.config.load import Config
 from spoolrunner.executors.plan import job_environment
@@ -27,13 +27,14 @@ class Checked(NamedTuple):
 def check(settings: Config) -> Checked:
     """Return what is wrong with an installation; SpoolLayoutError when its folders are not what the protocol needs."""
     Spool(settings.layout).check()
-    return Checked(_audit(settings), weaknesses(settings))
+    return Checked(_audit(settings), [*weaknesses(settings), *strays(settings.layout)])
 
 
 def _audit(settings: Config) -> list[str]:
     """Look every allowed job up as a job's own process would: with its interpreter, path and folder."""
     table = {name: sorted(methods) for name, methods in settings.allowed.items()}
-    question = orjson.dumps({"python_path": settings.python_path, "allowed": table})
+    # A path may hold bytes that are no UTF-8, which only the escapes of the standard library carry.
+    question = json.dumps({"python_path": settings.python_path, "allowed": table}).encode()
     try:
         done = subprocess.run(
             [settings.python_binary, "-P", "-c", _AUDIT],
@@ -47,8 +48,8 @@ def _audit(settings: Config) -> list[str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         return [f"python_binary {settings.python_binary} cannot be used: {error}"]
     try:
-        problems: list[str] = orjson.loads(done.stdout.rpartition(b"\0")[2])
-    except orjson.JSONDecodeError:
+        problems: list[str] = json.loads(done.stdout.rpartition(b"\0")[2])
+    except json.JSONDecodeError:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         return [f"python_binary {settings.python_binary} cannot run jobs: {' '.join(last) or done.returncode}"]
     return problems

@@ -105,7 +105,8 @@ def names_of(job: object, method: str | None) -> tuple[str, str]:
             raise JobFormatError("method", f"missing; name a method of {job.__qualname__}")
         return _importable(job), method
     if method is not None:
-        raise JobFormatError("method", "must be left out when job is a function or method itself")
+        advice = f"must be left out when job is a function or method itself; arguments go into params=[{method!r}]"
+        raise JobFormatError("method", advice)
     if not (inspect.isfunction(job) or inspect.ismethod(job)):
         raise JobFormatError("job", f"{type(job).__name__} is no dotted path, class, function or method")
     full = _importable(job)
@@ -186,7 +187,8 @@ def _plain(params: Params) -> list[Any] | dict[str, Any]:
         except TypeError:
             pass  # said below, for this and for text alike
     raise JobFormatError(
-        "params", f"{type(params).__name__} is neither a sequence (by position) nor a mapping (by name)"
+        "params",
+        f"{type(params).__name__} is neither a sequence (by position) nor a mapping (by name): write params=[…]",
     )
 
 

@@ -19,6 +19,7 @@ _PARSERS = {
     field.name: times.parse_duration for field in fields_of(ConfigFile) if field.type in (Duration, Duration | None)
 } | {"memory": rlimits.parse_size}
 """key -> the function that reads its value, a number or a text with a unit."""
+_LONGEST_PAUSE = next(field.default for field in fields_of(ConfigFile) if field.name == "retry_max_interval")
 _POSITIVE = ("timeout", "timeout_limit", "import_timeout", "cpu_time")
 _LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
 
@@ -29,6 +30,7 @@ def config_faults(raw: dict[str, Any]) -> list[Fault]:
     # The whitelist is judged below, with words of its own.
     found = [fault for fault in _of_types(others, ConfigFile) if fault.key != "allowed_jobs"]
     found += _parsed(raw, ConfigFile, "")
+    found += _pauses(raw)
     found += _environment(raw.get("environment"))
     found += _paths(raw)
     found += _allowed_jobs(raw)
@@ -70,6 +72,26 @@ def _preload(names: Any) -> list[Fault]:
     given = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
     bad = [name for name in given if not all(part.isidentifier() for part in name.split("."))]
     return [Fault("preload", f"{name!r} is not a dotted path of a module") for name in bad]
+
+
+def _pauses(raw: dict[str, Any]) -> list[Fault]:
+    """Return a fault for each first pause between retries that is longer than the longest one, to which it would be cut."""
+    longest = raw.get("retry_max_interval", _LONGEST_PAUSE)
+    jobs = raw.get("allowed_jobs")
+    given = [("retry_interval", raw.get("retry_interval"))]
+    for job, methods in jobs.items() if isinstance(jobs, dict) else ():
+        for method, policy in methods.items() if isinstance(methods, dict) else ():
+            if isinstance(policy, dict):
+                given.append((f"allowed_jobs.{job}.{method}.retry_interval", policy.get("retry_interval")))
+    problem = f"is more than retry_max_interval ({longest}), to which every pause is cut: raise that too"
+    return [Fault(key, problem) for key, value in given if _is_longer(value, longest)]
+
+
+def _is_longer(value: Any, longest: Any) -> bool:
+    try:
+        return value is not None and times.parse_duration(value) > times.parse_duration(longest)
+    except ValueError:
+        return False  # named as what it is
 
 
 def _environment(variables: Any) -> list[Fault]:

@@ -22,7 +22,8 @@ from spoolrunner.spool import record
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import id_problem
 from spoolrunner.spool.running_file import UnopenedError
-from spoolrunner.spool.settling import Fate, Settled, Settler
+from spoolrunner.spool.settled import Fate, Settled
+from spoolrunner.spool.settling import Settler
 from spoolrunner.spool.settling_rules import Known, Origin
 from spoolrunner.spool.traces import Marker
 from spoolrunner.system import processes

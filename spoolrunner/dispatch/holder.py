@@ -70,6 +70,6 @@ class Holder:
 def busy(layout: Layout) -> SpoolBusyError:
     """The error that names who serves the spool."""
     held = dispatcher_lock.holder(layout.dispatcher_lock)
-    who = f"pid {held['pid']} on {held['host']} since {held['since']}" if held else "another process"
+    who = dispatcher_lock.named(held)
     advice = "stop it with `spoolrunner stop`, or wait for it with --standby"
     return SpoolBusyError(f"{layout.root} is served by {who}; {advice}")

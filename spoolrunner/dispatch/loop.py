@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from spoolrunner.config.load import Config
 from spoolrunner.dispatch.holder import Holder
-from spoolrunner.dispatch.reporter import Reporter
+from spoolrunner.dispatch.reporter import Reporter, deaths_of_threads
 from spoolrunner.dispatch.rooms import furnish
 from spoolrunner.dispatch.service import Service
 from spoolrunner.dispatch.surroundings import Surroundings
@@ -69,7 +69,8 @@ class Dispatcher:
             return
         try:
             self.service = self._begin()
-            self._serve(self.service, drain=drain)
+            with deaths_of_threads(lambda event: self._inbox.put(Notice(event))):
+                self._serve(self.service, drain=drain)
         finally:
             self._logfiles.close()
             self._holder.end()

@@ -22,6 +22,7 @@ from spoolrunner.dispatch.chores import (
     those_that_wake,
     wait_for,
 )
+from spoolrunner.dispatch.config_watch import ConfigWatch
 from spoolrunner.dispatch.control_folder import Control
 from spoolrunner.dispatch.describe import describe
 from spoolrunner.dispatch.holder import Holder
@@ -87,6 +88,7 @@ class Service:
         self._status = StatusFile(layout, rooms.clock)
         self._stopping = Stopping(rooms)
         self._probe_again = Once(self._probe)
+        self.config_watch = ConfigWatch(rooms.config, rooms.reporter.report)
         self._arrivals = Arrivals(rooms.intake)
         self._starts = Starts(rooms, lambda: self.phase, self._block)
         self._scans_seen = 0
@@ -102,6 +104,7 @@ class Service:
             self._stopping,
             self._probe_again,
             Orphaned(rooms.executor, rooms.running, is_program=self._is_program),
+            Do(self.config_watch.work),
         ]
         while_blocked: list[Chore] = [Do(self._obey_at_times, lambda now: max(0.0, self._obey_again_at - now))]
         while_working: list[Chore] = [

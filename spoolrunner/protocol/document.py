@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
-from spoolrunner.protocol.faults import faults
+from spoolrunner.protocol.faults import Fault, faults
 from spoolrunner.protocol.policy import OVERRIDES
 from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.system import times
@@ -28,6 +28,11 @@ Name = Annotated[str, Meta(min_length=1, max_length=500)]
 MIN_PRIORITY, MAX_PRIORITY = -1000, 1000
 Priority = Annotated[int, Meta(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+_TIMES = ("next_run_at", "expires_at", "created_at")
+_MOST_TOLD = 300
+"""Characters of an error that names a value."""
 
 
 class ErrorInfo(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -93,7 +98,7 @@ def check(raw: dict[str, Any]) -> Document:
     try:
         checked = msgspec.convert(raw, Document)
     except msgspec.ValidationError:
-        found = faults(raw, Document)
+        found = [_worded(fault, raw) for fault in faults(raw, Document)]
         raise JobFormatError(found[0].key, "; ".join([found[0].problem, *map(str, found[1:])])) from None
     for key in ("delay", "timeout"):
         value = getattr(checked, key)
@@ -110,6 +115,18 @@ def check(raw: dict[str, Any]) -> Document:
                 f"attempts[{index}].number", f"is {attempt.number}; attempts count from 1 without a gap"
             )
     return checked
+
+
+def _worded(fault: Fault, raw: dict[str, Any]) -> Fault:
+    """The fault in words that say how a time is written, if it is one of a time."""
+    value = raw.get(fault.key)
+    if fault.key not in _TIMES or value is None:
+        return fault
+    try:
+        times.parse_time(str(value))
+    except ValueError as error:
+        return Fault(fault.key, str(error)[:_MOST_TOLD])
+    return fault
 
 
 def overrides(checked: Document) -> dict[str, Any]:

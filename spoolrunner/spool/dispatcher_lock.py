@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from spoolrunner.protocol import jsontext
 from spoolrunner.spool import locks
 from spoolrunner.spool.locks import JobLock
 from spoolrunner.system.heldfiles import open_file
@@ -71,9 +72,16 @@ class DispatcherLock:
         descriptor = open_file(self._path, os.O_RDWR | _BINARY)
         try:
             os.lseek(descriptor, 1, os.SEEK_SET)
-            os.write(descriptor, orjson.dumps(me).ljust(_HOLDER_BYTES) + b"\n")
+            os.write(descriptor, jsontext.encode_told(me).ljust(_HOLDER_BYTES) + b"\n")
         finally:
             os.close(descriptor)
+
+
+def named(held: dict[str, Any]) -> str:
+    """Return who holds the lock, in words, by what `holder` returned: it may have written nothing about itself yet."""
+    if "pid" not in held:
+        return "another process"
+    return f"pid {held['pid']} on {held.get('host', 'an unknown host')} since {held.get('since', 'an unknown time')}"
 
 
 def holder(path: str) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def made_of(marker: Marker, left: LeftOutcome | None, known: Known, now: float) 
 
 def error(known: Known) -> dict[str, str]:
     """Return the error for the attempt: why the dispatcher ended it, if it did, and how its process ended."""
+    if known.outcome is Outcome.CANCELLED:
+        return record.error("Cancelled", "by request")  # how its process ended says nothing more: we ended it
     return record.error("ProcessEnded", "; ".join(filter(None, [known.note or _stop(known), _end(known)])))
 
 

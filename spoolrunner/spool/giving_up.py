@@ -11,7 +11,7 @@ from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.lock_files import drop_lock
 from spoolrunner.spool.lock_lines import START
 from spoolrunner.spool.running_file import RunningFiles
-from spoolrunner.spool.settling import Fate, Settled
+from spoolrunner.spool.settled import Fate, Settled
 from spoolrunner.spool.settling_rules import choose
 from spoolrunner.spool.traces import Marker
 from spoolrunner.system.clock import Clock

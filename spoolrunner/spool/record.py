@@ -20,6 +20,10 @@ from spoolrunner.system.times import parse_time
 
 _TRIM_BYTES = jsontext.MAX_BYTES // 2
 _SHORT_BYTES = 200
+_KEPT_WHOLE = 100
+"""The last attempts of a long history, of which more than number, outcome and verdict is kept."""
+MAX_ATTEMPTS = 100_000
+"""Attempts after which a job is not tried again by itself: no record may be larger than what can be read."""
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 _CUT = "\n  … cut …\n".encode()
 _REPLACED = ("delay", "next_run_at", "retries", "attempts", "result", "signature")
@@ -63,6 +67,8 @@ def add(
     attempts = list(raw.get("attempts", []))
     outcome = _OUTCOMES[made["outcome"]]
     decision = decide(outcome, policy, attempts, now, 0.0 if outcome is Outcome.SUCCEEDED else _dice())
+    if decision.verdict is Verdict.RETRY and len(attempts) + 1 >= MAX_ATTEMPTS:
+        decision = Decision(Verdict.FAILED, decision.retries)
     attempts.append({**made, "verdict": str(decision.verdict)})
     changed = {key: value for key, value in raw.items() if key not in _REPLACED}
     if decision.verdict is Verdict.RETRY and decision.next_run_at is not None:
@@ -109,13 +115,24 @@ def commit_many(layout: Layout, files: dict[str, bytes], fsync: bool) -> dict[st
 
 
 def _shortened(changed: dict[str, Any]) -> dict[str, Any]:
-    """Return the document with the errors of all attempts but the last cut short, so that it can still be read."""
+    """Return the document with less of all attempts but the last, so that it can still be read.
+
+    Their errors are cut short; of all but the last hundred only number, outcome and verdict are kept when that is not enough.
+    """
     *old, last = changed["attempts"]
+    made = {**changed, "attempts": [*_with_short_errors(old), last]}
+    if len(jsontext.encode(made)) > _TRIM_BYTES:
+        bare = [{key: one[key] for key in ("number", "outcome", "verdict")} for one in old[:-_KEPT_WHOLE]]
+        made["attempts"] = [*bare, *_with_short_errors(old[-_KEPT_WHOLE:]), last]
+    return made
+
+
+def _with_short_errors(attempts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     slim = []
-    for made in old:
+    for made in attempts:
         fault = made.get("error")
         if fault:
             short = {key: _cut(str(text), _SHORT_BYTES) for key, text in fault.items()}
             made = {**made, "error": {**short, "traceback": "(dropped)"}}  # noqa: PLW2901 -- the same attempt, shorter
         slim.append(made)
-    return {**changed, "attempts": [*slim, last]}
+    return slim

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol.document import Document
@@ -25,46 +24,17 @@ from spoolrunner.protocol.states import (
     State,
     Verdict,
 )
-from spoolrunner.spool import locks, output, record, traces
+from spoolrunner.spool import locks, record, traces
 from spoolrunner.spool.ended_attempt import made_of
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.lock_files import drop_lock, drop_lock_of_moved
 from spoolrunner.spool.lock_lines import START
 from spoolrunner.spool.restored_marker import Liveness, restored_marker
 from spoolrunner.spool.running_file import RunningFile, RunningFiles, UnopenedError
+from spoolrunner.spool.settled import Fate, Settled, cleaned_up, was_rejected
 from spoolrunner.spool.settling_rules import Boot, Known, Origin, Stop, choose, is_recorded
 from spoolrunner.spool.traces import LeftOutcome, Marker
 from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock
-
-
-class Fate(StrEnum):
-    """What settling found or did."""
-
-    HELD = "the lock is held"
-    LIVES = "the process lives"
-    LEFT_OVER = "something of its tree is left, and is being ended"
-    AWAITS_STOP = "it may be a stop that ended the process, and that has not come yet"
-    GONE = "the file is gone"
-    REJECTED = "the file cannot be read"
-    RELEASED = "back in pending, not started"
-    SETTLED = "recorded, and moved"
-
-
-class Settled(NamedTuple):
-    """The fate; the job's name and state where it lies now; its document; and the marker that was found.
-
-    `left` says why something that is no longer needed could not be removed.
-    """
-
-    fate: Fate
-    name: str
-    state: State | None = None
-    raw: dict[str, Any] | None = None
-    marker: Marker | None = None
-    problem: str = ""
-    left: str = ""
-
 
 PolicyOf = Callable[[Document], Policy]
 
@@ -139,7 +109,7 @@ class Settler:
                 if one.settled is None and one.error is None:
                     self._guarded(one, self._finish)
                 if one.settled is not None:
-                    one.settled = self._cleaned_up(one, one.settled)
+                    one.settled = cleaned_up(self._spool, one.lock, one.job_id, one.settled, self._max_log_bytes)
         finally:
             for one in held:
                 one.lock.close()
@@ -275,7 +245,7 @@ class Settler:
         if verdict in FINAL:
             durable.unlink(layout.cancel(job_id))
         target = DESTINATION[verdict]
-        if target is State.FAILED and _was_rejected(raw):
+        if target is State.FAILED and was_rejected(raw):
             what = raw["attempts"][-1].get("error", {}).get("message", "refused by its own process")
             where, now = f"running/{job_id}.json", self._clock.wall()
             name = self._spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, what, where, now)
@@ -286,36 +256,8 @@ class Settler:
         else:
             one.settled = Settled(Fate.SETTLED, name, target, raw, one.marker)
 
-    def _cleaned_up(self, one: _Held, settled: Settled) -> Settled:
-        """Remove what is no longer needed; what went wrong with that is noted, since the job has moved all the same."""
-        if settled.fate in (Fate.LIVES, Fate.LEFT_OVER, Fate.AWAITS_STOP):
-            return settled
-        try:
-            self._tidy(one, settled)
-            if settled.fate is Fate.SETTLED and settled.state is not State.PENDING:
-                drop_lock_of_moved(self._spool, one.lock, one.job_id)
-            elif settled.state is not State.PENDING:
-                drop_lock(self._spool, one.lock, one.job_id)
-        except OSError as error:
-            return settled._replace(left=str(error))
-        return settled
-
-    def _tidy(self, one: _Held, settled: Settled) -> None:
-        layout, marker = self._spool.layout, settled.marker
-        if settled.fate is Fate.SETTLED and settled.state is State.FAILED and not _was_rejected(settled.raw):
-            durable.unlink(layout.reason(settled.name))  # of an earlier stay there
-        if settled.fate is not Fate.GONE:
-            is_start = marker is not None and marker.is_start
-            first = output.header(marker.attempt, marker.started_at, marker.pid) if marker and is_start else b""
-            output.tidy(layout.log(one.job_id), self._max_log_bytes, first)
-
 
 def _answer(one: _Held) -> Settled | OSError:
     answer = one.settled or one.error
     assert answer is not None  # noqa: S101 -- each that was taken came to one or the other
     return answer
-
-
-def _was_rejected(raw: dict[str, Any] | None) -> bool:
-    attempts = [] if raw is None else raw.get("attempts", [])
-    return bool(attempts) and attempts[-1].get("outcome") == Outcome.REJECTED

@@ -18,6 +18,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -352,7 +353,8 @@ class World:
             put(locks, "_try_lock", faulty.try_lock(locks._try_lock))
             put(requests, "open", faulty.open_file)
             put(current_module, "open", faulty.open_file)
-            put(logfiles, "print", lambda text, **_: self.said.append(text))
+            # Said by a thread in a real dispatcher, which is none of the simulated processes.
+            put(logfiles, "Outlet", lambda _: SimpleNamespace(put=self.said.append, close=lambda: 0))
             put(locks, "time", self.clock)
             put(current_module, "_current", None)
             put(current_module, "_told", None)

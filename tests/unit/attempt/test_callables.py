@@ -245,3 +245,12 @@ def test_params_of_a_callable_that_is_no_function() -> None:
     callee = resolve(f"{HERE}.Report", "two_more")
     assert callee.call([3]) == 5
     assert callee.problem([3]) is None
+
+
+def test_a_method_of_the_class_in_a_module_is_named(tmp_path, monkeypatch) -> None:
+    """Where a module is named for its class, as when both have one name, the error says what to write."""
+    (tmp_path / "namesake.py").write_text("class namesake:\n    def build(self): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(NotAllowedError, match=r"its class namesake has one: write namesake\.namesake"):
+        resolve("namesake", "build")
+    assert resolve("namesake.namesake", "build")

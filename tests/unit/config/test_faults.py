@@ -188,3 +188,21 @@ def test_a_home_that_is_not_known(monkeypatch, key) -> None:
     assert problems({"allowed_jobs": JOBS, "python_path": ["~", "./~"]}) == [f"python_path: {problem}"]
     monkeypatch.setenv("HOME", "/home/x")
     assert problems({"allowed_jobs": JOBS, key: "~/x"}) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "faulty"),
+    [
+        ({"retry_interval": "7h"}, ["retry_interval"]),
+        ({"retry_interval": "2h", "retry_max_interval": "1h"}, ["retry_interval"]),
+        ({"retry_interval": 3601, "retry_max_interval": "1h"}, ["retry_interval"]),
+        ({"retry_interval": "1h", "retry_max_interval": 3600}, []),
+        ({"retry_interval": "7h", "retry_max_interval": "8h"}, []),
+        ({"allowed_jobs": {"a.B": {"c": {"retry_interval": "7h"}, "d": {}}}}, ["allowed_jobs.a.B.c.retry_interval"]),
+    ],
+)
+def test_a_pause_longer_than_the_longest(keys, faulty) -> None:
+    """A first pause that would be cut is named, with what to raise, for all and for one method."""
+    found = config_faults({"allowed_jobs": {"a.B": ["c"]}, **keys})
+    assert [fault.key for fault in found] == faulty
+    assert all("raise that too" in fault.problem for fault in found)

@@ -13,7 +13,7 @@ from spoolrunner.spool import lock_lines, locks, record, traces
 from spoolrunner.spool.giving_up import give_up
 from spoolrunner.spool.lock_lines import START
 from spoolrunner.spool.running_file import RunningFiles
-from spoolrunner.spool.settling import Fate
+from spoolrunner.spool.settled import Fate
 from spoolrunner.spool.traces import Marker
 
 RETRIED = {"number": 1, "outcome": "failed", "verdict": "retry"}
