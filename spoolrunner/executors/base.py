@@ -189,6 +189,7 @@ class LocalExecutor:
     ) -> None:
         """Report what `ended` returns once the process has; by a descriptor if there is one, else by a thread."""
         self._pids[key] = pid
+        self._exited.discard(key)  # only the one that would have reported its end was gone
         descriptor = processes.descriptor_of(pid)
         if descriptor is None:
             threading.Thread(target=self._wait, args=(key, pid, ended), name=f"wait-{pid}", daemon=True).start()

@@ -16,6 +16,8 @@ from spoolrunner.executors.base import AttemptKey, Exited, LocalExecutor, Plan, 
 from spoolrunner.executors.connection import Template, start_template
 from spoolrunner.executors.frames import EXITED, IMPORTED, LEFT_OUT, OUTDATED, READY, SKIPPED, STARTED
 from spoolrunner.executors.places import places_of
+from spoolrunner.spool import traces
+from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import Usage
 from spoolrunner.system import processes
 from spoolrunner.telling.events import NotPreloaded, Preloaded
@@ -176,11 +178,20 @@ class ForkExecutor(LocalExecutor):
             self._next = None
             self._lost_next(template)
         for key in keys:
-            pid = self._pids.get(key, 0)
+            pid = self._pids.get(key, 0) or self._pid_by_marker(key)
             if pid:
                 self.watch_stranger(key, pid)
             else:
                 self._report(Exited(key, None))
+
+    def _pid_by_marker(self, key: AttemptKey) -> int:
+        """The pid of a job's process that lives, by the marker that it has left; 0 when there is none."""
+        try:
+            marker = traces.peek(Layout(self._plan.root).lock(key.job_id)).marker
+        except OSError:
+            return 0  # then it is found out when the attempt is to be settled, which needs that file too
+        is_its = marker is not None and marker.is_start and marker.attempt == key.number
+        return marker.pid if marker is not None and is_its and self.lives(marker) else 0
 
     def _lost_next(self, template: Template) -> None:
         status, signal = processes.exit_reason(template.status or 0)

@@ -56,6 +56,8 @@ class Template:
         self._pid = os.getpid()
         self._spares: list[tuple[int, int]] = []
         """The processes that were forked ahead: pid, and the pipe by which it gets its job."""
+        self._leaving: list[int] = []
+        """Those of them that are not needed any more, and have not ended yet."""
         self._are_warm = False
         self._retiring = False
         self._reseed: Callable[[], Any] | None = None
@@ -109,7 +111,7 @@ class Template:
         """Fork and report until the dispatcher closes the socket or, after RETIRE, until the last child has ended."""
         for message in first:
             self._obey(*message)
-        while not self._retiring or self._children.jobs:
+        while not self._retiring or self._children.jobs or self._leaving:
             if not self._spares and not self._retiring:
                 for _ in range(_AHEAD):
                     self._fork_ahead()
@@ -133,7 +135,7 @@ class Template:
 
     def _pause(self) -> int | None:
         """Milliseconds to wait for a request or the end of a child at most; None for ever."""
-        if not self._children.are_watched:
+        if not self._children.are_watched or self._leaving:
             return _UNWATCHED_PAUSE
         return None if self._are_warm or not self._spares else _WARM_UP_PAUSE
 
@@ -152,7 +154,9 @@ class Template:
         if verb == RETIRE:
             self._retiring = True
             while self._spares:
-                os.close(self._spares.pop()[1])
+                pid, pipe = self._spares.pop()
+                os.close(pipe)
+                self._leaving.append(pid)
             return
         if verb == WHO:
             for pid, (job_id, number) in self._children.jobs.items():
@@ -211,8 +215,8 @@ class Template:
         return 0
 
     def _reap(self, ready: list[tuple[int, int]]) -> None:
-        if self._children.jobs or self._spares:
-            self._children.reap(ready, [spare[0] for spare in self._spares])
+        if self._children.jobs or self._spares or self._leaving:
+            self._children.reap(ready, [*self._leaving, *[spare[0] for spare in self._spares]])
 
     def _has_ended(self, pid: int, status: int | None, cpu_s: float, max_rss_kib: int) -> None:
         """Report the end of a child, as `Children` has learnt of it."""
@@ -223,6 +227,8 @@ class Template:
             self._say(EXITED, *job, pid, status, cpu_s, max_rss_kib)
 
     def _forget_spare(self, pid: int) -> None:
+        if pid in self._leaving:
+            self._leaving.remove(pid)
         for spare in self._spares:
             if spare[0] == pid:
                 os.close(spare[1])
