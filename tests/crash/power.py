@@ -202,10 +202,10 @@ class Machine:
         return os.pread(self._said, 4000, max(0, size - 4000)).decode(errors="replace")
 
 
-def end_everybody() -> None:
-    """SIGKILL for every process that descends from this one, until there is none."""
+def end_everybody(spared: int = 0) -> None:
+    """SIGKILL for every process that descends from this one, until there is none but the one that is spared."""
     me = psutil.Process()
-    while descendants := me.children(recursive=True):
+    while descendants := [one for one in me.children(recursive=True) if one.pid != spared]:
         for process in descendants:
             try:
                 process.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zlib
 from collections import Counter, defaultdict
@@ -136,7 +137,7 @@ class Ledger:
             return None
         self._faulty.add(job_id)
         if len(states) > 1:
-            self._blame("double", f"{job_id} is in {states}")
+            self._blame("double", f"{job_id} is in {', '.join(self._look(state, job_id) for state in states)}")
             return None
         with open(self._layout.job(states[0], job_id), "rb") as stream:
             data = stream.read()
@@ -150,6 +151,13 @@ class Ledger:
             return None
         self._faulty.discard(job_id)
         return raw
+
+    def _look(self, state: State, job_id: str) -> str:
+        path = self._layout.job(state, job_id)
+        status = os.stat(path)
+        with open(path, "rb") as stream:
+            made = len(json.loads(stream.read() or b"{}").get("attempts", []))
+        return f"{state} (inode {status.st_ino} of {status.st_nlink} names, {made} attempts)"
 
     def _blame(self, what: str, story: str) -> None:
         self.found[what] += 1
