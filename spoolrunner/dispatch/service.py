@@ -35,7 +35,7 @@ from spoolrunner.dispatch.watch import CodeWatch
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import Exited
-from spoolrunner.spool import requests
+from spoolrunner.spool import requests, twofold
 from spoolrunner.telling.events import (
     Blocked,
     DispatcherLeft,
@@ -49,6 +49,7 @@ from spoolrunner.telling.events import (
     Weakness,
 )
 from spoolrunner.telling.logfiles import LogFiles
+from spoolrunner.telling.recovered import SecondNameRemoved
 from spoolrunner.telling.status import StatusFile
 from spoolrunner.telling.totals import Totals
 
@@ -272,6 +273,9 @@ class Service:
             self._block(again)
 
     def _recover(self) -> None:
+        if not self._holder.has_vouched:
+            for removed, kept in twofold.remove_second_names(self.rooms.spool):
+                self._report(SecondNameRemoved(kept.job_id, str(removed), str(kept)))
         self.rooms.ended.recover_all()
         self._holder.vouch()
 

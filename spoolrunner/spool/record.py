@@ -13,6 +13,7 @@ from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Event, Outcome, State, Verdict, transition
 from spoolrunner.protocol.verdict import Decision, decide
+from spoolrunner.spool.jobfile import Stamp
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable, machine
 from spoolrunner.system.clock import format_time
@@ -20,6 +21,10 @@ from spoolrunner.system.times import parse_time
 
 _TRIM_BYTES = jsontext.MAX_BYTES // 2
 _SHORT_BYTES = 200
+REPLACES = "replaces"
+"""The key of the files that a document took the place of: [inode, size, time of the last change in nanoseconds] of each."""
+_MAX_REPLACES = 64
+"""More records than that are hardly made of a job between two moments at which a file system keeps all that it has."""
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 _CUT = "\n  … cut …\n".encode()
 _REPLACED = ("delay", "next_run_at", "retries", "attempts", "result", "signature")
@@ -72,6 +77,14 @@ def add(
     if result is not None:
         changed["result"] = result
     return changed, decision
+
+
+def replacing(changed: dict[str, Any], stamp: Stamp) -> dict[str, Any]:
+    """Return the document with a note that it takes the place of the file with that stamp.
+
+    A power cut may leave both names, in two folders: then the note tells which one has gone on.
+    """
+    return {**changed, REPLACES: [*changed.get(REPLACES, [])[1 - _MAX_REPLACES :], list(stamp)]}
 
 
 def _dice() -> float:

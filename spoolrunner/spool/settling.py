@@ -181,7 +181,14 @@ class Settler:
         one.raw = file.raw
         # One that was claimed, started or adopted by us has not lost its markers to a power cut.
         has_markers = known.origin is not Origin.FOUND or self._boot.has_markers
-        rule = choose(file.attempts, file.stamp, marker, has_markers=has_markers, number=known.number)
+        rule = choose(
+            file.attempts,
+            file.stamp,
+            marker,
+            has_markers=has_markers,
+            keeps_inodes=self._boot.keeps_inodes,
+            number=known.number,
+        )
         if rule.remedy is Remedy.RECORD and marker is not None:
             self._record(one, file, marker, left.outcome)
         elif rule.remedy is Remedy.FINISH or is_recorded(file.attempts, marker, known):
@@ -229,7 +236,8 @@ class Settler:
         made, result = made_of(marker, left, known, now)
         policy = known.policy or (self._policy_of(file.document) if file.document else None)
         assert policy is not None  # noqa: S101 -- a file whose document is not kept is one whose policy is known
-        one.raw, decision = record.add(file.raw, made, policy, now, result)
+        changed, decision = record.add(file.raw, made, policy, now, result)
+        one.raw = record.replacing(changed, file.stamp)
         one.verdict, one.may_have_progress = decision.verdict, left is None or left.progress
         one.data = file.record_of(one.job_id, one.raw)
 

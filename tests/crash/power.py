@@ -37,6 +37,8 @@ LONGEST = 0.6
 """Seconds of load before a cut, at most: from the dispatcher's first line on."""
 JOBS_AN_ERA = 40
 """What a producer publishes at most between two cuts."""
+AFTER_A_BURST = 0.6
+"""Seconds for which a producer that publishes in bursts is silent after each."""
 ORPHANED = 0.5
 """The share of cuts before which the dispatcher is killed, so that its jobs come to their ends without one."""
 LONGEST_ALONE = 0.15
@@ -74,12 +76,17 @@ def cut_power(kind: str, cuts: int, *, seed: int = 1, syncs: str = EVERYTHING, t
 
 @dataclass
 class Machine:
-    """What runs on `disk`; `folder` is on another one, and knows no power cuts."""
+    """What runs on `disk`; `folder` is on another one, and knows no power cuts.
+
+    A producer publishes so many `jobs` and, if there is a `burst`, nothing for a while after each so many of them.
+    """
 
     disk: Disk
     folder: str
     syncs: str
     dice: random.Random
+    jobs: int = JOBS_AN_ERA
+    burst: int = 0
     era: int = 0
     ledger: Ledger = field(init=False)
     _heard: bytes = b""
@@ -154,7 +161,7 @@ class Machine:
             durable.sync_folder = lambda path: None
         dice = random.Random(f"{self.era}-{number}")
         ear = os.open(self.pipe, os.O_WRONLY)
-        left = JOBS_AN_ERA
+        left = self.jobs
         while left > 0:
             count = dice.randint(1, at_once)
             left -= count
@@ -165,7 +172,8 @@ class Machine:
                 batch = [{"job": JOB, "method": "tell", "params": given(made, self.pipe), "id": made} for made in ids]
                 enqueue_many(batch, config=self.config)
             os.write(ear, f"{ACKED} {' '.join(ids)}\n".encode())
-            select.select([], [], [], dice.uniform(0, 0.02) * count)
+            is_over = self.burst and left // self.burst != (left + count) // self.burst
+            select.select([], [], [], AFTER_A_BURST if is_over else dice.uniform(0, 0.02) * count)
         return 0
 
     def _fork(self, body: Callable[[], int]) -> int:

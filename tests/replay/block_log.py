@@ -1,4 +1,4 @@
-"""What a disk was told to write, in order, with its flushes and with lines of text between: written once, read from the start."""
+"""What a disk was told to write, in order, with its flushes and lines of text between: written once, read from the start."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """A disk whose writes are recorded: a loop device lies on a file, and that file is this program, by the kernel's FUSE.
 
-The file is the root of a FUSE mount of its own, so that there is nothing but it: no names, no folders. What the loop device writes
-goes into an image and, with its place, into a log; so does each flush, and each line that comes by a pipe meanwhile. The log
-has all of it in one order, so that any prefix of it is what a disk holds that lost its power then. Speaks the protocol of
-`linux/fuse.h` directly: it needs root and /dev/fuse, and no library.
+The file is the root of a FUSE mount of its own, so that there is nothing but it: no names, no folders. What the loop device
+writes goes into an image and, with its place, into a log; so does each flush, and each line that comes by a pipe meanwhile.
+The log has all of it in one order, so that any prefix of it is what a disk holds that lost its power then. Speaks the protocol
+of `linux/fuse.h` directly: it needs root and /dev/fuse, and no library.
 """
 
 from __future__ import annotations

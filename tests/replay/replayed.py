@@ -20,6 +20,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from spoolrunner.spool import twofold
 from tests.crash import power_disk
 from tests.crash.power import EVERYTHING, MAX_RETRIES, ROOT, Machine, Report, end_everybody
 from tests.crash.power_disk import MEBIBYTE, Kind
@@ -33,8 +34,11 @@ KINDS = {
     "btrfs": Kind("btrfs", ("mkfs.btrfs", "-q", "-f"), 256 * MEBIBYTE),
 }
 PROGRAMS = ("mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mount", "umount", "losetup", "unshare")
-SECONDS = 0.8
+SECONDS = 1.2
 """How long a dispatcher serves before it is killed; the next one serves as long."""
+JOBS, BURST = 60, 20
+"""What a producer publishes, and how many at once. While somebody publishes, btrfs keeps all that it has at nearly every sync,
+so that there is nothing that it could forget."""
 LONGEST_UNSYNCED = 0.4
 """Seconds between two syncs of the whole file system by somebody else, at most: btrfs commits its transaction then."""
 DEADLINE = 60.0
@@ -52,10 +56,13 @@ def obstacle() -> str:
     return power_disk.obstacle()
 
 
-def replay(kind: str, cuts: int, *, seed: int = 1, timeout: float = DEADLINE) -> Report:
-    """Record a disk of that kind under load, and replay so many prefixes of what it was told."""
+def replay(kind: str, cuts: int, *, seed: int = 1, guarded: bool = True, timeout: float = DEADLINE) -> Report:
+    """Record a disk of that kind under load, and replay so many prefixes of what it was told.
+
+    If it is not `guarded`, the dispatcher that recovers does not look for jobs under two names.
+    """
     with tempfile.TemporaryDirectory(prefix="replay-", dir=power_disk.memory_folder()) as folder:
-        options = json.dumps({"folder": folder, "kind": kind, "cuts": cuts, "seed": seed})
+        options = json.dumps({"folder": folder, "kind": kind, "cuts": cuts, "seed": seed, "guarded": guarded})
         command = ["unshare", *power_disk.NAMESPACES, sys.executable, "-m", "tests.replay.replayed", options]
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False)
     if ended.returncode:
@@ -141,7 +148,7 @@ class Replayed(Machine):
     def judge(self, image: str, lines: list[str]) -> None:
         """Judge what that image holds, then what a dispatcher makes of it. So much was said before."""
         self.disk.mount(image)
-        self.ledger = Ledger(self.layout, self.pipe, MAX_RETRIES)
+        self.ledger = Ledger(self.layout, self.pipe, MAX_RETRIES, heals=self.disk.kind.name == "btrfs")
         for line in lines:
             self.ledger.hear(line)
         self.ledger.judge_cut()
@@ -156,12 +163,14 @@ def first_acknowledged(log: str) -> int:
     return next(at for at, entry in enumerate(block_log.entries(log)) if entry.kind == block_log.LINE)
 
 
-def main(folder: str, kind: str, cuts: int, seed: int) -> dict[str, Any]:
+def main(folder: str, kind: str, cuts: int, seed: int, guarded: bool) -> dict[str, Any]:
     """Record once and replay so many prefixes; returns the fields of a report."""
     began = time.monotonic()
     dice = random.Random(seed)
     disk = RecordedDisk(KINDS[kind], folder)
-    machine = Replayed(disk, folder, EVERYTHING, dice)
+    machine = Replayed(disk, folder, EVERYTHING, dice, JOBS, BURST)
+    if not guarded:
+        twofold.remove_second_names = lambda spool: []
     found: Counter[str] = Counter()
     stories: list[str] = []
     try:
