@@ -37,7 +37,6 @@ class Name(NamedTuple):
     job_id: str
     device: int
     stamp: Stamp
-    links: int
     replaced: frozenset[Stamp]
 
     def __str__(self) -> str:
@@ -109,7 +108,7 @@ def _look(spool: Spool, state: State, job_id: str) -> Name | None:
     if _user is not None and status.st_uid == _user():
         replaced = _replaced_by(spool, state, job_id)
     stamp = Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
-    return Name(state, job_id, status.st_dev, stamp, status.st_nlink, replaced)
+    return Name(state, job_id, status.st_dev, stamp, replaced)
 
 
 def _replaced_by(spool: Spool, state: State, job_id: str) -> frozenset[Stamp]:

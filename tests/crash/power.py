@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
@@ -25,7 +26,7 @@ import psutil
 
 from spoolrunner import cli, enqueue, enqueue_many
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import durable, machine
+from spoolrunner.system import durable, machine, mounting
 from tests.crash import power_disk
 from tests.crash.power_disk import KINDS, Disk
 from tests.crash.power_ledger import ACKED, BROKEN, Ledger, given
@@ -46,8 +47,12 @@ LONGEST_ALONE = 0.15
 RECOVERED = 0.75
 """The share of cuts after which a dispatcher may recover in peace; after the others the next cut strikes while it does."""
 DEADLINE = 60.0
+REBOOTED = 0.5
+"""The share of cuts after which the machine was started again; after the others the file system alone was mounted again."""
 EVERYTHING, NO_NAMES, NOTHING = "everything", "no names", "nothing"
 """What is synced: all that should be; all but the names in pending/, by producers; nothing (`fsync: false`)."""
+BLIND = "everything, blindly"
+"""As everything, but no dispatcher knows that a file system was mounted again."""
 
 
 @dataclass
@@ -88,6 +93,7 @@ class Machine:
     jobs: int = JOBS_AN_ERA
     burst: int = 0
     era: int = 0
+    boot: int = 0
     ledger: Ledger = field(init=False)
     _heard: bytes = b""
 
@@ -112,7 +118,7 @@ class Machine:
             self._run_until_cut()
             self.ledger.judge_cut()
             # Where nothing is promised what is left is not recovered, only counted.
-            if self.syncs == EVERYTHING and (left == 0 or self.dice.random() < RECOVERED):
+            if self.syncs in (EVERYTHING, BLIND) and (left == 0 or self.dice.random() < RECOVERED):
                 self._recover()
                 self.ledger.judge_recovery()
 
@@ -130,6 +136,9 @@ class Machine:
         self.disk.remove()
         self.disk.power_on()
         self.era += 1
+        reboots = self.dice.random() < REBOOTED
+        self.boot += reboots
+        self.ledger.found["mounted again without a reboot"] += not reboots
 
     def _recover(self) -> None:
         """A new dispatcher, until nothing waits and nothing runs."""
@@ -152,7 +161,11 @@ class Machine:
         os.dup2(self._said, 1)
         os.dup2(self._said, 2)
         # A file system that is mounted again is not yet a machine that was started again.
-        with mock.patch.object(machine, "boot_id", return_value=f"boot-{self.era}"):
+        blindness = mock.patch.object(mounting, "name_of_mounting", return_value="the only one")
+        with (
+            mock.patch.object(machine, "boot_id", return_value=f"boot-{self.boot}"),
+            blindness if self.syncs == BLIND else nullcontext(),
+        ):
             return cli.main(["--config", self.config, "run", "--quiet", *options])
 
     def _produce(self, number: int, at_once: int) -> int:

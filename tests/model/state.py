@@ -100,13 +100,16 @@ class Dispatcher(NamedTuple):
     """`at` is its next step, None between two; what follows it keeps, what begins with `cancels` only for a piece of work.
 
     `unresolved`: there is something in running/ that it has to settle or adopt. `has_markers`, `serves`: whether lock
-    files can be trusted, and whether it has told its successors so. `fresh`: it has not yet looked at running/, `heeds`:
+    files can be trusted, and whether it has told its successors so. `keeps_inodes`: whether the files have the inodes that
+    markers name. `doubts`: it has not yet looked for names that a power cut brought back, `fresh`: nor at running/, `heeds`:
     nor at the request in control/.
     """
 
     at: str | None = None
     has_markers: bool = True
     serves: bool = True
+    keeps_inodes: bool = True
+    doubts: bool = False
     fresh: bool = False
     heeds: bool = False
     unresolved: bool = False
@@ -147,7 +150,8 @@ class Story(NamedTuple):
     people's wishes: how many final verdicts it had when it was last retried by hand, whether it is to be cancelled. `slipped`:
     it was claimed in the place of another file, so without a claim marker of its own; `pardoned`: the power failed before
     that was seen. `recorded`: the attempts it had when it last left running/. `left`: what came of the
-    attempt that is not settled yet, EITHER_CAME after a power cut, unless it is `lasting`.
+    attempt that is not settled yet, EITHER_CAME after a power cut, unless it is `lasting`. `twofold`: a power cut has brought
+    a name of it back, and nobody has looked for that yet.
     """
 
     promised: bool = False
@@ -161,13 +165,15 @@ class Story(NamedTuple):
     recorded: int = 0
     left: str = ""
     lasting: bool = False
+    twofold: bool = False
 
 
 class Disk(NamedTuple):
     """What a power cut can take back to what it was.
 
     `retried`, which only the judge knows, is for each job how many final verdicts it had when it was last retried by hand, as
-    far as the disk has kept that.
+    far as the disk has kept that. `gone`: the names that were moved away since the folder in which they were was last synced,
+    on a file system that may bring them back; None on one that keeps all changes of names in their order.
     """
 
     places: tuple[File | None, ...] = (None,) * len(NAMES)
@@ -175,10 +181,14 @@ class Disk(NamedTuple):
     cancel: int = NOBODY
     reasons: tuple[int, int] = (0, 0)
     retried: tuple[int, int] = (0, 0)
+    gone: tuple[tuple[int, File], ...] | None = None
 
 
 class State(NamedTuple):
-    """The world. `cancel` names the job that is meant; a reason is 0 (none), 1 (older than the request) or 2."""
+    """The world. `cancel` names the job that is meant; a reason is 0 (none), 1 (older than the request) or 2.
+
+    `copied`: the files have other inodes than those that markers name, since the spool is a copy.
+    """
 
     disk: Disk
     stories: tuple[Story, Story] = (Story(), Story())
@@ -195,6 +205,8 @@ class State(NamedTuple):
     closes: int = 0
     removes: int = 0
     start_failures: int = 0
+    copies: int = 0
+    copied: bool = False
     past: tuple[Disk, ...] = ()
     fault: str = ""
 
@@ -213,7 +225,11 @@ def put(state: State, place: int, file: File | None) -> State:
 def move(state: State, source: int, target: int) -> State:
     """A rename; what lies at the target is gone after it."""
     file = state.disk.places[source]
-    return put(put(state, source, None), target, file)
+    moved = put(put(state, source, None), target, file)
+    if file is None or moved.disk.gone is None or source == HAND:
+        return moved
+    gone = tuple(sorted({*moved.disk.gone, (source, file)}))
+    return moved._replace(disk=moved.disk._replace(gone=gone))
 
 
 def retried(state: State, job: int, asked: int) -> State:
@@ -297,7 +313,8 @@ def is_locked(state: State, ident: int) -> bool:
 def free_inodes(state: State, count: int, lowest: int = 1) -> list[int]:
     """The lowest numbers that no file has, as many as that; what the dead left in tmp/ has none."""
     staged = [dispatcher.staged for dispatcher in state.dispatchers if dispatcher is not None]
-    files = [*state.disk.places, state.staged, *staged]
+    gone = [file for _, file in state.disk.gone or ()]
+    files = [*state.disk.places, state.staged, *staged, *gone]
     taken = {file.inode for file in files if file is not None}
     return [number for number in range(lowest, 12) if number not in taken][:count]
 

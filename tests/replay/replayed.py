@@ -22,7 +22,7 @@ from typing import Any
 
 from spoolrunner.spool import twofold
 from tests.crash import power_disk
-from tests.crash.power import EVERYTHING, MAX_RETRIES, ROOT, Machine, Report, end_everybody
+from tests.crash.power import EVERYTHING, MAX_RETRIES, REBOOTED, ROOT, Machine, Report, end_everybody
 from tests.crash.power_disk import MEBIBYTE, Kind
 from tests.crash.power_ledger import Ledger
 from tests.crash.real_jobs import MOUNTED
@@ -152,7 +152,7 @@ class Replayed(Machine):
         for line in lines:
             self.ledger.hear(line)
         self.ledger.judge_cut()
-        self.era += 1
+        self.boot += self.dice.random() < REBOOTED
         self._recover()
         self.ledger.judge_recovery()
         self.disk.remove()
