@@ -13,9 +13,9 @@ from tests.replay.replayed import KINDS, obstacle, replay
 from tests.tally import Tally
 
 ANY_KIND = pytest.mark.parametrize("kind", sorted(KINDS))
-MANY = 300
+MANY = 200
 """Prefixes of the long form, of each of so many recordings on each kind of file system."""
-RECORDINGS = (1, 2, 3)
+RECORDINGS = (1, 2)
 
 
 @pytest.fixture(autouse=True)
