@@ -59,9 +59,13 @@ class Holder:
     def holds(self) -> bool:
         """Whether what lies at the spool's path is what was taken: it may have been removed, and made anew, since.
 
-        A file system that was mounted again has the same files, but our lock is in the one that is gone.
+        A file system that was mounted again has the same files, but our lock is in the one that is gone. When the mounting
+        cannot be known, for want of a descriptor for one, that is no reason to let go.
         """
-        return self.lock.is_in_place() and self._machine.mounting(self._layout.root) == self._words["mount"]
+        if not self.lock.is_in_place():
+            return False
+        then, now = self._words["mount"], self._machine.mounting(self._layout.root)
+        return then == now or not then or not now
 
     def check(self) -> None:
         """Raise OSError unless what lies at the spool's path is what we serve."""

@@ -115,6 +115,16 @@ def test_a_copied_spool(begin, spool, clock, tmp_path) -> None:
     third.end()
 
 
+@pytest.mark.parametrize(("then", "now"), [(MOUNT, ""), ("", MOUNT), ("", "")])
+def test_a_mounting_that_cannot_be_known(begin, then, now) -> None:
+    """A name that could not be had, then or now, is no reason to let go of the spool."""
+    machine = OneMount(then)
+    holder = begin(BOOT, machine)
+    machine.mount = now
+    assert holder.holds
+    holder.check()
+
+
 def test_a_file_system_that_was_mounted_again(begin) -> None:
     """The same files on a file system that was mounted again are not what was taken: they are taken anew, and not trusted."""
     machine = OneMount()
