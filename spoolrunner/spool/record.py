@@ -6,6 +6,7 @@ of an attempt in the document; the verdict is made in `verdict`.
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Any
 
@@ -21,6 +22,7 @@ from spoolrunner.system.times import parse_time
 
 _TRIM_BYTES = jsontext.MAX_BYTES // 2
 _SHORT_BYTES = 200
+_user = getattr(os, "geteuid", None)
 REPLACES = "replaces"
 """The key of the files that a document took the place of: [inode, size, time of the last change in nanoseconds] of each."""
 _MAX_REPLACES = 64
@@ -79,12 +81,26 @@ def add(
     return changed, decision
 
 
-def replacing(changed: dict[str, Any], stamp: Stamp) -> dict[str, Any]:
-    """Return the document with a note that it takes the place of the file with that stamp.
+def replacing(layout: Layout, job_id: str, changed: dict[str, Any], stamp: Stamp) -> dict[str, Any]:
+    """Return the document with a note that it takes the place of running/ID.json, the file with that stamp.
 
-    A power cut may leave both names, in two folders: then the note tells which one has gone on.
+    A power cut may leave both names, in two folders: then the note tells which one has gone on. What the file itself says that
+    it has replaced is kept if this user wrote it: the note is believed later, and another one may have made it up.
     """
-    return {**changed, REPLACES: [*changed.get(REPLACES, [])[1 - _MAX_REPLACES :], list(stamp)]}
+    earlier = changed.get(REPLACES, [])
+    if earlier and not is_own(layout.running(job_id)):
+        earlier = []
+    return {**changed, REPLACES: [*earlier[1 - _MAX_REPLACES :], list(stamp)]}
+
+
+def is_own(path: str) -> bool:
+    """Return whether the file belongs to the user of this process; never where files have no such owners."""
+    if _user is None:
+        return False
+    try:
+        return bool(os.stat(path, follow_symlinks=False).st_uid == _user())
+    except FileNotFoundError:
+        return False
 
 
 def _dice() -> float:

@@ -237,7 +237,7 @@ class Settler:
         policy = known.policy or (self._policy_of(file.document) if file.document else None)
         assert policy is not None  # noqa: S101 -- a file whose document is not kept is one whose policy is known
         changed, decision = record.add(file.raw, made, policy, now, result)
-        one.raw = record.replacing(changed, file.stamp)
+        one.raw = record.replacing(self._spool.layout, one.job_id, changed, file.stamp)
         one.verdict, one.may_have_progress = decision.verdict, left is None or left.progress
         one.data = file.record_of(one.job_id, one.raw)
 

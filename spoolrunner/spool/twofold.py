@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document
-from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool import locks, reason_files, record
+from spoolrunner.protocol.states import FINAL, Outcome, State
+from spoolrunner.spool import locks, reason_files, record, traces
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import numbered
 from spoolrunner.spool.jobfile import Stamp
@@ -26,18 +26,20 @@ from spoolrunner.system import durable
 
 _user = getattr(os, "geteuid", None)
 _TRUTH = (State.RUNNING, State.PENDING, State.DONE, State.FAILED)
-"""Of two names of one inode the first is kept. What runs is settled by its markers, and goes on from there. What lies in done/
-or failed/ and in pending/ was retried by hand, unless it was refused."""
+"""Of two names of one inode the first is kept, as a rule. What runs is settled by its markers, and goes on from there. What
+lies in done/ or failed/ and in pending/ was retried by hand, unless it was refused."""
 
 
 class Name(NamedTuple):
-    """Where a job file lies, and what it is."""
+    """Where a job file lies, and what it is: `attempts` is how many it has, `is_over` whether the last verdict is final."""
 
     state: State
     job_id: str
     device: int
     stamp: Stamp
     replaced: frozenset[Stamp]
+    attempts: int
+    is_over: bool
 
     def __str__(self) -> str:
         return f"{self.state}/{self.job_id}.json"
@@ -104,35 +106,50 @@ def _look(spool: Spool, state: State, job_id: str) -> Name | None:
         return None  # Race: a person took it away.
     if not stat.S_ISREG(status.st_mode):
         return None
-    replaced: frozenset[Stamp] = frozenset()
-    if _user is not None and status.st_uid == _user():
-        replaced = _replaced_by(spool, state, job_id)
     stamp = Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
-    return Name(state, job_id, status.st_dev, stamp, replaced)
-
-
-def _replaced_by(spool: Spool, state: State, job_id: str) -> frozenset[Stamp]:
     try:
         _, raw = document.parse(spool.read(state, job_id).data)
     except (FileNotFoundError, JobFormatError):
-        return frozenset()  # torn by the power cut, for one: it says nothing
-    return frozenset(Stamp(*made) for made in raw.get(record.REPLACES, []))
+        raw = {}  # torn by the power cut, for one: it says nothing
+    is_own = _user is not None and status.st_uid == _user()
+    replaced = frozenset(Stamp(*made) for made in raw.get(record.REPLACES, []) if is_own)
+    attempts = raw.get("attempts", [])
+    is_over = bool(attempts) and attempts[-1]["verdict"] in FINAL
+    return Name(state, job_id, status.st_dev, stamp, replaced, len(attempts), is_over)
 
 
 def _second_names(spool: Spool, names: list[Name]) -> Iterator[SecondName]:
     """The names that are to go, each with the one for which it goes."""
-    true: dict[tuple[int, int], Name] = {}
+    files: dict[tuple[int, int], list[Name]] = {}
     for name in sorted(names, key=lambda name: _TRUTH.index(name.state)):
-        file = name.device, name.stamp.inode
-        first = true.setdefault(file, name)
-        if first is not name:
-            if first.state is State.PENDING and name.state is State.FAILED and _is_cancelled(spool, name.job_id):
-                first, name, true[file] = name, first, name  # noqa: PLW2901 -- the other one is the second
-            yield SecondName(name, first)
-    for name in true.values():
-        later = next((other for other in true.values() if name.stamp in other.replaced), None)
+        files.setdefault((name.device, name.stamp.inode), []).append(name)
+    true = []
+    for same in files.values():
+        kept = _true_name(spool, same)
+        true.append(kept)
+        yield from (SecondName(name, kept) for name in same if name is not kept)
+    for name in true:
+        later = next((other for other in true if name.stamp in other.replaced), None)
         if later is not None:
             yield SecondName(name, later)
+
+
+def _true_name(spool: Spool, same: list[Name]) -> Name:
+    """Which of the names of one file is kept; they are in the order of `_TRUTH`."""
+    first, *others = same
+    is_doubtful = first.state is State.RUNNING and bool(others) and others[0].state is State.PENDING
+    if is_doubtful and first.is_over and not _was_claimed(spool, first):
+        first, *others = others  # it was over, moved, and retried by hand: nobody has claimed it since
+    failed = next((name for name in others if name.state is State.FAILED), None)
+    if first.state is State.PENDING and failed is not None and _is_cancelled(spool, failed.job_id):
+        return failed
+    return first
+
+
+def _was_claimed(spool: Spool, name: Name) -> bool:
+    """Whether a marker says that the next attempt of this file was claimed or begun. The claim of a retry by hand is synced."""
+    marker = traces.peek(spool.layout.lock(name.job_id)).marker
+    return marker is not None and marker.fits(name.attempts, name.stamp, wholly=True)
 
 
 def _is_cancelled(spool: Spool, job_id: str) -> bool:

@@ -8,13 +8,16 @@ from __future__ import annotations
 from tests.model.dispatcher import is_there
 from tests.model.rules import Rule
 from tests.model.state import (
+    CLAIM,
     DONE,
     DONE_2,
     FAILED,
     FAILED_2,
+    FINAL,
     PENDING,
     PENDING_2,
     RUNNING,
+    START,
     Disk,
     File,
     State,
@@ -22,7 +25,7 @@ from tests.model.state import (
     put,
     set_dispatcher,
 )
-from tests.model.steps import Model, Step
+from tests.model.steps import Model, Step, fits
 
 TRUTH = (RUNNING, PENDING, PENDING_2, DONE, DONE_2, FAILED, FAILED_2)
 """Of two names of one file the first is kept."""
@@ -82,6 +85,8 @@ def _second_name(model: Model, state: State) -> int | None:
     for at, (place, file) in enumerate(there):
         for other, its in there[at + 1 :]:
             if its.inode == file.inode:
+                if (place, other) == (RUNNING, PENDING) and _was_retried(model, state, file):
+                    return place
                 was_cancelled = place == PENDING and other == FAILED and state.disk.reasons[0] > 0
                 return place if was_cancelled else other
             if _has_replaced(model, its, file):
@@ -89,6 +94,13 @@ def _second_name(model: Model, state: State) -> int | None:
             if _has_replaced(model, file, its):
                 return other if Rule.LATER_KEPT in model.rules else place
     return None
+
+
+def _was_retried(model: Model, state: State, file: File) -> bool:
+    """Whether the job is over, and nobody has claimed it since: then it was moved, and retried by hand."""
+    marker = None if state.disk.lock is None else state.disk.lock.marker
+    is_claimed = any(fits(model, marker, file, kind, wholly=True) for kind in (CLAIM, START))
+    return Rule.RETRY_NAMED in model.rules and file.history[-1:] in tuple(FINAL) and not is_claimed
 
 
 def _has_replaced(model: Model, later: File, earlier: File) -> bool:

@@ -69,6 +69,7 @@ class Rule(StrEnum):
         "after a power cut two names of one file, or of one and what replaced it, are one job, which keeps one of them"
     )
     LATER_KEPT = "of a file and the one that replaced it the latter keeps its name"
+    RETRY_NAMED = "of two names of one finished job that in running/ is kept only if a marker says that it was claimed"
     SECOND_TOLD = "a second job of the id is not taken for what the first one was before"
 
 

@@ -86,6 +86,7 @@ NAMES = of("the power fails, and a name comes back", cuts=1, lingers=True)
 NAMES_KILL = of("the power fails, a name comes back, and a dispatcher dies", cuts=1, lingers=True, dispatcher_kills=1)
 NAMES_SECOND = of("a name comes back, and another job comes", Act.SECOND, cuts=1, lingers=True, fails=False)
 NAMES_RETRY = of("a name comes back after a retry", Act.RETRY, pending=None, done=FINISHED, cuts=1, lingers=True)
+NAMES_RETRIED = of("a name comes back after a job was run and retried", Act.RETRY, cuts=1, lingers=True, fails=False)
 NAMES_CANCEL = of("a name comes back after a cancel", Act.CANCEL, pending=TRIED, cuts=1, lingers=True, fails=False)
 COPIED = of("the spool is copied", copies=1, dispatcher_kills=1)
 
@@ -122,6 +123,7 @@ SHORT = (
     NAMES_KILL,
     NAMES_SECOND,
     NAMES_RETRY,
+    NAMES_RETRIED,
     NAMES_CANCEL,
     COPIED,
 )
@@ -221,6 +223,7 @@ BREAKS: dict[Rule, tuple[World, Promise]] = {
     Rule.FITS_COPY: (COPIED, Promise.COUNTED),
     Rule.NAMES_COMPARED: (NAMES, Promise.COUNTED),
     Rule.LATER_KEPT: (NAMES, Promise.COUNTED),
+    Rule.RETRY_NAMED: (NAMES_RETRIED, Promise.RETRY_RUN),
     Rule.SECOND_TOLD: (NAMES_SECOND, Promise.NEVER_LOST),
 }
 

@@ -12,6 +12,8 @@ import pytest
 from spoolrunner.protocol.states import Outcome, State, Verdict
 from spoolrunner.spool import locks, record, twofold
 from spoolrunner.spool.jobfile import Stamp
+from spoolrunner.spool.lock_lines import CLAIM, START
+from spoolrunner.spool.traces import Marker
 from spoolrunner.spool.twofold import remove_second_names
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="NTFS keeps its renames whole")
@@ -32,8 +34,8 @@ def put(spool, drop):
 
     def put(state: State, *verdicts: Verdict, replaces: list[Stamp] = (), job_id: str = "x", **keys) -> Stamp:
         document = {**keys, "attempts": attempts(*verdicts)} if verdicts else keys
-        for stamp in replaces:
-            document = record.replacing(document, stamp)
+        if replaces:
+            document["replaces"] = [list(stamp) for stamp in replaces]
         drop(state, job_id, document)
         stamp = spool.stamp(state, job_id)
         assert stamp is not None
@@ -117,14 +119,34 @@ def test_a_copy_that_a_person_made(spool, put, places) -> None:
         ((PENDING, RUNNING, FAILED), RUNNING),
     ],
 )
-def test_two_names_of_one_inode(spool, put, places, states, kept) -> None:
-    """Of the names of one file that is kept from which the job can go on; its bytes and its inode stay."""
-    stamp = put(states[0], Verdict.FAILED)
+@pytest.mark.parametrize("verdicts", [(), (Verdict.RETRY,), (Verdict.FAILED,)])
+def test_two_names_of_one_inode(spool, put, places, states, kept, verdicts) -> None:
+    """Of the names of one file that is kept from which the job can go on; its bytes and its inode stay.
+
+    A job that is over may have been retried by hand: then it was claimed only if a marker says so.
+    """
+    stamp = put(states[0], *verdicts)
+    if verdicts == (Verdict.FAILED,) and PENDING in states:
+        kept = PENDING
     for state in states[1:]:
         os.link(spool.layout.job(states[0], "x"), spool.layout.job(state, "x"))
     assert len(remove_second_names(spool)) == len(states) - 1
     assert places() == [f"{kept}/x"]
     assert spool.stamp(kept, "x") == stamp
+
+
+@pytest.mark.parametrize("kind", [CLAIM, START])
+@pytest.mark.parametrize(("attempt", "kept"), [(1, PENDING), (2, RUNNING)])
+def test_a_retry_by_hand_that_was_claimed(spool, put, places, kind, attempt, kept) -> None:
+    """A finished job that lies in running/ and pending/ was claimed if a marker of its next attempt is there, else retried."""
+    stamp = put(PENDING, Verdict.DONE)
+    os.link(spool.layout.job(PENDING, "x"), spool.layout.job(RUNNING, "x"))
+    lock = locks.acquire(spool.layout.lock("x"))
+    assert lock is not None
+    lock.append(Marker(kind, attempt, *stamp).line())
+    lock.close()
+    assert len(remove_second_names(spool)) == 1
+    assert places() == [f"{kept}/x"]
 
 
 @pytest.mark.parametrize(
@@ -244,12 +266,23 @@ def test_the_removal_is_synced(spool, put, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 63, 64, 65])
-def test_a_document_says_what_it_replaced(count) -> None:
+def test_a_document_says_what_it_replaced(spool, drop, count) -> None:
     """A record adds the file that it replaces to those before, of which the last ones are kept."""
+    drop(RUNNING, "x")
     document: dict = {"job": "app.Report"}
     for number in range(count):
-        document = record.replacing(document, Stamp(number, 1, 2))
-    made = record.replacing(document, Stamp(999, 1, 2))
+        document = record.replacing(spool.layout, "x", document, Stamp(number, 1, 2))
+    made = record.replacing(spool.layout, "x", document, Stamp(999, 1, 2))
     assert made["replaces"][-1] == [999, 1, 2]
     assert len(made["replaces"]) == min(count + 1, 64)
     assert made["job"] == "app.Report"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_a_stranger_wrote_is_not_handed_on(spool, drop, monkeypatch, is_there) -> None:
+    """A record of another user's file does not repeat what that says to have replaced: it would be believed of the record."""
+    if is_there:
+        drop(RUNNING, "x")
+        monkeypatch.setattr(record, "_user", lambda: os.geteuid() + 1)
+    forged = {"replaces": [[1, 2, 3]]}
+    assert record.replacing(spool.layout, "x", forged, Stamp(7, 8, 9))["replaces"] == [[7, 8, 9]]
