@@ -37,7 +37,7 @@ from spoolrunner.dispatch.watch import CodeWatch
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import Exited
-from spoolrunner.spool import requests
+from spoolrunner.spool import requests, twofold
 from spoolrunner.telling.events import (
     Blocked,
     DispatcherLeft,
@@ -51,6 +51,7 @@ from spoolrunner.telling.events import (
     Weakness,
 )
 from spoolrunner.telling.logfiles import LogFiles
+from spoolrunner.telling.recovered import SecondNameRemoved
 from spoolrunner.telling.status import StatusFile
 from spoolrunner.telling.totals import Totals
 
@@ -75,12 +76,10 @@ class Service:
         self.totals = totals
         self.began = rooms.clock.wall()
         self.weaknesses = surroundings.weaknesses(rooms.config)
-        layout, inbox = rooms.config.layout, surroundings.inbox
+        self._layout, self._inbox = layout, inbox = rooms.config.layout, surroundings.inbox
         self.watch = surroundings.watch(layout.pending, layout.control, lambda: inbox.put(Wish.LOOK))
         self.scan = Scan(rooms.spool, rooms.intake, rooms.clock, lambda: self.watch.has_events, self._scan_share)
         self.control = Control(layout, rooms.cancelling, self._ask)
-        self._layout = layout
-        self._inbox = inbox
         self._holder = holder
         self._clock = rooms.clock
         self._report = rooms.reporter.report
@@ -278,6 +277,9 @@ class Service:
             self._block(again)
 
     def _recover(self) -> None:
+        if not self._holder.has_vouched:
+            for removed, kept in twofold.remove_second_names(self.rooms.spool):
+                self._report(SecondNameRemoved(kept.job_id, str(removed), str(kept)))
         self.rooms.ended.recover_all()
         self._holder.vouch()
 

@@ -227,13 +227,10 @@ class Template:
             self._say(EXITED, *job, pid, status, cpu_s, max_rss_kib)
 
     def _forget_spare(self, pid: int) -> None:
-        if pid in self._leaving:
-            self._leaving.remove(pid)
-        for spare in self._spares:
-            if spare[0] == pid:
-                os.close(spare[1])
-                self._spares.remove(spare)
-                return
+        self._leaving = [other for other in self._leaving if other != pid]
+        for spare in [spare for spare in self._spares if spare[0] == pid]:
+            os.close(spare[1])
+            self._spares.remove(spare)
 
     def _say(self, *event: Any) -> None:
         data = framed(*event)

@@ -61,6 +61,9 @@ class Attempt(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     cpu_s: float | None = None
 
 
+_FileStamp = Annotated[list[int], Meta(min_length=3, max_length=3)]
+
+
 def _text(description: str) -> Meta:
     return Meta(description=description)
 
@@ -85,6 +88,9 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
     attempts: Annotated[list[Attempt], _text("written by the dispatcher: one object a start")] = []
     retries: Annotated[Count | None, _text("written by the dispatcher, for reading only")] = None
     result: Annotated[Any, _text("written by the dispatcher: the return value")] = None
+    replaces: Annotated[
+        list[_FileStamp], _text("written by the dispatcher: inode, size and time of each file that a record replaced")
+    ] = []
 
 
 def parse(data: bytes) -> tuple[Document, dict[str, Any]]:

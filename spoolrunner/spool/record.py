@@ -6,6 +6,7 @@ of an attempt in the document; the verdict is made in `verdict`.
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Any
 
@@ -13,6 +14,7 @@ from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Event, Outcome, State, Verdict, transition
 from spoolrunner.protocol.verdict import Decision, decide
+from spoolrunner.spool.jobfile import Stamp
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable, machine
 from spoolrunner.system.clock import format_time
@@ -24,6 +26,11 @@ _KEPT_WHOLE = 100
 """The last attempts of a long history, of which more than number, outcome and verdict is kept."""
 MAX_ATTEMPTS = 100_000
 """Attempts after which a job is not tried again by itself: no record may be larger than what can be read."""
+_user = getattr(os, "geteuid", None)
+REPLACES = "replaces"
+"""The key of the files that a document took the place of: [inode, size, time of the last change in nanoseconds] of each."""
+_MAX_REPLACES = 64
+"""More records than that are hardly made of a job between two moments at which a file system keeps all that it has."""
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 _CUT = "\n  … cut …\n".encode()
 _REPLACED = ("delay", "next_run_at", "retries", "attempts", "result", "signature")
@@ -78,6 +85,28 @@ def add(
     if result is not None:
         changed["result"] = result
     return changed, decision
+
+
+def replacing(layout: Layout, job_id: str, changed: dict[str, Any], stamp: Stamp) -> dict[str, Any]:
+    """Return the document with a note that it takes the place of running/ID.json, the file with that stamp.
+
+    A power cut may leave both names, in two folders: then the note tells which one has gone on. What the file itself says that
+    it has replaced is kept if this user wrote it: the note is believed later, and another one may have made it up.
+    """
+    earlier = changed.get(REPLACES, [])
+    if earlier and not is_own(layout.running(job_id)):
+        earlier = []
+    return {**changed, REPLACES: [*earlier[1 - _MAX_REPLACES :], list(stamp)]}
+
+
+def is_own(path: str) -> bool:
+    """Return whether the file belongs to the user of this process; never where files have no such owners."""
+    if _user is None:
+        return False
+    try:
+        return bool(os.stat(path, follow_symlinks=False).st_uid == _user())
+    except FileNotFoundError:
+        return False
 
 
 def _dice() -> float:

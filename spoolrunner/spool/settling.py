@@ -153,7 +153,14 @@ class Settler:
         one.raw = file.raw
         # One that was claimed, started or adopted by us has not lost its markers to a power cut.
         has_markers = known.origin is not Origin.FOUND or self._boot.has_markers
-        rule = choose(file.attempts, file.stamp, marker, has_markers=has_markers, number=known.number)
+        rule = choose(
+            file.attempts,
+            file.stamp,
+            marker,
+            has_markers=has_markers,
+            keeps_inodes=self._boot.keeps_inodes,
+            number=known.number,
+        )
         if rule.remedy is Remedy.RECORD and marker is not None:
             self._record_if_over(one, file, marker, left.outcome)
         elif rule.remedy is Remedy.FINISH or is_recorded(file.attempts, marker, known):
@@ -216,7 +223,8 @@ class Settler:
         """Make the record of an attempt that is over: of what its process left or, if that is nothing, of how it died."""
         known, now = one.known, self._clock.wall()
         made, result = made_of(marker, left, known, now)
-        one.raw, decision = record.add(file.raw, made, self._policy(known, file), now, result)
+        changed, decision = record.add(file.raw, made, self._policy(known, file), now, result)
+        one.raw = record.replacing(self._spool.layout, one.job_id, changed, file.stamp)
         one.verdict, one.may_have_progress = decision.verdict, left is None or left.progress
         one.data = file.record_of(one.job_id, one.raw)
 

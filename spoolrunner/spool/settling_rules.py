@@ -101,11 +101,17 @@ class Known:
         return replace(self, looks=looks) if looks else self
 
 
-class Boot(NamedTuple):
-    """This start of the machine. `has_markers` says that markers from before are there: no power cut came in between."""
+@dataclass(slots=True)
+class Boot:
+    """This start of the machine, and what may be believed of what was written before the spool was taken.
+
+    `has_markers` says that all markers are there: since they were written no power cut has come, and the file system was not
+    mounted again. `keeps_inodes` says that the files have the inodes they had: the spool is not a copy, and was not restored.
+    """
 
     id: str
     has_markers: bool
+    keeps_inodes: bool = True
 
 
 def choose(
@@ -114,6 +120,7 @@ def choose(
     marker: Marker | None,
     *,
     has_markers: bool,
+    keeps_inodes: bool = True,
     number: int | None = None,
 ) -> RecoveryRule:
     """The first rule whose sign is seen.
@@ -125,7 +132,11 @@ def choose(
     """
     if attempts is None:
         return RECOVERY_RULES[0]
-    fits = marker is not None and marker.fits(len(attempts), stamp, wholly=not has_markers)
+    fits = marker is not None and (
+        marker.fits(len(attempts), stamp, wholly=not has_markers)
+        if keeps_inodes or has_markers
+        else marker.fits_copy(len(attempts), stamp)
+    )
     if marker is not None and fits and marker.kind == START:
         return RECOVERY_RULES[1]
     if marker is not None and fits and marker.kind == CLAIM:

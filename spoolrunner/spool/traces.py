@@ -17,6 +17,8 @@ from spoolrunner.system.times import parse_time
 
 MAX_LINE_BYTES = 1 << 20
 """No line of ours is as long: the longest holds a result of 64 KiB, or an error of three texts of 16 KiB, with all escapes."""
+COPIED_WITHIN_NS = 2_000_000_000
+"""FAT keeps times to two seconds, tar to one."""
 _MAX_PID = 2**32 - 1
 _ERROR_KEYS = {"type", "message", "traceback"}
 
@@ -50,6 +52,14 @@ class Marker(NamedTuple):
         if self.attempt != attempts + 1 or self.inode != stamp.inode:
             return False
         return not wholly or (self.size, self.mtime_ns) == (stamp.size, stamp.mtime_ns)
+
+    def fits_copy(self, attempts: int, stamp: Stamp) -> bool:
+        """Return whether it does, if the file was copied since and has another inode: by size and time of change.
+
+        Archives, and file systems to which files are copied, keep that time to the second or to two.
+        """
+        is_near = abs(self.mtime_ns - stamp.mtime_ns) < COPIED_WITHIN_NS
+        return self.attempt == attempts + 1 and self.size == stamp.size and is_near
 
     @property
     def stamp(self) -> Stamp:

@@ -171,6 +171,9 @@ class FakeMachine(Machine):
     def boot_id(self) -> str:
         return f"boot-{self._world.boot}"
 
+    def mounting(self, path: str) -> str:
+        return f"mount-{self._world.mount}"
+
     def started(self, pid: int, boot: str) -> str | None:
         return self._world.started(pid)
 
@@ -317,7 +320,7 @@ class World:
         self.effects: list[Effect] = []
         self.left: list[Left] = []
         """What processes of jobs have left; it must be recorded as it was left."""
-        self.boot = 1
+        self.boot = self.mount = 1
         self.disk: Disk | None = None
         """What is known of the syncs in this world; None while nobody asks."""
         self.taken: list[str] = []
@@ -486,12 +489,16 @@ class World:
             self.disk.close()
         self.disk = Disk(self.layout)
 
-    def cut_power(self, remains: Remains) -> None:
-        """Everybody dies, and of what was not synced only that remains; the machine is then started again."""
+    def cut_power(self, remains: Remains, *, reboots: bool = True) -> None:
+        """Everybody dies, and of what was not synced only that remains; the machine is then started again.
+
+        Without `reboots` it is the file system alone that failed, and is mounted again.
+        """
         self.kill_all()
         assert self.disk is not None, "nobody has watched the syncs"
         self.inodes |= {new: self.inodes.get(old, old) for new, old in self.disk.cut(remains).items()}
-        self.boot += 1
+        self.boot += reboots
+        self.mount += 1
         self.taken += [left.token for left in self.left if not left.is_synced]
         self.left = [left for left in self.left if left.is_synced]
         safe = {(left.token, left.attempt) for left in self.left} | set(self._recorded())

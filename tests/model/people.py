@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import takewhile
 
+from tests.model import names
 from tests.model.rules import Promise, Rule
 from tests.model.runner import STARTED, killed
 from tests.model.state import (
@@ -175,7 +176,7 @@ def disturbances(model: Model, state: State) -> Moves:
         rested = state._replace(acts=state.acts - 1)
         for act in model.bounds.allowed:
             for after in ACTS[act](model, rested):
-                kept = remembering(state, after, is_synced=act is Act.SECOND)
+                kept = remembering(state, after, PENDING if act is Act.SECOND else None)
                 yield Move("a person", act, (), kept, is_disturbance=True)
     if state.dispatcher_kills:
         for index, dispatcher in enumerate(state.dispatchers):
@@ -189,6 +190,8 @@ def disturbances(model: Model, state: State) -> Moves:
     if state.cuts:
         for after in _cut(model, state):
             yield Move("the machine", "loses its power", (), after, is_disturbance=True)
+    if state.copies:
+        yield Move("a person", "stops everything and copies the spool", (), names.copied(state), is_disturbance=True)
 
 
 def _deaths_of_runners(model: Model, state: State) -> Moves:
@@ -269,8 +272,11 @@ def _cut(model: Model, state: State) -> list[State]:
     for at, disk in enumerate(disks):
         for lock in _contents(model, disks, at, lasts=state.cuts > 1):
             for torn in (False, True):
-                places = tuple(file and file._replace(dirty=False, torn=torn and file.dirty) for file in disk.places)
-                found[_after_cut(state, disk._replace(places=places, lock=lock))] = None
+                for whole in names.brought_back(disk):
+                    places = tuple(
+                        file and file._replace(dirty=False, torn=torn and file.dirty) for file in whole.places
+                    )
+                    found[_after_cut(model, state, whole._replace(places=places, lock=lock))] = None
     return list(found)
 
 
@@ -300,9 +306,9 @@ def _contents(model: Model, disks: tuple[Disk, ...], at: int, *, lasts: bool) ->
     return list(found)
 
 
-def _after_cut(state: State, disk: Disk) -> State:
+def _after_cut(model: Model, state: State, disk: Disk) -> State:
     stories = list(state.stories)
-    for file in disk.places:
+    for file in names.latest(disk):
         if file is not None:
             story = stories[file.job]
             known = max(len(file.history), story.recorded)
@@ -312,6 +318,7 @@ def _after_cut(state: State, disk: Disk) -> State:
                 wished=story.wished and disk.cancel != NOBODY,
                 slipped=story.slipped and state.cuts > 1,
                 pardoned=story.slipped and disk.places[RUNNING] is file,
+                twofold=sum(other is not None and other.job == file.job for other in disk.places) > 1,
                 left=story.left if story.lasting or not may_have_left else EITHER_CAME,
             )
     return State(
@@ -319,7 +326,7 @@ def _after_cut(state: State, disk: Disk) -> State:
         (stories[0], stories[1]),
         (None,) * len(state.dispatchers),
         (None,) * len(state.runners),
-        served=False,
+        served=state.served and Rule.MOUNT_COMPARED not in model.rules,
         dispatcher_kills=state.dispatcher_kills,
         runner_kills=state.runner_kills,
         acts=state.acts,
@@ -328,4 +335,6 @@ def _after_cut(state: State, disk: Disk) -> State:
         removes=state.removes,
         start_failures=state.start_failures,
         stops=state.stops,
+        copies=state.copies,
+        copied=state.copied,
     )

@@ -65,6 +65,14 @@ class Rule(StrEnum):
     BOOT_COMPARED = "after a power cut a missing marker proves nothing"
     BOOT_CLAIMED = "nor does it excuse a marker that is missing from what this dispatcher claimed, started or adopted"
     BOOT_VOUCHED = "markers are trusted only when the spool was recovered in this boot"
+    MOUNT_COMPARED = "and only when its file system was not mounted again since"
+    FITS_COPY = "where the files were copied, a marker fits by size and time alone"
+    NAMES_COMPARED = (
+        "after a power cut two names of one file, or of one and what replaced it, are one job, which keeps one of them"
+    )
+    LATER_KEPT = "of a file and the one that replaced it the latter keeps its name"
+    RETRY_NAMED = "of two names of one finished job that in running/ is kept only if a marker says that it was claimed"
+    SECOND_TOLD = "a second job of the id is not taken for what the first one was before"
 
 
 ALL = frozenset(Rule)

@@ -138,7 +138,9 @@ def _choose(model: Model, state: State, index: int) -> tuple[State, ...]:
     mine = dispatcher.mine
     is_ours = (dispatcher.claimed or mine is not None) and Rule.BOOT_CLAIMED in model.rules
     number = 0 if mine is None else mine.number
-    rule = choose(model, file, dispatcher.marker, number, has_markers=dispatcher.has_markers or is_ours)
+    has_markers = dispatcher.has_markers or is_ours
+    by_inode = dispatcher.keeps_inodes or has_markers
+    rule = choose(model, file, dispatcher.marker, number, has_markers=has_markers, by_inode=by_inode)
     if rule == "record":
         cancelled = mine is not None and mine.cancelled
         is_stopped = state.stop == CAME and mine is not None and mine.signalled and Rule.STOP_SPARES in model.rules
@@ -257,7 +259,7 @@ def _vouch(model: Model, state: State, index: int) -> tuple[State, ...]:
     dispatcher = is_there(state, index)
     if dispatcher.serves or dispatcher.fresh:
         return ()
-    return (set_dispatcher(state._replace(served=True), index, dispatcher._replace(serves=True)),)
+    return (set_dispatcher(state._replace(served=True, copied=False), index, dispatcher._replace(serves=True)),)
 
 
 SETTLE = Step("sets out to settle", ("open locks/ID.lock",), _set_out)

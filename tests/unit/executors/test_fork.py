@@ -242,15 +242,15 @@ def test_a_job_outlives_its_template(executor, made, exits, fifo) -> None:
 
 
 def test_a_job_whose_template_died_before_it_told_its_pid(executor, made, exits, fifo) -> None:
-    """When the template dies and no pid is known, that is reported at once: settling finds out whether the job runs."""
+    """The marker that a job has left names its process, which is watched from then on."""
     executor.start(assigned(made.layout, JOBS, "patient", fifo))
     exits.until(lambda: traces.peek(made.layout.lock("x")).marker)
     os.kill(template_pid(executor), signal.SIGKILL)
-    assert exits.get() == Exited(KEY, None, None)
-    let_go(fifo)
-    exits.until(lambda: traces.peek(made.layout.lock("x")).outcome)
-    assert left_in(made.layout).result == '"go"'
+    exits.until(lambda: executor.pid(KEY) == traces.peek(made.layout.lock("x")).marker.pid)
     assert exits.empty()
+    let_go(fifo)
+    assert exits.get() == Exited(KEY, None, None)
+    assert left_in(made.layout).result == '"go"'
 
 
 def test_a_template_that_died_is_replaced(executor, exits) -> None:

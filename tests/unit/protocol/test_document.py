@@ -18,7 +18,7 @@ MOMENT = "2026-11-23T17:45:01Z"
 WALL = datetime(2026, 11, 23, 17, 45, 1, tzinfo=UTC).timestamp()
 FIELDS = {
     "job", "method", "params", "priority", "delay", "next_run_at", "max_retries", "timeout", "expires_at", "meta",
-    "created_at", "signature", "attempts", "retries", "result",
+    "created_at", "signature", "attempts", "retries", "result", "replaces",
 }  # fmt: skip
 
 

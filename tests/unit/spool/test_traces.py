@@ -104,6 +104,22 @@ def test_fits_wholly(change) -> None:
     assert (MARKER.fits(0, stamp, wholly=True), MARKER.fits(0, stamp, wholly=False)) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("attempts", "change", "fits"),
+    [
+        (0, {"inode": 78}, True),
+        (0, {"inode": 78, "mtime_ns": STAMP.mtime_ns - 999_999_999}, True),
+        (0, {"inode": 78, "mtime_ns": STAMP.mtime_ns - 2_000_000_000}, False),
+        (0, {"inode": 78, "size": 299}, False),
+        (0, {"inode": 78, "mtime_ns": 5}, False),
+        (1, {"inode": 78}, False),
+    ],
+)
+def test_fits_a_copy(attempts, change, fits) -> None:
+    """In a copied spool a marker fits the next attempt of the file with its size and, as archives keep that, its time."""
+    assert MARKER.fits_copy(attempts, STAMP._replace(**change)) is fits
+
+
 def test_the_last_marker_counts() -> None:
     """Of several markers the last one counts."""
     lines = [MARKER._replace(attempt=attempt).line() for attempt in (1, 2, 3)]
