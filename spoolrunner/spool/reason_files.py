@@ -39,6 +39,10 @@ def read_object(path: str) -> dict[str, Any] | None:
             found = orjson.loads(stream.read(_LARGEST))
     except (FileNotFoundError, orjson.JSONDecodeError):
         return None  # there is none, or it is being written this moment
+    except OSError:
+        if not os.path.islink(path):
+            raise
+        return None  # it holds an outcome, which `traces` reads
     return found if isinstance(found, dict) else None
 
 
