@@ -83,6 +83,8 @@ class OwnLines:
 
         A link holds less than 4096 bytes on most systems, and is not made on Windows.
         """
+        if rights.is_elsewhere():
+            return False
         try:
             from spoolrunner.system import durable
 
