@@ -36,6 +36,11 @@ def holds(lock: JobLock) -> bool:
     return _held is lock
 
 
+def held() -> JobLock | None:
+    """Return the lock under which this process makes an attempt, if it makes one."""
+    return _held
+
+
 def _let_go() -> None:
     global _held  # noqa: PLW0603 -- one job a process, and this one has none
     if _held is not None:

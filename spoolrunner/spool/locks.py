@@ -129,6 +129,13 @@ class JobLock:
             except (FileNotFoundError, PermissionError):
                 return  # the hourly sweep removes it
 
+    def is_at(self, descriptor: int) -> bool:
+        """Return whether that descriptor is ours, and still open on our file."""
+        try:
+            return self.descriptor == descriptor and os.fstat(descriptor).st_ino == self._file[1]
+        except OSError:
+            return False  # closed
+
     def close_if_ours(self) -> None:
         """Close the copy of the descriptor in a forked child, unless the job closed it and its number means another file."""
         if _is_open_on(self.descriptor, self._file):
