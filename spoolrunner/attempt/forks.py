@@ -18,42 +18,33 @@ if TYPE_CHECKING:
 
     from spoolrunner.spool.locks import JobLock
 
-_held: JobLock | None = None
+held: JobLock | None = None
+"""The lock under which this process makes an attempt; None where it makes none, as in a child that was forked in one."""
 _is_watching_forks = False
 
 
 def hold(lock: JobLock) -> None:
     """Keep the lock from forked children, or one would hold it after the job has ended; by exec it is not inherited."""
-    global _held, _is_watching_forks  # noqa: PLW0603 -- one job a process
-    _held = lock
+    global held, _is_watching_forks  # noqa: PLW0603 -- one job a process
+    held = lock
     if not _is_watching_forks and hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_let_go)
     _is_watching_forks = True
 
 
-def holds(lock: JobLock) -> bool:
-    """Return whether this process makes the attempt under that lock; a forked child does not, nor one of its own pid 1."""
-    return _held is lock
-
-
-def held() -> JobLock | None:
-    """Return the lock under which this process makes an attempt, if it makes one."""
-    return _held
-
-
 def _let_go() -> None:
-    global _held  # noqa: PLW0603 -- one job a process, and this one has none
-    if _held is not None:
-        _held.close_if_ours()
-    _held = None
+    global held  # noqa: PLW0603 -- one job a process, and this one has none
+    if held is not None:
+        held.close_if_ours()
+    held = None
 
 
 def forget_attempt() -> None:
     """Give up what this process holds of an attempt, so that it can make another."""
-    global _held  # noqa: PLW0603 -- one job a process
-    if _held is not None:
-        _held.close()
-    _held = None
+    global held  # noqa: PLW0603 -- one job a process
+    if held is not None:
+        held.close()
+    held = None
     set_current_job(None)
 
 

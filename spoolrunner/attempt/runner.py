@@ -187,13 +187,11 @@ class _Attempt:
             if self._is_a_child():
                 forks.end_of_child(error)
             return self._of_error(error)
-        if self._is_a_child():
-            forks.end_of_child(None)
         return self._of_result(result)
 
     def _is_a_child(self) -> bool:
         """Whether this is not the process that left the start marker, but one that the job has forked."""
-        return not forks.holds(self._lock) or os.getpid() != self._pid
+        return forks.held is not self._lock or os.getpid() != self._pid
 
     def _of_error(self, error: BaseException) -> CallOutcome:
         job = current_job()
@@ -239,28 +237,28 @@ class _Attempt:
         """Leave the outcome line; False when that is not possible. Signal handlers of the job may raise here: tried again."""
         for _ in range(_INTERRUPTED_TRIES):
             try:
-                return self._leave(ended)
+                if self._is_a_child():
+                    forks.end_of_child(None)
+                fields, job = ended.fields, asked_job()
+                if job is not None and job.has_reported:
+                    fields = {**fields, "progress": "true"}
+                number, now = self._assignment.number, clock.SYSTEM.text()
+                return self._lines.write_patiently(
+                    lock_lines.outcome(number, ended.outcome, now, fields)
+                ) or self._leave_as_link(ended, now, fields)
             except BaseException as error:
                 output.note(f"writing the outcome was interrupted: {returned.type_name(type(error))}")
         return False
 
-    def _leave(self, ended: CallOutcome) -> bool:
-        if self._is_a_child():
-            forks.end_of_child(None)  # forked by what the value or the error has for methods
-        fields, job = ended.fields, asked_job()
-        if job is not None and job.has_reported:
-            fields = {**fields, "progress": "true"}
-        number, now = self._assignment.number, clock.SYSTEM.text()
-        if self._lines.write_patiently(lock_lines.outcome(number, ended.outcome, now, fields)):
-            return True
+    def _leave_as_link(self, ended: CallOutcome, now: str, fields: dict[str, str]) -> bool:
         return any(
-            self._lines.leave_link(lock_lines.outcome(number, ended.outcome, now, less))
+            self._lines.leave_link(lock_lines.outcome(self._assignment.number, ended.outcome, now, less))
             for less in (fields, outcome.shortened(fields))
         )
 
     def _leave_first(self, ended: CallOutcome) -> None:
         """Leave an outcome line that counts unless another follows: what comes next is the user's, and may not come back."""
-        self._leave(ended)
+        self.leave(ended)
 
     def close(self, ended: CallOutcome, parent: int) -> None:
         """Write out what the job printed, and sync the outcome line if who would record it is gone.

@@ -27,13 +27,13 @@ def test_a_child_holds_nothing(tmp_path) -> None:
                 try:
                     os.fstat(lock.descriptor)
                 except OSError:
-                    os._exit(5 if not forks.holds(lock) else 6)
+                    os._exit(5 if forks.held is None else 6)
                 os._exit(7)
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
-        assert forks.holds(lock)
+        assert forks.held is lock
     finally:
         forks.forget_attempt()
-    assert not forks.holds(lock)
+    assert forks.held is None
 
 
 @pytest.mark.parametrize(

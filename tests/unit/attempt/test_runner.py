@@ -757,7 +757,7 @@ def test_an_outcome_that_nobody_waits_for(spool, make, what, closes) -> None:
 
     def lose():
         if closes:
-            os.close(forks._held.descriptor)
+            os.close(forks.held.descriptor)
         os.unlink(spool.layout.lock("x"))
         os.unlink(path)
         if what == "another":
@@ -789,7 +789,7 @@ def test_a_closed_lock_that_another_holds_when_the_outcome_comes(spool, make, cl
     held = []
 
     def lose():
-        os.close(forks._held.descriptor)
+        os.close(forks.held.descriptor)
         held.append(locks.acquire(spool.layout.lock("x")))
 
     before = clock.monotonic()
@@ -862,7 +862,7 @@ def test_a_line_that_was_written_in_part(spool, make, monkeypatch) -> None:
         cut = []
 
         def write(descriptor, data):
-            if descriptor == forks._held.descriptor and not cut:
+            if descriptor == forks.held.descriptor and not cut:
                 cut.append(data)
                 return real(descriptor, data[: len(data) // 2])
             return real(descriptor, data)
