@@ -251,7 +251,7 @@ class EndedAttempts:
         verdict, fault = Verdict(made["verdict"]), made.get("error") or {}
         names = str(raw.get("job", "")), str(raw.get("method", ""))
         who = Who(settled.name, *names, made["number"], attempt.starts if attempt else None)
-        texts = fault.get("type", ""), fault.get("message", ""), fault.get("traceback", "")
+        texts = [*(fault.get(name, "") for name in ("type", "message", "traceback")), made.get("result_dropped", "")]
         self.reporter.report(Recorded(who, Outcome(made["outcome"]), verdict, record.duration(made), *texts))
         if verdict is Verdict.RETRY:
             again = parse_time(raw["next_run_at"]) if "next_run_at" in raw else None

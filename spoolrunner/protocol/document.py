@@ -135,6 +135,15 @@ def _worded(fault: Fault, raw: dict[str, Any]) -> Fault:
     return fault
 
 
+def attempt_problem(raw: dict[str, Any]) -> str:
+    """Return why `raw` cannot stand among the attempts of a document, or "" when it can."""
+    try:
+        msgspec.convert(raw, Attempt)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return ""
+
+
 def overrides(checked: Document) -> dict[str, Any]:
     """Return what the document asks for in place of its method's policy, for `policy.job_policy`."""
     return {key: getattr(checked, key) for key in OVERRIDES}

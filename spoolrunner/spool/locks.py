@@ -47,6 +47,8 @@ else:
 
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _POLL = 0.01
+_NOT_SEEN = (errno.EBADF, errno.ENOENT, errno.ENOTDIR, errno.EACCES)
+"""Errors that say that our descriptor is closed, or that this process cannot see our file at its path."""
 
 
 class JobLock:
@@ -78,10 +80,23 @@ class JobLock:
             status = os.fstat(self.descriptor)
             there = os.stat(self.path, follow_symlinks=False)
         except OSError as error:
-            if error.errno not in (errno.EBADF, errno.ENOENT):
+            if error.errno not in _NOT_SEEN:
                 raise  # the lock may still be ours, and nobody could take it at the path
             return False
         if (status.st_dev, status.st_ino) != self._file or (there.st_dev, there.st_ino) != self._file:
+            return False
+        self.append(line)
+        return True
+
+    def append_unless_removed(self, line: bytes) -> bool:
+        """Append a line as `append` does, wherever our file lies now; False when it was removed or our descriptor is closed."""
+        try:
+            status = os.fstat(self.descriptor)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+            return False
+        if (status.st_dev, status.st_ino) != self._file or status.st_nlink == 0:
             return False
         self.append(line)
         return True
@@ -113,6 +128,13 @@ class JobLock:
                 )  # refused if another process has opened it meanwhile: then the lock belongs to that one
             except (FileNotFoundError, PermissionError):
                 return  # the hourly sweep removes it
+
+    def is_at(self, descriptor: int) -> bool:
+        """Return whether that descriptor is ours, and still open on our file."""
+        try:
+            return self.descriptor == descriptor and os.fstat(descriptor).st_ino == self._file[1]
+        except OSError:
+            return False  # closed
 
     def close_if_ours(self) -> None:
         """Close the copy of the descriptor in a forked child, unless the job closed it and its number means another file."""

@@ -178,9 +178,10 @@ def flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError, AttributeError) as error:
+        except BaseException as error:
             # The job closed or replaced its output, or the disk is full: no reason to lose the record of what it did.
-            note(f"output was lost: {error}")
+            why = error if type(error) in (OSError, ValueError, AttributeError) else type(error).__name__
+            note(f"output was lost: {why}")
 
 
 def _cut(descriptor: int, size_to_keep: int, limit: int) -> bool:

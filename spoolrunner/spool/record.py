@@ -10,7 +10,7 @@ import os
 import random
 from typing import Any
 
-from spoolrunner.protocol import jsontext, signing
+from spoolrunner.protocol import document, jsontext, signing
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Event, Outcome, State, Verdict, transition
 from spoolrunner.protocol.verdict import Decision, decide
@@ -76,7 +76,11 @@ def add(
     decision = decide(outcome, policy, attempts, now, 0.0 if outcome is Outcome.SUCCEEDED else _dice())
     if decision.verdict is Verdict.RETRY and len(attempts) + 1 >= MAX_ATTEMPTS:
         decision = Decision(Verdict.FAILED, decision.retries)
-    attempts.append({**made, "verdict": str(decision.verdict)})
+    made = {**made, "verdict": str(decision.verdict)}
+    problem = document.attempt_problem(made)
+    if problem:
+        made, result = _without_what_it_left(made, problem, now), None
+    attempts.append(made)
     changed = {key: value for key, value in raw.items() if key not in _REPLACED}
     if decision.verdict is Verdict.RETRY and decision.next_run_at is not None:
         changed["next_run_at"] = format_time(decision.next_run_at)
@@ -107,6 +111,12 @@ def is_own(path: str) -> bool:
         return bool(os.stat(path, follow_symlinks=False).st_uid == _user())
     except FileNotFoundError:
         return False
+
+
+def _without_what_it_left(made: dict[str, Any], problem: str, now: float) -> dict[str, Any]:
+    """Return the attempt with nothing that a job's process may have made: a document with the rest would not be read again."""
+    known = {name: made[name] for name in ("number", "outcome", "verdict", "host")}
+    return {**known, "ended_at": format_time(now), "error": error("RecordError", f"what its process left: {problem}")}
 
 
 def _dice() -> float:

@@ -117,8 +117,8 @@ NO_TRACES = Traces()
 
 
 def of(lock: JobLock) -> Traces:
-    """Return what lies in the file of a lock that this process holds."""
-    return NO_TRACES if lock.is_new else parse(lock.read())
+    """Return what lies in the file of a lock that this process holds, and in the link beside it."""
+    return NO_TRACES if lock.is_new else _with_link(parse(lock.read()), lock.path)
 
 
 def peek(path: str) -> Traces:
@@ -128,9 +128,23 @@ def peek(path: str) -> Traces:
     except FileNotFoundError:
         return NO_TRACES
     try:
-        return parse(read_lines(descriptor))
+        return _with_link(parse(read_lines(descriptor)), path)
     finally:
         os.close(descriptor)
+
+
+def _with_link(found: Traces, path: str) -> Traces:
+    """Add the outcome of an attempt that could write into no file any more, from the link that it made instead."""
+    if found.outcome is not None or found.marker is None or not found.marker.is_start:
+        return found
+    try:
+        text = os.readlink(lock_lines.link_of(path))
+    except (OSError, ValueError):
+        return found  # there is none, as a rule: it is the file of its progress, or nothing
+    left = parse(os.fsencode(text))
+    if left.marker != found.marker or left.outcome is None:
+        return found  # of an earlier attempt
+    return found._replace(outcome=left.outcome._replace(progress=True))
 
 
 def parse(data: bytes) -> Traces:

@@ -75,19 +75,16 @@ class Recorded:
     error_type: str = ""
     error_message: str = ""
     traceback: str = ""
+    result_dropped: str = ""
 
     def entry(self, at: float) -> Entry:
         """`completed`, `failed` or, of an attempt that its own process refused, `refused`."""
         failed = Kind.REFUSED if self.outcome is Outcome.REJECTED else Kind.FAILED
-        return self.who.entry(
-            Kind.COMPLETED if self.verdict is Verdict.DONE else failed,
-            at,
-            duration=self.duration,
-            outcome=self.outcome,
-            verdict=self.verdict,
-            note=": ".join(part for part in (self.error_type, self.error_message) if part),
-            traceback=self.traceback,
-        )
+        kind = Kind.COMPLETED if self.verdict is Verdict.DONE else failed
+        dropped = self.result_dropped and f"result_dropped: {self.result_dropped}"
+        note = ": ".join(filter(None, (self.error_type, self.error_message, dropped)))
+        about = {"duration": self.duration, "outcome": self.outcome, "verdict": self.verdict}
+        return self.who.entry(kind, at, **about, note=note, traceback=self.traceback)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,8 +96,10 @@ LIGHT_SIDE = {
     "attempt.callables",
     "attempt.current_job",
     "attempt.exit",
+    "attempt.forks",
     "attempt.outcome",
     "attempt.own_lines",
+    "attempt.returned",
     "attempt.runner",
     "attempt.settings",
     "errors",
@@ -110,6 +112,7 @@ LIGHT_SIDE = {
     "system.clock",
     "system.heldfiles",
     "system.processes",
+    "system.rights",
 }
 """What a job's process imports of the house; the rooms themselves are named too."""
 

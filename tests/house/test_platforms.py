@@ -34,6 +34,7 @@ OWNERS = {
     "dispatch/inbox.py": "what a thread can wait for",
     "executors/base.py": "how the end of a process is heard",
     "attempt/runner.py": "whether a process knows that its parent is gone",
+    "system/rights.py": "what a process may give up",
     "system/clock.py": "the clock that counts from the boot",
     "system/machine.py": "the name of the machine",
     "system/mounting.py": "how the kernel names what it has mounted",

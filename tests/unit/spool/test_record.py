@@ -284,3 +284,27 @@ def test_a_job_with_as_many_attempts_as_a_document_holds_has_used_them_up() -> N
     assert decision.verdict is Verdict.FAILED
     _, decision = record.add(raw, made(Outcome.SUCCEEDED, record.MAX_ATTEMPTS), policy, NOW)
     assert decision.verdict is Verdict.DONE
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"exit_status": True},
+        {"exit_status": 2.5},
+        {"error": {"type": 5}},
+        {"error": {"type": "E", "other": "x"}},
+        {"result_dropped": ["x"]},
+        {"ended_at": "2027-01-15"},
+        {"started_at": "soon"},
+        {"unknown": 1},
+    ],
+    ids=str,
+)
+def test_a_record_is_checked_before_it_is_committed(left) -> None:
+    """An attempt that our own check would refuse is recorded with its outcome and why the rest is missing."""
+    changed, decision = record.add(RAW, {**made(Outcome.SUCCEEDED), **left}, POLICY, NOW, "a result")
+    (attempt,) = document.parse(jsontext.encode(changed))[0].attempts
+    assert (attempt.outcome, attempt.verdict, decision.verdict) == (Outcome.SUCCEEDED, Verdict.DONE, Verdict.DONE)
+    assert attempt.error.type == "RecordError"
+    assert attempt.error.message.startswith("what its process left: ")
+    assert "result" not in changed

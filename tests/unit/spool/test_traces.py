@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spoolrunner.attempt import outcome as call_outcome
+from spoolrunner.attempt import returned
 from spoolrunner.protocol import document
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import LEFT_BY_JOBS, Outcome
@@ -385,8 +386,8 @@ def test_a_line_that_is_far_too_long() -> None:
 def test_the_longest_lines_of_ours(character) -> None:
     """The longest result that is kept, and the longest error, come through, whatever they are made of."""
     size = len(json.dumps(character, ensure_ascii=False).encode()) - 2
-    result = character * ((call_outcome.MAX_RESULT_BYTES - 2) // size)
-    left = traces.parse(MARKER.line() + outcome(**call_outcome.of_return(result).fields)).outcome
+    result = character * ((returned.MAX_RESULT_BYTES - 2) // size)
+    left = traces.parse(MARKER.line() + outcome(**call_outcome.of_return(result, [].append).fields)).outcome
     assert left is not None
     assert left.result is not None
     assert orjson.loads(left.result) == result

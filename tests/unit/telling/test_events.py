@@ -72,3 +72,10 @@ def test_how_an_attempt_ended(outcome, verdict, kind) -> None:
 def test_a_listener_takes_any_event() -> None:
     """What a listener is called with is in its type: an event, and its time in seconds."""
     assert typing.get_args(events.Listener)[0] == [events.Event, float]
+
+
+def test_a_result_that_was_dropped_is_logged() -> None:
+    """The line of a job that is done says why its value is missing, and nothing of that where it is there."""
+    done = Recorded(WHO, Outcome.SUCCEEDED, Verdict.DONE, 1.0, result_dropped="set is no JSON")
+    assert "result_dropped: set is no JSON" in line(done.entry(AT))
+    assert "dropped" not in line(Recorded(WHO, Outcome.SUCCEEDED, Verdict.DONE, 1.0).entry(AT))
