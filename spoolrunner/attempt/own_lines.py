@@ -63,8 +63,12 @@ class OwnLines:
                 return True
 
     def _write(self, line: bytes) -> None:
-        if self._lock.append_in_place(line):
-            return
+        try:
+            if self._lock.append_in_place(line):
+                return
+        except OSError as error:
+            if error.errno not in _OUT_OF_SIGHT or not rights.are_given_up(error):
+                raise
         # What we see at the path is not what the dispatcher sees, where the job has another root by now or may not look there.
         is_kept = self._lock.append_unless_removed(line)
         if rights.is_elsewhere():

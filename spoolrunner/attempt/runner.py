@@ -191,7 +191,7 @@ class _Attempt:
 
     def _is_a_child(self) -> bool:
         """Whether this is not the process that left the start marker, but one that the job has forked."""
-        return forks.held is not self._lock or os.getpid() != self._pid
+        return forks.is_child or os.getpid() != self._pid
 
     def _of_error(self, error: BaseException) -> CallOutcome:
         job = current_job()

@@ -47,8 +47,6 @@ else:
 
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _POLL = 0.01
-_NOT_SEEN = (errno.EBADF, errno.ENOENT, errno.ENOTDIR, errno.EACCES)
-"""Errors that say that our descriptor is closed, or that this process cannot see our file at its path."""
 
 
 class JobLock:
@@ -80,7 +78,7 @@ class JobLock:
             status = os.fstat(self.descriptor)
             there = os.stat(self.path, follow_symlinks=False)
         except OSError as error:
-            if error.errno not in _NOT_SEEN:
+            if error.errno not in (errno.EBADF, errno.ENOENT):
                 raise  # the lock may still be ours, and nobody could take it at the path
             return False
         if (status.st_dev, status.st_ino) != self._file or (there.st_dev, there.st_ino) != self._file:

@@ -27,10 +27,11 @@ def test_a_child_holds_nothing(tmp_path) -> None:
                 try:
                     os.fstat(lock.descriptor)
                 except OSError:
-                    os._exit(5 if forks.held is None else 6)
+                    os._exit(5 if forks.held is None and forks.is_child else 6)
                 os._exit(7)
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
         assert forks.held is lock
+        assert not forks.is_child
     finally:
         forks.forget_attempt()
     assert forks.held is None
