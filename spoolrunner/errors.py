@@ -66,7 +66,7 @@ class JobNotFoundError(SpoolRunnerError):
         self.job_id = job_id
 
     def __str__(self) -> str:
-        return f"no job {self.job_id!r} in pending/, running/, done/ or failed/"
+        return f"no job {self.job_id!r} in pending/, running/, done/ or failed/{hint_at_ending(self.job_id)}"
 
 
 class WaitTimeoutError(SpoolRunnerError):
@@ -118,6 +118,11 @@ class SpoolLayoutError(SpoolRunnerError):
 
 class StartError(SpoolRunnerError):
     """A process could not be started: the fault of the machine or the configuration, not of the job."""
+
+
+def hint_at_ending(job_id: str) -> str:
+    """What to add where there is no job of an id that is the name of a file, `hello.json` for `hello`; nothing for others."""
+    return "; an id is the name of the file without .json" if job_id.endswith(".json") else ""
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

@@ -27,14 +27,16 @@ _FORMAT = 2
 class Assignment:
     """Attempt `number` of the job with this id, whose file is running/ID.json with this stamp.
 
-    `timeout` is in seconds; `limits` are those that the system keeps, None without any. What `prepare` sets: `mark`, which the
-    environment of its processes carries, and the paths of its lock, its file and its log.
+    `timeout` is in seconds; `limits` are those that the system keeps, None without any. `leaves`: what it starts may outlive
+    it. What `prepare` sets: `mark`, which the environment of its processes carries, and the paths of its lock, its file and its
+    log.
     """
 
     __slots__ = (
         "file",
         "job",
         "job_id",
+        "leaves",
         "limits",
         "lock",
         "log",
@@ -59,6 +61,7 @@ class Assignment:
         limits: ProcessLimits | None = None,
         meta: dict[str, Any] | None = None,
         mark: str = "",
+        leaves: bool = False,
     ) -> None:
         self.job_id = job_id
         self.number = number
@@ -70,19 +73,20 @@ class Assignment:
         self.limits = limits
         self.meta = meta
         self.mark = mark
+        self.leaves = leaves
         self.lock = self.file = self.log = ""
 
     def prepare(self, layout: Layout) -> Assignment:
         """Set what else its process has to know, which is done where the memory for it is at hand; returns itself."""
         job_id = self.job_id
-        self.mark = self.mark or processes.mark(layout.root, job_id, self.number)
+        self.mark = self.mark or processes.mark(layout.root, job_id, self.number, self.stamp)
         self.lock, self.file, self.log = layout.lock(job_id), layout.running(job_id), layout.log(job_id)
         return self
 
     def to_bytes(self) -> bytes:
         """Return it as bytes, to be sent to the process."""
         told = (self.job_id, self.number, tuple(self.stamp), self.job, self.method, self.params, self.timeout)
-        rest = (self.limits, self.meta, self.mark, self.lock, self.file, self.log)
+        rest = (self.limits, self.meta, self.mark, self.leaves, self.lock, self.file, self.log)
         return marshal.dumps((clock.this_second(), told + rest), _FORMAT)
 
     @classmethod
@@ -90,6 +94,6 @@ class Assignment:
         """Return what `to_bytes` made bytes of."""
         second, told = marshal.loads(data)  # noqa: S302 -- our own dispatcher made them
         clock.know_second(second)
-        made = cls(*told[:10])
-        made.lock, made.file, made.log = told[10:]
+        made = cls(*told[:11])
+        made.lock, made.file, made.log = told[11:]
         return made

@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
-
-import orjson
 
 from spoolrunner.attempt.callables import resolve
 from spoolrunner.errors import NotAllowedError
 
 
 def print_audit() -> None:
-    """Read {python_path, allowed: job -> methods} as JSON from standard input; print a list of what cannot be resolved.
+    """Read {python_path, allowed: job -> methods} as JSON from standard input; print what of it cannot be resolved, and why.
 
-    The list is JSON behind a NUL, which parts it from all that the imported modules print.
+    Each answer is a line of JSON: [job, method], before it is looked at, then [job, method, problem or null]. A module may end
+    the process: then the last line names it. What modules print goes to standard error.
     """
-    question = orjson.loads(sys.stdin.buffer.read())
+    question = json.loads(sys.stdin.buffer.read())
     sys.path[:0] = question["python_path"]
-    problems = []
-    for job, methods in question["allowed"].items():
-        for method in methods:
-            try:
-                problem = resolve(job, method).owner_problem()
-                problems += [f"{job}.{method}: {problem}"] if problem else []
-            except NotAllowedError as error:
-                problems.append(str(error))
-            except Exception as error:
-                problems.append(f"{job}.{method}: importing it raised {type(error).__name__}: {error}")
-    sys.stdout.buffer.write(b"\0" + orjson.dumps(problems))
+    answers, ours = os.dup(1), os.getpid()
+    os.dup2(2, 1)
+    status = 1
+    try:
+        for job, methods in question["allowed"].items():
+            for method in methods:
+                _say(answers, [job, method])
+                problem = _problem(job, method)
+                if os.getpid() != ours:
+                    return  # the module forked
+                _say(answers, [job, method, problem])
+        status = 0
+    finally:
+        os._exit(status)  # a thread that a module started would keep us
+
+
+def _problem(job: str, method: str) -> str | None:
+    try:
+        problem = resolve(job, method).owner_problem()
+    except NotAllowedError as error:
+        return str(error)
+    except SystemExit as error:
+        return (
+            f"{job}.{method}: importing it exits: its module must run nothing when it is imported (status {error.code})"
+        )
+    except BaseException as error:
+        return f"{job}.{method}: importing it raised {type(error).__name__}: {error}"
+    return f"{job}.{method}: {problem}" if problem else None
+
+
+def _say(descriptor: int, answer: list[str | None]) -> None:
+    data = json.dumps(answer).encode() + b"\n"
+    while data:
+        data = data[os.write(descriptor, data) :]

@@ -20,8 +20,14 @@ class Callee:
 
     def call(self, params: list[Any] | dict[str, Any]) -> Any:
         """Make the instance if one is needed, call the function, and return its result; its errors pass through."""
-        function = self.function if self.owner is None else getattr(self.owner(), self.name)
+        function = self.function if self.owner is None else self.bound()
         return function(**params) if type(params) is dict else function(*params)
+
+    def bound(self) -> Callable[..., Any]:
+        """Make the instance, and return its method."""
+        assert self.owner is not None  # noqa: S101 -- what has no owner is called as it is
+        found: Callable[..., Any] = getattr(self.owner(), self.name)
+        return found
 
     def refusal(self, error: TypeError, params: list[Any] | dict[str, Any]) -> str | None:
         """Return why `params` do not fit, if the call never began for that; None when the error came out of the call.
@@ -32,7 +38,7 @@ class Callee:
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
-        if trace is None or trace.tb_frame.f_code is not Callee.call.__code__:
+        if trace is None or trace.tb_frame.f_code not in (Callee.call.__code__, Callee.bound.__code__):
             return None
         return self.owner_problem() or self.problem(params)
 

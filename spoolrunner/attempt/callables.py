@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_MOST_WRAPPED = 20
 _CO_GENERATOR, _CO_ASYNC_GENERATOR = 0x20, 0x200
 """Flags of a code object: https://docs.python.org/3/library/inspect.html#code-objects-bit-flags; inspect is dear to import."""
 
@@ -32,8 +33,8 @@ def resolve(job: str, method: str) -> Callee:
     elif method in vars(owner):
         found = Callee(method, vars(owner)[method], None)
     else:
-        raise NotAllowedError(f"{job}.{method}: the module has no such function{nearest(method, vars(owner))}")
-    if not callable(found.function):
+        raise NotAllowedError(f"{job}.{method}: the module has no such function{_instead(owner, job, method)}")
+    if not callable(found.function) and not _gives_callable(found):
         raise NotAllowedError(f"{job}.{method} is {type(found.function).__name__}, which cannot be called")
     if _is_generator(found.function):
         raise NotAllowedError(f"{job}.{method} is a generator: calling it would run nothing")
@@ -64,6 +65,14 @@ def owner_of(job: str) -> Any:
     raise NotAllowedError(f"{job!r} is no dotted path")
 
 
+def _instead(module: Any, job: str, method: str) -> str:
+    """What to write instead: the class in the module that has the method, as where both have one name, or a similar name."""
+    for name, found in vars(module).items():
+        if isinstance(found, type) and method in vars(found) and found.__module__ == module.__name__:
+            return f"; its class {name} has one: write {job}.{name}"
+    return nearest(method, vars(module))
+
+
 def _method(cls: type, job: str, method: str) -> Callee:
     definer = next((base for base in cls.__mro__ if method in vars(base)), None)
     if definer is None:
@@ -76,14 +85,27 @@ def _method(cls: type, job: str, method: str) -> Callee:
     return Callee(method, found, cls)
 
 
+def _gives_callable(found: Callee) -> bool:
+    """Whether a thing in a class, such as a functools.partialmethod, is callable only when it is asked for by an instance."""
+    get = getattr(type(found.function), "__get__", None)
+    return found.owner is not None and get is not None and callable(get(found.function, None, found.owner))
+
+
 def _is_generator(function: Any) -> bool:
+    """Whether calling it only makes a generator, as far as that can be seen: behind bound methods, partials, and __call__.
+
+    A decorator may run the generator that it wraps, so what it wraps is not asked.
+    """
     functools = sys.modules.get("functools")  # without it there is no partial
-    while True:
+    for _ in range(_MOST_WRAPPED):
+        if type(function) is FunctionType:
+            return bool(function.__code__.co_flags & (_CO_GENERATOR | _CO_ASYNC_GENERATOR))
         if type(function) is MethodType:
             function = function.__func__
-        elif functools is not None and isinstance(function, functools.partial):
+        elif functools is not None and isinstance(function, (functools.partial, functools.partialmethod)):
             function = function.func
+        elif isinstance(function, type):
+            return False
         else:
-            break
-    flags = function.__code__.co_flags if type(function) is FunctionType else 0
-    return bool(flags & (_CO_GENERATOR | _CO_ASYNC_GENERATOR))
+            function = getattr(type(function), "__call__", None)  # noqa: B004 -- it is the function that is wanted
+    return False

@@ -10,6 +10,7 @@ import sys
 
 from spoolrunner.spool.lock_lines import quoted
 from spoolrunner.system import clock
+from spoolrunner.system.heldfiles import open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from spoolrunner.attempt.assignment import Assignment
     from spoolrunner.spool.paths import Layout
+
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class CurrentJob:
@@ -65,8 +69,13 @@ class CurrentJob:
         share = min(1.0, max(0.0, float(fraction)))
         report = f'{{"fraction":{share!r},"text":{quoted(str(text)[:500])}}}'
         try:
-            with open(self._layout.progress(self.id), "wb") as stream:
-                stream.write(report.encode())
+            descriptor = open_file(self._layout.progress(self.id), _FLAGS)
+            try:
+                if hasattr(os, "fchmod"):
+                    os.fchmod(descriptor, 0o600)  # whatever the umask of the job makes of that
+                os.write(descriptor, report.encode())
+            finally:
+                os.close(descriptor)
         except OSError as error:
             print(
                 f"spoolrunner: progress could not be written: {error}", file=sys.stderr

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 
-from spoolrunner.attempt.runner import NONE_KNOWN, forget_attempt, run
+from spoolrunner.attempt.forks import forget_attempt
+from spoolrunner.attempt.runner import NONE_KNOWN, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import errno
 import os
 
 from spoolrunner.spool import lock_lines, locks, output
-from spoolrunner.system import clock
+from spoolrunner.system import clock, rights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LOCK_PATIENCE = 2.0
 """Seconds to wait for the lock; a dispatcher that settles holds it for milliseconds."""
 _PAUSE = 1.0
+_OUT_OF_SIGHT = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EMFILE)
+"""Errors of a path that may come from what the job did to its own process, which the open descriptor does not care for."""
 
 
 def is_the_file(told: Assignment) -> bool:
@@ -38,27 +40,64 @@ class OwnLines:
         self._assignment = assignment
         self._start_marker = start_marker
 
-    def write_patiently(self, line: bytes) -> None:
-        """Write a line, waiting while the disk refuses: what was done must not be lost to a full disk."""
+    def write_patiently(self, line: bytes) -> bool:
+        """Write a line, waiting while the disk refuses: what was done must not be lost to a full disk.
+
+        False when it cannot be written however long we wait: the job gave up what that needs, and has closed our descriptor.
+        """
         is_noted = False
         while True:
             try:
-                if not self._lock.append_in_place(line) and not self._write_where_it_lies(line):
-                    self._write_at_the_path(line)
+                self._write(line)
             except OSError as error:
+                if rights.regain(error):
+                    continue
+                is_final = rights.are_given_up(error)
                 if not is_noted:
-                    output.note(f"its lock file cannot be written, trying on: {error}")
+                    output.note(f"its lock file cannot be written{'' if is_final else ', trying on'}: {error}")
+                if is_final:
+                    return False
                 is_noted = True
                 clock.SYSTEM.sleep(_PAUSE)
             else:
+                return True
+
+    def _write(self, line: bytes) -> None:
+        try:
+            if self._lock.append_in_place(line):
                 return
+        except OSError as error:
+            if error.errno not in _OUT_OF_SIGHT or not rights.are_given_up(error):
+                raise
+        # What we see at the path is not what the dispatcher sees, where the job has another root by now or may not look there.
+        is_kept = self._lock.append_unless_removed(line)
+        if rights.is_elsewhere():
+            if is_kept:
+                return
+            raise FileNotFoundError(errno.ENOENT, "this process has another root by now", self._lock.path)
+        try:
+            if is_kept and not is_the_file(self._assignment):
+                return  # another spool lies at the path: ours was moved, or is covered by a mount
+            with rights.plain_modes():
+                self._write_at_the_path(line)
+        except OSError as error:
+            if not is_kept or error.errno not in _OUT_OF_SIGHT:
+                raise
 
-    def _write_where_it_lies(self, line: bytes) -> bool:
-        """Write into our own lock file though it is not at the path; False when running/ID.json is, or our file is gone.
+    def leave_link(self, line: bytes) -> bool:
+        """Leave the outcome as the text of a link: that is no file, so that no limit of sizes holds it back. False if refused.
 
-        With neither there it is another spool that lies at the path: ours was moved, or is covered by a mount.
+        A link holds less than 4096 bytes on most systems, and is not made on Windows.
         """
-        return not is_the_file(self._assignment) and self._lock.append_where_it_lies(line)
+        if rights.is_elsewhere():
+            return False
+        try:
+            from spoolrunner.system import durable
+
+            durable.write_link(lock_lines.link_of(self._lock.path), self._start_marker + line)
+        except (ImportError, OSError, NotImplementedError):
+            return False
+        return True
 
     def _write_at_the_path(self, line: bytes) -> None:
         """Write into the lock file that lies at the path now: the job closed ours, or removed its file.

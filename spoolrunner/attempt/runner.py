@@ -11,9 +11,10 @@ import marshal
 import os
 import sys
 
-from spoolrunner.attempt import callables, outcome
+from spoolrunner.attempt import callables, forks, outcome, returned
 from spoolrunner.attempt.assignment import Assignment
-from spoolrunner.attempt.current_job import asked_job, current_job, ends_at, job_runs, set_current_job
+from spoolrunner.attempt.binding import Callee
+from spoolrunner.attempt.current_job import asked_job, current_job, ends_at, job_runs
 from spoolrunner.attempt.exit import exit_after
 from spoolrunner.attempt.outcome import CallOutcome
 from spoolrunner.attempt.own_lines import LOCK_PATIENCE, OwnLines, is_the_file
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, NoReturn
 
-    from spoolrunner.attempt.binding import Callee
-
     Callees = Mapping[tuple[str, str], Callee]
     """(job, method) -> what the table's entry leads to."""
 
@@ -41,9 +40,8 @@ NO_PARENT = 0
 """In place of the pid of the process that reports our end: there is none that could go before us."""
 _UNKNOWN_PARENT = -1
 """Windows tells the pid of a parent that is gone as well."""
+_INTERRUPTED_TRIES = 3
 NONE_KNOWN: Callees = {}
-_held: locks.JobLock | None = None
-_is_watching_forks = False
 
 
 def main() -> NoReturn:
@@ -111,10 +109,12 @@ def run(
     attempt.take_over_output()
     if processes.HAS_JOB_OBJECTS:
         _keep_together()
-    attempt.leave(attempt.make(callee), parent)
-    if processes.HAS_JOB_OBJECTS:
+    made = attempt.make(callee)
+    is_left = attempt.leave(made)
+    attempt.close(made, parent)
+    if processes.HAS_JOB_OBJECTS and assignment.leaves:
         processes.free_children()
-    return EXIT_MADE
+    return EXIT_MADE if is_left else EXIT_UNWRITABLE
 
 
 class _Attempt:
@@ -148,7 +148,7 @@ class _Attempt:
             imports=imports,
         )
         self._lock.append(marker)
-        _hold(self._lock)
+        forks.hold(self._lock)
         self._lines = OwnLines(self._lock, self._assignment, marker)
         return True
 
@@ -177,31 +177,42 @@ class _Attempt:
         job_runs(self._layout, assignment, self._began + seconds)
         try:
             if assignment.limits is None:
-                made = self._call(callee)
+                result = self._call(callee)
             else:
                 from spoolrunner.attempt import rlimits
 
                 with rlimits.restricted_by(assignment.limits):
-                    made = self._call(callee)
+                    result = self._call(callee)
         except BaseException as error:
-            if os.getpid() != self._pid:
-                end_of_child(error)
-            job = current_job()
-            stopped = job.was_to_end if job is not None else None
-            if isinstance(error, SystemExit):
-                return outcome.of_exit(error, stopped)
-            return outcome.of_exception(error, stopped)
-        if os.getpid() != self._pid:
-            end_of_child(None)
-        return made
+            if self._is_a_child():
+                forks.end_of_child(error)
+            return self._of_error(error)
+        return self._of_result(result)
 
-    def _call(self, callee: Callee | None) -> CallOutcome:
-        """Look up and call; whatever the user's code raises comes through."""
+    def _is_a_child(self) -> bool:
+        """Whether this is not the process that left the start marker, but one that the job has forked."""
+        return forks.is_child or os.getpid() != self._pid
+
+    def _of_error(self, error: BaseException) -> CallOutcome:
+        job = current_job()
+        stopped = job.was_to_end if job is not None else None
+        return outcome.of_error(error, stopped, self._leave_first, is_early=_came_before_the_call(error))
+
+    def _of_result(self, result: Any) -> CallOutcome:
+        if type(result) is CallOutcome:
+            return result
+        job = asked_job()
+        if job is not None and job.saw_cancel:
+            return CallOutcome("cancelled")
+        return outcome.of_return(result, self._leave_first)
+
+    def _call(self, callee: Callee | None) -> Any:
+        """Look up and call, and return what that returned, or the outcome if it was refused; errors come through."""
         params = self._assignment.params
         if callee is None:
             callee = self._resolve()
             if os.getpid() != self._pid:
-                end_of_child(None)  # the module forked when it was imported
+                forks.end_of_child(None)  # the module forked when it was imported
             ready = clock.SYSTEM.monotonic()
             self._lines.write_patiently(lock_lines.ready(self._assignment.number, ready))
             ends_at(ready + self._assignment.timeout)
@@ -212,12 +223,9 @@ class _Attempt:
             if problem is None:
                 raise
             return outcome.failure("rejected", "TypeError", problem)
-        if result is not None and hasattr(result, "__await__"):
+        if result is not None and returned.is_awaitable(result):
             result = _run_coroutine(result)
-        job = asked_job()
-        if job is not None and job.saw_cancel:
-            return CallOutcome("cancelled")
-        return outcome.of_return(result)
+        return result
 
     def _resolve(self) -> Callee:
         python_path = self._settings.python_path
@@ -225,51 +233,56 @@ class _Attempt:
             sys.path[:0] = python_path
         return callables.resolve(self._assignment.job, self._assignment.method)
 
-    def leave(self, ended: CallOutcome, parent: int) -> None:
-        """Leave the outcome line, and sync it if who would record it is gone."""
+    def leave(self, ended: CallOutcome) -> bool:
+        """Leave the outcome line; False when that is not possible. Signal handlers of the job may raise here: tried again."""
+        for _ in range(_INTERRUPTED_TRIES):
+            try:
+                if self._is_a_child():
+                    forks.end_of_child(None)
+                fields, job = ended.fields, asked_job()
+                if job is not None and job.has_reported:
+                    fields = {**fields, "progress": "true"}
+                number, now = self._assignment.number, clock.SYSTEM.text()
+                return self._lines.write_patiently(
+                    lock_lines.outcome(number, ended.outcome, now, fields)
+                ) or self._leave_as_link(ended, now, fields)
+            except BaseException as error:
+                output.note(f"writing the outcome was interrupted: {returned.type_name(type(error))}")
+        return False
+
+    def _leave_as_link(self, ended: CallOutcome, now: str, fields: dict[str, str]) -> bool:
+        return any(
+            self._lines.leave_link(lock_lines.outcome(self._assignment.number, ended.outcome, now, less))
+            for less in (fields, outcome.shortened(fields))
+        )
+
+    def _leave_first(self, ended: CallOutcome) -> None:
+        """Leave an outcome line that counts unless another follows: what comes next is the user's, and may not come back."""
+        self.leave(ended)
+
+    def close(self, ended: CallOutcome, parent: int) -> None:
+        """Write out what the job printed, and sync the outcome line if who would record it is gone.
+
+        All that is behind the line, since a stream of the user's may hang, or end the process.
+        """
         output.flush()
-        fields, job = ended.fields, asked_job()
-        if job is not None and job.has_reported:
-            fields = {**fields, "progress": "true"}
-        line = lock_lines.outcome(self._assignment.number, ended.outcome, clock.SYSTEM.text(), fields)
-        self._lines.write_patiently(line)
+        if ended.note:
+            output.note(ended.note)
         if self._settings.fsync and parent != NO_PARENT and os.getppid() != parent:
             self._lines.sync(self._layout)
 
 
-def end_of_child(error: BaseException | None) -> NoReturn:
-    """End a process that the job forked and that came back into our code: it is not the one that makes the attempt."""
-    status = 0
-    if isinstance(error, SystemExit):
-        status = 0 if error.code is None else error.code if isinstance(error.code, int) else 1
-    elif error is not None:
-        sys.excepthook(type(error), error, error.__traceback__)
-        status = 1
-    output.flush()
-    os._exit(status & 0xFF)
+def _came_before_the_call(error: BaseException) -> bool:
+    """Whether it was raised while the job's module was imported, or its class was made."""
+    trace = error.__traceback__ if issubclass(type(error), SystemExit) else None
+    while trace is not None:
+        if trace.tb_frame.f_code in _BEFORE_THE_CALL:
+            return True
+        trace = trace.tb_next
+    return False
 
 
-def _hold(lock: locks.JobLock) -> None:
-    """Keep the lock from forked children, or one would hold it after the job has ended; by exec it is not inherited."""
-    global _held, _is_watching_forks  # noqa: PLW0603 -- one job a process
-    _held = lock
-    if not _is_watching_forks and hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_let_go)
-    _is_watching_forks = True
-
-
-def _let_go() -> None:
-    if _held is not None:
-        _held.close_if_ours()
-
-
-def forget_attempt() -> None:
-    """Give up what this process holds of an attempt, so that it can make another: only a rehearsal does."""
-    global _held  # noqa: PLW0603 -- one job a process
-    if _held is not None:
-        _held.close()
-    _held = None
-    set_current_job(None)
+_BEFORE_THE_CALL = (_Attempt._resolve.__code__, Callee.bound.__code__)  # noqa: SLF001 -- by what it is called, not how
 
 
 def _keep_together() -> None:

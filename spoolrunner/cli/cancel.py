@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from spoolrunner.cli import as_typed
+from spoolrunner.cli import as_typed, out
 from spoolrunner.client import operate
 from spoolrunner.client.look import check_id
-from spoolrunner.client.operate import CancelEnd
+from spoolrunner.client.operate import CancelEnd, CancelRequest
 from spoolrunner.client.overview import dispatcher_of
 from spoolrunner.config.load import load_config
+from spoolrunner.errors import hint_at_ending
 from spoolrunner.spool.paths import Layout
-from spoolrunner.telling.line_format import printable
 
 _MARGIN = 10.0
 """Seconds given beyond what the configuration allows a cancel to take."""
@@ -29,34 +28,38 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_config(arguments.config)
     layout = settings.layout
     ids = [check_id(job_id) for job_id in arguments.ids]
-    asked = [job_id for job_id in ids if _ask(layout, job_id)]
+    asked = [request for job_id in ids if (request := _ask(layout, job_id)) is not None]
     code = 0 if len(asked) == len(ids) else 1
     if arguments.no_wait or not asked:
         return code
     if dispatcher_of(settings.layout) is None:
-        print("no dispatcher runs; the next one cancels before it starts anything", file=sys.stderr)
+        out.complain("no dispatcher runs; the next one cancels before it starts anything")
         return code
-    for job_id in asked:
-        code = max(code, _await(layout, job_id, settings.kill_grace + _MARGIN))
+    for request in asked:
+        code = max(code, _await(layout, request, settings.kill_grace + _MARGIN))
     return code
 
 
-def _ask(layout: Layout, job_id: str) -> bool:
-    if not operate.cancel(layout, job_id):
-        print(f"{printable(job_id)}: neither in pending/ nor in running/", file=sys.stderr)
-        return False
-    print(as_typed.touched(layout.cancel(job_id)))
-    return True
+def _ask(layout: Layout, job_id: str) -> CancelRequest | None:
+    request = operate.cancel(layout, job_id)
+    if request is None:
+        out.complain(f"{job_id}: neither in pending/ nor in running/{hint_at_ending(job_id)}")
+        return None
+    out.say(as_typed.touched(layout.cancel(job_id)))
+    return request
 
 
-def _await(layout: Layout, job_id: str, limit: float) -> int:
-    name = printable(job_id)
-    match operate.await_cancel(layout, job_id, limit):
+def _await(layout: Layout, request: CancelRequest, limit: float) -> int:
+    name, answer = request.job_id, operate.await_cancel(layout, request, limit)
+    match answer.end:
         case CancelEnd.CANCELLED:
-            print(f"{name}: cancelled")
+            out.say(f"{name}: cancelled")
             return 0
         case CancelEnd.STANDS:
-            print(f"{name}: not cancelled yet after {limit:g} s; the request stands", file=sys.stderr)
+            out.complain(f"{name}: not cancelled yet after {limit:g} s; the request stands")
         case CancelEnd.ENDED:
-            print(f"{name}: it had ended before the cancel reached it; see `spoolrunner show`", file=sys.stderr)
+            how = f" ({answer.outcome})" if answer.outcome else ""
+            out.complain(f"{name}: it had ended{how} before the cancel reached it; see `spoolrunner show`")
+        case CancelEnd.GONE:
+            out.complain(f"{name}: its file was taken away; it lies in no folder of the spool")
     return 1

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-import orjson
-
-from spoolrunner.cli import render
+from spoolrunner.cli import out, render
 from spoolrunner.client.check import check
 from spoolrunner.config.load import load_config
-from spoolrunner.telling.line_format import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +22,12 @@ def run(arguments: argparse.Namespace) -> int:
         report = {"config": settings.path, "effective": settings.effective(), **checked._asdict()}
         render.as_json(report)
         return 1 if checked.problems else 0
-    print(f"{settings.path}:")
-    render.fields((f"  {key}", orjson.dumps(value).decode()) for key, value in settings.effective().items())
+    out.say(f"{settings.path}:")
+    render.fields((f"  {key}", render.as_text(value)) for key, value in settings.effective().items())
     for weakness in checked.warnings:
-        print(f"warning: {weakness}", file=sys.stderr)
+        out.complain(f"warning: {weakness}")
     for problem in checked.problems:
-        print(f"problem: {printable(problem)}", file=sys.stderr)
+        out.complain(f"problem: {problem}")
     count = sum(len(methods) for methods in settings.allowed.values())
-    print(f"{count - len(checked.problems)} of {count} allowed methods found")
+    out.say(f"{count - len(checked.problems)} of {count} allowed methods found")
     return 1 if checked.problems else 0

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from spoolrunner.cli import as_typed, render
+from spoolrunner.cli import as_typed, out, render
 from spoolrunner.cli.run import stop_on_signals
 from spoolrunner.client import operate, showcase
 from spoolrunner.client.enqueue import enqueue
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     showcase.make_folders(settings)
     prefix = "demo-" + format_time(SYSTEM.wall())[11:19].replace(":", "")
     acts = _acts(settings)
-    print(f"spool {settings.layout.root}: {len(acts)} jobs are dropped into pending/, then two at a time run.\n")
+    out.say(f"spool {settings.layout.root}: {len(acts)} jobs are dropped into pending/, then two at a time run.", "")
     operate.pause(settings.layout)
     ids = {f"{prefix}-{act.name}": act for act in acts}
     for job_id, act in ids.items():
@@ -103,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         dispatcher.run()
     finally:
+        audience.close()
         for timer in timers:
             timer.cancel()
         operate.resume(settings.layout)
@@ -123,6 +124,10 @@ class _Audience:
             self._came_to_its_end(event.id)
         elif isinstance(event, Recorded) and event.verdict in FINAL:
             self._came_to_its_end(event.who.id)
+
+    def close(self) -> None:
+        """Print the last events."""
+        self._printer.close()
 
     def _came_to_its_end(self, job_id: str) -> None:
         self._waiting.discard(job_id)
@@ -187,7 +192,7 @@ def _epilogue(settings: Config, ids: dict[str, _Act]) -> int:
         state = showcase.state_of(settings, job_id)
         astray += state != act.end
         rows.append([job_id, state or "nowhere", act.shows])
-    print()
+    out.say()
     render.table(["id", "now in", "what it showed"], rows)
     prefix = next(iter(ids)).rpartition("-")[0]
     spool = Layout(_nearest(layout.root))
@@ -205,11 +210,11 @@ def _epilogue(settings: Config, ids: dict[str, _Act]) -> int:
             "retries it, like `spoolrunner retry`",
         ),
     ]
-    print("\nEverything is left to be looked at:")
+    out.say("", "Everything is left to be looked at:")
     for command, what in looks:
-        print(f"  {command}\n      {what}")
+        out.say(f"  {command}", f"      {what}")
     if astray:
-        print(f"\n{astray} jobs are not where they should be")
+        out.say("", f"{astray} jobs are not where they should be")
     return 1 if astray else 0
 
 

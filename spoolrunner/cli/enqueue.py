@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import orjson
-
+from spoolrunner.cli import out
 from spoolrunner.client.enqueue import enqueue
 from spoolrunner.errors import JobFormatError
+from spoolrunner.protocol import jsontext
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         meta=meta,
         config=arguments.config,
     )
-    print(job.id)
+    out.say(job.id)
     return 0
 
 
@@ -73,10 +73,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _json(option: str, text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise JobFormatError(option, f"not valid JSON: {error}") from None
+    return jsontext.decode_value(text, option)
 
 
 def _seconds(text: str | float) -> str | float:

@@ -1,17 +1,32 @@
-"""`list`: the jobs, a line each."""
+"""`list`: the jobs, a line each; those that wait in the order in which they will start."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
-from spoolrunner.cli import render
-from spoolrunner.client.look import Look, last_names, look
+from spoolrunner.cli import out, render
+from spoolrunner.client.listing import Listed, list_state
 from spoolrunner.config.load import load_config
 from spoolrunner.protocol.states import State
+from spoolrunner.system import clock
+from spoolrunner.system.clock import format_time
 
 _DEFAULT_ROWS = 20
+_ALL_COLUMNS = {"id": "id", "state": "state", "job": "what", "tries": "attempts", "note": "due_note"}
+_COLUMNS = {
+    "pending": {"id": "id", "prio": "priority", "due": "due_at", "job": "what", "tries": "attempts", "note": "note"},
+    "running": {
+        "id": "id",
+        "try": "attempt",
+        "started": "started_at",
+        "deadline": "deadline",
+        "job": "what",
+        "note": "note",
+    },
+}
+"""state -> the columns when it alone is listed: header -> key of the summary."""
+_TIMES = ("due_at", "started_at", "deadline")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,31 +34,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     states = [state.value for state in State]
     parser.add_argument("state", nargs="?", choices=states, metavar="STATE", help="pending, …")
     parser.add_argument("--json", action="store_true", help="as JSON, all of them")
-    parser.add_argument("-n", "--limit", type=int, metavar="N", help="the last N of each state (default 20; 0: all)")
+    parser.add_argument(
+        "-n",
+        "--limit",
+        type=int,
+        metavar="N",
+        help="N of each state: first to start, or last (20; 0: all)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the jobs of one state, or of all."""
-    layout = load_config(arguments.config).layout
+    settings = load_config(arguments.config)
     states = [State(arguments.state)] if arguments.state else list(State)
     limit = arguments.limit if arguments.limit is not None else (0 if arguments.json else _DEFAULT_ROWS)
-    found: list[dict[str, Any]] = []
-    hidden = 0
-    for state in states:
-        names, earlier = last_names(layout, state, limit)
-        hidden += earlier
-        found += [_summary(job) for name in names if (job := look(layout, state, name)) is not None]
+    listings = [list_state(settings, state, limit) for state in states]
+    found = [_summary(job) for listing in listings for job in listing.jobs]
     if arguments.json:
         render.as_json(found)
         return 0
-    rows = [[job["id"], job["state"], job["what"], str(job["attempts"] or ""), job["note"]] for job in found]
-    render.table(["id", "state", "job", "tries", "note"], rows)
-    if hidden:
-        print(f"… and {hidden} older; --limit 0 shows all", file=sys.stderr)
+    columns = _COLUMNS.get(arguments.state, _ALL_COLUMNS)
+    render.table(list(columns), [[_cell(job, key) for key in columns.values()] for job in found])
+    for state, listing in zip(states, listings, strict=True):
+        if listing.hidden:
+            which = "start later" if listing.are_first else "older"
+            out.complain(f"… and {listing.hidden} {which} in {state.value}/; --limit 0 shows all")
     return 0
 
 
-def _summary(found: Look) -> dict[str, Any]:
+def _cell(job: dict[str, Any], key: str) -> str:
+    if key == "due_note":
+        is_later = job["due_at"] is not None and job["due_at"] > format_time(clock.SYSTEM.wall())
+        return "; ".join(filter(None, [f"due {render.to_the_second(job['due_at'])}" if is_later else "", job["note"]]))
+    value = job[key]
+    if value is None or (key == "attempts" and value == 0):
+        return ""
+    return render.to_the_second(value) if key in _TIMES else str(value)
+
+
+def _summary(listed: Listed) -> dict[str, Any]:
+    found = listed.look
     raw = found.document or {}
     job, method = str(raw.get("job", "")), str(raw.get("method", ""))
     return {
@@ -52,19 +82,26 @@ def _summary(found: Look) -> dict[str, Any]:
         "job": job,
         "method": method,
         "what": ".".join([*job.rsplit(".", 1)[-1:], method]).strip("."),
-        "priority": raw.get("priority"),
+        "priority": raw.get("priority") if listed.priority is None else listed.priority,
         "created_at": raw.get("created_at"),
         "next_run_at": raw.get("next_run_at"),
+        "due_at": _time(listed.due_at),
+        "attempt": listed.attempt,
+        "started_at": _time(listed.started_at),
+        "deadline": _time(listed.deadline),
         "attempts": len(found.attempts),
         "outcome": found.outcome,
-        "note": _note(found),
+        "note": _note(listed),
     }
 
 
-def _note(found: Look) -> str:
+def _time(moment: float | None) -> str | None:
+    return None if moment is None else format_time(moment)
+
+
+def _note(listed: Listed) -> str:
+    found = listed.look
     what = str((found.reason or {}).get("what") or render.error(found.error) or found.problem)
-    next_run_at = (found.document or {}).get("next_run_at")
-    if found.state is State.PENDING and next_run_at:
-        what = f"next run {next_run_at}" + (f"; {what}" if what else "")
     outcome = found.outcome if found.state is State.FAILED else None
-    return ": ".join(part for part in (outcome, what) if part)
+    is_said = bool(outcome) and what.lower().startswith(outcome or "")
+    return ": ".join(part for part in (None if is_said else outcome, what) if part)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from spoolrunner.cli import render
+from spoolrunner.cli import out, render
 from spoolrunner.client.look import check_id
 from spoolrunner.client.printed import printed
 from spoolrunner.config.load import load_config
-from spoolrunner.telling.line_format import printable
+from spoolrunner.errors import JobFormatError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a job's own output; with --follow until it has ended."""
-    layout = load_config(arguments.config).layout
+    """Print a job's own output; with --follow until it has ended; 1 when there is no file to read."""
+    layout, job_id = load_config(arguments.config).layout, check_id(arguments.id)
     is_silent = True
-    for piece in printed(layout, check_id(arguments.id), follow=arguments.follow):
-        is_silent = False
-        render.block(piece.decode("utf-8", "backslashreplace"), indent="")
-        sys.stdout.flush()
+    try:
+        for piece in printed(layout, job_id, follow=arguments.follow):
+            is_silent = False
+            render.block(piece.decode("utf-8", "backslashreplace"), indent="")
+            sys.stdout.flush()
+    except JobFormatError as error:  # its job put something else in its place
+        out.complain(f"{layout.log(job_id)}: {error}")
+        return 1
     if is_silent:
-        print(f"{printable(arguments.id)} printed nothing", file=sys.stderr)
+        out.complain(f"{arguments.id} printed nothing")
     return 0

@@ -7,15 +7,14 @@ module of the verb that was given is imported, so that `spoolrunner enqueue` doe
 from __future__ import annotations
 
 import argparse
-import os
-import sys
+from copy import copy
 from importlib import import_module
 from typing import Any
 
 import spoolrunner
+from spoolrunner.cli.out import complain
 from spoolrunner.errors import SpoolRunnerError
-from spoolrunner.spool import output
-from spoolrunner.telling.line_format import printable
+from spoolrunner.system import streams
 
 VERBS = {
     "init": "make config.json and the spool's folders",
@@ -50,19 +49,26 @@ exit codes: 0 done; 1 the thing asked for did not happen; 2 usage or configurati
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    output.write_utf8()
-    arguments = _parser().parse_args(argv)
+    streams.make_ready()
+    try:
+        code = _run(_parser().parse_args(argv))
+    except SystemExit:
+        streams.flush()  # the help was printed
+        raise
+    return code if streams.flush() else max(code, 1)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         code: int = arguments.run(arguments)
     except SpoolRunnerError as error:
-        print("\n".join(f"spoolrunner: {printable(row)}" for row in str(error).splitlines()), file=sys.stderr)
+        complain(*(f"spoolrunner: {row}" for row in str(error).splitlines()))
         return error.exit_code
     except BrokenPipeError:
-        # The reader of our output went away (`| head`). Python would complain once more while closing: nothing may be left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.discard()  # the reader of our output went away (`| head`)
         return 1
     except OSError as error:
-        print(f"spoolrunner: {printable(str(error))}", file=sys.stderr)
+        complain(f"spoolrunner: {error}")
         return 1
     except KeyboardInterrupt:
         return 130
@@ -92,10 +98,19 @@ def _parser() -> argparse.ArgumentParser:
 class _VerbParser(argparse.ArgumentParser):
     """The parser of one verb. It imports the verb's module when it is asked to parse, which only the chosen one is."""
 
+    _is_complete = False
+    """Whether it has its arguments: argparse calls `parse_known_args` again to read words and options in any order."""
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse the words behind the verb."""
+        if self._is_complete:
+            return super().parse_known_args(args, namespace)
+        self._is_complete = True
         verb = import_module(f"spoolrunner.cli.{self.get_default('verb')}")
         self.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         verb.add_arguments(self)
         self.set_defaults(run=verb.run)
-        return super().parse_known_args(args, namespace)
+        found = super().parse_known_args(args, copy(namespace))
+        if found[1]:  # perhaps words behind an option that follows other words: `enqueue JOB METHOD --delay 5m 2026`
+            return self.parse_known_intermixed_args(args, namespace)
+        return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from spoolrunner.cli import as_typed
+from spoolrunner.cli import as_typed, out
 from spoolrunner.client import operate
 from spoolrunner.config.load import load_config
 
@@ -17,5 +17,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Make control/pause."""
     layout = load_config(arguments.config).layout
     operate.pause(layout)
-    print(as_typed.touched(layout.pause))
+    out.say(as_typed.touched(layout.pause))
     return 0

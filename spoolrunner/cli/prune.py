@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from spoolrunner.cli import as_typed
+from spoolrunner.cli import as_typed, out
 from spoolrunner.client.operate import remove
 from spoolrunner.client.prune import outdated, sweep_reasons
 from spoolrunner.config.load import load_config
-from spoolrunner.telling.line_format import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,19 +16,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Remove jobs that lie in done/ and failed/ longer than the configuration keeps them, with their logs."""
+    """Remove jobs that lie in done/ and failed/ longer than they are kept, with their logs; 1 when one could not be removed."""
     settings = load_config(arguments.config)
     layout = settings.layout
-    removed = 0
+    removed = failed = 0
     for state, job_id in outdated(settings):
         path = layout.job(state, job_id)
-        if arguments.dry_run:
-            print(f"would remove {printable(path)}")
-            removed += 1
-        elif remove(layout, state, job_id):
-            print(as_typed.removed(path))
-            removed += 1
+        try:
+            if arguments.dry_run:
+                out.say(f"would remove {path}")
+                removed += 1
+            elif remove(layout, state, job_id):
+                out.say(as_typed.removed(path))
+                removed += 1
+        except OSError as error:  # of this one: the others go all the same
+            out.complain(f"{job_id}: {error}")
+            failed += 1
     if not arguments.dry_run:
         sweep_reasons(settings)
-    print(f"{'would remove' if arguments.dry_run else 'removed'} {removed} jobs", file=sys.stderr)
-    return 0
+    out.complain(f"{'would remove' if arguments.dry_run else 'removed'} {removed} jobs")
+    return 1 if failed else 0

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from spoolrunner.cli import as_typed
+from spoolrunner.cli import as_typed, out
 from spoolrunner.client import operate
 from spoolrunner.config.load import load_config
 
@@ -18,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Remove control/pause."""
     layout = load_config(arguments.config).layout
     if operate.resume(layout):
-        print(as_typed.removed(layout.pause))
+        out.say(as_typed.removed(layout.pause))
     else:
-        print("the spool was not paused", file=sys.stderr)
+        out.complain("the spool was not paused")
     return 0

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from spoolrunner.cli import as_typed
+from spoolrunner.cli import as_typed, out
 from spoolrunner.client import operate
 from spoolrunner.client.look import check_id
 from spoolrunner.config.load import Config, load_config
-from spoolrunner.errors import JobFormatError
+from spoolrunner.errors import JobFormatError, hint_at_ending
 from spoolrunner.protocol.states import State
-from spoolrunner.telling.line_format import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give the verb its arguments."""
     parser.add_argument("ids", nargs="*", metavar="ID")
-    parser.add_argument("--all", action="store_true", help="all in failed/ that are not rejected")
+    parser.add_argument("--all", action="store_true", help="all in failed/ but those that were rejected or cancelled")
     parser.add_argument("--sign", action="store_true", help="sign them first, as they are now (with signing_key only)")
 
 
@@ -33,14 +31,16 @@ def run(arguments: argparse.Namespace) -> int:
         _sign(settings, ids, everything=arguments.all)
     moved = [job_id for job_id in ids if _retry(settings, job_id)]
     if arguments.all and not ids:
-        print("nothing to retry in failed/", file=sys.stderr)
+        out.complain("nothing to retry in failed/")
     return 0 if len(moved) == len(ids) else 1
 
 
 def _all(settings: Config) -> list[str]:
     found = operate.retryable(settings.layout)
     if found.rejected:
-        print(f"{found.rejected} rejected jobs left: mend the file, then `spoolrunner retry ID`", file=sys.stderr)
+        out.complain(f"{found.rejected} rejected jobs left: mend the file, then `spoolrunner retry ID`")
+    if found.cancelled:
+        out.complain(f"{found.cancelled} cancelled jobs left: `spoolrunner retry ID` runs one all the same")
     return found.ids
 
 
@@ -51,19 +51,19 @@ def _sign(settings: Config, ids: list[str], *, everything: bool) -> None:
         raise JobFormatError("--sign", "name the jobs: each is to be read before it is signed")
     for job_id in ids:
         if operate.sign(settings.layout, job_id, settings.signing_key):
-            print(f"signed {printable(settings.layout.job(State.FAILED, job_id))}")
+            out.say(f"signed {settings.layout.job(State.FAILED, job_id)}")
 
 
 def _retry(settings: Config, job_id: str) -> bool:
     layout = settings.layout
     retried = operate.retry(layout, job_id, settings.signing_key)
     if retried.lost_expiry:
-        print(f"took expires_at out of {printable(layout.job(State.FAILED, job_id))}")
+        out.say(f"took expires_at out of {layout.job(State.FAILED, job_id)}")
     if retried.source is not None:
-        print(as_typed.moved(layout.job(retried.source, job_id), layout.job(State.PENDING, job_id)))
+        out.say(as_typed.moved(layout.job(retried.source, job_id), layout.job(State.PENDING, job_id)))
         return True
     problem = (
         "another job of that id waits in pending/ already" if retried.is_taken else "neither in failed/ nor in done/"
     )
-    print(f"{printable(job_id)}: {problem}", file=sys.stderr)
+    out.complain(f"{job_id}: {problem}{hint_at_ending(job_id)}")
     return False

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
-import sys
 import threading
 from types import FrameType
 
+from spoolrunner.cli import out
 from spoolrunner.cli.render import EventPrinter
 from spoolrunner.config.load import load_config
 from spoolrunner.dispatch.loop import Dispatcher
+from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.wishes import Wish
+from spoolrunner.system import dispositions, orphans
 
 _STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+_LEFT_IGNORED = ("SIGINT", "SIGHUP")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,25 +29,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
-    listeners = [] if arguments.quiet else [EventPrinter()]
-    dispatcher = Dispatcher(load_config(arguments.config), listeners)
+    printers = [] if arguments.quiet else [EventPrinter()]
+    orphans.get_them()  # what jobs leave is found among our children then, and costs no look at all processes
+    dispatcher = Dispatcher(load_config(arguments.config), printers, Surroundings(is_program=True))
     stop_on_signals(dispatcher)
-    dispatcher.run(drain=arguments.drain, standby=arguments.standby)
+    try:
+        dispatcher.run(drain=arguments.drain, standby=arguments.standby)
+    finally:
+        for printer in printers:
+            printer.close()
     if arguments.drain and dispatcher.is_paused:
-        print("spoolrunner: the spool is paused, so nothing was started; `spoolrunner resume`", file=sys.stderr)
+        out.complain("spoolrunner: the spool is paused, so nothing was started; `spoolrunner resume`")
         return 1
     return 0
 
 
 def stop_on_signals(dispatcher: Dispatcher) -> None:
-    """Ask the dispatcher to stop at each signal that asks a program to end."""
+    """Ask the dispatcher to stop at each signal that asks a program to end.
+
+    SIGHUP and SIGINT stay ignored where they were at the start: `nohup`, and a shell that puts us into the background, do that
+    so that we go on.
+    """
+    dispositions.reap_ourselves()
 
     def caught(_number: int, _frame: FrameType | None) -> None:
         dispatcher.request(Wish.STOP)
 
     for name in _STOPPING:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), caught)
+        number = getattr(signal, name, None)
+        if number is not None and not (name in _LEFT_IGNORED and signal.getsignal(number) is signal.SIG_IGN):
+            signal.signal(number, caught)
     # A reader that goes away (`run | head`) must not take the dispatcher with it in the middle of its work.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)

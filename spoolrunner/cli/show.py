@@ -6,9 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-import orjson
-
-from spoolrunner.cli import render
+from spoolrunner.cli import out, render
 from spoolrunner.client.look import Look, check_id, looks
 from spoolrunner.client.printed import log_path
 from spoolrunner.config.load import load_config
@@ -50,7 +48,7 @@ def _print_job(found: Look, log: str) -> None:
             ("id", found.id),
             ("state", found.state.value),
             ("job", f"{raw.get('job', '')}.{raw.get('method', '')}".strip(".")),
-            *((key, orjson.dumps(value).decode()) for key, value in plain),
+            *((key, render.as_text(value)) for key, value in plain),
             ("problem", found.problem),
             ("refused", ": ".join(str(reason[key]) for key in ("outcome", "what") if key in reason)),
             ("progress", render.progress(found.progress)),
@@ -63,7 +61,7 @@ def _print_job(found: Look, log: str) -> None:
 
 def _print_attempt(attempt: dict[str, Any]) -> None:
     known = {key: value for key, value in attempt.items() if key not in ("number", "error")}
-    print(f"\nattempt {attempt.get('number')}")
+    out.say("", f"attempt {attempt.get('number')}")
     render.fields([(f"  {key}", str(value)) for key, value in known.items()])
     found = attempt.get("error")
     error: dict[str, Any] = found if isinstance(found, dict) else {}

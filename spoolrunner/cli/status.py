@@ -34,6 +34,7 @@ def _print_spool(found: Overview) -> None:
     if holder:
         serving = f"{holder['state']}, pid {holder['pid']} on {holder['host']} since {holder['since']}"
     due = f" ({found.due} due)" if found.due is not None else ""
+    told = f"; what the dispatcher told, as of {render.to_the_second(found.told_at)}" if found.told_at else ""
     render.fields(
         [
             ("spool", found.spool),
@@ -43,7 +44,9 @@ def _print_spool(found: Overview) -> None:
             ("running", str(counts["running"])),
             ("done", str(counts["done"])),
             ("failed", str(counts["failed"])),
+            ("as of", render.to_the_second(found.at) + told),
             *(("put off", _put_off(entry)) for entry in found.postponed),
+            *(("no job", text) for text in found.strays),
             *(("trouble", text) for text in found.trouble),
         ]
     )
@@ -55,15 +58,22 @@ def _put_off(entry: dict[str, Any]) -> str:
 
 
 def _print_running(found: Overview) -> None:
-    now = clock.SYSTEM.wall()
     rows = [
         [
             job["id"],
             ".".join([job["job"].rpartition(".")[2], job["method"]]),
-            str(job["attempt"]),
-            f"{max(0.0, now - times.parse_time(job['started_at'])):.0f} s",
+            str(job.get("attempt") or ""),
+            _lasts(job["started_at"]),
             render.progress(job["progress"]),
         ]
         for job in found.running
     ]
     render.table(["id", "job", "try", "for", "progress"], rows)
+
+
+def _lasts(started_at: str | None) -> str:
+    """How long it has run; empty when that is not known yet."""
+    try:
+        return f"{max(0.0, clock.SYSTEM.wall() - times.parse_time(started_at or '')):.0f} s"
+    except ValueError:
+        return ""

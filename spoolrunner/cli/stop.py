@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from spoolrunner.cli import as_typed
+from spoolrunner.cli import as_typed, out
 from spoolrunner.client import operate
 from spoolrunner.client.overview import dispatcher_of
-from spoolrunner.config.load import load_config
+from spoolrunner.config.load import Config, load_config
 
+_MOST_NAMED = 10
 _MARGIN = 10.0
 """Seconds given beyond what the configuration allows a stop to take."""
 
@@ -28,18 +28,29 @@ def run(arguments: argparse.Namespace) -> int:
     layout = settings.layout
     holder = dispatcher_of(layout)
     if holder is None:
-        print("no dispatcher runs", file=sys.stderr)
+        out.complain("no dispatcher runs")
         return 1
     operate.stop(layout, leave_running=arguments.leave_running)
     if arguments.leave_running:
-        print(as_typed.written(layout.stop, operate.LEAVE_RUNNING))
+        out.say(as_typed.written(layout.stop, operate.LEAVE_RUNNING))
     else:
-        print(as_typed.touched(layout.stop))
+        out.say(as_typed.touched(layout.stop))
     if arguments.no_wait:
         return 0
     limit = settings.stop_grace + settings.kill_grace + _MARGIN
+    _say_what_is_awaited(settings, leave_running=arguments.leave_running)
     if operate.await_stop(layout, holder, limit):
-        print(f"dispatcher {holder['pid']} stopped")
+        out.say(f"dispatcher {holder['pid']} stopped")
         return 0
-    print(f"dispatcher {holder['pid']} still runs after {limit:g} s", file=sys.stderr)
+    out.complain(f"dispatcher {holder['pid']} still runs after {limit:g} s")
+    _say_what_is_awaited(settings, leave_running=arguments.leave_running)
     return 1
+
+
+def _say_what_is_awaited(settings: Config, *, leave_running: bool) -> None:
+    running = operate.running(settings.layout)
+    if not running or leave_running:
+        return
+    named = ", ".join(running[:_MOST_NAMED]) + (", …" if len(running) > _MOST_NAMED else "")
+    jobs = "1 job" if len(running) == 1 else f"{len(running)} jobs"
+    out.complain(f"waiting for {jobs} to end, which are interrupted after {settings.stop_grace:g} s: {named}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 from typing import NamedTuple
 
-import orjson
-
+from spoolrunner.client.strays import strays
 from spoolrunner.config.exposure import weaknesses
 from spoolrunner.config.load import Config
 from spoolrunner.errors import SpoolLayoutError
@@ -17,7 +17,7 @@ from spoolrunner.spool import one_mount
 from spoolrunner.spool.folders import Spool
 
 _AUDIT = "from spoolrunner.attempt.audit import print_audit; print_audit()"
-_AUDIT_SECONDS = 120
+_SLOW = "did not end within"
 
 
 class Checked(NamedTuple):
@@ -30,7 +30,7 @@ class Checked(NamedTuple):
 def check(settings: Config) -> Checked:
     """Return what is wrong with an installation; SpoolLayoutError when its folders are not what the protocol needs."""
     Spool(settings.layout).check()
-    return Checked(_audit(settings), [*_untried(settings), *weaknesses(settings)])
+    return Checked(_audit(settings), [*_untried(settings), *weaknesses(settings), *strays(settings.layout)])
 
 
 def _untried(settings: Config) -> list[str]:
@@ -45,24 +45,58 @@ def _untried(settings: Config) -> list[str]:
 
 
 def _audit(settings: Config) -> list[str]:
-    """Look every allowed job up as a job's own process would: with its interpreter, path and folder."""
-    table = {name: sorted(methods) for name, methods in settings.allowed.items()}
-    question = orjson.dumps({"python_path": settings.python_path, "allowed": table})
+    """Look every allowed job up as a job's own process would: with its interpreter, path and folder.
+
+    A module that ends the process, or does not end, is a problem of its own, and the others are looked up in another process.
+    """
+    left = [(job, method) for job in settings.allowed for method in sorted(settings.allowed[job])]
+    problems: list[str] = []
+    has_worked = False
+    while left:
+        table: dict[str, list[str]] = {}
+        for job, method in left:
+            table.setdefault(job, []).append(method)
+        ended = _ask(settings, table)
+        if isinstance(ended, str):
+            return [*problems, ended]
+        answers, how = ended
+        if not answers and not has_worked:
+            return [*problems, f"python_binary {settings.python_binary} cannot run jobs: {how}"]
+        has_worked = True
+        problems += [answer[2] for answer in answers if len(answer) == 3 and answer[2]]
+        answered = {(answer[0], answer[1]) for answer in answers}
+        job, method, *answer = answers[-1] if answers else left[0]  # what it was at, though it could not say so
+        if not answer and how.startswith(_SLOW) and len(answered) > 1:
+            answered.discard((job, method))  # the others may have taken all the time
+        elif not answer:
+            answered.add((job, method))
+            problems.append(f"{job}.{method}: importing it {how}")
+        left = [one for one in left if one not in answered]
+    return problems
+
+
+def _ask(settings: Config, table: dict[str, list[str]]) -> tuple[list[list[str]], str] | str:
+    """Return the answers of one process, and how it ended; or why there is none at all."""
     try:
         done = subprocess.run(
             [settings.python_binary, "-P", "-c", _AUDIT],
-            input=question,
+            # A path may hold bytes that are no UTF-8, which only the escapes of the standard library carry.
+            input=json.dumps({"python_path": settings.python_path, "allowed": table}).encode(),
             capture_output=True,
             cwd=settings.folder,
             env=job_environment(settings, os.environ),
-            timeout=_AUDIT_SECONDS,
+            timeout=settings.import_timeout,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return [f"python_binary {settings.python_binary} cannot be used: {error}"]
-    try:
-        problems: list[str] = orjson.loads(done.stdout.rpartition(b"\0")[2])
-    except orjson.JSONDecodeError:
-        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        return [f"python_binary {settings.python_binary} cannot run jobs: {' '.join(last) or done.returncode}"]
-    return problems
+    except OSError as error:
+        return f"python_binary {settings.python_binary} cannot be used: {error}"
+    except subprocess.TimeoutExpired as error:
+        return _answers(error.stdout or b""), f"{_SLOW} {settings.import_timeout:g} s (import_timeout)"
+    last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+    return _answers(done.stdout), f"ended the process with status {done.returncode} {' '.join(last)}".strip()
+
+
+def _answers(printed: bytes) -> list[list[str]]:
+    """Return the lines of the audit; the last one may be cut, and is left out then."""
+    answers: list[list[str]] = [json.loads(line) for line in printed.split(b"\n")[:-1]]
+    return answers

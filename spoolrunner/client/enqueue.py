@@ -5,6 +5,7 @@ Owns how a class or function becomes names, and how ids are made. Loads neither 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import os
@@ -44,7 +45,9 @@ def enqueue(
     """Publish a job; when this returns it is on disk for good (with `fsync` on, as by default).
 
     `job` is the dotted path of a class or module with `method` in it, or the class itself, or the function or method
-    itself without `method`. `params` are a sequence (by position) or a mapping (by name) of JSON values. `delay` is in
+    itself without `method`. A class method keeps the class that it was asked of; of a method of an instance only the class is
+    kept, so an instance with state is refused. `Sub.method` of a function that a base class defines is that of the base: give
+    the class and the name. `params` are a sequence (by position) or a mapping (by name) of JSON values. `delay` is in
     seconds, or like "5m", or a timedelta. Times are RFC 3339 strings or datetimes with a time zone. `config` is the path
     of config.json, found as the command line finds it when left out.
 
@@ -105,12 +108,55 @@ def names_of(job: object, method: str | None) -> tuple[str, str]:
             raise JobFormatError("method", f"missing; name a method of {job.__qualname__}")
         return _importable(job), method
     if method is not None:
-        raise JobFormatError("method", "must be left out when job is a function or method itself")
-    if not (inspect.isfunction(job) or inspect.ismethod(job)):
+        advice = f"must be left out when job is a function or method itself; arguments go into params=[{method!r}]"
+        raise JobFormatError("method", advice)
+    if inspect.ismethod(job):
+        return _names_of_bound(job)
+    module, qualified = getattr(job, "__module__", None), getattr(job, "__qualname__", None)
+    if isinstance(job, functools.partial):
+        raise JobFormatError(
+            "job", "a partial has no name to be found by; give its function, and its arguments as params"
+        )
+    if not callable(job) or module == "builtins" or not isinstance(module, str) or not isinstance(qualified, str):
         raise JobFormatError("job", f"{type(job).__name__} is no dotted path, class, function or method")
     full = _importable(job)
     path, _, name = full.rpartition(".")
     return path, name
+
+
+def _names_of_bound(method: Any) -> tuple[str, str]:
+    """Return the names of a bound method: with the class that it was asked of, not the one that defines it."""
+    owner, name = method.__self__, method.__name__
+    if not inspect.isclass(owner):
+        kind = type(owner)
+        if not _is_without_state(owner):
+            raise JobFormatError(
+                "job",
+                f"a job's process makes its own {kind.__qualname__}, without arguments, and knows nothing of this one's state; "
+                f"give {kind.__qualname__}.{name}, and what it needs as params",
+            )
+        owner = kind
+    if not any(name in vars(base) for base in owner.__mro__):
+        raise JobFormatError(
+            "job", f"{owner.__qualname__} has no method {name!r} of its own; a job is found by that name"
+        )
+    there = getattr(owner, name)
+    if getattr(there, "__func__", there) is not method.__func__:
+        raise JobFormatError(
+            "job", f"{owner.__qualname__}.{name} does not lead to the method given; a job is found by that name"
+        )
+    return _importable(owner), name
+
+
+def _is_without_state(instance: Any) -> bool:
+    slots = (name for base in type(instance).__mro__ for name in _listed(vars(base).get("__slots__", ())))
+    return not getattr(instance, "__dict__", {}) and not any(
+        hasattr(instance, name) for name in slots if name not in ("__dict__", "__weakref__")
+    )
+
+
+def _listed(slots: Any) -> Iterable[str]:
+    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 def _importable(found: Any) -> str:
@@ -186,7 +232,8 @@ def _plain(params: Params) -> list[Any] | dict[str, Any]:
         except TypeError:
             pass  # said below, for this and for text alike
     raise JobFormatError(
-        "params", f"{type(params).__name__} is neither a sequence (by position) nor a mapping (by name)"
+        "params",
+        f"{type(params).__name__} is neither a sequence (by position) nor a mapping (by name): write params=[…]",
     )
 
 

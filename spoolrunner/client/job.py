@@ -159,7 +159,9 @@ class Job:
         from spoolrunner.client import operate
 
         found = self._search()
-        return found is not None and found.state not in _OVER and operate.cancel(Layout(self.root), found.id)
+        return (
+            found is not None and found.state not in _OVER and operate.cancel(Layout(self.root), found.id) is not None
+        )
 
     def discard(self) -> bool:
         """Remove a job that is over, with its reason and its log; False when it lies in neither done/ nor failed/."""

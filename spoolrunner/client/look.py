@@ -19,7 +19,7 @@ from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import reason_files
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.ids import numbered
+from spoolrunner.spool.ids import SUFFIX, numbered
 from spoolrunner.spool.paths import Layout
 
 _TWICE = (*State, *State)
@@ -61,11 +61,19 @@ class Look:
 
 
 def look(layout: Layout, state: State, name: str) -> Look | None:
-    """Return what lies in that state under that name; None when nothing does, OSError when that cannot be found out."""
+    """Return what lies in that state under that name; None when nothing does, OSError when that cannot be found out.
+
+    A file that is there and cannot be read, for whatever reason, is a look with a `problem`: one file hides no other.
+    """
+    spool = Spool(layout)
     try:
-        document, problem = _document(layout, state, name)
+        document, problem = _document(spool, state, name)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if not spool.exists(state, name):
+            return None
+        document, problem = None, f"cannot be read: {error.strerror or error}"
     reason = reason_files.read(layout, name) if state is State.FAILED else None
     progress = reason_files.read_object(layout.progress(name)) if state is State.RUNNING else None
     return Look(name, state, document, problem, reason, progress)
@@ -108,12 +116,14 @@ def last_names(layout: Layout, state: State, limit: int) -> tuple[list[str], int
 def check_id(job_id: str) -> str:
     """Return the id, if it can be the name of a file in a folder; JobFormatError when it leads elsewhere."""
     if not job_id or any(separator in job_id for separator in (os.sep, os.altsep or os.sep, "\0")):
-        raise JobFormatError("ID", f"{job_id!r} is not the name of a file without .json")
+        name = os.path.basename(job_id).removesuffix(SUFFIX)
+        hint = f"; write {name}" if name else ""
+        raise JobFormatError("ID", f"{job_id!r} is not the name of a file without .json{hint}")
     return job_id
 
 
-def _document(layout: Layout, state: State, name: str) -> tuple[dict[str, Any] | None, str]:
+def _document(spool: Spool, state: State, name: str) -> tuple[dict[str, Any] | None, str]:
     try:
-        return jsontext.decode(Spool(layout).read(state, name).data), ""
+        return jsontext.decode(spool.read(state, name).data), ""
     except JobFormatError as error:
         return None, str(error)

@@ -6,20 +6,24 @@ an answer too. What takes effect only by the dispatcher is asked for here, and c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from spoolrunner.client.look import look
 from spoolrunner.errors import DuplicateJobError
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import reason_files, requests
-from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.folders import Spool, Stamp
+from spoolrunner.spool.ids import numbered
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable
 
 LEAVE_RUNNING = requests.LEAVE_RUNNING
 """What control/stop holds when the jobs are to run on."""
+_NOWHERE = 2.0
+"""Seconds for which a job must have been in no folder before it counts as taken away."""
 _POLL = 0.05
 """Seconds between two looks while the dispatcher is waited for."""
 
@@ -41,13 +45,32 @@ class CancelEnd(StrEnum):
     CANCELLED = "cancelled"
     ENDED = "it had ended before"
     STANDS = "not carried out yet"
+    GONE = "its file was taken away"
+
+
+class CancelRequest(NamedTuple):
+    """A request that was made, and which jobs of this id, and of ID~2 and so on, were over already then."""
+
+    job_id: str
+    over_before: frozenset[tuple[State, str, Stamp]]
+
+
+class Cancelled(NamedTuple):
+    """What became of a request to cancel; `outcome` is how the job ended, None where that is not known."""
+
+    end: CancelEnd
+    outcome: str | None = None
 
 
 class Retryable(NamedTuple):
-    """The ids in failed/: those to be retried, sorted, and how many rejected ones are left, which would be refused again."""
+    """The ids in failed/: those to be retried, sorted, and how many are left, which would be refused again or are not wanted.
+
+    `rejected` counts the rejected ones and those that cannot be read, `cancelled` those that somebody cancelled.
+    """
 
     ids: list[str]
     rejected: int
+    cancelled: int
 
 
 def retry(
@@ -75,10 +98,19 @@ def retry(
 
 
 def retryable(layout: Layout) -> Retryable:
-    """Return what lies in failed/ and may run again without being mended."""
-    names = sorted(Spool(layout).names(State.FAILED))
-    rejected = {name for name in names if _refused_as(layout, name) == Outcome.REJECTED}
-    return Retryable([name for name in names if name not in rejected], len(rejected))
+    """Return what lies in failed/ and may run again without being mended, and was not cancelled on purpose."""
+    ids, rejected, cancelled = [], 0, 0
+    for name in sorted(Spool(layout).names(State.FAILED)):
+        found = look(layout, State.FAILED, name)
+        if found is None:
+            continue  # Race: somebody moved it just now.
+        if found.outcome == Outcome.REJECTED or found.problem:
+            rejected += 1
+        elif found.outcome == Outcome.CANCELLED:
+            cancelled += 1
+        else:
+            ids.append(name)
+    return Retryable(ids, rejected, cancelled)
 
 
 def sign(layout: Layout, job_id: str, key: bytes) -> bool:
@@ -92,24 +124,39 @@ def sign(layout: Layout, job_id: str, key: bytes) -> bool:
     return True
 
 
-def cancel(layout: Layout, job_id: str) -> bool:
-    """Make control/cancel-ID, which the dispatcher carries out; False when the job neither waits nor runs."""
+def cancel(layout: Layout, job_id: str) -> CancelRequest | None:
+    """Make control/cancel-ID, which the dispatcher carries out; None when the job neither waits nor runs."""
+    over_before = _over(layout, job_id)
     if not Spool(layout).waits_or_runs(job_id):
-        return False
+        return None
     requests.request_cancel(layout, job_id)
-    return True
+    return CancelRequest(job_id, over_before)
 
 
-def await_cancel(layout: Layout, job_id: str, limit: float) -> CancelEnd:
-    """Wait at most `limit` seconds until a request to cancel was carried out, and return what became of it."""
-    spool = Spool(layout)
+def await_cancel(layout: Layout, request: CancelRequest, limit: float) -> Cancelled:
+    """Wait at most `limit` seconds until a request to cancel was carried out, and return what became of it.
 
-    def is_over() -> bool:
-        return not requests.is_cancel_asked(layout, job_id) and not spool.waits_or_runs(job_id)
-
-    if not _until(is_over, limit):
-        return CancelEnd.STANDS
-    return CancelEnd.CANCELLED if spool.exists(State.FAILED, job_id) else CancelEnd.ENDED
+    What counts is the record of a job that is over and was not before, under whatever name it lies: a job that is on its
+    way is in no folder for a moment on some systems, and a folder alone does not say why it failed.
+    """
+    spool, job_id, nowhere_until = Spool(layout), request.job_id, 0.0
+    deadline = clock.SYSTEM.monotonic() + limit
+    while True:
+        is_asked, waits_or_runs = requests.is_cancel_asked(layout, job_id), spool.waits_or_runs(job_id)
+        outcomes = _outcomes_of(layout, _over(layout, job_id) - request.over_before)
+        if Outcome.CANCELLED in outcomes:
+            return Cancelled(CancelEnd.CANCELLED, str(Outcome.CANCELLED))
+        if outcomes and not is_asked:
+            return Cancelled(CancelEnd.ENDED, outcomes[0])
+        now = clock.SYSTEM.monotonic()
+        if is_asked or waits_or_runs:
+            nowhere_until = now + _NOWHERE
+        elif now >= nowhere_until > 0.0:
+            return Cancelled(CancelEnd.GONE)
+        nowhere_until = nowhere_until or now + _NOWHERE
+        if now >= deadline:
+            return Cancelled(CancelEnd.STANDS)
+        clock.SYSTEM.sleep(_POLL)
 
 
 def remove(layout: Layout, state: State, job_id: str) -> bool:
@@ -141,11 +188,31 @@ def stop(layout: Layout, *, leave_running: bool = False) -> None:
     requests.request_stop(layout, leave_running)
 
 
+def running(layout: Layout) -> list[str]:
+    """Return the sorted ids of the jobs that run: a stopping dispatcher waits for these."""
+    return sorted(Spool(layout).names(State.RUNNING))
+
+
 def await_stop(layout: Layout, holder: dict[str, Any], limit: float) -> bool:
     """Wait at most `limit` seconds until the dispatcher `holder` serves the spool no more; return whether it went."""
     from spoolrunner.client.overview import dispatcher_of
 
     return _until(lambda: dispatcher_of(layout) != holder, limit)
+
+
+def _over(layout: Layout, job_id: str) -> frozenset[tuple[State, str, Stamp]]:
+    """The jobs of this id, and of ID~2 and so on, that are over, each with what its file is like."""
+    spool, found = Spool(layout), set()
+    for state in (State.FAILED, State.DONE):
+        name = job_id
+        while (stamp := spool.stamp(state, name)) is not None:
+            found.add((state, name, stamp))
+            name = numbered(name)
+    return frozenset(found)
+
+
+def _outcomes_of(layout: Layout, jobs: Iterable[tuple[State, str, Stamp]]) -> list[str | None]:
+    return [found.outcome for state, name, _ in jobs if (found := look(layout, state, name)) is not None]
 
 
 def _lift_expiry(spool: Spool, job_id: str, key: bytes | None) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from spoolrunner.client.look import look
+from spoolrunner.client.strays import strays
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import State
@@ -17,11 +19,14 @@ from spoolrunner.telling import status as status_file
 class Overview(NamedTuple):
     """What `overview` found. What only the dispatcher knows is None or empty while none serves the spool.
 
-    `dispatcher` has pid, host, since and state; `counts` the number of files in each state; `due` how many wait for a
-    place; `running` an object for each attempt, with its progress; `postponed` an object for what is put off, with id, why
-    and until; `trouble` sentences.
+    `at` is when it was looked, and `told_at` when the dispatcher last wrote what it alone knows: at most a second earlier
+    while it works. `dispatcher` has pid, host, since and state; `counts` the number of files in each state; `due` how many
+    wait for a place; `running` an object for each file in running/, with its progress; `postponed` an object for what is put
+    off, with id, why and until; `strays` and `trouble` are sentences.
     """
 
+    at: str
+    told_at: str | None
     spool: str
     dispatcher: dict[str, Any] | None
     counts: dict[str, int]
@@ -31,6 +36,7 @@ class Overview(NamedTuple):
     totals: dict[str, Any]
     events: Any
     paused: bool
+    strays: list[str]
     trouble: list[str]
 
 
@@ -39,16 +45,21 @@ def overview(layout: Layout) -> Overview:
     holder = dispatcher_of(layout)
     said = status_file.read(layout) if holder else {}
     spool = Spool(layout)
+    names = sorted(spool.names(State.RUNNING))
+    counts = {state.value: sum(1 for _ in spool.names(state)) for state in State if state is not State.RUNNING}
     return Overview(
+        at=clock.SYSTEM.text(),
+        told_at=said.get("updated_at"),
         spool=layout.root,
         dispatcher=None if holder is None else {**holder, "state": said.get("state", "starting")},
-        counts={state.value: sum(1 for _ in spool.names(state)) for state in State},
-        due=said.get("due"),
-        running=[_with_progress(layout, attempt) for attempt in said.get("running", [])],
+        counts={state.value: counts.get(state.value, len(names)) for state in State},
+        due=None if said.get("due") is None else min(said["due"], counts["pending"]),
+        running=_running(layout, names, said.get("running", [])),
         postponed=said.get("postponed", []),
         totals=said.get("totals", {}),
         events=said.get("events"),
         paused=requests.is_paused(layout),
+        strays=strays(layout),
         trouble=said.get("trouble", []),
     )
 
@@ -83,9 +94,10 @@ def why(layout: Layout, job_id: str) -> list[str]:
 def dispatcher_of(layout: Layout) -> dict[str, Any] | None:
     """Return who serves the spool (pid, start, host, since); None when nobody does."""
     held = dispatcher_lock.holder(layout.dispatcher_lock)
-    if not held or not processes.lives(held.get("pid", 0), held.get("start", ""), machine.boot_id()):
+    pid, start = held.get("pid"), held.get("start")
+    if not isinstance(pid, int) or not isinstance(start, str) or not processes.lives(pid, start, machine.boot_id()):
         return None
-    return held
+    return {"host": "", "since": "", **held}
 
 
 def is_paused(layout: Layout) -> bool:
@@ -93,5 +105,23 @@ def is_paused(layout: Layout) -> bool:
     return requests.is_paused(layout)
 
 
-def _with_progress(layout: Layout, attempt: dict[str, Any]) -> dict[str, Any]:
-    return {**attempt, "progress": reason_files.read_object(layout.progress(attempt["id"]))}
+def _running(layout: Layout, names: list[str], said: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """An object for each file in running/: what the dispatcher last said of it, else what the file says."""
+    known = {attempt["id"]: attempt for attempt in said}
+    found = []
+    for name in names:
+        attempt = known.get(name) or _not_said(layout, name)
+        found.append({**attempt, "progress": reason_files.read_object(layout.progress(name))})
+    return found
+
+
+def _not_said(layout: Layout, name: str) -> dict[str, Any]:
+    seen = look(layout, State.RUNNING, name)
+    raw = (seen.document if seen else None) or {}
+    return {
+        "id": name,
+        "job": str(raw.get("job", "")),
+        "method": str(raw.get("method", "")),
+        "attempt": None,
+        "started_at": None,
+    }

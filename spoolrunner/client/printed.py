@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from spoolrunner.errors import JobNotFoundError
 from spoolrunner.protocol.states import State
+from spoolrunner.spool import jobfile
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock
@@ -48,7 +49,7 @@ def _pieces(layout: Layout, job_id: str, *, follow: bool) -> Iterator[bytes]:
 def _read_on(path: str, position: int, *, to_the_end: bool) -> tuple[bytes, int]:
     """Return what the log holds from `position` on, up to its last whole line or to its end, and the position behind that."""
     try:
-        with open(path, "rb") as stream:
+        with jobfile.open_to_read(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             stream.seek(position if position <= size else 0)  # it was cut since
             start = stream.tell()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from spoolrunner.attempt import rlimits
@@ -18,6 +19,7 @@ _PARSERS = {
     field.name: times.parse_duration for field in fields_of(ConfigFile) if field.type in (Duration, Duration | None)
 } | {"memory": rlimits.parse_size}
 """key -> the function that reads its value, a number or a text with a unit."""
+_LONGEST_PAUSE = next(field.default for field in fields_of(ConfigFile) if field.name == "retry_max_interval")
 _POSITIVE = ("timeout", "timeout_limit", "import_timeout", "cpu_time")
 _LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
 
@@ -28,10 +30,12 @@ def config_faults(raw: dict[str, Any]) -> list[Fault]:
     # The whitelist is judged below, with words of its own.
     found = [fault for fault in _of_types(others, ConfigFile) if fault.key != "allowed_jobs"]
     found += _parsed(raw, ConfigFile, "")
+    found += _pauses(raw)
     found += _environment(raw.get("environment"))
     found += _paths(raw)
     found += _allowed_jobs(raw)
     found += _executor(raw.get("executor"))
+    found += _preload(raw.get("preload"))
     return list(dict.fromkeys(found))
 
 
@@ -64,6 +68,32 @@ def _method_policy(key: str, policy: Any) -> list[Fault]:
     return found + _parsed(policy, MethodPolicy, f"{key}.")
 
 
+def _preload(names: Any) -> list[Fault]:
+    given = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    bad = [name for name in given if not all(part.isidentifier() for part in name.split("."))]
+    return [Fault("preload", f"{name!r} is not a dotted path of a module") for name in bad]
+
+
+def _pauses(raw: dict[str, Any]) -> list[Fault]:
+    """Return a fault for each first pause between retries that is longer than the longest one, to which it would be cut."""
+    longest = raw.get("retry_max_interval", _LONGEST_PAUSE)
+    jobs = raw.get("allowed_jobs")
+    given = [("retry_interval", raw.get("retry_interval"))]
+    for job, methods in jobs.items() if isinstance(jobs, dict) else ():
+        for method, policy in methods.items() if isinstance(methods, dict) else ():
+            if isinstance(policy, dict):
+                given.append((f"allowed_jobs.{job}.{method}.retry_interval", policy.get("retry_interval")))
+    problem = f"is more than retry_max_interval ({longest}), to which every pause is cut: raise that too"
+    return [Fault(key, problem) for key, value in given if _is_longer(value, longest)]
+
+
+def _is_longer(value: Any, longest: Any) -> bool:
+    try:
+        return value is not None and times.parse_duration(value) > times.parse_duration(longest)
+    except ValueError:
+        return False  # named as what it is
+
+
 def _environment(variables: Any) -> list[Fault]:
     if not isinstance(variables, dict):
         return []
@@ -76,9 +106,14 @@ def _paths(raw: dict[str, Any]) -> list[Fault]:
     several = raw.get("python_path")
     given = [(key, raw.get(key)) for key in ("spool", "python_binary", "signing_key")]
     given += [("python_path", path) for path in several] if isinstance(several, list) else []
-    return [
-        Fault(key, "holds a NUL, which no path may") for key, path in given if isinstance(path, str) and "\0" in path
-    ]
+    texts = [(key, path) for key, path in given if isinstance(path, str)]
+    homeless = "begins with ~, but neither HOME nor an entry of the user says where that is"
+    found = [Fault(key, "holds a NUL, which no path may") for key, path in texts if "\0" in path]
+    return found + [Fault(key, homeless) for key, path in texts if _is_homeless(path)]
+
+
+def _is_homeless(path: str) -> bool:
+    return path.replace(os.sep, "/").partition("/")[0] == "~" and os.path.expanduser(path) == path
 
 
 def _of_types(raw: dict[str, Any], shape: type[msgspec.Struct]) -> list[Fault]:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import orjson
@@ -39,6 +39,7 @@ class Config:
     def __init__(self, path: str, file: ConfigFile) -> None:
         self.path = path
         self.file = file
+        self._source: _Source | None = None
         self.folder = os.path.dirname(path)
         self.layout = Layout(self._absolute(file.spool))
         self.python_binary = sys.executable if file.python_binary is None else self._program(file.python_binary)
@@ -71,6 +72,7 @@ class Config:
             cpu_time=_if_given(times.parse_duration, file.cpu_time),
             open_files=file.open_files,
             no_new_privileges=file.no_new_privileges,
+            leftovers=file.leftovers,
         )
 
     @cached_property
@@ -97,6 +99,27 @@ class Config:
         except ValueError as error:
             raise ConfigError(self.path, [f"signing_key: {path} {error}"]) from None
 
+    def read_from(self, data: bytes, status: os.stat_result) -> None:
+        """Note what was read, for `is_changed`."""
+        self._source = _Source(_stamp(status), hash(data))
+
+    def is_changed(self) -> bool:
+        """Return whether the file holds something else than what was read; False when it cannot be read now."""
+        if self._source is None:
+            return False
+        try:
+            stamp = _stamp(os.stat(self.path))
+            if stamp == self._source.stamp:
+                return False
+            with open(self.path, "rb") as stream:
+                digest = hash(stream.read())
+        except OSError:
+            return False
+        if digest == self._source.digest:
+            self._source = _Source(stamp, digest)  # touched, or checked out once more
+            return False
+        return True
+
     def check_limits(self, checked: Document) -> None:
         """Raise JobFormatError when a document asks for more than the operator's limits allow."""
         job_policy(document.overrides(checked), self.default_policy, self.limits)
@@ -118,6 +141,7 @@ class Config:
             cpu_time=_if_given(times.parse_duration, given.cpu_time),
             open_files=given.open_files,
             no_new_privileges=given.no_new_privileges,
+            leftovers=given.leftovers,
         )
 
     def _absolute(self, path: str) -> str:
@@ -125,6 +149,17 @@ class Config:
 
     def _program(self, name: str) -> str:
         return name if os.path.basename(name) == name else self._absolute(name)
+
+
+class _Source(NamedTuple):
+    """What was read of a file: its inode, size and time of change, and the hash of its bytes."""
+
+    stamp: tuple[int, int, int]
+    digest: int
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _if_given(parse: Callable[[object], _Number], value: object) -> _Number | None:
@@ -140,7 +175,7 @@ def find_config(explicit: str | None = None) -> str:
     if given:
         if not os.path.isfile(given):
             origin = "--config" if explicit else f"${VARIABLE}"
-            raise ConfigError(given, [f"no such file (named by {origin})"])
+            raise ConfigError(given, [f"{_what_is_there(given)} (named by {origin})"])
         return os.path.abspath(given)
     here = folder = os.getcwd()
     while True:
@@ -153,17 +188,28 @@ def find_config(explicit: str | None = None) -> str:
         folder = os.path.dirname(folder)
 
 
+def _what_is_there(path: str) -> str:
+    if not os.path.isdir(path):
+        return "no such file"
+    inside = os.path.join(path, FILE_NAME)
+    return f"is a folder; name the file: {inside}" if os.path.isfile(inside) else f"is a folder without {FILE_NAME}"
+
+
 def load_config(explicit: str | None = None) -> Config:
     """Find and read config.json as `find_config` does, and return the configuration; ConfigError names every fault."""
     path = find_config(explicit)
     try:
+        status = os.stat(path)  # before the read: of a file that is replaced meanwhile the bytes decide
         with open(path, "rb") as stream:
-            raw = orjson.loads(stream.read())
+            data = stream.read()
+        raw = orjson.loads(data)
     except OSError as error:
         raise ConfigError(path, [f"cannot be read: {error.strerror}"]) from None
     except orjson.JSONDecodeError as error:
         raise ConfigError(path, [f"not valid JSON: {error}"]) from None
-    return parse_config(path, raw)
+    config = parse_config(path, raw)
+    config.read_from(data, status)
+    return config
 
 
 def parse_config(path: str, raw: Any) -> Config:

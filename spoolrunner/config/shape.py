@@ -15,6 +15,7 @@ from spoolrunner.attempt import rlimits
 from spoolrunner.protocol.document import Count, Duration, Priority
 
 Positive = Annotated[int, Meta(ge=1, le=100_000)]
+Leftovers = Literal["end", "leave"]
 OnCrash = Literal["retry", "fail"]
 Size = int | Annotated[str, Meta(pattern=rlimits.SIZE_PATTERN, description='bytes, or "512M", "2G"')]
 OpenFiles = Annotated[int, Meta(ge=16)]
@@ -38,6 +39,7 @@ class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     cpu_time: Duration | None = None
     open_files: OpenFiles | None = None
     no_new_privileges: bool | None = None
+    leftovers: Leftovers | None = None
 
 
 class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,10 +69,11 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     cpu_time: Duration | None = None
     open_files: OpenFiles | None = None
     no_new_privileges: bool = False
+    leftovers: Leftovers = "end"
     priority_aging: Duration = "1m"
     keep_done: Duration = "7d"
     keep_failed: Duration = "30d"
     max_log_bytes: Annotated[int, Meta(ge=4096)] = 10 << 20
     fsync: bool = True
     executor: str = "auto"
-    preload: bool = False
+    preload: bool | list[str] = False

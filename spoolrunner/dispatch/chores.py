@@ -27,7 +27,7 @@ from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock
 from spoolrunner.telling.events import Event, StatusNotWritten, Weakness
 from spoolrunner.telling.status import StatusFile
-from spoolrunner.telling.trouble_events import NotSwept
+from spoolrunner.telling.troubles import NotSwept
 
 CUT_PERIOD = 1.0
 """Seconds between looks at the size of the logs of running jobs."""

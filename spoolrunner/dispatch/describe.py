@@ -25,7 +25,13 @@ def describe(service: Service) -> dict[str, Any]:
     """What the dispatcher does at this moment, as JSON data; without the time it is written."""
     rooms = service.rooms
     waiting_for_keys = rooms.register.count(Why.ID_BUSY, Why.METHOD_BUSY)
-    trouble = [service.problem, service.logfiles.trouble, *_kept_off(service)]
+    trouble = [
+        service.problem,
+        service.logfiles.trouble,
+        service.config_watch.trouble,
+        *rooms.reporter.trouble,
+        *_kept_off(service),
+    ]
     return {
         "state": service.phase.word,
         "pid": os.getpid(),

@@ -24,7 +24,8 @@ from spoolrunner.spool import record
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import id_problem
 from spoolrunner.spool.running_file import UnopenedError
-from spoolrunner.spool.settling import Fate, Settled, Settler
+from spoolrunner.spool.settled import Fate, Settled
+from spoolrunner.spool.settling import Settler
 from spoolrunner.spool.settling_rules import Known, Origin
 from spoolrunner.spool.traces import Marker
 from spoolrunner.system import processes
@@ -46,6 +47,8 @@ RETRY_SETTLE = 0.5
 MAX_BATCH = 16
 """Attempts that are settled together: each takes two descriptors meanwhile."""
 _TO_BE_RECOVERED = (Why.NOT_RESOLVED, Why.NOT_RECOVERED)
+LET_GO_PAUSE = 0.05
+"""Seconds between looks at a lock that outlived its process."""
 LEFTOVER_SECONDS = 2 * LOCK_PATIENCE
 """Seconds after which what holds the lock of a job that is neither settled nor adopted counts as a leftover."""
 
@@ -84,9 +87,8 @@ class EndedAttempts:
             self.recover(job_id)
 
     def _is_to_be_settled(self, attempt: RunningAttempt, now: float) -> bool:
-        if not self.running.is_over(attempt):
-            return False
-        return self.register.seconds_left(attempt.key.job_id, now, Why.NOT_SETTLED) <= 0
+        put_off = self.register.seconds_left(attempt.key.job_id, now, Why.NOT_SETTLED)
+        return put_off <= 0 and self.running.is_over(attempt)
 
     def recover_all(self) -> None:
         """Settle or adopt everything in running/: what an earlier dispatcher left."""
@@ -112,7 +114,9 @@ class EndedAttempts:
         releases = 0 if origin is Origin.CLAIMED else self.register.times(job_id, Why.NOT_STARTED)
         settled = self._settle_file(job_id, Known(origin, releases=releases))
         marker = settled.marker
-        if settled.fate not in (Fate.HELD, Fate.LIVES):
+        if settled.fate is Fate.LEFT_OVER:
+            self._look_again(job_id)
+        elif settled.fate not in (Fate.HELD, Fate.LIVES):
             self.register.clear(job_id, Why.NOT_RESOLVED)
             self._report(job_id, settled, None)
         elif marker is not None and marker.is_start and self.executor.lives(marker):
@@ -180,6 +184,9 @@ class EndedAttempts:
         if settled.fate in (Fate.HELD, Fate.LIVES):
             self._is_not_over(attempt, settled.marker)
             return
+        if settled.fate is Fate.AWAITS_STOP:
+            self.running.put_aside(attempt)
+            return
         self.running.remove(attempt)
         for key in self.admission.freed_by(attempt):
             for waiting in self.register.free(key):
@@ -200,6 +207,7 @@ class EndedAttempts:
             signal=signal,
             usage=attempt.usage,
             reaped=None if attempt.status is None else self.executor.pid(attempt.key),
+            stop=self.running.stop_of(attempt),
             releases=self.register.times(attempt.key.job_id, Why.NOT_STARTED),
         )
 
@@ -208,9 +216,12 @@ class EndedAttempts:
         key = attempt.key
         is_start = marker is not None and marker.is_start
         if marker is not None and is_start and marker.pid == self.executor.pid(key):
-            # The lock outlived its process: something forked from it below Python holds a copy.
-            self.executor.kill(key)
-            self.executor.kill_holders(self.spool.layout.lock(key.job_id))
+            # The lock outlived its process: what it forked holds a copy, which Python closes at once, and others never.
+            now = self.clock.monotonic()
+            if attempt.is_held_too_long(now):
+                self.executor.kill(key)
+                self.executor.kill_holders(self.spool.layout.lock(key.job_id))
+            self.register.put_off(key.job_id, Why.NOT_SETTLED, now, LET_GO_PAUSE)
         elif (
             marker is not None
             and is_start
@@ -246,7 +257,7 @@ class EndedAttempts:
         verdict, fault = Verdict(made["verdict"]), made.get("error") or {}
         names = str(raw.get("job", "")), str(raw.get("method", ""))
         who = Who(settled.name, *names, made["number"], attempt.starts if attempt else None)
-        texts = fault.get("type", ""), fault.get("message", ""), fault.get("traceback", "")
+        texts = [*(fault.get(name, "") for name in ("type", "message", "traceback")), made.get("result_dropped", "")]
         self.reporter.report(Recorded(who, Outcome(made["outcome"]), verdict, record.duration(made), *texts))
         if verdict is Verdict.RETRY:
             again = parse_time(raw["next_run_at"]) if "next_run_at" in raw else None

@@ -19,7 +19,7 @@ from spoolrunner.errors import SpoolLayoutError
 from spoolrunner.spool import one_mount
 from spoolrunner.spool.paths import FOLDERS, Layout
 from spoolrunner.system import durable
-from spoolrunner.telling.trouble_events import FolderMade
+from spoolrunner.telling.troubles import FolderMade
 
 
 class _Taken(NamedTuple):

@@ -10,41 +10,62 @@ import os
 from spoolrunner.errors import SpoolBusyError
 from spoolrunner.spool import dispatcher_lock
 from spoolrunner.spool.paths import Layout
+from spoolrunner.spool.settling_rules import Boot
 from spoolrunner.system import machine
 from spoolrunner.system.clock import Clock, format_time
 from spoolrunner.system.machine import Machine
 
 
 class Holder:
-    """The one dispatcher of a spool, which may be this one. `boot` is that of the machine."""
+    """The one dispatcher of a spool, which may be this one.
+
+    `boot` is that of the machine. `trust` says what may be believed of what lay in the spool when it was taken.
+    """
 
     def __init__(self, layout: Layout, clock: Clock, machine: Machine, boot: str) -> None:
         self._layout = layout
         self._clock = clock
         self._machine = machine
         self._boot = boot
+        self._words: dict[str, str] = {}
         self.lock = dispatcher_lock.DispatcherLock(layout.dispatcher_lock)
-
-    @property
-    def follows_in_this_boot(self) -> bool:
-        """Whether a holder before us vouched for the markers since the machine was started; known once the spool is taken."""
-        return bool(self._boot) and self.lock.previous_boot == self._boot
+        self.trust = Boot(boot, has_markers=False)
+        self.has_vouched = False
+        """Whether all is known to be there that was ever written: by a holder before us, or since we have recovered."""
 
     def begin(self, *, standby: bool = False) -> bool:
         """Take the spool; when another dispatcher serves it, False with `standby`, and SpoolBusyError without."""
         pid, since = os.getpid(), format_time(self._clock.wall())
         start = self._machine.started(pid, self._boot)
         me = {"pid": pid, "start": start, "host": machine.host(), "since": since}
+        words = self._say_where()
         if not self.lock.acquire(me):
             if standby:
                 return False
             raise busy(self._layout)
+        self._words = words
+        before = self.lock.vouched
+        self.has_vouched = all(self._words.values()) and before == self._words
+        self.trust.has_markers = self.has_vouched
+        self.trust.keeps_inodes = before.get("place", "") == self._words["place"]
         return True
+
+    def _say_where(self) -> dict[str, str]:
+        """What `vouch` writes: empty words where the system has none, which nobody trusts."""
+        mount, place = self._machine.mounting(self._layout.root), str(os.stat(self._layout.locks).st_ino)
+        return {"boot": self._boot, "mount": mount, "place": place}
 
     @property
     def holds(self) -> bool:
-        """Whether what lies at the spool's path is what was taken: it may have been removed, and made anew, since."""
-        return self.lock.is_in_place()
+        """Whether what lies at the spool's path is what was taken: it may have been removed, and made anew, since.
+
+        A file system that was mounted again has the same files, but our lock is in the one that is gone. When the mounting
+        cannot be known, for want of a descriptor for one, that is no reason to let go.
+        """
+        if not self.lock.is_in_place():
+            return False
+        then, now = self._words["mount"], self._machine.mounting(self._layout.root)
+        return then == now or not then or not now
 
     @property
     def is_removed(self) -> bool:
@@ -54,7 +75,7 @@ class Holder:
     def check(self) -> None:
         """Raise OSError unless what lies at the spool's path is what we serve."""
         if not self.holds:
-            raise OSError("the spool, or the dispatcher.lock in it, was removed, moved or covered")
+            raise OSError("the spool, or the dispatcher.lock in it, was removed, moved, covered or mounted again")
 
     def begin_anew(self) -> None:
         """Take what lies at the spool's path now. OSError when nothing does, SpoolBusyError when another serves that."""
@@ -63,9 +84,10 @@ class Holder:
         self.begin()
 
     def vouch(self) -> None:
-        """Note for later holders that running/ was looked at in this boot of the machine; OSError unless it holds."""
+        """Note for later holders that running/ was looked at since the file system was mounted; OSError unless it holds."""
         self.check()
-        self.lock.vouch(self._boot)
+        self.lock.vouch(self._words)
+        self.has_vouched = True
 
     def end(self) -> None:
         """Give it up."""
@@ -75,6 +97,6 @@ class Holder:
 def busy(layout: Layout) -> SpoolBusyError:
     """The error that names who serves the spool."""
     held = dispatcher_lock.holder(layout.dispatcher_lock)
-    who = f"pid {held['pid']} on {held['host']} since {held['since']}" if held else "another process"
+    who = dispatcher_lock.named(held)
     advice = "stop it with `spoolrunner stop`, or wait for it with --standby"
     return SpoolBusyError(f"{layout.root} is served by {who}; {advice}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from spoolrunner.config.load import Config
+from spoolrunner.dispatch.config_watch import advice
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
@@ -146,8 +147,11 @@ class Intake:
         except FileNotFoundError:
             self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
             return None  # Race: a person took it away, or it was claimed since the hint.
-        except (NotRegularError, _FaultyValueError, NotAllowedError) as error:
+        except (NotRegularError, _FaultyValueError) as error:
             self._refuse(job_id, Outcome.REJECTED, str(error))
+            return None
+        except NotAllowedError as error:
+            self._refuse(job_id, Outcome.REJECTED, f"{error}{advice(self._config)}")
             return None
         except JobFormatError as error:
             self._wait_for_writer(job_id, error)

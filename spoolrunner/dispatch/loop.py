@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from spoolrunner.config.load import Config
 from spoolrunner.dispatch.holder import Holder
-from spoolrunner.dispatch.reporter import Reporter
+from spoolrunner.dispatch.reporter import Reporter, deaths_of_threads
 from spoolrunner.dispatch.rooms import furnish
 from spoolrunner.dispatch.service import Service
 from spoolrunner.dispatch.surroundings import Surroundings
@@ -21,7 +21,6 @@ from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
 from spoolrunner.executors.plan import find_executor, make_plan
 from spoolrunner.spool import requests
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.settling_rules import Boot
 from spoolrunner.telling.events import Listener, StaleStopRemoved
 from spoolrunner.telling.logfiles import LogFiles
 from spoolrunner.telling.totals import Totals
@@ -69,7 +68,8 @@ class Dispatcher:
             return
         try:
             self.service = self._begin()
-            self._serve(self.service, drain=drain)
+            with deaths_of_threads(lambda event: self._inbox.put(Notice(event))):
+                self._serve(self.service, drain=drain)
         finally:
             self._logfiles.close()
             self._holder.end()
@@ -98,8 +98,7 @@ class Dispatcher:
         )
         make_executor = self._surroundings.executor or find_executor(config.file.executor)
         executor = make_executor(plan, inbox.put)
-        boot = Boot(self._boot, has_markers=self._holder.follows_in_this_boot)
-        rooms = furnish(config, boot, executor, self._reporter, self._surroundings.clock)
+        rooms = furnish(config, self._holder.trust, executor, self._reporter, self._surroundings.clock)
         return Service(rooms, self._holder, self._surroundings, self._logfiles, self._totals)
 
     def _serve(self, service: Service, *, drain: bool) -> None:

@@ -13,7 +13,7 @@ from spoolrunner.dispatch.postponed import Register, Why
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.spool.folders import Spool
 from spoolrunner.system.clock import Clock
-from spoolrunner.telling.trouble_events import KeptOff
+from spoolrunner.telling.troubles import KeptOff
 
 LONGEST_PAUSE = 600.0
 """Seconds between two tries at a file at most; until then the pause is as long as the trouble has lasted."""

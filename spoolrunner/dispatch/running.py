@@ -12,16 +12,20 @@ from typing import Any
 
 from spoolrunner.dispatch.deadlines import Deadlines
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.executors.base import AttemptKey, Executor
+from spoolrunner.executors.base import AttemptKey, Executor, Exited
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome
-from spoolrunner.spool.settling_rules import LookedAt, Usage
+from spoolrunner.spool.settling_rules import ENDED_BY_STOP, LookedAt, Stop, Usage
 from spoolrunner.system.clock import Clock
 from spoolrunner.telling.events import Ending, Gone
 from spoolrunner.telling.line_format import Who
 
 CANCEL_NOTICE = 1.0
 """Seconds between the request (control/cancel-ID exists) and the terminate signal, for a job that looks."""
+STOP_ARRIVES = 1.0
+"""Seconds within which a stop of all processes reaches us, after it has ended the process of a job."""
+LET_GO_SECONDS = 1.0
+"""Seconds that a child which was forked just before its job ended has to close its copy of the lock."""
 STEP = 0.05
 """Seconds between looks at a tree that is ending."""
 
@@ -39,12 +43,21 @@ class Termination:
 
 
 @dataclass(slots=True)
+class Clearing:
+    """When (monotonic) what an attempt left is killed that was asked to end."""
+
+    kill_at: float
+
+
+@dataclass(slots=True)
 class RunningAttempt:
     """An attempt that runs under `policy`, started at `started` (monotonic); `started_at` is the same as RFC 3339.
 
     It cannot be overdue before `deadline` (monotonic). `looked_at` is its file as it was claimed; None if it is adopted.
     `starts` is the number of the last attempt there may be. `status` and `usage` are those of its process, when it has ended.
     `is_kept_off`: nothing of it is left, but it cannot be settled, since a file of it is refused to us.
+    `aside_until` (monotonic): a stop that comes before that is what ended it; None if it did not end so. `clearing`: its
+    process is gone, and what it left is being ended. `held_since`: its lock was found to outlive its process then.
     """
 
     key: AttemptKey
@@ -61,11 +74,24 @@ class RunningAttempt:
     status: int | None = None
     usage: Usage | None = None
     is_kept_off: bool = False
+    aside_until: float | None = None
+    clearing: Clearing | None = None
+    held_since: float | None = None
 
     @property
     def adopted(self) -> bool:
         """Whether an earlier dispatcher started it."""
         return self.looked_at is None
+
+    def is_held_too_long(self, now: float) -> bool:
+        """Whether its lock, which has outlived its process until now, has done so for LET_GO_SECONDS."""
+        self.held_since = now if self.held_since is None else self.held_since
+        return now - self.held_since >= LET_GO_SECONDS
+
+    @property
+    def is_being_ended(self) -> bool:
+        """Whether it, or what it left, is being ended."""
+        return self.termination is not None or self.clearing is not None
 
     @property
     def who(self) -> Who:
@@ -95,6 +121,7 @@ class RunningAttempts:
         self._kill_grace = kill_grace
         self._same = same
         self._running: dict[str, RunningAttempt] = {}
+        self._stops = False
 
     def __len__(self) -> int:
         return len(self._running)
@@ -112,10 +139,15 @@ class RunningAttempts:
 
     @property
     def at_work(self) -> int:
-        """How many have a process, or something left of its tree that is being ended."""
+        """How many have a process, or something left of its tree that is being ended, or ended as by a stop just now."""
         busy = 0
         for attempt in self._running.values():  # a plain loop: it is asked several times a job
-            if not attempt.has_exited or (attempt.termination is not None and not attempt.is_kept_off):
+            # Where a stop ended the process nothing is to be started before we know: it would be interrupted, too.
+            if (
+                not attempt.has_exited
+                or (attempt.is_being_ended and not attempt.is_kept_off)
+                or attempt.status in ENDED_BY_STOP
+            ):
                 busy += 1
         return busy
 
@@ -152,29 +184,64 @@ class RunningAttempts:
         """End all that run, at once; with `grace` the kill follows after that many seconds instead of `kill_grace`."""
         for attempt in self._running.values():
             note = "the dispatcher stopped"
+            if attempt.clearing is not None:  # it is over, and only what it left is not
+                seconds = self._kill_grace if grace is None else grace
+                attempt.clearing.kill_at = min(attempt.clearing.kill_at, self._clock.monotonic() + seconds)
+                continue
             if not self._end(attempt, Outcome.INTERRUPTED, note, 0.0, self._kill_grace if grace is None else grace):
                 self._hurry(attempt, grace)
 
-    def exited(self, key: AttemptKey, status: int | None, usage: Usage | None = None) -> None:
+    def stop_has_come(self) -> None:
+        """A stop was asked for: what ended as by the signal of one ended by it, just now and from now on."""
+        self._stops = True
+
+    def stop_of(self, attempt: RunningAttempt) -> Stop:
+        """What is known of a stop that may have ended this attempt."""
+        if attempt.termination is not None:
+            return Stop.NONE  # we ended it ourselves
+        if self._stops:
+            return Stop.ASKED
+        return Stop.AWAITED if attempt.aside_until is None else Stop.NONE
+
+    def put_aside(self, attempt: RunningAttempt) -> None:
+        """Settle it when the stop has come that may have ended it, or had its time."""
+        attempt.aside_until = self._clock.monotonic() + STOP_ARRIVES
+
+    def exited(self, ended: Exited) -> None:
         """The process of an attempt is gone; nothing when the attempt was settled before."""
-        attempt = self.get(key.job_id)
-        if attempt is not None and attempt.key == key:
+        attempt = self.get(ended.key.job_id)
+        if attempt is not None and attempt.key == ended.key:
             attempt.has_exited = True
-            attempt.status = status
-            attempt.usage = usage
+            attempt.status = ended.status
+            attempt.usage = ended.usage
+            if ended.left and attempt.termination is None and attempt.policy.leftovers == "end":
+                self._clear(attempt)
+
+    def _clear(self, attempt: RunningAttempt) -> None:
+        """End what an attempt left, before it counts as over: no other one finds anything of it."""
+        count = self._executor.end_left(attempt.key)
+        if count:
+            attempt.clearing = Clearing(self._clock.monotonic() + self._kill_grace)
+            why = f"what it left is ended: {count} process{'es' if count > 1 else ''}"
+            self._reporter.report(Ending(attempt.who, None, why))
 
     def is_over(self, attempt: RunningAttempt) -> bool:
         """Whether it may be settled: the process is gone and, if we ended it, nothing of its tree is left."""
         if not attempt.has_exited:
             return False
+        if attempt.aside_until is not None and not self._stops and self._clock.monotonic() < attempt.aside_until:
+            return False
         termination = attempt.termination
-        return termination is None or (termination.terminated and self._executor.is_gone(attempt.key))
+        if not attempt.is_being_ended or (termination is not None and not termination.terminated):
+            return termination is None
+        return self._executor.is_gone(attempt.key)
 
     def work(self, now: float) -> None:
         """End the attempts that outlived their timeout; terminate and kill what is being ended. A chore."""
         overdue = [attempt for attempt in self._running.values() if self._end_if_overdue(attempt, now)]
         for attempt in self._running.values():
             self._step_termination(attempt, now)
+            self._step_clearing(attempt, now)
         for attempt in overdue:
             self._report_ending(attempt)
 
@@ -189,10 +256,12 @@ class RunningAttempts:
         """Seconds until `work` has something to do."""
         least = math.inf
         for attempt in self._running.values():
-            if attempt.termination is not None:
+            if attempt.is_being_ended:
                 least = min(least, STEP)
             elif not attempt.has_exited:
                 least = min(least, max(0.0, attempt.deadline - now))
+            elif attempt.aside_until is not None:
+                least = min(least, max(0.0, attempt.aside_until - now))
         return least
 
     def describe(self) -> list[dict[str, Any]]:
@@ -236,6 +305,12 @@ class RunningAttempts:
         kill_at = termination.kill_at if termination.killed_at is None else termination.killed_at + 1.0
         if termination.terminated and now >= kill_at:
             termination.killed_at = now
+            self._executor.kill(attempt.key)
+
+    def _step_clearing(self, attempt: RunningAttempt, now: float) -> None:
+        clearing = attempt.clearing
+        if clearing is not None and now >= clearing.kill_at:
+            clearing.kill_at = now + 1.0
             self._executor.kill(attempt.key)
 
     def _report_ending(self, attempt: RunningAttempt) -> None:

@@ -22,11 +22,13 @@ from spoolrunner.dispatch.chores import (
     those_that_wake,
     wait_for,
 )
+from spoolrunner.dispatch.config_watch import ConfigWatch
 from spoolrunner.dispatch.control_folder import Control
 from spoolrunner.dispatch.describe import describe
 from spoolrunner.dispatch.ground import Ground
 from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.obeying import Obeying
+from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.rooms import Rooms
@@ -37,7 +39,7 @@ from spoolrunner.dispatch.watch import CodeWatch
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import Exited
-from spoolrunner.spool import requests
+from spoolrunner.spool import requests, twofold
 from spoolrunner.telling.events import (
     Blocked,
     DispatcherLeft,
@@ -51,6 +53,7 @@ from spoolrunner.telling.events import (
     Weakness,
 )
 from spoolrunner.telling.logfiles import LogFiles
+from spoolrunner.telling.recovered import SecondNameRemoved
 from spoolrunner.telling.status import StatusFile
 from spoolrunner.telling.totals import Totals
 
@@ -75,12 +78,10 @@ class Service:
         self.totals = totals
         self.began = rooms.clock.wall()
         self.weaknesses = surroundings.weaknesses(rooms.config)
-        layout, inbox = rooms.config.layout, surroundings.inbox
+        self._layout, self._inbox = layout, inbox = rooms.config.layout, surroundings.inbox
         self.watch = surroundings.watch(layout.pending, layout.control, lambda: inbox.put(Wish.LOOK))
         self.scan = Scan(rooms.spool, rooms.intake, rooms.clock, lambda: self.watch.has_events, self._scan_share)
         self.control = Control(layout, rooms.cancelling, self._ask)
-        self._layout = layout
-        self._inbox = inbox
         self._holder = holder
         self.ground = Ground(layout, holder, rooms.reporter, lambda: len(rooms.running) > 0, surroundings.try_renames)
         rooms.ended.check_ground = self.ground.check
@@ -93,6 +94,8 @@ class Service:
         self._arrivals = Arrivals(rooms.intake, rooms.clock)
         self._starts = Starts(rooms, lambda: self.phase, self._block)
         self._obeying = Obeying(self.control, rooms.cancelling, self.scan, lambda: self.phase, self.ground.check_all)
+        self.config_watch = ConfigWatch(rooms.config, rooms.reporter.report)
+        self._is_program = surroundings.is_program
         self._make_chores()
 
     def _make_chores(self) -> None:
@@ -102,6 +105,8 @@ class Service:
             rooms.running,
             self._stopping,
             self._probe_again,
+            Orphaned(rooms.executor, rooms.running, is_program=self._is_program),
+            Do(self.config_watch.work),
         ]
         while_blocked: list[Chore] = [Do(self._obeying.work_while_blocked, self._obeying.next_while_blocked)]
         while_working: list[Chore] = [
@@ -179,7 +184,7 @@ class Service:
     def take(self, message: Message) -> None:
         """Note what a message says; it is acted upon in the next turn."""
         if isinstance(message, Exited):
-            self.rooms.running.exited(*message)
+            self.rooms.running.exited(message)
         elif isinstance(message, Notice):
             self._report(message.event)
         elif isinstance(message, CodeLoaded):
@@ -268,6 +273,9 @@ class Service:
             raise error
 
     def _recover(self) -> None:
+        if not self._holder.has_vouched:
+            for removed, kept in twofold.remove_second_names(self.rooms.spool):
+                self._report(SecondNameRemoved(kept.job_id, str(removed), str(kept)))
         self.rooms.ended.recover_all()
         self._holder.vouch()
 

@@ -174,6 +174,7 @@ def _assignment(layout: Layout, candidate: Candidate) -> Assignment:
         policy.timeout,
         policy.process_limits,
         raw.get("meta"),
+        leaves=policy.leftovers == "leave",
     ).prepare(layout)
 
 

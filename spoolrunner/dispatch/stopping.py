@@ -23,6 +23,7 @@ class Stopping:
 
     def begin(self) -> None:
         """Give the jobs that run `stop_grace` seconds from now."""
+        self._rooms.running.stop_has_come()
         grace = self._rooms.config.stop_grace
         self._interrupt_at = self._rooms.clock.monotonic() + grace
         self._rooms.reporter.report(DispatcherStopping(len(self._rooms.running), grace))

@@ -50,8 +50,9 @@ MakeWatch = Callable[[str, str, Callable[[], None]], Watcher]
 class Surroundings:
     """What a dispatcher works with. `executor` is None for the one that the configuration names.
 
-    `weaknesses` returns what weakens the promise in an installation, each a sentence. `try_renames` raises OSError when files
-    cannot be renamed between the folders of a spool.
+    `weaknesses` returns what weakens the promise in an installation, each a sentence. `is_program`: this process does nothing
+    but dispatch, so that a child which is none of the executor's is an orphan. `try_renames` raises OSError when files cannot
+    be renamed between the folders of a spool.
     """
 
     clock: Clock = SYSTEM
@@ -61,3 +62,4 @@ class Surroundings:
     inbox: Inbox = field(default_factory=make_inbox)
     weaknesses: Callable[[Config], list[str]] = weaknesses
     try_renames: Callable[[Layout], None] = one_mount.try_renames
+    is_program: bool = False

@@ -12,14 +12,14 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.spool.settling_rules import Usage
 from spoolrunner.spool.traces import Marker
-from spoolrunner.system import processes
+from spoolrunner.system import orphans, processes
 from spoolrunner.telling.events import Event
 
 if TYPE_CHECKING:
@@ -34,11 +34,15 @@ class AttemptKey(NamedTuple):
 
 
 class Exited(NamedTuple):
-    """An attempt's process ended; `status` is as in `Popen.returncode`. Each None where it cannot be known."""
+    """An attempt's process ended; `status` is as in `Popen.returncode`. Each None where it cannot be known.
+
+    `left` is False where it is known that nothing of its tree is left.
+    """
 
     key: AttemptKey
     status: int | None
     usage: Usage | None = None
+    left: bool = True
 
 
 Report = Callable[[Exited], None]
@@ -59,7 +63,8 @@ class Sources(Protocol):
 class Plan:
     """What an executor needs to know. `settings` are those of the runner, as bytes; `boot` names this start of the machine.
 
-    `preload` has the jobs whose modules a template imports, and their methods. `environment` is the whole one of a job's
+    `preload` names what a template imports ahead, in that order: modules, or classes in them; `jobs` is the whole table, job ->
+    methods. `environment` is the whole one of a job's
     process, which runs in `folder`. `loaded` is called with the files that came with the modules, `notice` with an event; both
     from any thread. What an executor calls from its dispatcher's thread comes by `sources`. `is_limited`: some job's process is
     to be kept within limits by the system.
@@ -71,7 +76,8 @@ class Plan:
     boot: str
     folder: str
     environment: Mapping[str, str]
-    preload: Mapping[str, list[str]]
+    preload: Sequence[str]
+    jobs: Mapping[str, Sequence[str]]
     loaded: Callable[[list[str]], None]
     notice: Callable[[Event], None]
     sources: Sources
@@ -111,6 +117,15 @@ class Executor(Protocol):
     def is_gone(self, key: AttemptKey) -> bool:
         """Whether nothing is left of a tree that was asked to end or killed."""
 
+    def end_left(self, key: AttemptKey) -> int:
+        """Ask what is left of the tree of an attempt, whose process is gone, to end; returns how many processes that are."""
+
+    def end_left_by(self, job_id: str, marker: Marker) -> bool:
+        """As `end_left`, of one that another dispatcher started; asked again it kills. Whether anything is left now."""
+
+    def children(self) -> set[int]:
+        """The pids of all child processes of this program that the executor started and watches."""
+
     def forget(self, key: AttemptKey) -> None:
         """The attempt is settled."""
 
@@ -128,8 +143,10 @@ class LocalExecutor:
         self._plan = plan
         self._report = report
         self._pids: dict[AttemptKey, int] = {}
+        self._marks: dict[AttemptKey, str] = {}
         self._ending: dict[AttemptKey, list[psutil.Process]] = {}
         self._exited: set[AttemptKey] = set()
+        self._gets_orphans = orphans.are_ours()
 
     def prepare(self) -> None:
         """Get ready for the first start."""
@@ -138,8 +155,15 @@ class LocalExecutor:
         """The process of an attempt that is not forgotten; None while it is not known."""
         return self._pids.get(key) or None
 
+    def know(self, assignment: Assignment) -> AttemptKey:
+        """Note by what the processes of an attempt are known that is to be started, and return which it is."""
+        key = AttemptKey(assignment.job_id, assignment.number)
+        self._marks[key] = assignment.mark or processes.mark(self._plan.root, *key, assignment.stamp)
+        return key
+
     def adopt(self, key: AttemptKey, marker: Marker) -> None:
         """Watch over an attempt that another executor started, whose process left this start marker."""
+        self._marks[key] = processes.mark(self._plan.root, *key, marker.stamp)
         self.watch_stranger(key, marker.pid)
 
     def lives(self, marker: Marker) -> bool:
@@ -154,15 +178,18 @@ class LocalExecutor:
 
     def watch_child(self, key: AttemptKey, pid: int) -> None:
         """Report when the process, which is our child, has ended, and with what."""
-        self.watch(key, pid, lambda: _reaped(pid))
+        self.watch(key, pid, lambda: _reaped(pid), is_child=True)
 
     def watch_stranger(self, key: AttemptKey, pid: int) -> None:
         """Report when the process, which need not be our child, is gone."""
         self.watch(key, pid, lambda: (None, None))
 
-    def watch(self, key: AttemptKey, pid: int, ended: Callable[[], tuple[int | None, Usage | None]]) -> None:
+    def watch(
+        self, key: AttemptKey, pid: int, ended: Callable[[], tuple[int | None, Usage | None]], *, is_child: bool = False
+    ) -> None:
         """Report what `ended` returns once the process has; by a descriptor if there is one, else by a thread."""
         self._pids[key] = pid
+        self._exited.discard(key)  # only the one that would have reported its end was gone
         descriptor = processes.descriptor_of(pid)
         if descriptor is None:
             threading.Thread(target=self._wait, args=(key, pid, ended), name=f"wait-{pid}", daemon=True).start()
@@ -171,7 +198,8 @@ class LocalExecutor:
         def is_gone() -> None:
             self._plan.sources.ignore(descriptor)
             os.close(descriptor)
-            self._has_ended(key, *ended())
+            status, usage = ended()
+            self._has_ended(key, status, usage, left=not is_child or self._may_have_left(key, pid))
 
         self._plan.sources.listen(descriptor, is_gone)
 
@@ -181,13 +209,24 @@ class LocalExecutor:
             processes.wait(pid)
         self._has_ended(key, status, usage)
 
-    def _has_ended(self, key: AttemptKey, status: int | None, usage: Usage | None) -> None:
+    def _has_ended(self, key: AttemptKey, status: int | None, usage: Usage | None, *, left: bool = True) -> None:
         self._exited.add(key)
-        self._report(Exited(key, status, usage))
+        # What a job object contains ends with the process that has made it.
+        self._report(Exited(key, status, usage, left and not processes.HAS_JOB_OBJECTS))
+
+    def _may_have_left(self, key: AttemptKey, pid: int) -> bool:
+        """Whether something of the tree of our child, which has ended, may be left: then it would be a child of ours now."""
+        others = orphans.among(self.children()) if self._gets_orphans else None
+        marks = processes.marks_of(self._plan.root, *key)
+        return others is None or any(orphans.belongs(other, pid, marks) for other in others)
+
+    def children(self) -> set[int]:
+        """The pids of all child processes of this program that the executor started and watches."""
+        return set(self._pids.values())
 
     def mark(self, key: AttemptKey) -> str:
         """What the environment of the attempt's processes carries."""
-        return processes.mark(self._plan.root, *key)
+        return self._marks.get(key, "")
 
     def ask_to_end(self, key: AttemptKey) -> None:
         """Send its process tree the terminate signal."""
@@ -207,9 +246,26 @@ class LocalExecutor:
         """Whether nothing is left of a tree that was asked to end or killed."""
         return not processes.still_running(self._ending.get(key, []))
 
+    def end_left(self, key: AttemptKey) -> int:
+        """Ask what is left of the tree of an attempt, whose process is gone, to end; returns how many processes that are."""
+        self._exited.add(key)
+        self._ending[key] = processes.ask_to_end(self._tree(key))
+        return len(self._ending[key])
+
+    def end_left_by(self, job_id: str, marker: Marker) -> bool:
+        """As `end_left`, of one that another dispatcher started; asked again it kills. Whether anything is left now."""
+        key = AttemptKey(job_id, marker.attempt)
+        left = processes.tree(self._leader(marker.pid), processes.mark(self._plan.root, *key, marker.stamp))
+        end = processes.kill if key in self._ending else processes.ask_to_end
+        self._ending[key] = end(left)
+        if not left:
+            self._ending.pop(key)
+        return bool(left)
+
     def forget(self, key: AttemptKey) -> None:
         """The attempt is settled."""
         self._pids.pop(key, None)
+        self._marks.pop(key, None)
         self._ending.pop(key, None)
         self._exited.discard(key)
 
@@ -221,14 +277,20 @@ class LocalExecutor:
 
     def _tree(self, key: AttemptKey) -> list[psutil.Process]:
         """What belongs to it now, and what did when it was last asked to end: a child may have left the tree meanwhile."""
-        pid = self.pid(key)
-        if pid is None:
+        pid = self._pids.get(key) or None
+        has_exited = key in self._exited
+        if pid is None and not has_exited:
             return []  # not known yet: the next step of the ending asks again
-        now = processes.tree(pid, self.mark(key))
+        now = processes.tree(self._leader(pid) if has_exited else pid, self.mark(key))
         earlier = [process for process in self._ending.get(key, []) if process not in now]
         tree = processes.still_running(now + earlier)
         # Its own pid may mean another process by now.
-        return [process for process in tree if process.pid != pid] if key in self._exited else tree
+        return [process for process in tree if process.pid != pid] if has_exited else tree
+
+    def _leader(self, pid: int | None) -> int | None:
+        """The pid of a process that is gone, as that of a session: None if another process has it, which is not its session."""
+        is_used_again = pid is not None and processes.started(pid, self._plan.boot) is not None
+        return None if is_used_again else pid
 
 
 if sys.platform == "win32":

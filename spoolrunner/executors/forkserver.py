@@ -17,15 +17,21 @@ from spoolrunner.attempt import rehearsal, runner
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.exit import exit_after
 from spoolrunner.attempt.settings import Settings
-from spoolrunner.executors.frames import EXITED, READY, RETIRE, SKIPPED, STARTED, WHO, Frames, framed
+from spoolrunner.executors import tending
+from spoolrunner.executors.afresh import run_afresh
+from spoolrunner.executors.frames import EXITED, OUTDATED, READY, RETIRE, SKIPPED, STARTED, WHO, Frames, framed
 from spoolrunner.executors.imported import Imported, warm_import_caches
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import processes
+from spoolrunner.system import dispositions, processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+
+if sys.platform != "win32":
+    from spoolrunner.executors.children import Children
 
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
 
@@ -38,7 +44,6 @@ _WARM_UP, _JOB = b"w", b"j"
 """To a process that was forked ahead: that there is time; and a job, which is followed by the length of its assignment."""
 _FIRST_READ = 4096
 """Bytes; more than most assignments have, and no more memory than is at hand."""
-_FRESH = "from spoolrunner.attempt.runner import main; main()"
 
 
 class Template:
@@ -49,27 +54,43 @@ class Template:
         self._layout = Layout(settings.root)
         self._imported = Imported()
         self._pid = os.getpid()
-        self._children: dict[int, tuple[str, int]] = {}
-        self._ends: dict[int, int] = {}
         self._spares: list[tuple[int, int]] = []
         """The processes that were forked ahead: pid, and the pipe by which it gets its job."""
+        self._leaving: list[int] = []
+        """Those of them that are not needed any more, and have not ended yet."""
         self._are_warm = False
         self._retiring = False
+        self._reseed: Callable[[], Any] | None = None
+        self._run_exit_handlers: Callable[[], None] | None = None
+        self._new_code: tuple[int, ...] = ()
+        """The ends of a pipe by which a job's process says that the code on the disk is another."""
         self._socket = os.dup(_SOCKET)
         runner.make_null(_SOCKET, os.O_RDONLY)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
+        self._children = Children(self._poll, self._has_ended)
 
-    def prepare(self, jobs: dict[str, list[str]]) -> None:
-        """Import what these jobs name, make ready for forks, and report the files that were imported."""
+    def prepare(self, preload: list[str], jobs: dict[str, list[str]]) -> None:
+        """Import what is to be preloaded, make ready for forks, and report the files that were imported."""
         sys.path[:0] = self._settings.python_path
         warm_import_caches()
-        files = self._imported.load(jobs, self._say)
+        files = self._preload(preload, jobs) if preload else []
         self._rehearse()
         gc.collect()
         gc.freeze()
         gc.disable()
         self._say(READY, files)
+
+    def _preload(self, names: list[str], jobs: dict[str, list[str]]) -> list[str]:
+        """Import these modules; returns their files. The end of this process when it must not be forked afterwards."""
+        from spoolrunner.executors.preloading import preload  # a template without it stays small
+
+        self._imported = Imported()
+        made = preload(names, jobs, self._imported, self._socket, self._settings.import_timeout, self._say)
+        self._reseed, self._run_exit_handlers = made.reseed, made.run_exit_handlers
+        self._new_code = os.pipe()
+        self._poll.register(self._new_code[0], select.POLLIN)
+        return made.files
 
     def _rehearse(self) -> None:
         """Go through all that a fork does, so that it finds its code specialised, and need not copy the memory of that."""
@@ -78,9 +99,8 @@ class Template:
             theirs, ours = os.pipe()
             os.write(ours, _job(nothing))
             os.close(ours)
-            assignment = self._wait_for_job(theirs)
-            if not self._imported.is_outdated():
-                self._take_up(assignment)
+            self._take_up(self._wait_for_job(theirs))
+            self._imported.is_outdated()
         try:
             rehearsal.rehearse_import()
             rehearsal.rehearse(self._settings, self._layout)
@@ -91,7 +111,7 @@ class Template:
         """Fork and report until the dispatcher closes the socket or, after RETIRE, until the last child has ended."""
         for message in first:
             self._obey(*message)
-        while not self._retiring or self._children:
+        while not self._retiring or self._children.jobs or self._leaving:
             if not self._spares and not self._retiring:
                 for _ in range(_AHEAD):
                     self._fork_ahead()
@@ -101,8 +121,11 @@ class Template:
             is_asked = False
             for descriptor, _ in ready:
                 is_asked = is_asked or descriptor == self._socket
+                if descriptor in self._new_code:
+                    self._poll.unregister(descriptor)  # once is enough: the dispatcher will do without this template
+                    self._say(OUTDATED)
             if len(ready) > is_asked or not ready:
-                self._reap()
+                self._reap(ready)
             if is_asked:
                 data = _heard(self._socket, 65536)
                 if not data:
@@ -112,10 +135,8 @@ class Template:
 
     def _pause(self) -> int | None:
         """Milliseconds to wait for a request or the end of a child at most; None for ever."""
-        if len(self._ends) < len(self._children):
-            return (
-                _UNWATCHED_PAUSE  # a child without a descriptor wakes no poll when it ends: it is looked for at times
-            )
+        if not self._children.are_watched or self._leaving:
+            return _UNWATCHED_PAUSE
         return None if self._are_warm or not self._spares else _WARM_UP_PAUSE
 
     def _use_the_time(self) -> None:
@@ -133,21 +154,20 @@ class Template:
         if verb == RETIRE:
             self._retiring = True
             while self._spares:
-                os.close(self._spares.pop()[1])
+                pid, pipe = self._spares.pop()
+                os.close(pipe)
+                self._leaving.append(pid)
             return
         if verb == WHO:
-            for pid, (job_id, number) in self._children.items():
+            for pid, (job_id, number) in self._children.jobs.items():
                 self._say(STARTED, job_id, number, pid)
             return
         job_id, number, assignment = arguments
         pid = self._use_spare(assignment) or os.fork()
         if pid == 0:
+            tending.set_mask(*tending.HEED_STOPS)
             exit_after(self._run_job, assignment)
-        self._children[pid] = (job_id, number)
-        end = processes.descriptor_of(pid)
-        if end is not None:
-            self._ends[pid] = end
-            self._poll.register(end, select.POLLIN)
+        self._children.add(pid, (job_id, number))
 
     def _fork_ahead(self) -> None:
         """Fork the process of the next job now, so that it only has to be told which it is."""
@@ -157,6 +177,7 @@ class Template:
             return  # no descriptors left: the next job is forked when it comes
         pid = os.fork()
         if pid == 0:
+            tending.set_mask(*tending.HEED_STOPS)
             os.close(ours)
             for _, pipe in self._spares:
                 os.close(pipe)
@@ -172,22 +193,11 @@ class Template:
         if data[:1] == _WARM_UP:
             data = data[1:]
             if not data:
-                self._warm_up()
+                _warm_up(self._settings, self._layout)
                 data = os.read(pipe, _FIRST_READ)
         if not data:
             os._exit(0)  # the template is gone, or does without
-        size = int.from_bytes(data[1:5], "little")
-        while len(data) < size + 5:
-            data += os.read(pipe, size) or os._exit(0)
-        os.close(pipe)
-        return data[5:]
-
-    def _warm_up(self) -> None:
-        """In a child that is not needed at once: go through an attempt, so that the real one finds its memory copied."""
-        try:
-            rehearsal.rehearse(self._settings, self._layout, 1)
-        except OSError:
-            return  # the job itself will report what is wrong with the disk
+        return _assignment(data, pipe)
 
     def _use_spare(self, assignment: bytes) -> int:
         """Give the assignment to a process that was forked ahead; its pid, or 0 if there is none."""
@@ -204,27 +214,23 @@ class Template:
             return pid
         return 0
 
-    def _reap(self) -> None:
-        while self._children or self._spares:
-            pid, status, used = os.wait4(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            job = self._children.pop(pid, None)
-            end = self._ends.pop(pid, None)
-            if end is not None:
-                self._poll.unregister(end)
-                os.close(end)
-            if job is None:
-                self._forget_spare(pid)
-            else:
-                self._say(EXITED, *job, pid, os.waitstatus_to_exitcode(status), *processes.usage_of(used))
+    def _reap(self, ready: list[tuple[int, int]]) -> None:
+        if self._children.jobs or self._spares or self._leaving:
+            self._children.reap(ready, [*self._leaving, *[spare[0] for spare in self._spares]])
+
+    def _has_ended(self, pid: int, status: int | None, cpu_s: float, max_rss_kib: int) -> None:
+        """Report the end of a child, as `Children` has learnt of it."""
+        job = self._children.jobs.get(pid)
+        if job is None:
+            self._forget_spare(pid)
+        else:
+            self._say(EXITED, *job, pid, status, cpu_s, max_rss_kib)
 
     def _forget_spare(self, pid: int) -> None:
-        for spare in self._spares:
-            if spare[0] == pid:
-                os.close(spare[1])
-                self._spares.remove(spare)
-                return
+        self._leaving = [other for other in self._leaving if other != pid]
+        for spare in [spare for spare in self._spares if spare[0] == pid]:
+            os.close(spare[1])
+            self._spares.remove(spare)
 
     def _say(self, *event: Any) -> None:
         data = framed(*event)
@@ -237,46 +243,65 @@ class Template:
     def _run_job(self, assignment: bytes) -> int:
         """In the child: shed the template, and run the one job."""
         os.close(self._socket)
-        for descriptor in self._ends.values():
-            os.close(descriptor)
+        self._children.let_go()
         os.setsid()
         told = self._take_up(assignment)
+        if self._imported.is_outdated():
+            os.write(self._new_code[1], b"!")
+            run_afresh(self._settings, self._layout, assignment, self._pid)
+        for descriptor in self._new_code:
+            os.close(descriptor)
+        if self._reseed is not None:
+            self._reseed()
         gc.enable()
         return runner.run(self._settings, self._layout, told, self._imported.callees, self._pid)
 
     def _take_up(self, assignment: bytes) -> Assignment:
-        """Understand the assignment, and carry its mark; become a new interpreter if code that was imported has changed."""
+        """Understand the assignment, and carry its mark."""
         told = Assignment.from_bytes(assignment)
         processes.carry_mark(told.mark)
-        if self._imported.is_outdated():
-            self._run_afresh(assignment)
         return told
 
-    def _run_afresh(self, assignment: bytes) -> None:
-        """Code that we have imported is another on disk now: become a new interpreter, which imports that."""
-        import tempfile
+    def end(self) -> None:
+        """Run what the preloaded modules want done at the end, unless jobs that were forked from here run on."""
+        if self._run_exit_handlers is not None and not self._children.jobs:
+            self._run_exit_handlers()
 
-        with tempfile.TemporaryFile(dir=self._layout.tmp) as told:
-            told.write(runner.told(self._settings, assignment, self._pid))
-            told.seek(0)
-            os.dup2(told.fileno(), 1)
-        os.execv(sys.executable, [sys.executable, "-P", "-c", _FRESH])
+
+def _warm_up(settings: Settings, layout: Layout) -> None:
+    """In a child that is not needed at once: go through an attempt, so that the real one finds its memory copied."""
+    try:
+        rehearsal.rehearse(settings, layout, 1)
+    except OSError:
+        return  # the job itself will report what is wrong with the disk
 
 
 def _job(assignment: bytes) -> bytes:
     return _JOB + len(assignment).to_bytes(4, "little") + assignment
 
 
+def _assignment(data: bytes, pipe: int) -> bytes:
+    """What `_job` has made, of which `data` has come by the pipe already."""
+    size = int.from_bytes(data[1:5], "little")
+    while len(data) < size + 5:
+        data += os.read(pipe, size) or os._exit(0)
+    os.close(pipe)
+    return data[5:]
+
+
 def main() -> None:
-    """Serve. The first message on the socket has the settings' bytes and what is to be preloaded."""
+    """Serve. The first message on the socket has the settings' bytes, what is to be preloaded, and the whole table."""
+    dispositions.set_defaults()
+    tending.outlive_stops()
     frames = Frames()
     first: list[tuple[Any, ...]] = []
     while not first:
         first = frames.take(_heard(_SOCKET, 65536) or sys.exit())
-    settings, preload = first[0]
+    settings, preload, jobs = first[0]
     template = Template(Settings.from_bytes(settings))
-    template.prepare(preload)
+    template.prepare(preload, jobs)
     template.serve(frames, first[1:])
+    template.end()
 
 
 def _heard(descriptor: int, size: int) -> bytes:

@@ -10,9 +10,12 @@ if TYPE_CHECKING:
 
 START, WHO, RETIRE = "start", "who", "retire"
 """To the template: (START, id, number, the assignment's bytes), (WHO,), (RETIRE,)."""
-STARTED, EXITED, READY, THREADS, SKIPPED = "started", "exited", "ready", "threads", "skipped"
+STARTED, EXITED, READY, OUTDATED = "started", "exited", "ready", "outdated"
 """From it: (STARTED, id, number, pid), (EXITED, id, number, pid, status, CPU seconds, KiB of memory), (READY, files),
-(THREADS, job), (SKIPPED, job, why)."""
+(OUTDATED,) when a job found other code on disk. The status is None when it cannot be known."""
+IMPORTING, IMPORTED, SKIPPED, LEFT_OUT = "importing", "imported", "skipped", "left out"
+"""From one that preloads: (IMPORTING, module), then (IMPORTED, module, seconds, what it did), (SKIPPED, module, why) or
+(LEFT_OUT, module, why); after the last it is of no use any more."""
 _FORMAT = 2
 """Of marshal: every Python since 2.5 reads it, and the template's may be another than the dispatcher's."""
 

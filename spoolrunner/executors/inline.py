@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.in_process import run_here
@@ -37,9 +38,9 @@ class InlineExecutor(LocalExecutor):
         """Make the attempt, and report its end."""
         sys.stdout.flush()
         sys.stderr.flush()
-        with redirect_stdout(_stream(1)), redirect_stderr(_stream(2)):
+        with _as_a_jobs_process(self._plan), redirect_stdout(_stream(1)), redirect_stderr(_stream(2)):
             status = run_here(self._settings, self._layout, assignment)
-        self._report(Exited(AttemptKey(assignment.job_id, assignment.number), status))
+        self._report(Exited(AttemptKey(assignment.job_id, assignment.number), status, left=False))
 
     def lives(self, marker: Marker) -> bool:
         """Whether another process left this marker and still runs: an attempt of ours is over when anybody can ask."""
@@ -58,6 +59,35 @@ class InlineExecutor(LocalExecutor):
         """As above, at once."""
         if key in self._pids:
             super().kill(key)
+
+
+@contextmanager
+def _as_a_jobs_process(plan: Plan) -> Iterator[None]:
+    """Let folder, environment, arguments and import path be those of a job's process, for a block."""
+    before = _folder(), dict(os.environ), sys.argv[:], sys.path[:]
+    os.chdir(plan.folder)
+    _set_environment(plan.environment)
+    sys.argv[:] = ["-c"]
+    try:
+        yield
+    finally:
+        folder, environment, sys.argv[:], sys.path[:] = before
+        _set_environment(environment)
+        if folder:
+            os.chdir(folder)
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""  # removed: there is nothing to go back to
+
+
+def _set_environment(environment: Mapping[str, str]) -> None:
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
 
 
 def _stream(descriptor: int) -> io.TextIOWrapper:

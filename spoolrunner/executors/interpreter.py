@@ -15,6 +15,7 @@ from typing import NamedTuple
 import orjson
 
 from spoolrunner.errors import StartError
+from spoolrunner.executors.places import cannot_start
 
 _SEARCH = """
 import json, site, sys
@@ -72,6 +73,10 @@ class Interpreter:
         """Whether packages were installed or removed since the last command was made."""
         return self._looked_at is None or any(_modified(folder) != time for folder, time in self._looked_at)
 
+    def forget(self) -> None:
+        """Make the next command by a search of its own: what lies at the paths is another by now."""
+        self._looked_at = None
+
     def _search(self) -> None:
         try:
             done = subprocess.run(
@@ -85,7 +90,7 @@ class Interpreter:
             )
             found = _Found(*orjson.loads(done.stdout.splitlines()[-1]))
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise StartError(f"cannot start {self.python}: {getattr(error, 'strerror', None) or error}") from None
+            raise cannot_start(self.python, self._folder, error) from None
         except (IndexError, ValueError, TypeError):
             raise StartError(f"{self.python} is no Python that runs: it ended with status {done.returncode}") from None
         self._looked_at = [(folder, _modified(folder)) for folder in found.folders]

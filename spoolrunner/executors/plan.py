@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from importlib import import_module
 
 from spoolrunner.attempt.settings import Settings
-from spoolrunner.config.load import Config
+from spoolrunner.config.load import VARIABLE, Config
 from spoolrunner.config.shape import EXECUTOR_GROUP
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import Executor, Plan, Report, Sources
@@ -38,12 +38,15 @@ def runner_settings(config: Config, boot: str) -> Settings:
 
 
 def job_environment(config: Config, ours: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a job's process: what it inherits of `ours`, and on top what the configuration sets."""
+    """The environment of a job's process: what it inherits of `ours`, which config.json is in force, and what that sets.
+
+    Otherwise a job that enqueues another one would look for a config.json by itself, and might find that of another spool.
+    """
     inherit = config.file.inherit_environment
     patterns = ["*"] if inherit is True else list(inherit or [])
     patterns += processes.NEEDED_VARIABLES
     made = {name: value for name, value in ours.items() if any(fnmatchcase(name, pattern) for pattern in patterns)}
-    return made | config.file.environment
+    return made | {VARIABLE: config.path} | config.file.environment
 
 
 def make_plan(
@@ -62,12 +65,20 @@ def make_plan(
         boot=boot,
         folder=config.folder,
         environment=job_environment(config, os.environ),
-        preload={job: list(methods) for job, methods in config.allowed.items()} if config.file.preload else {},
+        preload=_preload(config),
+        jobs={job: list(methods) for job, methods in config.allowed.items()},
         loaded=loaded,
         notice=notice,
         sources=sources,
         is_limited=any(policy.process_limits is not None for policy in policies),
     )
+
+
+def _preload(config: Config) -> list[str]:
+    named = config.file.preload
+    if isinstance(named, list):
+        return list(dict.fromkeys(named))
+    return list(config.allowed) if named else []
 
 
 def find_executor(name: str) -> MakeExecutor:

@@ -18,8 +18,11 @@ from spoolrunner.attempt.settings import Settings
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, LocalExecutor, Plan, Report
 from spoolrunner.executors.interpreter import Interpreter
+from spoolrunner.executors.places import cannot_start, places_of
 
 _PROGRAM = "from spoolrunner.attempt.runner import main; main()"
+if sys.platform != "win32":
+    _PROGRAM = f"from spoolrunner.system.dispositions import set_defaults; set_defaults(); {_PROGRAM}"
 _PIPE_TAKES = 4096
 """Bytes that every pipe takes at once; more are written by a thread, since the process may be slow to read them."""
 
@@ -38,10 +41,12 @@ class SpawnExecutor(LocalExecutor):
         super().__init__(plan, report)
         self._settings = Settings.from_bytes(plan.settings)
         self._interpreter = Interpreter(plan.python, plan.folder, plan.environment)
+        self._places = places_of(plan)
         self._spare: _Spare | None = None
 
     def prepare(self) -> None:
         """Start the interpreter of the first job. StartError when that is not possible."""
+        self._places.have_changed()  # what counts from now on is what lies there now
         self._spare = self._start_ahead()
 
     def start(self, assignment: Assignment) -> None:
@@ -49,6 +54,7 @@ class SpawnExecutor(LocalExecutor):
         key = AttemptKey(assignment.job_id, assignment.number)
         if key in self._pids:
             return
+        self.know(assignment)
         process = self._use_spare(assignment) or self._use(self._start_ahead(), assignment)
         if process is None:
             raise StartError(f"{self._plan.python} ended as soon as it was started")
@@ -60,6 +66,11 @@ class SpawnExecutor(LocalExecutor):
             process.returncode = 0
         self._replace_spare()
 
+    def children(self) -> set[int]:
+        """The processes of jobs, and the spare one."""
+        spare = set() if self._spare is None else {self._spare.process.pid}
+        return super().children() | spare
+
     def close(self) -> None:
         """Let the spare process go. What runs, runs on."""
         if self._spare is not None:
@@ -68,6 +79,8 @@ class SpawnExecutor(LocalExecutor):
             self._spare = None
 
     def _use_spare(self, assignment: Assignment) -> subprocess.Popen[bytes] | None:
+        if self._places.have_changed():
+            self._interpreter.forget()
         if self._interpreter.is_outdated:
             self.close()
         spare, self._spare = self._spare, None
@@ -107,7 +120,7 @@ class SpawnExecutor(LocalExecutor):
             )
         except OSError as error:
             os.close(ours)
-            raise StartError(f"cannot start {self._plan.python}: {error.strerror or error}") from None
+            raise cannot_start(self._plan.python, self._plan.folder, error) from None
         finally:
             os.close(theirs)
         return _Spare(process, ours)

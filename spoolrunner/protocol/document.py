@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
-from spoolrunner.protocol.faults import faults
+from spoolrunner.protocol.faults import Fault, faults
 from spoolrunner.protocol.policy import OVERRIDES
 from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.system import times
@@ -28,6 +28,11 @@ Name = Annotated[str, Meta(min_length=1, max_length=500)]
 MIN_PRIORITY, MAX_PRIORITY = -1000, 1000
 Priority = Annotated[int, Meta(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+_TIMES = ("next_run_at", "expires_at", "created_at")
+_MOST_TOLD = 300
+"""Characters of an error that names a value."""
 
 
 class ErrorInfo(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -56,6 +61,9 @@ class Attempt(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     cpu_s: float | None = None
 
 
+_FileStamp = Annotated[list[int], Meta(min_length=3, max_length=3)]
+
+
 def _text(description: str) -> Meta:
     return Meta(description=description)
 
@@ -80,6 +88,9 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
     attempts: Annotated[list[Attempt], _text("written by the dispatcher: one object a start")] = []
     retries: Annotated[Count | None, _text("written by the dispatcher, for reading only")] = None
     result: Annotated[Any, _text("written by the dispatcher: the return value")] = None
+    replaces: Annotated[
+        list[_FileStamp], _text("written by the dispatcher: inode, size and time of each file that a record replaced")
+    ] = []
 
 
 def parse(data: bytes) -> tuple[Document, dict[str, Any]]:
@@ -93,7 +104,7 @@ def check(raw: dict[str, Any]) -> Document:
     try:
         checked = msgspec.convert(raw, Document)
     except msgspec.ValidationError:
-        found = faults(raw, Document)
+        found = [_worded(fault, raw) for fault in faults(raw, Document)]
         raise JobFormatError(found[0].key, "; ".join([found[0].problem, *map(str, found[1:])])) from None
     for key in ("delay", "timeout"):
         value = getattr(checked, key)
@@ -110,6 +121,27 @@ def check(raw: dict[str, Any]) -> Document:
                 f"attempts[{index}].number", f"is {attempt.number}; attempts count from 1 without a gap"
             )
     return checked
+
+
+def _worded(fault: Fault, raw: dict[str, Any]) -> Fault:
+    """The fault in words that say how a time is written, if it is one of a time."""
+    value = raw.get(fault.key)
+    if fault.key not in _TIMES or value is None:
+        return fault
+    try:
+        times.parse_time(str(value))
+    except ValueError as error:
+        return Fault(fault.key, str(error)[:_MOST_TOLD])
+    return fault
+
+
+def attempt_problem(raw: dict[str, Any]) -> str:
+    """Return why `raw` cannot stand among the attempts of a document, or "" when it can."""
+    try:
+        msgspec.convert(raw, Attempt)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return ""
 
 
 def overrides(checked: Document) -> dict[str, Any]:

@@ -41,6 +41,22 @@ def encode(document: dict[str, Any]) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | _STRICT)
 
 
+def encode_told(value: dict[str, Any], option: int = 0) -> bytes:
+    """Return what we tell about ourselves as UTF-8 JSON: paths in it may hold bytes that are no UTF-8, written as escapes."""
+    try:
+        return orjson.dumps(value, option=option)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_encodable(value), option=option)
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_encodable(item) for item in value]
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
 def read(descriptor: int, size: int) -> bytes:
     """Read an open file that was `size` bytes long a moment ago; of one longer than MAX_BYTES, only some more than these."""
     data = os.read(descriptor, min(size, MAX_BYTES) + 1)

@@ -28,7 +28,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a job is run. Durations are in seconds, memory in bytes; None means no limit."""
+    """How a job is run. Durations are in seconds, memory in bytes; None means no limit.
+
+    `leftovers`: what becomes of the processes that an attempt has started and that outlive it, "end" or "leave".
+    """
 
     timeout: float = 3600.0
     max_retries: int = 3
@@ -43,6 +46,7 @@ class Policy:
     cpu_time: float | None = None
     open_files: int | None = None
     no_new_privileges: bool = False
+    leftovers: str = "end"
 
     @property
     def process_limits(self) -> tuple[int | None, float | None, int | None, bool] | None:

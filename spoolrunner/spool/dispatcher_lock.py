@@ -11,10 +11,14 @@ from typing import Any
 
 import orjson
 
+from spoolrunner.protocol import jsontext
 from spoolrunner.spool import locks
 from spoolrunner.spool.locks import JobLock
 from spoolrunner.system.heldfiles import open_file
 
+VOUCHED = ("boot", "mount", "place")
+"""This start of the machine, this mounting of the file system, and the inode of locks/: one of them changes whenever something
+may have been lost, or was copied."""
 _HOLDER_BYTES = 512
 _MAX_READ = 4096
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -24,8 +28,8 @@ class DispatcherLock:
     """The lock at `path`, which one dispatcher holds at a time."""
 
     def __init__(self, path: str) -> None:
-        self.previous_boot = ""
-        """The last boot of the machine in which a holder vouched for the markers; known once the lock is taken."""
+        self.vouched: dict[str, str] = {}
+        """What the last holder that vouched for the markers has noted with that; known once the lock is taken."""
         self._me: dict[str, Any] = {}
         self._path = path
         self._lock: JobLock | None = None
@@ -37,8 +41,9 @@ class DispatcherLock:
         self._lock = locks.acquire(self._path, try_lock=lambda descriptor: lock_descriptor(descriptor, blocking=False))
         if self._lock is None:
             return False
-        self.previous_boot = str(holder(self._path).get("boot", ""))
-        self._me = {**me, "boot": self.previous_boot} if self.previous_boot else dict(me)
+        previous = holder(self._path)
+        self.vouched = {key: str(previous[key]) for key in VOUCHED if previous.get(key)}
+        self._me = {**me, **self.vouched}
         self._write(self._me)
         return True
 
@@ -56,28 +61,35 @@ class DispatcherLock:
             self._lock.close()
             self._lock = None
 
-    def vouch(self, boot: str) -> None:
-        """Write for later holders: all that a power cut before this boot left in running/ has been looked at.
+    def vouch(self, words: dict[str, str]) -> None:
+        """Write for later holders: all that a power cut before now left in running/ has been looked at.
 
-        This must not be written earlier: if a holder died while it recovers, the next one would trust markers that the
-        power cut took.
+        `words`, by the keys in VOUCHED, tell when that stops being true. This must not be written earlier: if a holder died
+        while it recovers, the next one would trust markers that the power cut took.
         """
-        self._me["boot"] = boot
+        self._me = {**{key: value for key, value in self._me.items() if key not in VOUCHED}, **words}
         self._write(self._me)
 
     def release(self) -> None:
-        """Give the lock up, and take our name out of the file; the boot that was vouched for stays in it."""
+        """Give the lock up, and take our name out of the file; what was vouched for stays in it."""
         if self.is_in_place():
-            self._write({"boot": self._me["boot"]} if "boot" in self._me else {})
+            self._write({key: self._me[key] for key in VOUCHED if key in self._me})
         self.forsake()
 
     def _write(self, me: dict[str, Any]) -> None:
         descriptor = open_file(self._path, os.O_RDWR | _BINARY)
         try:
             os.lseek(descriptor, 1, os.SEEK_SET)
-            os.write(descriptor, orjson.dumps(me).ljust(_HOLDER_BYTES) + b"\n")
+            os.write(descriptor, jsontext.encode_told(me).ljust(_HOLDER_BYTES) + b"\n")
         finally:
             os.close(descriptor)
+
+
+def named(held: dict[str, Any]) -> str:
+    """Return who holds the lock, in words, by what `holder` returned: it may have written nothing about itself yet."""
+    if "pid" not in held:
+        return "another process"
+    return f"pid {held['pid']} on {held.get('host', 'an unknown host')} since {held.get('since', 'an unknown time')}"
 
 
 def holder(path: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def made_of(marker: Marker, left: LeftOutcome | None, known: Known, now: float) 
     started_at = marker.started_at or format_time(now)
     if left is None:
         facts |= {"exit_status": known.exit_status, "signal": known.signal, "error": error(known)}
-        return record.attempt(marker.attempt, known.outcome or Outcome.CRASHED, started_at, now, **facts), None
+        return record.attempt(marker.attempt, known.outcome_of(None), started_at, now, **facts), None
     facts |= {"exit_status": left.exit_status, "error": left.error, "result_dropped": left.result_dropped}
     if left.outcome == Outcome.SUCCEEDED:
         facts["exit_status"] = 0
@@ -34,13 +34,20 @@ def made_of(marker: Marker, left: LeftOutcome | None, known: Known, now: float) 
             result = jsontext.decode_value(left.result, "result")
         except JobFormatError as fault:
             facts["result_dropped"] = str(fault)
-    made = record.attempt(marker.attempt, Outcome(left.outcome), started_at, now, **facts)
+    made = record.attempt(marker.attempt, known.outcome_of(left), started_at, now, **facts)
     return {**made, "ended_at": left.ended_at}, result
 
 
 def error(known: Known) -> dict[str, str]:
     """Return the error for the attempt: why the dispatcher ended it, if it did, and how its process ended."""
-    return record.error("ProcessEnded", "; ".join(filter(None, [known.note, _end(known)])))
+    if known.outcome is Outcome.CANCELLED:
+        return record.error("Cancelled", "by request")  # how its process ended says nothing more: we ended it
+    return record.error("ProcessEnded", "; ".join(filter(None, [known.note or _stop(known), _end(known)])))
+
+
+def _stop(known: Known) -> str:
+    is_stopped = known.outcome is None and known.outcome_of(None) is Outcome.INTERRUPTED
+    return "the dispatcher was told to stop, too" if is_stopped else ""
 
 
 def _end(known: Known) -> str:

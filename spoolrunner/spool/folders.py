@@ -179,7 +179,9 @@ class Spool:
         except FileExistsError:
             raise DuplicateJobError(job_id) from None
         durable.sync_folder(self.layout.pending)
-        durable.unlink(self.layout.reason(job_id))
+        if durable.unlink(self.layout.reason(job_id)):
+            # Else a power cut may leave the job's name in failed/ as well, and the reason beside it.
+            durable.sync_folder(self.layout.folder(State.FAILED))
         return True
 
     def mend(self, job_id: str, data: bytes) -> None:

@@ -11,7 +11,7 @@ from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.lock_files import drop_lock
 from spoolrunner.spool.lock_lines import START
 from spoolrunner.spool.running_file import RunningFiles
-from spoolrunner.spool.settling import Fate, Settled
+from spoolrunner.spool.settled import Fate, Settled
 from spoolrunner.spool.settling_rules import choose
 from spoolrunner.spool.traces import Marker
 from spoolrunner.system.clock import Clock
@@ -41,6 +41,7 @@ def give_up(spool: Spool, files: RunningFiles, clock: Clock, job_id: str, what: 
             return Settled(Fate.HELD, job_id, marker=marker)
         changed = {key: value for key, value in file.raw.items() if key != "next_run_at"}
         changed["attempts"] = [*earlier, {**last, "verdict": Verdict.FAILED.value}]
+        changed = record.replacing(spool.layout, job_id, changed, file.stamp)
         number = len(changed["attempts"])
         lock.append(Marker(START, number, 0).line())  # what follows is a record of this attempt
         record.commit(spool.layout, job_id, file.record_of(job_id, changed), spool.fsync)

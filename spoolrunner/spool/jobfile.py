@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
@@ -55,15 +55,7 @@ class NotOpenedError(JobFormatError):
 
 def read(path: str) -> Found:
     """Return the bytes of the file at `path`; FileNotFoundError when it is gone, JobFormatError when it is no such file."""
-    if not _OPENING_TELLS_THE_KIND:
-        _refuse_all_but_files(os.stat(path, follow_symlinks=False).st_mode)
-    try:
-        descriptor = open_file(path, _READ_FLAGS)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        _blame_file(path, error)
-        raise  # the fault of the machine, not of the file
+    descriptor = _open(path)
     try:
         status = os.fstat(descriptor)
         _refuse_all_but_files(status.st_mode)
@@ -75,6 +67,29 @@ def read(path: str) -> Found:
     finally:
         os.close(descriptor)
     return Found(data, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def open_to_read(path: str) -> BinaryIO:
+    """Open a file that may be long, which the caller closes; raises what `read` raises."""
+    descriptor = _open(path)
+    try:
+        _refuse_all_but_files(os.fstat(descriptor).st_mode)
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _open(path: str) -> int:
+    if not _OPENING_TELLS_THE_KIND:
+        _refuse_all_but_files(os.stat(path, follow_symlinks=False).st_mode)
+    try:
+        return open_file(path, _READ_FLAGS)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        _blame_file(path, error)
+        raise  # the fault of the machine, not of the file
 
 
 def stamp(path: str) -> Stamp | None:

@@ -56,6 +56,14 @@ def outcome(attempt: int, made: str, ended_at: str, fields: dict[str, str]) -> b
     return f'\n{{"kind":"outcome","attempt":{attempt},"outcome":"{made}","ended_at":"{ended_at}"{rest}}}\n'.encode()
 
 
+def link_of(lock_path: str) -> str:
+    """Return the path of the link that holds start marker and outcome line where no file can be written (a limit of sizes).
+
+    It is that of the job's progress, which nobody reads any more then, and which is removed with the record.
+    """
+    return f"{lock_path.removesuffix('lock')}progress"
+
+
 def is_begun(data: bytes, attempt: int, stamp: Stamp) -> bool:
     """Return whether the last marker in `data` is a start marker of this attempt, so that another process has begun it.
 

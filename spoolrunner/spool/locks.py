@@ -86,9 +86,15 @@ class JobLock:
         self.append(line)
         return True
 
-    def append_where_it_lies(self, line: bytes) -> bool:
-        """Append a line, wherever the file lies now; False when our descriptor is closed, or the file has no name any more."""
-        if not _is_open_on(self.descriptor, self._file) or os.fstat(self.descriptor).st_nlink == 0:
+    def append_unless_removed(self, line: bytes) -> bool:
+        """Append a line as `append` does, wherever our file lies now; False when it was removed or our descriptor is closed."""
+        try:
+            status = os.fstat(self.descriptor)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+            return False
+        if (status.st_dev, status.st_ino) != self._file or status.st_nlink == 0:
             return False
         self.append(line)
         return True
@@ -120,6 +126,13 @@ class JobLock:
                 )  # refused if another process has opened it meanwhile: then the lock belongs to that one
             except (FileNotFoundError, PermissionError):
                 return  # the hourly sweep removes it
+
+    def is_at(self, descriptor: int) -> bool:
+        """Return whether that descriptor is ours, and still open on our file."""
+        try:
+            return self.descriptor == descriptor and os.fstat(descriptor).st_ino == self._file[1]
+        except OSError:
+            return False  # closed
 
     def close_if_ours(self) -> None:
         """Close the copy of the descriptor in a forked child, unless the job closed it and its number means another file."""

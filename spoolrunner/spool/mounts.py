@@ -6,6 +6,11 @@ import os
 
 from spoolrunner.spool.paths import Layout
 
+UNJOURNALED = ("exfat", "ext2", "hfs", "minix", "msdos", "vfat")
+"""What keeps no account of its changes of names, so that half of one may be there after a power cut."""
+UNNUMBERED = ("exfat", "fuse.mergerfs", "msdos", "vfat")
+"""Where the number of a file is made up when it is opened or mounted, and may be another one later."""
+
 
 def file_system(path: str) -> str:
     """Return the type of the file system `path` lies on (`ext4`, `nfs4`, `NTFS`), or "" where that cannot be found out."""
@@ -25,11 +30,20 @@ def file_system(path: str) -> str:
 
 
 def warnings(layout: Layout) -> list[str]:
-    """Return a sentence for each thing that is legal but weakens the promise: memory file systems and network mounts."""
+    """Return a sentence for each thing that is legal but weakens the promise: what the file system does not keep or hold."""
     found = []
     kind = file_system(layout.root)
     if kind in ("tmpfs", "ramfs"):
         found.append(f"the spool lies on {kind}: a power cut or restart of the machine loses every job")
     if kind.startswith(("nfs", "cifs", "smb", "fuse", "9p", "afs")):
         found.append(f"the spool lies on {kind}: locks and renames are only as good as that mount")
+    if kind in UNJOURNALED:
+        found.append(
+            f"the spool lies on {kind}, which has no journal: a power cut may leave a job in two folders, or in none"
+        )
+    if kind in UNNUMBERED:
+        found.append(
+            f"the spool lies on {kind}, which gives files other inode numbers later: "
+            "a start whose dispatcher died may not be counted"
+        )
     return found

@@ -13,6 +13,10 @@ import sys
 
 from spoolrunner.system.heldfiles import is_violation, open_file
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _HEADER = "--- attempt {} · {} · pid {}\n"
 _FIRST, _DOT, _LAST = b"--- attempt ", " · ".encode(), b"pid "
 _TAIL_BYTES = 200
@@ -41,6 +45,48 @@ def cut(path: str, limit: int) -> bool:
         return _cut(descriptor, limit, limit)
     finally:
         os.close(descriptor)
+
+
+def split(path: str, target: str, headers: Iterable[bytes]) -> bool:
+    """Move what stands in the log at `path` from the first of these header lines that is found there to the log at `target`.
+
+    That is the output of a job which goes on under another name, since its own is taken: what was printed by the earlier
+    one stays. False when there is nothing of it, or no file.
+    """
+    try:
+        descriptor = open_file(path, _FLAGS & ~os.O_CREAT)
+    except OSError:
+        return False  # no output, or the job replaced it by something else, which we leave alone
+    try:
+        with open(descriptor, "rb", closefd=False) as stream:
+            data = stream.read()
+        start = _place_of(data, headers)
+        if start < 0:
+            return False
+        new = open_file(target, _FLAGS)
+        try:
+            left = data[start:]
+            while left:
+                left = left[os.write(new, left) :]
+        finally:
+            os.close(new)
+        os.ftruncate(descriptor, start)
+    finally:
+        os.close(descriptor)
+    if not start:
+        _remove(path)
+    return True
+
+
+def _place_of(data: bytes, headers: Iterable[bytes]) -> int:
+    """Where the first of these lines begins that is found in `data`; -1 when none is."""
+    for line in filter(None, headers):
+        if data.startswith(line):
+            return 0
+        found = data.find(b"\n" + line)
+        if found >= 0:
+            return found + 1
+    return -1
 
 
 def header(number: int, started_at: str, pid: int) -> bytes:
@@ -132,9 +178,10 @@ def flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError, AttributeError) as error:
+        except BaseException as error:
             # The job closed or replaced its output, or the disk is full: no reason to lose the record of what it did.
-            note(f"output was lost: {error}")
+            why = error if type(error) in (OSError, ValueError, AttributeError) else type(error).__name__
+            note(f"output was lost: {why}")
 
 
 def _cut(descriptor: int, size_to_keep: int, limit: int) -> bool:

@@ -19,7 +19,7 @@ _SUFFIX = ".json"
 MAX_NAME_BYTES = 255
 """Bytes of the longest file name on ext4, xfs, APFS and NTFS."""
 _LONGEST_PLAIN_ROOT = 120
-_SHORT_NAME = (MAX_NAME_BYTES - len(".reason")) // 4
+_SHORT_NAME = (MAX_NAME_BYTES - len(".progress")) // 4
 
 
 def _fit(stem: str, ending: str) -> str:
@@ -88,11 +88,13 @@ class Layout:
 
     def progress(self, job_id: str) -> str:
         """Return the path of the file with the progress that a running job last reported."""
-        return f"{self.locks}{os.sep}{job_id}.progress"
+        return f"{self.locks}{os.sep}{_fit(job_id, '.progress')}"
 
     def log(self, job_id: str) -> str:
         """Return the path of the job's own output."""
-        return f"{self.job_logs}{os.sep}{job_id}.log"
+        if len(job_id) < _SHORT_NAME:  # without a call, since each job's process asks this
+            return f"{self.job_logs}{os.sep}{job_id}.log"
+        return f"{self.job_logs}{os.sep}{_fit(job_id, '.log')}"
 
     def cancel(self, job_id: str) -> str:
         """Return the path of the request to cancel a job, which is an empty file."""

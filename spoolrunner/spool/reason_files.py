@@ -10,7 +10,10 @@ from typing import Any
 
 import orjson
 
+from spoolrunner.errors import JobFormatError
+from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import Outcome, State
+from spoolrunner.spool import jobfile
 from spoolrunner.spool.ids import id_problem, numbered
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable
@@ -23,7 +26,7 @@ _LARGEST = 1 << 20
 def write(layout: Layout, job_id: str, outcome: Outcome, what: str, where: str, now: float, *, fsync: bool) -> None:
     """Write failed/ID.reason: the outcome, what was wrong, where the file lay, and `now` (seconds since 1970)."""
     reason = {"outcome": outcome.value, "what": what, "where": where, "when": clock.format_time(now)}
-    data = orjson.dumps({key: _encodable(text) for key, text in reason.items()}, option=orjson.OPT_INDENT_2)
+    data = jsontext.encode_told(reason, orjson.OPT_INDENT_2)
     durable.replace_content(layout.stage(), layout.reason(job_id), data + b"\n", fsync)
 
 
@@ -33,13 +36,16 @@ def read(layout: Layout, job_id: str) -> dict[str, Any] | None:
 
 
 def read_object(path: str) -> dict[str, Any] | None:
-    """Return the JSON object in a small file; None when there is no file, or when it is no JSON object."""
+    """Return the JSON object in a small file; None when there is none: no file, no JSON, or nothing that can be read as a file.
+
+    What stands beside a job is of no weight: whatever lies there, a folder, a pipe, a link, it hides no job.
+    """
     try:
-        with open(path, "rb") as stream:
-            found = orjson.loads(stream.read(_LARGEST))
-    except (FileNotFoundError, orjson.JSONDecodeError):
-        return None  # there is none, or it is being written this moment
-    return found if isinstance(found, dict) else None
+        found = jobfile.read(path)
+        value = orjson.loads(found.data) if found.size <= _LARGEST else None
+    except (OSError, JobFormatError, orjson.JSONDecodeError):
+        return None  # there is none, it may not be read, or it is being written this moment
+    return value if isinstance(value, dict) else None
 
 
 def was_cancelled(layout: Layout, job_id: str) -> bool:
@@ -68,7 +74,7 @@ def sweep(layout: Layout, before: float | None = None) -> int:
         path = layout.reason(job_id)
         if before is not None and not _is_older(path, before):
             continue
-        if _mtime_ns(layout.job(State.FAILED, job_id)) is None:
+        if _mtime_ns(layout.job(State.FAILED, job_id)) is None and not os.path.isdir(path):
             removed += durable.unlink(path)
     return removed
 
@@ -83,8 +89,3 @@ def _mtime_ns(path: str) -> int | None:
         return os.stat(path, follow_symlinks=False).st_mtime_ns
     except FileNotFoundError:
         return None
-
-
-def _encodable(text: str) -> str:
-    """A file name may hold bytes that are no UTF-8; JSON must not."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -6,13 +6,15 @@ of an attempt in the document; the verdict is made in `verdict`.
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Any
 
-from spoolrunner.protocol import jsontext, signing
+from spoolrunner.protocol import document, jsontext, signing
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Event, Outcome, State, Verdict, transition
 from spoolrunner.protocol.verdict import Decision, decide
+from spoolrunner.spool.jobfile import Stamp
 from spoolrunner.spool.missing import folder_of
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable, machine
@@ -21,6 +23,15 @@ from spoolrunner.system.times import parse_time
 
 _TRIM_BYTES = jsontext.MAX_BYTES // 2
 _SHORT_BYTES = 200
+_KEPT_WHOLE = 100
+"""The last attempts of a long history, of which more than number, outcome and verdict is kept."""
+MAX_ATTEMPTS = 100_000
+"""Attempts after which a job is not tried again by itself: no record may be larger than what can be read."""
+_user = getattr(os, "geteuid", None)
+REPLACES = "replaces"
+"""The key of the files that a document took the place of: [inode, size, time of the last change in nanoseconds] of each."""
+_MAX_REPLACES = 64
+"""More records than that are hardly made of a job between two moments at which a file system keeps all that it has."""
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 _CUT = "\n  … cut …\n".encode()
 _REPLACED = ("delay", "next_run_at", "retries", "attempts", "result", "signature")
@@ -64,7 +75,13 @@ def add(
     attempts = list(raw.get("attempts", []))
     outcome = _OUTCOMES[made["outcome"]]
     decision = decide(outcome, policy, attempts, now, 0.0 if outcome is Outcome.SUCCEEDED else _dice())
-    attempts.append({**made, "verdict": str(decision.verdict)})
+    if decision.verdict is Verdict.RETRY and len(attempts) + 1 >= MAX_ATTEMPTS:
+        decision = Decision(Verdict.FAILED, decision.retries)
+    made = {**made, "verdict": str(decision.verdict)}
+    problem = document.attempt_problem(made)
+    if problem:
+        made, result = _without_what_it_left(made, problem, now), None
+    attempts.append(made)
     changed = {key: value for key, value in raw.items() if key not in _REPLACED}
     if decision.verdict is Verdict.RETRY and decision.next_run_at is not None:
         changed["next_run_at"] = format_time(decision.next_run_at)
@@ -73,6 +90,34 @@ def add(
     if result is not None:
         changed["result"] = result
     return changed, decision
+
+
+def replacing(layout: Layout, job_id: str, changed: dict[str, Any], stamp: Stamp) -> dict[str, Any]:
+    """Return the document with a note that it takes the place of running/ID.json, the file with that stamp.
+
+    A power cut may leave both names, in two folders: then the note tells which one has gone on. What the file itself says that
+    it has replaced is kept if this user wrote it: the note is believed later, and another one may have made it up.
+    """
+    earlier = changed.get(REPLACES, [])
+    if earlier and not is_own(layout.running(job_id)):
+        earlier = []
+    return {**changed, REPLACES: [*earlier[1 - _MAX_REPLACES :], list(stamp)]}
+
+
+def is_own(path: str) -> bool:
+    """Return whether the file belongs to the user of this process; never where files have no such owners."""
+    if _user is None:
+        return False
+    try:
+        return bool(os.stat(path, follow_symlinks=False).st_uid == _user())
+    except FileNotFoundError:
+        return False
+
+
+def _without_what_it_left(made: dict[str, Any], problem: str, now: float) -> dict[str, Any]:
+    """Return the attempt with nothing that a job's process may have made: a document with the rest would not be read again."""
+    known = {name: made[name] for name in ("number", "outcome", "verdict", "host")}
+    return {**known, "ended_at": format_time(now), "error": error("RecordError", f"what its process left: {problem}")}
 
 
 def _dice() -> float:
@@ -114,13 +159,24 @@ def commit_many(layout: Layout, files: dict[str, bytes], fsync: bool) -> dict[st
 
 
 def _shortened(changed: dict[str, Any]) -> dict[str, Any]:
-    """Return the document with the errors of all attempts but the last cut short, so that it can still be read."""
+    """Return the document with less of all attempts but the last, so that it can still be read.
+
+    Their errors are cut short; of all but the last hundred only number, outcome and verdict are kept when that is not enough.
+    """
     *old, last = changed["attempts"]
+    made = {**changed, "attempts": [*_with_short_errors(old), last]}
+    if len(jsontext.encode(made)) > _TRIM_BYTES:
+        bare = [{key: one[key] for key in ("number", "outcome", "verdict")} for one in old[:-_KEPT_WHOLE]]
+        made["attempts"] = [*bare, *_with_short_errors(old[-_KEPT_WHOLE:]), last]
+    return made
+
+
+def _with_short_errors(attempts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     slim = []
-    for made in old:
+    for made in attempts:
         fault = made.get("error")
         if fault:
             short = {key: _cut(str(text), _SHORT_BYTES) for key, text in fault.items()}
             made = {**made, "error": {**short, "traceback": "(dropped)"}}  # noqa: PLW2901 -- the same attempt, shorter
         slim.append(made)
-    return {**changed, "attempts": [*slim, last]}
+    return slim

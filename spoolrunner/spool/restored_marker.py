@@ -21,6 +21,9 @@ class Liveness(Protocol):
     def lives(self, marker: Marker) -> bool:
         """Whether the process that left this start marker still runs."""
 
+    def end_left_by(self, job_id: str, marker: Marker) -> bool:
+        """End what is left of the attempt of that start marker, whose process is gone. Whether anything is left now."""
+
     def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:
         """Pid and start of the process that has the lock file open which was removed from that path; None without one."""
 

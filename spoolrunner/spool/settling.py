@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol.document import Document
@@ -25,44 +24,17 @@ from spoolrunner.protocol.states import (
     State,
     Verdict,
 )
-from spoolrunner.spool import locks, output, record, traces
+from spoolrunner.spool import locks, record, traces
 from spoolrunner.spool.ended_attempt import made_of
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.lock_files import drop_lock, drop_lock_of_moved
 from spoolrunner.spool.lock_lines import START
 from spoolrunner.spool.restored_marker import Liveness, restored_marker
 from spoolrunner.spool.running_file import RunningFile, RunningFiles, UnopenedError
-from spoolrunner.spool.settling_rules import Boot, Known, Origin, choose, is_recorded
+from spoolrunner.spool.settled import Fate, Settled, cleaned_up, was_rejected
+from spoolrunner.spool.settling_rules import Boot, Known, Origin, Stop, choose, is_recorded
 from spoolrunner.spool.traces import LeftOutcome, Marker
 from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock
-
-
-class Fate(StrEnum):
-    """What settling found or did."""
-
-    HELD = "the lock is held"
-    LIVES = "the process lives"
-    GONE = "the file is gone"
-    REJECTED = "the file cannot be read"
-    RELEASED = "back in pending, not started"
-    SETTLED = "recorded, and moved"
-
-
-class Settled(NamedTuple):
-    """The fate; the job's name and state where it lies now; its document; and the marker that was found.
-
-    `left` says why something that is no longer needed could not be removed.
-    """
-
-    fate: Fate
-    name: str
-    state: State | None = None
-    raw: dict[str, Any] | None = None
-    marker: Marker | None = None
-    problem: str = ""
-    left: str = ""
-
 
 PolicyOf = Callable[[Document], Policy]
 
@@ -137,7 +109,7 @@ class Settler:
                 if one.settled is None and one.error is None:
                     self._guarded(one, self._finish)
                 if one.settled is not None:
-                    one.settled = self._cleaned_up(one, one.settled)
+                    one.settled = cleaned_up(self._spool, one.lock, one.job_id, one.settled, self._max_log_bytes)
         finally:
             for one in held:
                 one.lock.close()
@@ -181,9 +153,16 @@ class Settler:
         one.raw = file.raw
         # One that was claimed, started or adopted by us has not lost its markers to a power cut.
         has_markers = known.origin is not Origin.FOUND or self._boot.has_markers
-        rule = choose(file.attempts, file.stamp, marker, has_markers=has_markers, number=known.number)
+        rule = choose(
+            file.attempts,
+            file.stamp,
+            marker,
+            has_markers=has_markers,
+            keeps_inodes=self._boot.keeps_inodes,
+            number=known.number,
+        )
         if rule.remedy is Remedy.RECORD and marker is not None:
-            self._record(one, file, marker, left.outcome)
+            self._record_if_over(one, file, marker, left.outcome)
         elif rule.remedy is Remedy.FINISH or is_recorded(file.attempts, marker, known):
             self._sync_record()
             one.verdict = Verdict(file.attempts[-1]["verdict"])
@@ -223,13 +202,29 @@ class Settler:
         name = self._spool.move(one.job_id, State.RUNNING, Event.RELEASE)
         one.settled = Settled(Fate.RELEASED, name or one.job_id, State.PENDING, file.raw, one.marker)
 
+    def _record_if_over(self, one: _Held, file: RunningFile, marker: Marker, left: LeftOutcome | None) -> None:
+        """Record an attempt, unless it may yet turn out to be interrupted, or something of its tree is to be ended first."""
+        known, fate = one.known, None
+        if known.stop is Stop.AWAITED and known.may_be_stopped(left):
+            fate = Fate.AWAITS_STOP
+        elif known.origin is Origin.FOUND and self._policy(known, file).leftovers == "end":
+            fate = Fate.LEFT_OVER if self._liveness.end_left_by(one.job_id, marker) else None
+        if fate is None:
+            self._record(one, file, marker, left)
+        else:
+            one.settled = Settled(fate, one.job_id, State.RUNNING, marker=marker)
+
+    def _policy(self, known: Known, file: RunningFile) -> Policy:
+        policy = known.policy or (self._policy_of(file.document) if file.document else None)
+        assert policy is not None  # noqa: S101 -- a file whose document is not kept is one whose policy is known
+        return policy
+
     def _record(self, one: _Held, file: RunningFile, marker: Marker, left: LeftOutcome | None) -> None:
         """Make the record of an attempt that is over: of what its process left or, if that is nothing, of how it died."""
         known, now = one.known, self._clock.wall()
         made, result = made_of(marker, left, known, now)
-        policy = known.policy or (self._policy_of(file.document) if file.document else None)
-        assert policy is not None  # noqa: S101 -- a file whose document is not kept is one whose policy is known
-        one.raw, decision = record.add(file.raw, made, policy, now, result)
+        changed, decision = record.add(file.raw, made, self._policy(known, file), now, result)
+        one.raw = record.replacing(self._spool.layout, one.job_id, changed, file.stamp)
         one.verdict, one.may_have_progress = decision.verdict, left is None or left.progress
         one.data = file.record_of(one.job_id, one.raw)
 
@@ -258,7 +253,7 @@ class Settler:
         if verdict in FINAL:
             durable.unlink(layout.cancel(job_id))
         target = DESTINATION[verdict]
-        if target is State.FAILED and _was_rejected(raw):
+        if target is State.FAILED and was_rejected(raw):
             what = raw["attempts"][-1].get("error", {}).get("message", "refused by its own process")
             where, now = f"running/{job_id}.json", self._clock.wall()
             name = self._spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, what, where, now)
@@ -269,36 +264,8 @@ class Settler:
         else:
             one.settled = Settled(Fate.SETTLED, name, target, raw, one.marker)
 
-    def _cleaned_up(self, one: _Held, settled: Settled) -> Settled:
-        """Remove what is no longer needed; what went wrong with that is noted, since the job has moved all the same."""
-        if settled.fate is Fate.LIVES:
-            return settled
-        try:
-            self._tidy(one, settled)
-            if settled.fate is Fate.SETTLED and settled.state is not State.PENDING:
-                drop_lock_of_moved(self._spool, one.lock, one.job_id)
-            elif settled.state is not State.PENDING:
-                drop_lock(self._spool, one.lock, one.job_id)
-        except OSError as error:
-            return settled._replace(left=str(error))
-        return settled
-
-    def _tidy(self, one: _Held, settled: Settled) -> None:
-        layout, marker = self._spool.layout, settled.marker
-        if settled.fate is Fate.SETTLED and settled.state is State.FAILED and not _was_rejected(settled.raw):
-            durable.unlink(layout.reason(settled.name))  # of an earlier stay there
-        if settled.fate is not Fate.GONE:
-            is_start = marker is not None and marker.is_start
-            first = output.header(marker.attempt, marker.started_at, marker.pid) if marker and is_start else b""
-            output.tidy(layout.log(one.job_id), self._max_log_bytes, first)
-
 
 def _answer(one: _Held) -> Settled | OSError:
     answer = one.settled or one.error
     assert answer is not None  # noqa: S101 -- each that was taken came to one or the other
     return answer
-
-
-def _was_rejected(raw: dict[str, Any] | None) -> bool:
-    attempts = [] if raw is None else raw.get("attempts", [])
-    return bool(attempts) and attempts[-1].get("outcome") == Outcome.REJECTED

@@ -17,6 +17,8 @@ from spoolrunner.system.times import parse_time
 
 MAX_LINE_BYTES = 1 << 20
 """No line of ours is as long: the longest holds a result of 64 KiB, or an error of three texts of 16 KiB, with all escapes."""
+COPIED_WITHIN_NS = 2_000_000_000
+"""FAT keeps times to two seconds, tar to one."""
 _MAX_PID = 2**32 - 1
 _ERROR_KEYS = {"type", "message", "traceback"}
 
@@ -50,6 +52,14 @@ class Marker(NamedTuple):
         if self.attempt != attempts + 1 or self.inode != stamp.inode:
             return False
         return not wholly or (self.size, self.mtime_ns) == (stamp.size, stamp.mtime_ns)
+
+    def fits_copy(self, attempts: int, stamp: Stamp) -> bool:
+        """Return whether it does, if the file was copied since and has another inode: by size and time of change.
+
+        Archives, and file systems to which files are copied, keep that time to the second or to two.
+        """
+        is_near = abs(self.mtime_ns - stamp.mtime_ns) < COPIED_WITHIN_NS
+        return self.attempt == attempts + 1 and self.size == stamp.size and is_near
 
     @property
     def stamp(self) -> Stamp:
@@ -107,8 +117,8 @@ NO_TRACES = Traces()
 
 
 def of(lock: JobLock) -> Traces:
-    """Return what lies in the file of a lock that this process holds."""
-    return NO_TRACES if lock.is_new else parse(lock.read())
+    """Return what lies in the file of a lock that this process holds, and in the link beside it."""
+    return NO_TRACES if lock.is_new else _with_link(parse(lock.read()), lock.path)
 
 
 def peek(path: str) -> Traces:
@@ -118,9 +128,23 @@ def peek(path: str) -> Traces:
     except FileNotFoundError:
         return NO_TRACES
     try:
-        return parse(read_lines(descriptor))
+        return _with_link(parse(read_lines(descriptor)), path)
     finally:
         os.close(descriptor)
+
+
+def _with_link(found: Traces, path: str) -> Traces:
+    """Add the outcome of an attempt that could write into no file any more, from the link that it made instead."""
+    if found.outcome is not None or found.marker is None or not found.marker.is_start:
+        return found
+    try:
+        text = os.readlink(lock_lines.link_of(path))
+    except (OSError, ValueError):
+        return found  # there is none, as a rule: it is the file of its progress, or nothing
+    left = parse(os.fsencode(text))
+    if left.marker != found.marker or left.outcome is None:
+        return found  # of an earlier attempt
+    return found._replace(outcome=left.outcome._replace(progress=True))
 
 
 def parse(data: bytes) -> Traces:

@@ -182,6 +182,18 @@ def _synced(folder: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def write_link(path: str, text: bytes) -> None:
+    """Make `path` a link that holds the text, in place of what is there: not a file, so that no limit of sizes counts.
+
+    OSError when the text is too long, or the system makes no such links. It is not synced.
+    """
+    try:
+        os.symlink(text, os.fsencode(path))
+    except FileExistsError:
+        os.unlink(path)
+        os.symlink(text, os.fsencode(path))
+
+
 def unlink(path: str) -> bool:
     """Remove a file; return False if there was none."""
     try:

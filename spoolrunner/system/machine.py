@@ -39,6 +39,12 @@ class Machine:
         """The name of the time since the machine was started, or an empty one."""
         return boot_id()
 
+    def mounting(self, path: str) -> str:
+        """The name of the time since the file system of `path` was mounted, or an empty one."""
+        from spoolrunner.system.mounting import name_of_mounting  # what only a dispatcher needs
+
+        return name_of_mounting(path)
+
     def started(self, pid: int, boot: str) -> str | None:
         """The start of the process as an opaque word, or None when it is gone."""
         return processes.started(pid, boot)

@@ -13,6 +13,8 @@ from spoolrunner.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     import psutil
 
 NEEDED_VARIABLES = ("SYSTEMROOT",) if sys.platform == "win32" else ()
@@ -80,9 +82,18 @@ else:
         return round(measured.ru_utime + measured.ru_stime, 6), peak // 1024 if sys.platform == "darwin" else peak
 
 
-def mark(root: str, job_id: str, number: int) -> str:
-    """Return the value of MARK for the processes of attempt `number` of a job of the spool at `root`."""
-    return f"{root}:{job_id}:{number}"
+def mark(root: str, job_id: str, number: int, stamp: tuple[int, int, int]) -> str:
+    """Return the value of MARK for the processes of attempt `number` of a job of the spool at `root`; its file has that stamp.
+
+    An id may be used again: what a job of that id was allowed to leave has to be told from what this one leaves.
+    """
+    inode, _, mtime_ns = stamp
+    return f"{root}:{job_id}:{number}:{inode:x}.{mtime_ns:x}"
+
+
+def marks_of(root: str, job_id: str, number: int) -> bytes:
+    """Return what the environment variable begins with of all that is marked by that attempt of any job of that id."""
+    return f"{MARK}={root}:{job_id}:{number}:".encode("utf-8", "surrogateescape")
 
 
 def known_by(pid: int, boot: str) -> str:
@@ -153,11 +164,12 @@ def wait(pid: int) -> None:
             return
 
 
-def tree(pid: int, mark: str) -> list[psutil.Process]:
+def tree(pid: int | None, mark: str) -> list[psutil.Process]:
     """Return the process, its session, the processes with `mark` in their environment, and the descendants of all of these.
 
-    Descendants alone would miss those that lost their parent, the session those that left it; both inherit the mark, unless
-    they cleaned their environment. This process is never among them.
+    With None for the pid, those with the mark and their descendants. Descendants alone would miss those that lost their parent,
+    the session those that left it; both inherit the mark, unless they cleaned their environment. This process is never among
+    them.
     """
     import psutil
 
@@ -165,7 +177,8 @@ def tree(pid: int, mark: str) -> list[psutil.Process]:
     for process in psutil.process_iter():
         if process.pid in (os.getpid(), 0, 1) or process.pid in found:
             continue
-        if process.pid == pid or _in_session(process.pid, pid) or _is_marked(process, mark):
+        is_led = pid is not None and (process.pid == pid or _in_session(process.pid, pid))
+        if is_led or (mark and _is_marked(process, mark)):
             found[process.pid] = process
             for child in _children(process):
                 found[child.pid] = child
@@ -268,17 +281,22 @@ def _is_running(process: psutil.Process) -> bool:
 
 
 def holders(path: str) -> list[psutil.Process]:
-    """Return the processes, other than this one, that have the file at `path` open."""
+    """Return the processes, other than this one, that have the file at `path` open to write, as far as the system tells."""
     import psutil
 
     found = []
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and any(file.path == path for file in process.open_files()):
+            if process.pid != os.getpid() and any(_may_hold(file, path) for file in process.open_files()):
                 found.append(process)
         except (psutil.Error, OSError):
             continue  # gone, or of another user
     return found
+
+
+def _may_hold(file: Any, path: str) -> bool:
+    """Whether that open file is the one at the path, and more than read: a person, or a backup, may look into any file."""
+    return file.path == path and getattr(file, "mode", "") != "r"
 
 
 def holder_of_removed(path: str) -> int | None:

@@ -53,15 +53,15 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The dispatcher began to end an attempt: it was cancelled, took too long, or the dispatcher stops."""
+    """The dispatcher began to end an attempt: it was cancelled, took too long, or the dispatcher stops; or what one left."""
 
     who: Who
-    outcome: Outcome
+    outcome: Outcome | None
     why: str
 
     def entry(self, at: float) -> Entry:
         """`ending`, with the attempt and the reason."""
-        return self.who.entry(Kind.ENDING, at, outcome=self.outcome.value, note=self.why)
+        return self.who.entry(Kind.ENDING, at, outcome=self.outcome or "", note=self.why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +75,16 @@ class Recorded:
     error_type: str = ""
     error_message: str = ""
     traceback: str = ""
+    result_dropped: str = ""
 
     def entry(self, at: float) -> Entry:
         """`completed`, `failed` or, of an attempt that its own process refused, `refused`."""
         failed = Kind.REFUSED if self.outcome is Outcome.REJECTED else Kind.FAILED
-        return self.who.entry(
-            Kind.COMPLETED if self.verdict is Verdict.DONE else failed,
-            at,
-            duration=self.duration,
-            outcome=self.outcome,
-            verdict=self.verdict,
-            note=": ".join(part for part in (self.error_type, self.error_message) if part),
-            traceback=self.traceback,
-        )
+        kind = Kind.COMPLETED if self.verdict is Verdict.DONE else failed
+        dropped = self.result_dropped and f"result_dropped: {self.result_dropped}"
+        note = ": ".join(filter(None, (self.error_type, self.error_message, dropped)))
+        about = {"duration": self.duration, "outcome": self.outcome, "verdict": self.verdict}
+        return self.who.entry(kind, at, **about, note=note, traceback=self.traceback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,25 +294,19 @@ class StatusNotWritten(_Trouble):
 
 
 @dataclass(frozen=True, slots=True)
-class NotPreloaded(_Sentence):
-    """The template could not get `what` ready; each job does it for itself, or meets the same error."""
+class Preloaded(_Sentence):
+    """A template has imported a module ahead of the jobs; `did` is what else its import did, in words."""
 
-    words = "{event.what} was not preloaded: {event.problem}"
-    what: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class StartsThread(_Sentence):
-    """A module starts a thread when it is imported, and no process that has threads may be forked."""
-
-    words = "{event.module} starts a thread when it is imported, so it is not preloaded"
+    words = "{event.module} was preloaded in {event.seconds:g} s{event.did}"
     module: str
+    seconds: float
+    did: str
 
 
 @dataclass(frozen=True, slots=True)
-class StartFailed(_Sentence):
-    """No process could be started for an attempt whose template had gone."""
+class NotPreloaded(_Trouble):
+    """The template could not get `what` ready, or does without; each job does it for itself, or meets the same error."""
 
-    words = "{event.problem}"
+    words = "{event.what} is not preloaded: {event.problem}"
+    what: str
     problem: str

@@ -10,11 +10,24 @@ from typing import Any
 
 import orjson
 
+from spoolrunner.protocol import jsontext
+from spoolrunner.spool import reason_files
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock, format_time
 
 PERIOD = 1.0
+_SHAPES: dict[str, type] = {
+    "state": str,
+    "updated_at": str,
+    "due": int,
+    "running": list,
+    "postponed": list,
+    "totals": dict,
+    "trouble": list,
+}
+_LISTED = {"running": ("id", "job", "method", "started_at"), "postponed": ("id", "why")}
+"""The texts that each entry of a list has."""
 
 
 class StatusFile:
@@ -39,7 +52,7 @@ class StatusFile:
     def write(self, status: dict[str, Any]) -> None:
         """Write `status` now, whenever the last time was."""
         self._next = self._clock.monotonic() + PERIOD
-        data = orjson.dumps({**status, "updated_at": format_time(self._clock.wall())}, option=orjson.OPT_INDENT_2)
+        data = jsontext.encode_told({**status, "updated_at": format_time(self._clock.wall())}, orjson.OPT_INDENT_2)
         durable.replace_content(self._layout.stage(), self._layout.status, data + b"\n", False)
         self._written = status
         self._late = False
@@ -54,10 +67,16 @@ class StatusFile:
 
 
 def read(layout: Layout) -> dict[str, Any]:
-    """The content of status.json; empty when there is none."""
-    try:
-        with open(layout.status, "rb") as stream:
-            found = orjson.loads(stream.read())
-    except (FileNotFoundError, orjson.JSONDecodeError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    """The content of status.json, without what is of another shape than we write; empty when there is none."""
+    found = reason_files.read_object(layout.status) or {}
+    fit: dict[str, Any] = {key: value for key, value in found.items() if isinstance(value, _SHAPES.get(key, object))}
+    for key, needed in _LISTED.items():
+        if key in fit:
+            fit[key] = [item for item in fit[key] if isinstance(item, dict) and _has_texts(item, needed)]
+    if "trouble" in fit:
+        fit["trouble"] = [text for text in fit["trouble"] if isinstance(text, str)]
+    return fit
+
+
+def _has_texts(item: dict[str, Any], keys: tuple[str, ...]) -> bool:
+    return all(isinstance(item.get(key), str) for key in keys)

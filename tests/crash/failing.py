@@ -184,6 +184,9 @@ def may_be_silent(call: Operation, fault: Fault) -> bool:
     return (
         fault.winerror != 0  # it was let go when it was tried again
         or call.path.startswith("logs/jobs/")  # a job's own log: its output is lost at worst
+        or (
+            call.kind == "stat" and call.path.startswith("logs/")
+        )  # whether a log was moved: it is written all the same
         or call.path.endswith(".progress")  # told in the job's own log
         or (call.kind == "close" and call.path.endswith(".lock"))  # the lock is free all the same
         or call.kind == "flock"  # the same as a lock that is held: tried again

@@ -18,6 +18,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -170,6 +171,9 @@ class FakeMachine(Machine):
     def boot_id(self) -> str:
         return f"boot-{self._world.boot}"
 
+    def mounting(self, path: str) -> str:
+        return f"mount-{self._world.mount}"
+
     def started(self, pid: int, boot: str) -> str | None:
         return self._world.started(pid)
 
@@ -210,6 +214,12 @@ class FakeExecutor:
         return (holders[0], str(self._world.started(holders[0]))) if holders else None
 
     def kill_holders(self, lock_path: str) -> None: ...
+
+    def end_left(self, key: AttemptKey) -> int:
+        return 0
+
+    def end_left_by(self, job_id: str, marker: Marker) -> bool:
+        return False
 
     def ask_to_end(self, key: AttemptKey) -> None:
         self._of[key].kill()
@@ -310,7 +320,7 @@ class World:
         self.effects: list[Effect] = []
         self.left: list[Left] = []
         """What processes of jobs have left; it must be recorded as it was left."""
-        self.boot = 1
+        self.boot = self.mount = 1
         self.disk: Disk | None = None
         """What is known of the syncs in this world; None while nobody asks."""
         self.taken: list[str] = []
@@ -346,7 +356,8 @@ class World:
             put(locks, "_try_lock", faulty.try_lock(locks._try_lock))
             put(requests, "open", faulty.open_file)
             put(current_module, "open", faulty.open_file)
-            put(logfiles, "print", lambda text, **_: self.said.append(text))
+            # Said by a thread in a real dispatcher, which is none of the simulated processes.
+            put(logfiles, "Outlet", lambda _: SimpleNamespace(put=self.said.append, close=lambda: 0))
             put(locks, "time", self.clock)
             put(current_module, "_current", None)
             put(current_module, "_told", None)
@@ -479,12 +490,16 @@ class World:
             self.disk.close()
         self.disk = Disk(self.layout)
 
-    def cut_power(self, remains: Remains) -> None:
-        """Everybody dies, and of what was not synced only that remains; the machine is then started again."""
+    def cut_power(self, remains: Remains, *, reboots: bool = True) -> None:
+        """Everybody dies, and of what was not synced only that remains; the machine is then started again.
+
+        Without `reboots` it is the file system alone that failed, and is mounted again.
+        """
         self.kill_all()
         assert self.disk is not None, "nobody has watched the syncs"
         self.inodes |= {new: self.inodes.get(old, old) for new, old in self.disk.cut(remains).items()}
-        self.boot += 1
+        self.boot += reboots
+        self.mount += 1
         self.taken += [left.token for left in self.left if not left.is_synced]
         self.left = [left for left in self.left if left.is_synced]
         safe = {(left.token, left.attempt) for left in self.left} | set(self._recorded())

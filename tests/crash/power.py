@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
@@ -25,7 +26,7 @@ import psutil
 
 from spoolrunner import cli, enqueue, enqueue_many
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import durable, machine
+from spoolrunner.system import durable, machine, mounting
 from tests.crash import power_disk
 from tests.crash.power_disk import KINDS, Disk
 from tests.crash.power_ledger import ACKED, BROKEN, Ledger, given
@@ -37,6 +38,8 @@ LONGEST = 0.6
 """Seconds of load before a cut, at most: from the dispatcher's first line on."""
 JOBS_AN_ERA = 40
 """What a producer publishes at most between two cuts."""
+AFTER_A_BURST = 0.6
+"""Seconds for which a producer that publishes in bursts is silent after each."""
 ORPHANED = 0.5
 """The share of cuts before which the dispatcher is killed, so that its jobs come to their ends without one."""
 LONGEST_ALONE = 0.15
@@ -44,8 +47,12 @@ LONGEST_ALONE = 0.15
 RECOVERED = 0.75
 """The share of cuts after which a dispatcher may recover in peace; after the others the next cut strikes while it does."""
 DEADLINE = 60.0
+REBOOTED = 0.5
+"""The share of cuts after which the machine was started again; after the others the file system alone was mounted again."""
 EVERYTHING, NO_NAMES, NOTHING = "everything", "no names", "nothing"
 """What is synced: all that should be; all but the names in pending/, by producers; nothing (`fsync: false`)."""
+BLIND = "everything, blindly"
+"""As everything, but no dispatcher knows that a file system was mounted again."""
 
 
 @dataclass
@@ -74,13 +81,19 @@ def cut_power(kind: str, cuts: int, *, seed: int = 1, syncs: str = EVERYTHING, t
 
 @dataclass
 class Machine:
-    """What runs on `disk`; `folder` is on another one, and knows no power cuts."""
+    """What runs on `disk`; `folder` is on another one, and knows no power cuts.
+
+    A producer publishes so many `jobs` and, if there is a `burst`, nothing for a while after each so many of them.
+    """
 
     disk: Disk
     folder: str
     syncs: str
     dice: random.Random
+    jobs: int = JOBS_AN_ERA
+    burst: int = 0
     era: int = 0
+    boot: int = 0
     ledger: Ledger = field(init=False)
     _heard: bytes = b""
 
@@ -105,7 +118,7 @@ class Machine:
             self._run_until_cut()
             self.ledger.judge_cut()
             # Where nothing is promised what is left is not recovered, only counted.
-            if self.syncs == EVERYTHING and (left == 0 or self.dice.random() < RECOVERED):
+            if self.syncs in (EVERYTHING, BLIND) and (left == 0 or self.dice.random() < RECOVERED):
                 self._recover()
                 self.ledger.judge_recovery()
 
@@ -123,6 +136,9 @@ class Machine:
         self.disk.remove()
         self.disk.power_on()
         self.era += 1
+        reboots = self.dice.random() < REBOOTED
+        self.boot += reboots
+        self.ledger.found["mounted again without a reboot"] += not reboots
 
     def _recover(self) -> None:
         """A new dispatcher, until nothing waits and nothing runs."""
@@ -145,7 +161,11 @@ class Machine:
         os.dup2(self._said, 1)
         os.dup2(self._said, 2)
         # A file system that is mounted again is not yet a machine that was started again.
-        with mock.patch.object(machine, "boot_id", return_value=f"boot-{self.era}"):
+        blindness = mock.patch.object(mounting, "name_of_mounting", return_value="the only one")
+        with (
+            mock.patch.object(machine, "boot_id", return_value=f"boot-{self.boot}"),
+            blindness if self.syncs == BLIND else nullcontext(),
+        ):
             return cli.main(["--config", self.config, "run", "--quiet", *options])
 
     def _produce(self, number: int, at_once: int) -> int:
@@ -154,7 +174,7 @@ class Machine:
             durable.sync_folder = lambda path: None
         dice = random.Random(f"{self.era}-{number}")
         ear = os.open(self.pipe, os.O_WRONLY)
-        left = JOBS_AN_ERA
+        left = self.jobs
         while left > 0:
             count = dice.randint(1, at_once)
             left -= count
@@ -165,7 +185,8 @@ class Machine:
                 batch = [{"job": JOB, "method": "tell", "params": given(made, self.pipe), "id": made} for made in ids]
                 enqueue_many(batch, config=self.config)
             os.write(ear, f"{ACKED} {' '.join(ids)}\n".encode())
-            select.select([], [], [], dice.uniform(0, 0.02) * count)
+            is_over = self.burst and left // self.burst != (left + count) // self.burst
+            select.select([], [], [], AFTER_A_BURST if is_over else dice.uniform(0, 0.02) * count)
         return 0
 
     def _fork(self, body: Callable[[], int]) -> int:
@@ -202,10 +223,10 @@ class Machine:
         return os.pread(self._said, 4000, max(0, size - 4000)).decode(errors="replace")
 
 
-def end_everybody() -> None:
-    """SIGKILL for every process that descends from this one, until there is none."""
+def end_everybody(spared: int = 0) -> None:
+    """SIGKILL for every process that descends from this one, until there is none but the one that is spared."""
     me = psutil.Process()
-    while descendants := me.children(recursive=True):
+    while descendants := [one for one in me.children(recursive=True) if one.pid != spared]:
         for process in descendants:
             try:
                 process.kill()

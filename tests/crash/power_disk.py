@@ -70,16 +70,16 @@ class Disk:
         os.mkdir(self.mount_point)
         with open(self._image, "wb") as stream:
             stream.truncate(kind.size)
-        _run(*kind.make, self._image)
+        run(*kind.make, self._image)
         self.power_on()
 
     def power_on(self) -> None:
         """Mount it; after a cut this replays the log."""
-        _run("mount", "-o", "loop", self._image, self.mount_point)
+        run("mount", "-o", "loop", self._image, self.mount_point)
 
     def cut(self) -> None:
         """From now on nothing reaches the disk, and the log is not flushed either: what a power cut leaves."""
-        _run("xfs_io", "-x", "-c", "shutdown", self.mount_point)
+        run("xfs_io", "-x", "-c", "shutdown", self.mount_point)
 
     def has_power(self) -> bool:
         """Whether a file can be made on it."""
@@ -91,7 +91,7 @@ class Disk:
 
     def remove(self) -> None:
         """Take the dead file system away; nobody may have a file of it open any more."""
-        _run("umount", self.mount_point)
+        run("umount", self.mount_point)
 
 
 def cut_before_sync(kind: str, folder: str) -> str:
@@ -116,7 +116,7 @@ def cut_before_sync(kind: str, folder: str) -> str:
     return "accepted"
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)

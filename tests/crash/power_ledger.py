@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zlib
 from collections import Counter, defaultdict
@@ -27,11 +28,15 @@ def given(job_id: str, pipe: str) -> list[Any]:
 
 
 class Ledger:
-    """Judges one spool. An era is the time between two cuts; `found` counts what was seen, `stories` tell the first faults."""
+    """Judges one spool. An era is the time between two cuts; `found` counts what was seen, `stories` tell the first faults.
 
-    def __init__(self, layout: Layout, pipe: str, max_retries: int) -> None:
+    With `heals` a job may lie in two folders at a cut, as btrfs leaves it, and no longer when it is recovered.
+    """
+
+    def __init__(self, layout: Layout, pipe: str, max_retries: int, *, heals: bool = False) -> None:
         self.found: Counter[str] = Counter()
         self.stories: list[str] = []
+        self._heals = heals
         self._layout = layout
         self._pipe = pipe
         self._max_retries = max_retries
@@ -70,6 +75,9 @@ class Ledger:
             self._blame("lost", f"{job_id} was acknowledged and is nowhere")
             self._acked.discard(job_id)
         for job_id, states in places.items():
+            if len(states) > 1 and self._heals:
+                self._judge_two(job_id, states)
+                continue
             raw = self._document(job_id, states)
             if raw is None:
                 self._acked.discard(job_id)
@@ -81,6 +89,16 @@ class Ledger:
                 self.found["recorded, not moved, at a cut"] += states[0] not in (State.DONE, State.FAILED)
         self.found["cuts"] += 1
         self._era += 1
+
+    def _judge_two(self, job_id: str, states: list[State]) -> None:
+        """It is in two folders until it is recovered. If one of its files says that it is over, it is not to run again."""
+        self.found["in two folders at a cut"] += 1
+        for state in states:
+            with open(self._layout.job(state, job_id), "rb") as stream:
+                _, raw = document.parse(stream.read())
+            attempts = raw.get("attempts", [])
+            if attempts and attempts[-1]["verdict"] in FINAL:
+                self._over.add(job_id)
 
     def judge_recovery(self) -> None:
         """After a dispatcher had nothing left to do: every job has come to its end, and every start was counted."""
@@ -136,7 +154,7 @@ class Ledger:
             return None
         self._faulty.add(job_id)
         if len(states) > 1:
-            self._blame("double", f"{job_id} is in {states}")
+            self._blame("double", f"{job_id} is in {', '.join(self._look(state, job_id) for state in states)}")
             return None
         with open(self._layout.job(states[0], job_id), "rb") as stream:
             data = stream.read()
@@ -150,6 +168,13 @@ class Ledger:
             return None
         self._faulty.discard(job_id)
         return raw
+
+    def _look(self, state: State, job_id: str) -> str:
+        path = self._layout.job(state, job_id)
+        status = os.stat(path)
+        with open(path, "rb") as stream:
+            made = len(json.loads(stream.read() or b"{}").get("attempts", []))
+        return f"{state} (inode {status.st_ino} of {status.st_nlink} names, {made} attempts)"
 
     def _blame(self, what: str, story: str) -> None:
         self.found[what] += 1

@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 
 from spoolrunner.protocol.states import State
+from spoolrunner.spool import twofold
 from spoolrunner.system import durable
 from tests.crash.actors import Operation, Plan
 from tests.crash.conftest import MakeWorld
-from tests.crash.faults import World
-from tests.crash.findings import Findings, LostError
+from tests.crash.faults import FakeMachine, World
+from tests.crash.findings import DoubleError, Findings, LostError
 from tests.crash.scenarios import (
     EVERY_CRASH_POINT,
     Scenario,
@@ -100,12 +101,15 @@ def promised(world: World, scenario: Scenario) -> Scenario:
     return scenario
 
 
-def cut_and_recover(world: World, scenario: Scenario, remains: Remains) -> None:
-    """Cut the power; every job must be whole then, and come to its end by what recovery makes of it."""
+def cut_and_recover(world: World, scenario: Scenario, remains: Remains, *, reboots: bool = True) -> None:
+    """Cut the power; every job must be whole then, and come to its end by what recovery makes of it.
+
+    Where folders stand alone it may lie in two of them, until it is recovered.
+    """
     scenario = promised(world, scenario)
     world.plan = None
-    world.cut_power(remains)
-    for token in scenario.tokens:
+    world.cut_power(remains, reboots=reboots)
+    for token in () if remains.alone else scenario.tokens:
         world.find(token)
     come_to_rest(world, "")
     judge(world, scenario)
@@ -120,13 +124,16 @@ def length_of(make_world: MakeWorld, scenario: Scenario) -> int:
 
 
 def sweep_cuts(make_world: MakeWorld, scenario: Scenario, tally: Tally | None = None) -> Findings:
-    """Cut before each operation, and after the last one, with all that a cut may leave."""
+    """Cut before each operation, and after the last one, with all that a cut may leave.
+
+    After every other one the file system alone was mounted again, and the machine was not started anew.
+    """
     findings = Findings()
     for at in range(1, length_of(make_world, scenario) + 2):
         for remains in REMAINS:
             with findings.trial(f"{scenario}, cut before {at}, {remains}"), make_world(**scenario.settings) as world:
                 act_out(world, scenario, Plan(at, everybody=True))
-                cut_and_recover(world, scenario, remains)
+                cut_and_recover(world, scenario, remains, reboots=at % 2 == 0)
     if tally is not None:
         findings.tell(tally, EVERY_CRASH_POINT)
     return findings
@@ -164,7 +171,7 @@ def sweep_deaths_and_cuts(make_world: MakeWorld, scenario: Scenario, tally: Tall
             act_out(world, scenario, plan)
             come_to_rest(world, "")  # the cut may come in here
             assert len(world.struck) == 2, f"{plan}: {world.struck}"
-            cut_and_recover(world, scenario, remains)
+            cut_and_recover(world, scenario, remains, reboots=number % 2 == 0)
     assert findings.tried
     findings.tell(tally, EVERY_CRASH_POINT)
 
@@ -200,7 +207,7 @@ def test_what_an_orphan_left_outlives_a_cut(make_world: MakeWorld, remains: Rema
     """An orphan that ended hours before the power went has left its outcome for good, and the job is not run again."""
     with make_world(max_retries=2) as world:
         cut_after_an_orphan(world, remains)
-        assert world.find("a")[0] is State.RUNNING
+        assert remains.alone or world.find("a")[0] is State.RUNNING
         come_to_rest(world, "")
         assert [made["outcome"] for made in world.find("a")[2]["attempts"]] == ["succeeded"]
         assert world.starts("a") == [1]
@@ -252,3 +259,31 @@ def test_records_that_are_not_synced_are_found_lost(make_world: MakeWorld, monke
     """When no file is synced before its rename, jobs are found torn after cuts."""
     monkeypatch.setattr(durable, "_sync", lambda descriptor: None)
     assert sweep_cuts(make_world, CUT[3]).count(LostError)
+
+
+def test_names_that_come_back_are_found(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dispatcher that does not look for second names is found to run finished jobs again, or to leave them in two folders."""
+    monkeypatch.setattr(twofold, "remove_second_names", lambda spool: [])
+    assert sweep_cuts(make_world, CUT[3]).count(DoubleError)
+
+
+def served_before(world: World) -> None:
+    """A dispatcher has vouched for the spool, for good, before the job was published."""
+    dispatch(world)
+    CUT[3].prepare(world)
+
+
+SERVED = replace(CUT[3], name="one attempt, in a spool that was served before", prepare=served_before)
+
+
+def test_a_file_system_that_is_mounted_again_is_not_trusted(make_world: MakeWorld, tally: Tally) -> None:
+    """A dispatcher vouched in this boot, and then the file system failed: the next one does without lost markers."""
+    sweep_cuts(make_world, SERVED, tally)
+
+
+def test_a_dispatcher_that_trusts_another_mounting_is_found(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that asks for the boot alone runs finished jobs again, after a file system was mounted again in the same boot."""
+    monkeypatch.setattr(FakeMachine, "mounting", lambda self, path: "the only one")
+    assert sweep_cuts(make_world, SERVED).count(DoubleError)

@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 from tests.crash import power_disk
-from tests.crash.power import NO_NAMES, NOTHING, ROOT, Report, cut_power
+from tests.crash.power import BLIND, NO_NAMES, NOTHING, ROOT, Report, cut_power
 from tests.tally import Tally
 
 KINDS = pytest.mark.parametrize("kind", sorted(power_disk.KINDS))
@@ -37,7 +37,10 @@ def judge(report: Report, kind: str, cuts: int, tally: Tally) -> None:
 
 @KINDS
 def test_nothing_acknowledged_is_lost_to_a_power_cut(kind: str, tally: Tally) -> None:
-    """After a few power cuts under load every acknowledged job is in one folder, whole, and comes to its end."""
+    """After a few power cuts under load every acknowledged job is in one folder, whole, and comes to its end.
+
+    After some of them the file system alone is mounted again, and the machine was not restarted.
+    """
     judge(cut_power(kind, 3), kind, 3, tally)
 
 
@@ -68,6 +71,16 @@ def test_nothing_acknowledged_is_lost_to_hundreds_of_power_cuts(kind: str, tally
     report = cut_power(kind, MANY, seed=2, timeout=1150)
     judge(report, kind, MANY, tally)
     assert report.count("orphans") >= MANY // 5
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_where_a_new_mounting_is_trusted_jobs_run_again() -> None:
+    """A dispatcher that trusts all markers of its boot runs finished jobs again, when the file system alone had failed."""
+    report = cut_power("ext4", 120, seed=3, syncs=BLIND, timeout=550)
+    print(report)
+    assert report.count("mounted again without a reboot") > 0
+    assert report.count("double") > 0, report
 
 
 @pytest.mark.long

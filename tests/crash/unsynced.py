@@ -1,7 +1,8 @@
 """What a power cut leaves of a simulated spool: what was synced, and of the rest as much or as little as a disk may keep.
 
 The model is that of a file system with a journal, as ext4 and XFS are. Changes of names are kept in their order; the sync of a
-folder keeps all up to the last change in that folder. The sync of a file keeps its bytes, and no name.
+folder keeps all up to the last change in that folder. The sync of a file keeps its bytes, and no name. Where a folder stands
+`alone`, as on btrfs, its sync keeps what came into it, and does not keep that this went out of another folder.
 """
 
 from __future__ import annotations
@@ -16,16 +17,28 @@ Names = dict[str, int]
 
 
 class Remains(NamedTuple):
-    """Which of the changes that were not synced are kept: those of names, and how much of new bytes (0, a half or 1)."""
+    """Which of the changes that were not synced are kept: those of names, and how much of new bytes (0, a half or 1).
+
+    `alone`: of names it is what each folder had when it was synced.
+    """
 
     names: bool
     data: float
+    alone: bool = False
 
     def __str__(self) -> str:
-        return f"{'all' if self.names else 'synced'} names, {self.data:g} of unsynced bytes"
+        names = "all" if self.names else "synced folders'" if self.alone else "synced"
+        return f"{names} names, {self.data:g} of unsynced bytes"
 
 
-REMAINS = (Remains(False, 0.0), Remains(False, 1.0), Remains(True, 0.0), Remains(True, 0.5))
+REMAINS = (
+    Remains(False, 0.0),
+    Remains(False, 1.0),
+    Remains(True, 0.0),
+    Remains(True, 0.5),
+    Remains(False, 0.0, alone=True),
+    Remains(False, 1.0, alone=True),
+)
 """What a cut may leave. All names and all bytes are what a mere death leaves, too."""
 
 
@@ -39,7 +52,7 @@ class Disk:
         names = self._look()
         for inode in names.values():
             self._synced[inode] = self._content(inode)
-        self._kept = names
+        self._kept = self._alone = names
         self._later: list[tuple[set[str], Names]] = []
 
     def close(self) -> None:
@@ -65,21 +78,37 @@ class Disk:
             self._kept = self._later[touched[-1]][1]
             del self._later[: touched[-1] + 1]
 
+        self._alone = self._with_folder(path)
+
+    def _with_folder(self, path: str) -> Names:
+        """What the folders had when each was synced, that one just now. A file that left it is kept where it went to."""
+        now, folder = self._look(), os.path.relpath(path, self._root)
+        here = {name: inode for name, inode in now.items() if os.path.dirname(name) == folder}
+        others = {name: inode for name, inode in self._alone.items() if os.path.dirname(name) != folder}
+        left = set(self._alone.values()) - set(here.values()) - set(others.values())
+        return others | {name: inode for name, inode in now.items() if inode in left} | here
+
     def synced_everything(self) -> None:
         """The whole file system was synced."""
         self._kept, self._later = self._look(), []
+        self._alone = self._kept
         self._synced = {inode: self._content(inode) for inode in self._held}
 
     def cut(self, remains: Remains) -> dict[int, int]:
         """Make the spool what a cut leaves of it; returns the inodes of the files as they are now -> what they were."""
-        names = self._look() if remains.names else self._kept
+        names = self._look() if remains.names else self._alone if remains.alone else self._kept
         left = {path: (inode, self._left_of(inode, remains.data)) for path, inode in names.items()}
         times = {inode: os.fstat(self._held[inode]).st_mtime_ns for inode in names.values()}
         for path in self._look():
             os.unlink(os.path.join(self._root, path))
-        inodes = {}
+        inodes: dict[int, int] = {}
+        places: dict[int, str] = {}
         for path, (inode, data) in left.items():
             there = os.path.join(self._root, path)
+            if inode in places:
+                os.link(places[inode], there)
+                continue
+            places[inode] = there
             with open(there, "xb") as stream:
                 stream.write(data)
             os.utime(there, ns=(times[inode], times[inode]))

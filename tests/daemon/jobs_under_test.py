@@ -170,6 +170,11 @@ def privileges():
         return next(line.split()[1] for line in stream if line.startswith("NoNewPrivs"))
 
 
+def signals():
+    ignored = [s.name for s in signal.valid_signals() if signal.getsignal(s) is signal.SIG_IGN]
+    return [sorted(s.name for s in signal.pthread_sigmask(signal.SIG_BLOCK, ())), sorted(ignored)]
+
+
 def was_preloaded():
     return os.getpid() != IMPORTED_BY
 
@@ -204,3 +209,43 @@ class NeedsArguments:
 
     def run(self):
         return self.needed
+
+
+def exits_at_sigterm():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+    note("waits for SIGTERM")
+    threading.Event().wait(60)
+
+
+def leaves_a_child(end="returns", ignores=False):
+    """Leave a child in a session of its own, and end in that way; a later attempt returns whether the child lives."""
+    job = spoolrunner.current_job()
+    if job.attempt > 1:
+        return is_alive(int(open(f"child-{job.id}").read()))
+    ignore = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " if ignores else ""
+    code = f"{ignore}import time; print('up', flush=True); time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE)
+    child.stdout.readline()
+    with open(f"child-{job.id}", "w") as stream:
+        stream.write(str(child.pid))
+    note(f"child {child.pid}")
+    if end == "raises":
+        raise RuntimeError
+    if end == "is killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if end == "goes on":
+        threading.Event().wait(60)
+    return None
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as stream:
+        return stream.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def leaves_orphans():
+    subprocess.Popen("(echo one >> notes.txt; sleep 0.1) & (echo two >> notes.txt; sleep 0.2) &", shell=True)

@@ -79,7 +79,7 @@ def test_enqueue_writes_what_its_words_say(home, words, document):
         (["jobs", "nop"], "did you mean 'noop'?"),
         (["job", "noop"], "did you mean 'jobs'?"),
         (["jobs", "add", "1", "--json", "[2]"], "not mixed"),
-        (["jobs", "add", "--json", "[2"], "--json: not valid JSON"),
+        (["jobs", "add", "--json", "[2"], "--json: not valid UTF-8 JSON"),
         (["jobs", "add", "--param", "a"], "NAME=VALUE"),
         (["jobs", "noop", "--delay", "soon"], "delay: 'soon' is no duration"),
         (["jobs", "noop", "--priority", "5000"], "priority: expected `int` <= 1000"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
 
 import psutil
@@ -13,6 +15,7 @@ from spoolrunner.spool import traces
 from spoolrunner.spool.paths import Layout
 from spoolrunner.telling import status
 from tests.daemon.harness import ALLOWED, is_alive, until
+from tests.daemon.surroundings import IS_ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 
@@ -130,8 +133,9 @@ def test_a_module_that_starts_threads_is_named_and_not_preloaded(make):
     (home.folder / "threaded.py").write_text(code)
     daemon = home.start()
     home.drop("first", method="noop")
-    daemon.expect("threaded starts a thread")
-    daemon.expect("completed", "id=first ")
+    daemon.expect("trouble", "threaded is not preloaded: its import left 1 thread")
+    daemon.expect("jobs was preloaded in")
+    until(lambda: home.where("first") == ["done"])
     home.drop("second", job="threaded", method="work")
     daemon.expect("completed", "id=second ")
     assert home.document("done", "second")["result"] == 1
@@ -161,9 +165,112 @@ def test_a_preloaded_module_is_imported_once(make):
     """With preload on a job finds its module imported by the template."""
     home = make(executor="fork", preload=True)
     daemon = home.start().ready()
+    daemon.expect("jobs.NeedsArguments was preloaded in")
+    until(lambda: len(psutil.Process(daemon.process.pid).children()) == 1)  # it serves, and the one before it has ended
     home.drop("one", method="was_preloaded")
     daemon.expect("completed", "id=one ")
     assert home.document("done", "one")["result"] is True
+
+
+@pytest.mark.parametrize("executor", ["fork", "spawn"])
+def test_who_starts_the_dispatcher_may_ignore_and_block_signals(make, executor):
+    """Jobs get a Python's own dispositions, their status is known, and the dispatcher stops when it is asked."""
+    home = make(executor=executor, max_retries=0)
+    prepare = (
+        "import os, signal, sys\n"
+        "for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM): signal.signal(number, signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR2])\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    daemon = home.start(prefix=[sys.executable, "-c", prepare]).ready()
+    home.drop("one", method="signals")
+    daemon.expect("completed", "id=one ")
+    assert home.document("done", "one")["result"] == [[], ["SIGPIPE", "SIGXFSZ"]]
+    home.drop("two", method="die")
+    daemon.expect("failed", "id=two ")
+    assert home.document("failed", "two")["attempts"][-1]["signal"] == signal.SIGKILL
+    assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("preload", [False, True, ["hangs", "dies", "jobs"]])
+@pytest.mark.parametrize("executor", ["fork", "spawn"])
+def test_modules_that_hang_or_die_when_they_are_imported(make, executor, preload):
+    """They fail their own jobs, each by its own bound; others run meanwhile, and cancel and stop work."""
+    allowed = {**ALLOWED, "hangs": ["f"], "dies": ["f"]}
+    home = make(
+        executor=executor, preload=preload, max_retries=0, import_timeout="2s", kill_grace=0.1, allowed_jobs=allowed
+    )
+    (home.folder / "hangs.py").write_text("import signal\nwhile True:\n    signal.pause()\n")
+    (home.folder / "dies.py").write_text("import os\nos._exit(3)\n")
+    daemon = home.start().ready()
+    home.drop("cancelled", job="hangs", method="f")
+    home.drop("hanging", job="hangs", method="f")
+    until(lambda: home.where("cancelled") == home.where("hanging") == ["running"])
+    home.drop("dying", job="dies", method="f")
+    home.drop("good", method="noop")
+    home.cli("cancel", "cancelled")
+    until(
+        lambda: all(home.where(job_id)[0] in ("done", "failed") for job_id in ("cancelled", "hanging", "dying", "good"))
+    )
+    assert home.outcomes("failed", "cancelled") == ["cancelled"]
+    assert home.outcomes("failed", "hanging") == ["timed_out"]
+    assert home.document("failed", "dying")["attempts"][-1]["exit_status"] == 3
+    assert home.outcomes("done", "good") == ["succeeded"]
+    assert daemon.stop() == 0
+    assert not [p for p in psutil.process_iter() if _is_of(p, home)]
+
+
+def test_a_template_that_hangs_in_an_import_ends_with_its_dispatcher(make):
+    """Also when the dispatcher is killed, which says nothing to anybody."""
+    home = make(executor="fork", preload=["hangs"])
+    (home.folder / "hangs.py").write_text("import os, signal\nopen('begun', 'a')\nwhile True:\n    signal.pause()\n")
+    daemon = home.start().ready()
+    until((home.folder / "begun").exists)
+    daemon.kill()
+    until(lambda: not [p for p in psutil.process_iter() if _is_of(p, home)])
+
+
+def _is_of(process, home) -> bool:
+    """Whether the process runs in the folder of the installation."""
+    try:
+        return process.cwd() == str(home.folder) and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):
+        return False
+
+
+@pytest.mark.parametrize("executor", ["fork", "spawn", "inline"])
+@pytest.mark.parametrize("preload", [False, True])
+def test_nothing_but_the_spool_is_needed_to_write_to(make, executor, preload, monkeypatch):
+    """Without a folder for temporary files, a home, and an entry for the user the dispatcher and its jobs work."""
+    for name in ("TMPDIR", "TEMP", "TMP", "HOME"):
+        monkeypatch.setenv(name, "/no/such/folder")
+    home = make(executor=executor, preload=preload, max_retries=0)
+    (home.folder / "tempfile.py").write_text("raise OSError('no usable temporary directory')\n")
+    daemon = home.start(prefix=as_an_unknown_user()).ready()
+    home.drop("one", method="noop")
+    daemon.expect("completed", "id=one ")
+    (home.folder / "jobs.py").write_text((home.folder / "jobs.py").read_text() + "\n")
+    home.drop("two", method="noop")
+    daemon.expect("completed", "id=two ")
+    assert daemon.stop() == 0
+    until(lambda: list((home.spool / "tmp").iterdir()) == [])  # the last process that was forked ahead has ended
+
+
+def as_an_unknown_user() -> list[str]:
+    """A command prefix: a user without a name, who may read and write all; nothing where that is not to be had."""
+    if not IS_ROOT or shutil.which("setpriv") is None:
+        return []
+    rights = "+dac_override,+dac_read_search,+fowner"
+    prefix = [
+        "setpriv",
+        "--reuid=54321",
+        "--regid=54321",
+        "--clear-groups",
+        f"--inh-caps={rights}",
+        f"--ambient-caps={rights}",
+    ]
+    tried = subprocess.run([*prefix, "true"], capture_output=True, check=False)
+    return [] if tried.returncode else prefix
 
 
 def test_exit_handlers_and_threads_of_a_job_are_waited_for(home):

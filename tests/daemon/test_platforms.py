@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -162,3 +163,29 @@ def test_files_around_a_job_that_another_program_holds(home):
         holder.let_go()
     home.drop("one", method="noop")
     daemon.expect("completed", "id=one~2 ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of other systems are Unicode")
+@pytest.mark.parametrize("executor", ["fork", "spawn"])
+def test_a_folder_whose_name_is_no_utf_8(tmp_path, executor):
+    """An installation in such a folder works as in any other, and every command prints the path with an escape."""
+    folder = tmp_path / os.fsdecode(b"b\xfccher")
+    folder.mkdir()
+    home = Installation(folder, executor=executor, allowed_jobs={"jobs": ["echo"]})
+    try:
+        job_id = home.cli("enqueue", "jobs", "echo", "x").strip()
+        home.cli("run", "--drain")
+        assert home.where(job_id) == ["done"]
+        for words in (
+            ["check"],
+            ["list"],
+            ["show", job_id],
+            ["logs", job_id],
+            ["status"],
+            ["retry", job_id],
+            ["pause"],
+        ):
+            home.cli(*words)
+        assert "b\\udcfccher" in home.cli("status")
+    finally:
+        home.close()

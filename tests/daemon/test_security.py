@@ -82,7 +82,7 @@ def test_a_job_that_keeps_its_files_open_is_recorded(make):
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_the_environment_is_what_the_configuration_says(make, executor, monkeypatch):
-    """A job gets the variables that are let through and those that are set, and no others but its own mark."""
+    """A job gets the variables that are let through and those that are set, and no others but its mark and its config.json."""
     monkeypatch.setenv("SECRET_TOKEN", "hidden")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     home = make(
@@ -100,7 +100,8 @@ def test_the_environment_is_what_the_configuration_says(make, executor, monkeypa
     assert "SECRET_TOKEN" not in found
     of_the_system = ("LC_", "SYSTEM", "WINE") if sys.platform == "win32" else ("LC_",)  # it gives them to every process
     added = {name for name in found if not name.upper().startswith(of_the_system)}
-    assert added <= {"PATH", "STAGE", "SPOOLRUNNER_JOB"}
+    assert added <= {"PATH", "STAGE", "SPOOLRUNNER_JOB", "SPOOLRUNNER_CONFIG"}
+    assert found["SPOOLRUNNER_CONFIG"] == str(home.folder / "config.json")
 
 
 def test_only_what_is_signed_runs(guarded):

@@ -61,6 +61,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "attempts": ATTEMPTS,
     "retries": st.integers(-1, 3),
     "result": VALUES,
+    "replaces": st.lists(st.lists(st.integers(-1, 2**63), min_size=2, max_size=3), max_size=2),
 }
 VALID_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "params": st.lists(VALUES, max_size=4),

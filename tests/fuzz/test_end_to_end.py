@@ -31,7 +31,7 @@ LINKED = {
     "linked-forbidden": b'{"job":"os","method":"system"}',
 }
 _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
-_BY_RUNNER = {"attempts", "retries", "result", "delay", "next_run_at"}
+_BY_RUNNER = {"attempts", "retries", "result", "replaces", "delay", "next_run_at"}
 _REASON_KEYS = {"outcome", "what", "where", "when"}
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, pipes and open files of POSIX")

@@ -81,3 +81,12 @@ def test_the_reader_sees_through_names():
     """A disk operation is found under another name, and in a function."""
     tree = ast.parse("def f():\n from os import path as p, unlink\n return p.exists(x) or open(x)")
     assert {"os.path.exists", "os.unlink", "open"} <= full_names(tree)
+
+
+@pytest.mark.parametrize("path", [path for path in VERBS if path.stem not in ("out", "render")], ids=name_of)
+def test_every_verb_prints_by_the_one_door(path):
+    """No module of cli/ calls print or writes to a stream itself: `out` makes every line printable."""
+    names = full_names(parse(path))
+
+    assert "print" not in names
+    assert {name for name in names if name.startswith(("sys.stdout.write", "sys.stderr.write"))} == set()

@@ -96,8 +96,10 @@ LIGHT_SIDE = {
     "attempt.callables",
     "attempt.current_job",
     "attempt.exit",
+    "attempt.forks",
     "attempt.outcome",
     "attempt.own_lines",
+    "attempt.returned",
     "attempt.runner",
     "attempt.settings",
     "errors",
@@ -110,6 +112,7 @@ LIGHT_SIDE = {
     "system.clock",
     "system.heldfiles",
     "system.processes",
+    "system.rights",
 }
 """What a job's process imports of the house; the rooms themselves are named too."""
 
@@ -133,7 +136,11 @@ VERBS = [
 UNTESTED = {
     "attempt/no_job.py": "a job that does nothing, for rehearsals: test_rehearsal imports it",
     **{f"cli/{verb}.py": "arguments and words: tests/daemon runs it as a command" for verb in VERBS},
-    "cli/render.py": "how things look: tests/daemon reads what commands print",
+    "executors/connection.py": "the near end of a template: test_fork and test_preloading have real ones",
+    "executors/effects.py": "what an import did to a template: test_preloading has a case for each",
+    "executors/exit_handlers.py": "as above",
+    "executors/guardian.py": "as above",
+    "spool/settled.py": "what settling answers: test_settling and test_settling_batch settle, and look at all of it",
     "dispatch/rooms.py": "joins the rooms, and nothing else: each test of a room in dispatch/ is furnished by it",
     "dispatch/surroundings.py": "names what is outside of a dispatcher, and does nothing",
     "dispatch/wishes.py": "names the messages, and does nothing",
@@ -246,6 +253,7 @@ RENAMERS = {
     "spool/record.py": {"replace_many"},  # as above: the row of an outcome
     "spool/one_mount.py": {"rename"},  # a trial: what it moves is no job
     "spool/reason_files.py": {"replace_content"},  # ID.reason
+    "spool/twofold.py": {"rename"},  # out of a state folder, to be removed: no move of a job
     "telling/status.py": {"replace_content"},  # status.json
 }
 """module -> what of `durable` it calls that puts a file under its name; moves of job files ask the table first."""

@@ -24,17 +24,38 @@ OWNERS = {
     "system/processes.py": "identity, trees and usage of processes",
     "system/heldfiles.py": "files that cannot be moved while they are open",
     "executors/forkserver.py": "POSIX alone",
+    **{
+        f"executors/{name}.py": "POSIX alone"
+        for name in ("children", "connection", "effects", "exit_handlers", "guardian", "preloading", "tending")
+    },
+    "system/orphans.py": "who gets the processes whose parent has ended",
+    "system/dispositions.py": "signals that are inherited",
     "dispatch/watch.py": "where events come from",
     "dispatch/inbox.py": "what a thread can wait for",
     "executors/base.py": "how the end of a process is heard",
     "attempt/runner.py": "whether a process knows that its parent is gone",
+    "system/rights.py": "what a process may give up",
     "system/clock.py": "the clock that counts from the boot",
     "system/machine.py": "the name of the machine",
+    "system/mounting.py": "how the kernel names what it has mounted",
 }
 """module -> the difference between systems that it owns."""
 SYSTEM = {"sys.platform", "os.name", "platform.system"}
 POSIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
-POSIX_ALONE = {"executors/forkserver.py", "executors/fork.py"}
+POSIX_ALONE = {
+    f"executors/{name}.py"
+    for name in (
+        "children",
+        "connection",
+        "effects",
+        "exit_handlers",
+        "fork",
+        "forkserver",
+        "guardian",
+        "preloading",
+        "tending",
+    )
+}
 """Modules that Windows never imports."""
 IMPORT_ALL = """
 import importlib, sys

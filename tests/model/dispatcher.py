@@ -68,7 +68,10 @@ def rest(state: State, index: int, mine: Mine | None = None, unresolved: bool | 
     """The dispatcher has finished a piece of work: it forgets what it read, and closes what it opened."""
     was = is_there(state, index)
     left = was.unresolved if unresolved is None else unresolved
-    return (set_dispatcher(state, index, Dispatcher(None, was.has_markers, was.serves, False, was.heeds, left, mine)),)
+    rested = Dispatcher(
+        None, was.has_markers, was.serves, was.keeps_inodes, heeds=was.heeds, unresolved=left, mine=mine
+    )
+    return (set_dispatcher(state, index, rested),)
 
 
 def drop_request(state: State) -> State:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import takewhile
 
+from tests.model import names
 from tests.model.rules import Promise, Rule
-from tests.model.runner import killed
+from tests.model.runner import STARTED, killed
 from tests.model.state import (
+    CAME,
+    COMING,
     DONE,
     EITHER,
     EITHER_CAME,
@@ -17,6 +20,7 @@ from tests.model.state import (
     NOBODY,
     PENDING,
     RUNNING,
+    STOPPED,
     Disk,
     File,
     LockFile,
@@ -172,19 +176,22 @@ def disturbances(model: Model, state: State) -> Moves:
         rested = state._replace(acts=state.acts - 1)
         for act in model.bounds.allowed:
             for after in ACTS[act](model, rested):
-                kept = remembering(state, after, is_synced=act is Act.SECOND)
+                kept = remembering(state, after, PENDING if act is Act.SECOND else None)
                 yield Move("a person", act, (), kept, is_disturbance=True)
     if state.dispatcher_kills:
         for index, dispatcher in enumerate(state.dispatchers):
             if dispatcher is not None:
-                left = state._replace(dispatcher_kills=state.dispatcher_kills - 1)
+                left = _forgotten_stop(state)._replace(dispatcher_kills=state.dispatcher_kills - 1)
                 yield Move(
                     f"dispatcher {index}", "is killed", (), set_dispatcher(left, index, None), is_disturbance=True
                 )
     yield from _deaths_of_runners(model, state)
+    yield from _stops(model, state)
     if state.cuts:
         for after in _cut(model, state):
             yield Move("the machine", "loses its power", (), after, is_disturbance=True)
+    if state.copies:
+        yield Move("a person", "stops everything and copies the spool", (), names.copied(state), is_disturbance=True)
 
 
 def _deaths_of_runners(model: Model, state: State) -> Moves:
@@ -192,6 +199,63 @@ def _deaths_of_runners(model: Model, state: State) -> Moves:
     for index, runner in enumerate(state.runners if state.runner_kills else ()):
         for after in killed(model, left, index) if runner is not None else ():
             yield Move(f"runner {index}", "is killed", (), after, is_disturbance=True)
+
+
+# -- the stop of all processes, by a signal to each
+
+
+def _stops(model: Model, state: State) -> Moves:
+    """The signal comes: to a job's process first, or to the dispatcher."""
+    if not state.stops or state.stop or not any(state.dispatchers):
+        return
+    left = state._replace(stops=state.stops - 1)
+    for index in range(len(state.runners)):
+        for after in _ended_by_stop(model, left, index):
+            yield Move(f"runner {index}", "is ended by a stop", (), after._replace(stop=COMING), is_disturbance=True)
+    yield Move("the dispatcher", "is told to stop", (), left._replace(stop=CAME), is_disturbance=True)
+
+
+def spread_of_stop(model: Model, state: State) -> Moves:
+    """The signal comes to the others, too, and the dispatcher ends when nothing is left for it to settle."""
+    for index in range(len(state.runners)):
+        for after in _ended_by_stop(model, state, index):
+            yield Move(f"runner {index}", "is ended by a stop", (), after)
+    if state.stop == COMING:
+        yield Move("the dispatcher", "is told to stop", (), state._replace(stop=CAME))
+        return
+    for index, dispatcher in enumerate(state.dispatchers):
+        if dispatcher is not None and dispatcher.at is None and dispatcher.mine is None:
+            yield Move(f"dispatcher {index}", "ends", (), set_dispatcher(_forgotten_stop(state), index, None))
+
+
+def _ended_by_stop(model: Model, state: State, index: int) -> tuple[State, ...]:
+    """The runner is ended by the signal of a stop; nothing when there is none, or nobody watches it."""
+    runner = state.runners[index]
+    watching = [
+        which
+        for which, one in enumerate(state.dispatchers)
+        if one is not None and one.mine is not None and one.mine.process == index
+    ]
+    if runner is None or not watching:
+        return ()
+    found = []
+    for dead in killed(model, state, index):
+        seen = dead
+        for which in watching:
+            dispatcher = dead.dispatchers[which]
+            if dispatcher is not None and dispatcher.mine is not None:
+                mine = dispatcher.mine._replace(signalled=True)
+                seen = set_dispatcher(seen, which, dispatcher._replace(mine=mine))
+        story = dead.stories[runner.file.job]
+        is_owed = runner.at in STARTED and not story.left
+        found.append(set_story(seen, runner.file.job, story._replace(left=STOPPED)) if is_owed else seen)
+    return tuple(found)
+
+
+def _forgotten_stop(state: State) -> State:
+    """The dispatcher is gone: its successor cannot know that there was a stop."""
+    stories = [one._replace(left="") if one.left == STOPPED else one for one in state.stories]
+    return state._replace(stop="", stories=(stories[0], stories[1]))
 
 
 # -- the power cut
@@ -208,8 +272,11 @@ def _cut(model: Model, state: State) -> list[State]:
     for at, disk in enumerate(disks):
         for lock in _contents(model, disks, at, lasts=state.cuts > 1):
             for torn in (False, True):
-                places = tuple(file and file._replace(dirty=False, torn=torn and file.dirty) for file in disk.places)
-                found[_after_cut(state, disk._replace(places=places, lock=lock))] = None
+                for whole in names.brought_back(disk):
+                    places = tuple(
+                        file and file._replace(dirty=False, torn=torn and file.dirty) for file in whole.places
+                    )
+                    found[_after_cut(model, state, whole._replace(places=places, lock=lock))] = None
     return list(found)
 
 
@@ -239,9 +306,9 @@ def _contents(model: Model, disks: tuple[Disk, ...], at: int, *, lasts: bool) ->
     return list(found)
 
 
-def _after_cut(state: State, disk: Disk) -> State:
+def _after_cut(model: Model, state: State, disk: Disk) -> State:
     stories = list(state.stories)
-    for file in disk.places:
+    for file in names.latest(disk):
         if file is not None:
             story = stories[file.job]
             known = max(len(file.history), story.recorded)
@@ -251,6 +318,7 @@ def _after_cut(state: State, disk: Disk) -> State:
                 wished=story.wished and disk.cancel != NOBODY,
                 slipped=story.slipped and state.cuts > 1,
                 pardoned=story.slipped and disk.places[RUNNING] is file,
+                twofold=sum(other is not None and other.job == file.job for other in disk.places) > 1,
                 left=story.left if story.lasting or not may_have_left else EITHER_CAME,
             )
     return State(
@@ -258,7 +326,7 @@ def _after_cut(state: State, disk: Disk) -> State:
         (stories[0], stories[1]),
         (None,) * len(state.dispatchers),
         (None,) * len(state.runners),
-        served=False,
+        served=state.served and Rule.MOUNT_COMPARED not in model.rules,
         dispatcher_kills=state.dispatcher_kills,
         runner_kills=state.runner_kills,
         acts=state.acts,
@@ -266,4 +334,7 @@ def _after_cut(state: State, disk: Disk) -> State:
         closes=state.closes,
         removes=state.removes,
         start_failures=state.start_failures,
+        stops=state.stops,
+        copies=state.copies,
+        copied=state.copied,
     )

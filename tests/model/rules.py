@@ -60,9 +60,19 @@ class Rule(StrEnum):
     RECORD_SYNCED = "a record is synced before it is renamed"
     RECORD_FOLDER_SYNCED = "running/ is synced before the job moves"
     RECORD_SYNCED_AGAIN = "a record that is found made is synced before the move"
+    STOP_AWAITED = "the end of a job by the signal of a stop is judged when the stop has come, or has had its time"
+    STOP_SPARES = "a job that ended with the stop of all processes was interrupted, and uses no retry"
     BOOT_COMPARED = "after a power cut a missing marker proves nothing"
     BOOT_CLAIMED = "nor does it excuse a marker that is missing from what this dispatcher claimed, started or adopted"
     BOOT_VOUCHED = "markers are trusted only when the spool was recovered in this boot"
+    MOUNT_COMPARED = "and only when its file system was not mounted again since"
+    FITS_COPY = "where the files were copied, a marker fits by size and time alone"
+    NAMES_COMPARED = (
+        "after a power cut two names of one file, or of one and what replaced it, are one job, which keeps one of them"
+    )
+    LATER_KEPT = "of a file and the one that replaced it the latter keeps its name"
+    RETRY_NAMED = "of two names of one finished job that in running/ is kept only if a marker says that it was claimed"
+    SECOND_TOLD = "a second job of the id is not taken for what the first one was before"
 
 
 ALL = frozenset(Rule)
@@ -82,6 +92,7 @@ class Promise(StrEnum):
     CANCEL_KEPT = "a cancelled job that waits does not start"
     CANCEL_MEANT = "a cancel hits no later job"
     FRESH_BUDGET = "a retry by hand begins afresh"
+    SPARED = "what a stop of all processes ended uses no retry"
     OUTCOME_KEPT = "an attempt is recorded with the outcome that it left, and with no other"
     EXPLAINED = "a job that never ran lies in failed/ with its reason"
     RECOVERS = "from every state the living come to rest"

@@ -24,6 +24,8 @@ from tests.model.steps import Model, Step, append, append_outcome, is_begun, mar
 
 OPEN, LOCK, COMPARE, CHECK, MARK, BEGIN, WORK = "open", "lock", "compare", "check", "mark", "begin", "work"
 OPEN_AGAIN, LOCK_AGAIN, FIND, MARK_AGAIN = "open again", "lock again", "find", "mark again"
+STARTED = (BEGIN, WORK, "leave the outcome")
+"""The steps of one that has left its start marker, and no outcome."""
 LEAVE, PART, SYNC, END = "leave the outcome", "part", "sync the outcome", "end"
 
 

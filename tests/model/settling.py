@@ -7,6 +7,8 @@ from typing import TypeGuard
 from tests.model.dispatcher import At, drop_request, is_there, rest, set_reason, to
 from tests.model.rules import Promise, Rule
 from tests.model.state import (
+    CAME,
+    COMING,
     EITHER_CAME,
     FAILED,
     FAILED_2,
@@ -14,6 +16,7 @@ from tests.model.state import (
     NOBODY,
     RUNNING,
     START,
+    STOPPED,
     File,
     Marker,
     Mine,
@@ -47,8 +50,10 @@ from tests.model.steps import (
 
 def _set_out(model: Model, state: State, index: int) -> tuple[State, ...]:
     dispatcher = is_there(state, index)
-    is_over = dispatcher.mine is not None and dispatcher.mine.process == NOBODY
-    is_to_be_settled = is_over or (dispatcher.unresolved and dispatcher.mine is None)
+    mine = dispatcher.mine
+    awaits_stop = state.stop == COMING and mine is not None and mine.signalled and Rule.STOP_AWAITED in model.rules
+    is_over = mine is not None and mine.process == NOBODY and not awaits_stop
+    is_to_be_settled = is_over or (dispatcher.unresolved and mine is None)
     return _open(model, state, index) if is_to_be_settled else ()
 
 
@@ -73,6 +78,9 @@ def _held(model: Model, state: State, index: int) -> tuple[State, ...]:
         return to(state, index, At.ADOPT, marker=marker)
     if state.leftover and Rule.LEFTOVERS_KILLED in model.rules:
         return rest(state._replace(leftover=0), index, is_there(state, index).mine, unresolved=True)
+    mine = is_there(state, index).mine
+    if mine is not None and mine.process == NOBODY and marker is not None and marker.attempt == mine.number:
+        return rest(state, index, mine, unresolved=True)
     return rest(state, index, unresolved=True)
 
 
@@ -130,10 +138,13 @@ def _choose(model: Model, state: State, index: int) -> tuple[State, ...]:
     mine = dispatcher.mine
     is_ours = (dispatcher.claimed or mine is not None) and Rule.BOOT_CLAIMED in model.rules
     number = 0 if mine is None else mine.number
-    rule = choose(model, file, dispatcher.marker, number, has_markers=dispatcher.has_markers or is_ours)
+    has_markers = dispatcher.has_markers or is_ours
+    by_inode = dispatcher.keeps_inodes or has_markers
+    rule = choose(model, file, dispatcher.marker, number, has_markers=has_markers, by_inode=by_inode)
     if rule == "record":
         cancelled = mine is not None and mine.cancelled
-        came = came_of(model, dispatcher.outcome) or ("cancel" if cancelled else "fail")
+        is_stopped = state.stop == CAME and mine is not None and mine.signalled and Rule.STOP_SPARES in model.rules
+        came = came_of(model, dispatcher.outcome) or ("cancel" if cancelled else STOPPED if is_stopped else "fail")
         made = staged(model, state, file, came)
         return tuple(after for one in made for after in to(state, index, At.SYNC, staged=one))
     verdict = "r" if rule == "release" else rule
@@ -165,7 +176,9 @@ def _judged(state: State, file: File) -> State:
     """It is a fault when the record is not of the outcome that was left, or says that one was left which was not."""
     left, earlier, verdict = state.stories[file.job].left, file.history[:-1], file.history[-1:]
     is_true = verdict == decide(earlier, left) if left else verdict != "d"
-    return state if is_true or left == EITHER_CAME else state._replace(fault=Promise.OUTCOME_KEPT)
+    if is_true or left == EITHER_CAME:
+        return state
+    return state._replace(fault=Promise.SPARED if left == STOPPED else Promise.OUTCOME_KEPT)
 
 
 def _sync_folder(model: Model, state: State, index: int) -> tuple[State, ...]:
@@ -191,7 +204,7 @@ def _move(model: Model, state: State, index: int) -> tuple[State, ...]:
     if verdict in FINAL and finals(file.history) <= state.disk.retried[file.job] and not story.pardoned:
         return (state._replace(fault=Promise.RETRY_RUN),)
     told = story._replace(
-        wished=story.wished and verdict == "r",
+        wished=story.wished and verdict in ("r", "i"),
         recorded=max(story.recorded, len(file.history)),
         left="",
         lasting=False,
@@ -246,7 +259,7 @@ def _vouch(model: Model, state: State, index: int) -> tuple[State, ...]:
     dispatcher = is_there(state, index)
     if dispatcher.serves or dispatcher.fresh:
         return ()
-    return (set_dispatcher(state._replace(served=True), index, dispatcher._replace(serves=True)),)
+    return (set_dispatcher(state._replace(served=True, copied=False), index, dispatcher._replace(serves=True)),)
 
 
 SETTLE = Step("sets out to settle", ("open locks/ID.lock",), _set_out)

@@ -20,8 +20,8 @@ NAMES = (
     "pending/ID~2",
     "in a person's hand",
 )
-TARGETS = {"d": (DONE, DONE_2), "f": (FAILED, FAILED_2), "r": (PENDING, PENDING_2)}
-"""Where each verdict leads to: done, failed, retry."""
+TARGETS = {"d": (DONE, DONE_2), "f": (FAILED, FAILED_2), "r": (PENDING, PENDING_2), "i": (PENDING, PENDING_2)}
+"""Where each verdict leads to: done, failed, retry, and retry of one that was interrupted."""
 FINAL = "df"
 MAX_RETRIES = 1
 START, CLAIM = "start", "claim"
@@ -30,6 +30,10 @@ EITHER = 2
 """Of a request to cancel: nobody can say which job it means."""
 EITHER_CAME = "?"
 """Of an outcome that was left before a power cut: it may be there or not."""
+STOPPED = "stop"
+"""Of an attempt that the stop of all processes ended before it left an outcome."""
+COMING, CAME = "coming", "came"
+"""Of the signal of a stop to all processes: a job's process has had it, and the dispatcher has."""
 
 
 class File(NamedTuple):
@@ -82,13 +86,15 @@ class LockFile(NamedTuple):
 class Mine(NamedTuple):
     """The attempt that a dispatcher watches; `cancelled` if it ended the process itself.
 
-    `file`: what it sent the process for, which it remembers; None when it adopted the process.
+    `file`: what it sent the process for, which it remembers; None when it adopted the process. `signalled`: the process ended
+    by a signal that may be that of a stop.
     """
 
     number: int
     process: int
     file: File | None = None
     cancelled: bool = False
+    signalled: bool = False
 
     @property
     def adopted(self) -> bool:
@@ -100,13 +106,16 @@ class Dispatcher(NamedTuple):
     """`at` is its next step, None between two; what follows it keeps, what begins with `cancels` only for a piece of work.
 
     `unresolved`: there is something in running/ that it has to settle or adopt. `has_markers`, `serves`: whether lock
-    files can be trusted, and whether it has told its successors so. `fresh`: it has not yet looked at running/, `heeds`:
+    files can be trusted, and whether it has told its successors so. `keeps_inodes`: whether the files have the inodes that
+    markers name. `doubts`: it has not yet looked for names that a power cut brought back, `fresh`: nor at running/, `heeds`:
     nor at the request in control/.
     """
 
     at: str | None = None
     has_markers: bool = True
     serves: bool = True
+    keeps_inodes: bool = True
+    doubts: bool = False
     fresh: bool = False
     heeds: bool = False
     unresolved: bool = False
@@ -147,7 +156,8 @@ class Story(NamedTuple):
     people's wishes: how many final verdicts it had when it was last retried by hand, whether it is to be cancelled. `slipped`:
     it was claimed in the place of another file, so without a claim marker of its own; `pardoned`: the power failed before
     that was seen. `recorded`: the attempts it had when it last left running/. `left`: what came of the
-    attempt that is not settled yet, EITHER_CAME after a power cut, unless it is `lasting`.
+    attempt that is not settled yet, STOPPED if a stop ended it, EITHER_CAME after a power cut, unless it is `lasting`.
+    `twofold`: a power cut has brought a name of it back, and nobody has looked for that yet.
     """
 
     promised: bool = False
@@ -161,13 +171,15 @@ class Story(NamedTuple):
     recorded: int = 0
     left: str = ""
     lasting: bool = False
+    twofold: bool = False
 
 
 class Disk(NamedTuple):
     """What a power cut can take back to what it was.
 
     `retried`, which only the judge knows, is for each job how many final verdicts it had when it was last retried by hand, as
-    far as the disk has kept that.
+    far as the disk has kept that. `gone`: the names that were moved away since the folder in which they were was last synced,
+    on a file system that may bring them back; None on one that keeps all changes of names in their order.
     """
 
     places: tuple[File | None, ...] = (None,) * len(NAMES)
@@ -175,10 +187,15 @@ class Disk(NamedTuple):
     cancel: int = NOBODY
     reasons: tuple[int, int] = (0, 0)
     retried: tuple[int, int] = (0, 0)
+    gone: tuple[tuple[int, File], ...] | None = None
 
 
 class State(NamedTuple):
-    """The world. `cancel` names the job that is meant; a reason is 0 (none), 1 (older than the request) or 2."""
+    """The world. `cancel` names the job that is meant; a reason is 0 (none), 1 (older than the request) or 2.
+
+    `stop`: how far the signal of a stop to all processes has come, COMING or CAME; `stops`: how many may come yet.
+    `copied`: the files have other inodes than those that markers name, since the spool is a copy.
+    """
 
     disk: Disk
     stories: tuple[Story, Story] = (Story(), Story())
@@ -195,6 +212,10 @@ class State(NamedTuple):
     closes: int = 0
     removes: int = 0
     start_failures: int = 0
+    stops: int = 0
+    stop: str = ""
+    copies: int = 0
+    copied: bool = False
     past: tuple[Disk, ...] = ()
     fault: str = ""
 
@@ -213,7 +234,11 @@ def put(state: State, place: int, file: File | None) -> State:
 def move(state: State, source: int, target: int) -> State:
     """A rename; what lies at the target is gone after it."""
     file = state.disk.places[source]
-    return put(put(state, source, None), target, file)
+    moved = put(put(state, source, None), target, file)
+    if file is None or moved.disk.gone is None or source == HAND:
+        return moved
+    gone = tuple(sorted({*moved.disk.gone, (source, file)}))
+    return moved._replace(disk=moved.disk._replace(gone=gone))
 
 
 def retried(state: State, job: int, asked: int) -> State:
@@ -297,16 +322,19 @@ def is_locked(state: State, ident: int) -> bool:
 def free_inodes(state: State, count: int, lowest: int = 1) -> list[int]:
     """The lowest numbers that no file has, as many as that; what the dead left in tmp/ has none."""
     staged = [dispatcher.staged for dispatcher in state.dispatchers if dispatcher is not None]
-    files = [*state.disk.places, state.staged, *staged]
+    gone = [file for _, file in state.disk.gone or ()]
+    files = [*state.disk.places, state.staged, *staged, *gone]
     taken = {file.inode for file in files if file is not None}
     return [number for number in range(lowest, 12) if number not in taken][:count]
 
 
 def decide(history: str, outcome: str) -> str:
-    """The verdict on an attempt that ended with `ok`, `fail` or `cancel` after that history."""
+    """The verdict on an attempt that ended with `ok`, `fail`, `cancel` or STOPPED after that history."""
+    if outcome == STOPPED:
+        return "i"
     if outcome != "fail":
         return "d" if outcome == "ok" else "f"
-    return "r" if len(since_final(history)) < MAX_RETRIES else "f"
+    return "r" if since_final(history).count("r") < MAX_RETRIES else "f"
 
 
 def since_final(history: str) -> str:

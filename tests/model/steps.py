@@ -51,7 +51,8 @@ class Act(StrEnum):
 class Bounds:
     """How much may go wrong in a world.
 
-    `inodes`: how many of the free inode numbers a new file may be given; `reuses`: also when it is another job's.
+    `inodes`: how many of the free inode numbers a new file may be given; `reuses`: also when it is another job's. `lingers`: a
+    power cut may bring a name back that was moved away.
     """
 
     dispatcher_kills: int = 0
@@ -62,12 +63,15 @@ class Bounds:
     closes: int = 0
     removes: int = 0
     start_failures: int = 0
+    stops: int = 0
     runners: int = 2
     inodes: int = 1
     reuses: bool = True
     fails: bool = True
     forks_below: bool = False
     publishes: bool = False
+    lingers: bool = False
+    copies: int = 0
 
 
 class Model(NamedTuple):
@@ -162,25 +166,30 @@ def is_begun(marker: Marker | None, number: int, file: File) -> bool:
     return marker is not None and marker[:3] == (START, number, stamp(file))
 
 
-def fits(model: Model, marker: Marker | None, file: File, kind: str, *, wholly: bool) -> bool:
-    """Whether a marker of that kind speaks of the attempt that the file expects next; `wholly`: by size and time, too."""
+def fits(model: Model, marker: Marker | None, file: File, kind: str, *, wholly: bool, by_inode: bool = True) -> bool:
+    """Whether a marker of that kind speaks of the attempt that the file expects next; `wholly`: by size and time, too.
+
+    Unless it is to be `by_inode`, by these alone.
+    """
     if marker is None or marker.kind != kind:
         return False
+    if not by_inode and Rule.FITS_COPY in model.rules and marker.file is not None:
+        file = file._replace(inode=marker.file.inode)
     by_number = Rule.FITS_NUMBER not in model.rules or marker.attempt == len(file.history) + 1
-    by_inode = Rule.FITS_INODE not in model.rules or (marker.file is not None and marker.file.inode == file.inode)
+    is_its = Rule.FITS_INODE not in model.rules or (marker.file is not None and marker.file.inode == file.inode)
     by_stamp = not wholly or Rule.FITS_STAMP not in model.rules or marker.file == stamp(file)
-    return by_number and by_inode and by_stamp
+    return by_number and is_its and by_stamp
 
 
-def choose(model: Model, file: File, marker: Marker | None, number: int, *, has_markers: bool) -> str:
+def choose(model: Model, file: File, marker: Marker | None, number: int, *, has_markers: bool, by_inode: bool) -> str:
     """The rule of recovery for a file in running/: `record`, `release`, or the final verdict to obey.
 
     `number` is that of the attempt which is known to have been started, 0 without one.
     """
     wholly = not has_markers or Rule.FITS_TOUCHED not in model.rules
-    if fits(model, marker, file, START, wholly=wholly) and Rule.START_COUNTS in model.rules:
+    if fits(model, marker, file, START, wholly=wholly, by_inode=by_inode) and Rule.START_COUNTS in model.rules:
         return "record"
-    if fits(model, marker, file, CLAIM, wholly=wholly) and Rule.CLAIM_RELEASES in model.rules:
+    if fits(model, marker, file, CLAIM, wholly=wholly, by_inode=by_inode) and Rule.CLAIM_RELEASES in model.rules:
         return "release"
     recorded_here = (
         Rule.FINAL_NEEDS_MARK not in model.rules
@@ -237,12 +246,16 @@ def is_waiting(state: State) -> bool:
     return state.disk.places[PENDING] is not None or state.disk.places[RUNNING] is not None
 
 
-def remembering(before: State, after: State, is_synced: bool) -> State:
-    """While a power cut may come: with what it can take back, which is nothing when all of it was synced."""
+def remembering(before: State, after: State, synced: int | None) -> State:
+    """While a power cut may come: with what it can take back, which is nothing when the folder of that place was synced.
+
+    Names that were moved out of other folders may come back even so, where a file system does that.
+    """
     if not after.cuts:
         return after
-    if is_synced:
-        return after._replace(past=())
+    if synced is not None:
+        gone = after.disk.gone and tuple(entry for entry in after.disk.gone if entry[0] != synced)
+        return after._replace(past=(), disk=after.disk._replace(gone=gone))
     if after.disk == before.disk or before.disk in before.past:
         return after
     return after._replace(past=(*before.past, before.disk))

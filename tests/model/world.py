@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from tests.model import cancelling, claiming, people, runner, settling
+from tests.model import cancelling, claiming, names, people, runner, settling
 from tests.model.rules import Promise, Rule
 from tests.model.state import (
+    CAME,
     FAILED,
     FAILED_2,
+    HAND,
     NOBODY,
     PENDING,
     RUNNING,
@@ -19,6 +21,13 @@ from tests.model.state import (
 )
 from tests.model.steps import Model, Move, Moves, Step, remembering
 
+SYNCED = {
+    Rule.PUBLISH_FOLDER_SYNCED: PENDING,
+    Rule.RECORD_FOLDER_SYNCED: RUNNING,
+    Rule.OUTCOME_SYNCED_BY_ORPHAN: RUNNING,
+    Rule.CLAIM_MARK_SYNCED: HAND,
+}
+"""The place whose folder is synced by a step, by its rule: of the one of locks/ no name was moved."""
 BETWEEN = (claiming.LOOK, settling.SETTLE, settling.SWEEP, settling.VOUCH, cancelling.OBEY)
 """What a dispatcher may begin when it has nothing in hand."""
 DISPATCHER = {**claiming.STEPS, **settling.STEPS, **cancelling.STEPS}
@@ -35,7 +44,7 @@ def begin(model: Model, files: dict[int, File] | None = None) -> State:
         stories[file.job] = Story(True, made, made, asked=asked, recorded=made)
     places = tuple(files.get(place) for place in range(8))
     return State(
-        Disk(places, retried=(stories[0].asked, stories[1].asked)),
+        Disk(places, retried=(stories[0].asked, stories[1].asked), gone=() if bounds.lingers else None),
         (stories[0], stories[1]),
         (None,) * (1 if Rule.ONE_DISPATCHER in model.rules else 2),
         (None,) * bounds.runners,
@@ -47,6 +56,8 @@ def begin(model: Model, files: dict[int, File] | None = None) -> State:
         closes=bounds.closes,
         removes=bounds.removes,
         start_failures=bounds.start_failures,
+        stops=bounds.stops,
+        copies=bounds.copies,
     )
 
 
@@ -56,12 +67,17 @@ def moves(model: Model, state: State) -> Moves:
         if dispatcher is None:
             yield from _start(model, state, index)
             continue
-        steps = BETWEEN if dispatcher.at is None else (DISPATCHER[dispatcher.at],)
+        between = (settling.SETTLE,) if state.stop == CAME else BETWEEN
+        steps = between if dispatcher.at is None else (DISPATCHER[dispatcher.at],)
+        if dispatcher.doubts:
+            steps = (names.COMPARE,)
         for step in steps:
             yield from _stepped(model, state, f"dispatcher {index}", step, index)
     for index, running in enumerate(state.runners):
         if running is not None:
             yield from _stepped(model, state, f"runner {index}", runner.STEPS[running.at], index)
+    if state.stop:
+        yield from people.spread_of_stop(model, state)
     if state.producer:
         yield from _stepped(model, state, "producer", people.PRODUCER[state.producer], 0)
     yield from people.disturbances(model, state)
@@ -69,8 +85,8 @@ def moves(model: Model, state: State) -> Moves:
 
 def _stepped(model: Model, state: State, actor: str, step: Step, index: int) -> Moves:
     for after in step.do(model, state, index):
-        is_synced = step.syncs is not None and step.syncs in model.rules
-        yield Move(actor, step.says, step.operations, remembering(state, after, is_synced))
+        synced = None if step.syncs is None or step.syncs not in model.rules else SYNCED[step.syncs]
+        yield Move(actor, step.says, step.operations, remembering(state, after, synced))
 
 
 def _start(model: Model, state: State, index: int) -> Moves:
@@ -79,7 +95,16 @@ def _start(model: Model, state: State, index: int) -> Moves:
     trusted = state.served or Rule.BOOT_VOUCHED not in model.rules
     is_left = state.disk.places[RUNNING] is not None
     is_asked = state.disk.cancel != NOBODY
-    made = Dispatcher(None, state.served, trusted, fresh=is_left, heeds=is_asked, unresolved=is_left)
+    made = Dispatcher(
+        None,
+        state.served,
+        trusted,
+        not state.copied,
+        doubts=state.disk.gone is not None and not trusted and Rule.NAMES_COMPARED in model.rules,
+        fresh=is_left,
+        heeds=is_asked,
+        unresolved=is_left,
+    )
     yield Move(f"dispatcher {index}", "starts", (), set_dispatcher(state, index, made)._replace(served=trusted))
 
 
@@ -90,12 +115,15 @@ def broken(state: State) -> str:
     there = [(place, file) for place, file in enumerate(state.disk.places) if file is not None]
     for job, story in enumerate(state.stories):
         files = [file for _, file in there if file.job == job]
-        if len(files) > 1:
+        if len(files) > 1 and not story.twofold:
             return Promise.ONE_FOLDER
         if story.promised and (not files or files[0].torn):
             return Promise.NEVER_LOST
+    counted = names.latest(state.disk)
     for place, file in there:
         story = state.stories[file.job]
+        if story.twofold and file not in counted:
+            continue  # a name that is to go
         uncounted = story.effects - story.excused - len(file.history)
         if uncounted > (1 if place == RUNNING else 0) and uncounted > _at_work(state, file.job):
             return Promise.COUNTED

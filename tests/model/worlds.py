@@ -75,6 +75,8 @@ CLOSES = of("the job closes its descriptors", closes=1, dispatcher_kills=1)
 REMOVES = of("the job removes its lock file", removes=1, dispatcher_kills=1)
 CLOSES_FORKS = of("the job leaves a copy of its lock and closes its own", closes=1, forks_below=True)
 FORKS = of("the job leaves a copy of its lock", forks_below=True, runner_kills=1)
+STOPS = of("all processes are stopped", stops=1)
+STOPS_AND_KILLS = of("all processes are stopped, and a dispatcher dies", stops=1, dispatcher_kills=1, runner_kills=1)
 CUT = of("the power fails", pending=None, publishes=True, cuts=1)
 CUT_CRASH = of("the power fails, and a runner dies", cuts=1, runner_kills=1)
 CUT_SWAPS = of("the power fails, and another job comes", Act.REMOVE, Act.SECOND, cuts=1, fails=False, reuses=False)
@@ -82,6 +84,13 @@ CUT_REUSES = of("the power fails, and another job comes in the same inode", Act.
 CUT_SLIPS = of("the power fails, and a finished job comes", Act.REMOVE, Act.RETRY, done=FINISHED, cuts=1, fails=False)
 CUT_KILL = of("the power fails, and a dispatcher dies", cuts=1, dispatcher_kills=1)
 CUT_RETRY = of("the power fails after a retry by hand", pending=FINISHED, cuts=1)
+NAMES = of("the power fails, and a name comes back", cuts=1, lingers=True)
+NAMES_KILL = of("the power fails, a name comes back, and a dispatcher dies", cuts=1, lingers=True, dispatcher_kills=1)
+NAMES_SECOND = of("a name comes back, and another job comes", Act.SECOND, cuts=1, lingers=True, fails=False)
+NAMES_RETRY = of("a name comes back after a retry", Act.RETRY, pending=None, done=FINISHED, cuts=1, lingers=True)
+NAMES_RETRIED = of("a name comes back after a job was run and retried", Act.RETRY, cuts=1, lingers=True, fails=False)
+NAMES_CANCEL = of("a name comes back after a cancel", Act.CANCEL, pending=TRIED, cuts=1, lingers=True, fails=False)
+COPIED = of("the spool is copied", copies=1, dispatcher_kills=1)
 
 SHORT = (
     KILLS,
@@ -105,6 +114,8 @@ SHORT = (
     REMOVES,
     FORKS,
     CLOSES_FORKS,
+    STOPS,
+    STOPS_AND_KILLS,
     CUT,
     CUT_CRASH,
     CUT_SWAPS,
@@ -112,6 +123,13 @@ SHORT = (
     CUT_SLIPS,
     CUT_KILL,
     CUT_RETRY,
+    NAMES,
+    NAMES_KILL,
+    NAMES_SECOND,
+    NAMES_RETRY,
+    NAMES_RETRIED,
+    NAMES_CANCEL,
+    COPIED,
 )
 
 PEOPLE = tuple(Act)
@@ -137,12 +155,19 @@ LONG = (
         dispatcher_kills=2,
         runner_kills=1,
     ),
+    of("two stops of all processes and kills", stops=2, dispatcher_kills=1, runner_kills=1),
+    of("a stop of all processes and a cancel", Act.CANCEL, stops=1, dispatcher_kills=1),
     of("two power cuts", cuts=2, dispatcher_kills=1),
     of("two power cuts after a retry by hand", pending=FINISHED, cuts=2),
     of("a power cut and kills", cuts=1, dispatcher_kills=1, runner_kills=1),
     of("a power cut and a retry by hand", Act.RETRY, cuts=1, dispatcher_kills=1),
     of("a power cut and a cancel", Act.CANCEL, cuts=1, dispatcher_kills=1, fails=False),
     of("a power cut and closed descriptors", cuts=1, closes=1, dispatcher_kills=1),
+    of("two power cuts, and names come back", cuts=2, lingers=True),
+    of("a name comes back, a retry by hand and a kill", Act.RETRY, cuts=1, lingers=True, dispatcher_kills=1),
+    of("a name comes back, a cancel and a kill", Act.CANCEL, cuts=1, lingers=True, dispatcher_kills=1, fails=False),
+    of("a name comes back, another job and a kill", Act.SECOND, cuts=1, lingers=True, dispatcher_kills=1, fails=False),
+    of("two copies, a power cut and kills", copies=1, cuts=1, dispatcher_kills=1, runner_kills=1, fails=False),
 )
 """What takes minutes: up to three deaths of dispatchers and two of runners, three acts of people, two power cuts."""
 
@@ -192,6 +217,8 @@ BREAKS: dict[Rule, tuple[World, Promise]] = {
     Rule.CANCEL_AFTER_MOVE: (CANCELS, Promise.CANCEL_KEPT),
     Rule.CANCEL_KNOWN: (CANCELS_LATER, Promise.CANCEL_MEANT),
     Rule.CANCEL_RECORDED: (CANCELS_TRIED, Promise.FRESH_BUDGET),
+    Rule.STOP_AWAITED: (STOPS, Promise.SPARED),
+    Rule.STOP_SPARES: (STOPS, Promise.SPARED),
     Rule.PUBLISH_SYNCED: (CUT, Promise.NEVER_LOST),
     Rule.PUBLISH_FOLDER_SYNCED: (CUT, Promise.NEVER_LOST),
     Rule.RECORD_SYNCED: (CUT, Promise.NEVER_LOST),
@@ -200,6 +227,12 @@ BREAKS: dict[Rule, tuple[World, Promise]] = {
     Rule.BOOT_COMPARED: (CUT, Promise.NOT_AGAIN),
     Rule.BOOT_CLAIMED: (CUT_SLIPS, Promise.RETRY_RUN),
     Rule.BOOT_VOUCHED: (CUT_KILL, Promise.NOT_AGAIN),
+    Rule.MOUNT_COMPARED: (CUT, Promise.NOT_AGAIN),
+    Rule.FITS_COPY: (COPIED, Promise.COUNTED),
+    Rule.NAMES_COMPARED: (NAMES, Promise.COUNTED),
+    Rule.LATER_KEPT: (NAMES, Promise.COUNTED),
+    Rule.RETRY_NAMED: (NAMES_RETRIED, Promise.RETRY_RUN),
+    Rule.SECOND_TOLD: (NAMES_SECOND, Promise.NEVER_LOST),
 }
 
 SECOND_LINE: dict[Rule, tuple[Rule, World, Promise]] = {

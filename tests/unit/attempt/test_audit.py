@@ -37,9 +37,11 @@ def audit(tmp_path):
         done = subprocess.run(
             [sys.executable, "-P", "-c", PROGRAM], input=question, capture_output=True, timeout=30, check=True
         )
-        noise, _, answer = done.stdout.rpartition(b"\0")
-        assert noise in (b"", b"noise of the import")
-        return orjson.loads(answer)
+        assert done.stderr in (b"", b"noise of the import")
+        answers = [orjson.loads(line) for line in done.stdout.splitlines()]
+        asked = [[job, method] for job, methods in allowed.items() for method in methods]
+        assert [answer[:2] for answer in answers[1::2]] == answers[::2] == asked
+        return [answer[2] for answer in answers[1::2] if answer[2]]
 
     (tmp_path / "unit_audit_jobs.py").write_text(MODULE, encoding="ascii")
     (tmp_path / "unit_audit_faulty.py").write_text("1 / 0\n", encoding="ascii")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import types
 
 import pytest
 
@@ -245,3 +246,61 @@ def test_params_of_a_callable_that_is_no_function() -> None:
     callee = resolve(f"{HERE}.Report", "two_more")
     assert callee.call([3]) == 5
     assert callee.problem([3]) is None
+
+
+def test_a_method_of_the_class_in_a_module_is_named(tmp_path, monkeypatch) -> None:
+    """Where a module is named for its class, as when both have one name, the error says what to write."""
+    (tmp_path / "namesake.py").write_text("class namesake:\n    def build(self): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(NotAllowedError, match=r"its class namesake has one: write namesake\.namesake"):
+        resolve("namesake", "build")
+    assert resolve("namesake.namesake", "build")
+
+
+def test_generators_that_can_be_seen(monkeypatch) -> None:
+    """A generator is refused behind a partial, a bound method, an object; one that a decorator runs is not."""
+    module = types.ModuleType("unit_callables_lazy")
+    source = """
+import functools
+
+def generator(*args):
+    yield 1
+
+async def agenerator(*args):
+    yield 1
+
+class Called:
+    def __call__(self):
+        yield 1
+
+class Runs:
+    def __call__(self):
+        return 1
+
+class C:
+    partial = functools.partialmethod(generator)
+    good = functools.partialmethod(print)
+
+def run(function):
+    @functools.wraps(function)
+    def all_of_it(*args):
+        return list(function(*args))
+    return all_of_it
+
+bound = Called().__call__
+called = Called()
+partial = functools.partial(functools.partial(agenerator))
+runs = Runs()
+decorated = run(generator)
+cached = functools.lru_cache(print)
+"""
+    exec(source, vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for name in ("generator", "agenerator", "bound", "called", "partial"):
+        with pytest.raises(NotAllowedError, match="is a generator: calling it would run nothing"):
+            resolve(module.__name__, name)
+    with pytest.raises(NotAllowedError, match="is a generator"):
+        resolve(f"{module.__name__}.C", "partial")
+    for name in ("runs", "decorated", "cached"):
+        assert resolve(module.__name__, name).name == name
+    assert resolve(f"{module.__name__}.C", "good").call([]) is None

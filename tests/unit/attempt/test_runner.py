@@ -12,7 +12,7 @@ import sys
 import orjson
 import pytest
 
-from spoolrunner.attempt import current_job, runner
+from spoolrunner.attempt import current_job, forks, runner
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.binding import Callee
 from spoolrunner.attempt.in_process import run_here
@@ -134,7 +134,7 @@ def assign(spool, drop):
         drop(State.RUNNING, "x", {"job": job, "method": method})
         stamp = spool.stamp(State.RUNNING, "x")
         params = params if isinstance(params, dict) else list(params)
-        mark = processes.mark(spool.layout.root, "x", number)
+        mark = processes.mark(spool.layout.root, "x", number, stamp)
         return Assignment("x", number, stamp, job, method, params, timeout, limits, meta, mark)
 
     return make
@@ -186,7 +186,7 @@ def make(settings, spool, assign, monkeypatch, clock):
             for number, stream in enumerate(streams, start=1):
                 os.dup2(stream, number)
                 os.close(stream)
-            runner.forget_attempt()
+            forks.forget_attempt()
         return left(spool)
 
     yield attempt
@@ -314,7 +314,7 @@ def test_what_a_job_knows_of_itself(spool, run) -> None:
     began = times.parse_time(found.marker.started_at)
     assert began + TIMEOUT <= deadline <= began + TIMEOUT + 10
     assert orjson.loads(said) == {"fraction": 0.5, "text": "half"}
-    assert mark == processes.mark(spool.layout.root, "x", 2)
+    assert mark == processes.mark(spool.layout.root, "x", 2, found.marker.stamp)
     assert left(spool).outcome.progress is True
 
 
@@ -757,7 +757,7 @@ def test_an_outcome_that_nobody_waits_for(spool, make, what, closes) -> None:
 
     def lose():
         if closes:
-            os.close(runner._held.descriptor)
+            os.close(forks.held.descriptor)
         os.unlink(spool.layout.lock("x"))
         os.unlink(path)
         if what == "another":
@@ -789,7 +789,7 @@ def test_a_closed_lock_that_another_holds_when_the_outcome_comes(spool, make, cl
     held = []
 
     def lose():
-        os.close(runner._held.descriptor)
+        os.close(forks.held.descriptor)
         held.append(locks.acquire(spool.layout.lock("x")))
 
     before = clock.monotonic()
@@ -862,7 +862,7 @@ def test_a_line_that_was_written_in_part(spool, make, monkeypatch) -> None:
         cut = []
 
         def write(descriptor, data):
-            if descriptor == runner._held.descriptor and not cut:
+            if descriptor == forks.held.descriptor and not cut:
                 cut.append(data)
                 return real(descriptor, data[: len(data) // 2])
             return real(descriptor, data)
@@ -1022,6 +1022,240 @@ def test_limits_that_the_system_refuses(make, monkeypatch) -> None:
     assert (found.outcome, found.error["type"]) == ("failed", "PermissionError")
 
 
+# -- values, errors and streams that are not what they seem
+
+HOSTILE = """
+import os, sys, signal
+from spoolrunner import current_job
+
+def ends(how):
+    if how == "exits":
+        os._exit(9)
+    if how == "raises":
+        raise KeyboardInterrupt
+    if how == "leaves":
+        sys.exit(0)
+    if how == "forks":
+        if os.fork() == 0:
+            return
+        os.wait()
+    if how == "hangs":
+        os.kill(os.getpid(), signal.SIGKILL)  # as its timeout would
+
+class Error(Exception):
+    def __init__(self, how):
+        self.how = how
+
+    def __str__(self):
+        ends(self.how)
+        return "a text"
+
+class Items(dict):
+    def items(self):
+        ends(self.get("how"))
+        return super().items()
+
+class Stream:
+    def __init__(self, how):
+        self.how = how
+
+    def write(self, text):
+        pass
+
+    def flush(self):
+        ends(self.how)
+
+class Liar(Exception):
+    __class__ = SystemExit
+    code = 0
+
+class Meta(type):
+    __name__ = __module__ = property(lambda self: ends("raises"))
+
+class Unnamed(Exception, metaclass=Meta):
+    pass
+
+class Everything:
+    def __getattr__(self, name):
+        ends("raises")
+
+class Number(int):
+    def __eq__(self, other):
+        ends("raises")
+    __hash__ = __int__ = __index__ = __bool__ = __repr__ = __str__ = __eq__
+
+def raises(how):
+    raise Error(how)
+
+def returns(how):
+    return Items(how=how)
+
+def prints(how):
+    sys.stdout = Stream(how)
+    return "printed"
+
+def lies():
+    raise Liar
+
+def unnamed():
+    raise Unnamed
+
+def everything():
+    return Everything()
+
+def leaves_by_number():
+    sys.exit(Number(3))
+
+def number():
+    return Number(3)
+
+def handles_signals():
+    import signal
+    left = [1, 2]
+    def handle(*_):
+        if left:
+            left.pop()
+            raise KeyboardInterrupt
+    signal.signal(signal.SIGUSR1, handle)
+    class Stamp:
+        def __getattr__(self, name):
+            return getattr(kept, name)
+        def text(self):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            return kept.text()
+    from spoolrunner.system import clock
+    kept, clock.SYSTEM = clock.SYSTEM, Stamp()
+    return "handled"
+
+def chain(length):
+    error = None
+    for number in range(length):
+        made = ValueError("x" * 1000)
+        made.__context__ = error
+        error = made
+    raise error
+
+def suggests():
+    class Thing:
+        def __dir__(self):
+            os._exit(9)
+    Thing().attribute
+
+def unrun_module_function():
+    return None
+"""
+
+
+@pytest.fixture
+def hostile(tmp_path, run, spool):
+    """Run one of the hostile functions in a process of its own; gives the outcome that the dispatcher reads."""
+
+    def make(function: str, *params: object, **changes) -> LeftOutcome:
+        (tmp_path / f"{NAME}.py").write_text(HOSTILE, encoding="ascii")
+        run(function, *params, job=NAME, **changes)
+        made = left(spool).outcome
+        assert made is not None
+        return made
+
+    return make
+
+
+@posix
+@pytest.mark.parametrize("how", ["exits", "raises", "leaves", "hangs", "forks"])
+def test_an_error_whose_text_does_not_come(hostile, spool, how) -> None:
+    """The failure is recorded with its type, whatever its text does: raise, exit, fork, or hang."""
+    made = hostile("raises", how)
+    assert (made.outcome, made.error["type"]) == ("failed", f"{NAME}.Error")
+    assert ("a text" in made.error["message"]) is (how == "forks")
+    assert lines(spool).count("outcome") == (1 if how in ("exits", "hangs") else 2)
+
+
+@posix
+@pytest.mark.parametrize("how", ["exits", "raises", "leaves", "hangs"])
+def test_a_value_that_does_not_come(hostile, how) -> None:
+    """The job succeeded, and why its value is missing is said, whatever its own methods do."""
+    made = hostile("returns", how)
+    assert (made.outcome, made.result) == ("succeeded", None)
+    assert made.result_dropped.startswith("Items is no JSON: ")
+
+
+@posix
+def test_a_value_that_forks(hostile, spool) -> None:
+    """A child that the value's own method has forked leaves no outcome."""
+    assert hostile("returns", "forks").result == '{"how": "forks"}'
+    assert lines(spool).count("outcome") == 2  # the one ahead, and that of the job's process
+
+
+@posix
+@pytest.mark.parametrize("how", ["exits", "raises", "leaves", "hangs", "forks"])
+def test_a_stream_that_does_not_flush(hostile, how) -> None:
+    """The outcome is written before any stream of the job's is flushed."""
+    assert hostile("prints", how).result == '"printed"'
+
+
+def test_values_that_lie_about_their_type(hostile) -> None:
+    """What counts is the type itself, not what an object, a class or its metaclass says about it."""
+    assert hostile("lies").outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("function", "outcome", "kind"), [("unnamed", "failed", "Unnamed"), ("leaves_by_number", "failed", "SystemExit")]
+)
+def test_errors_that_lie(hostile, function, outcome, kind) -> None:
+    """An error whose class has no name, and a status whose methods raise, are recorded as what they are."""
+    made = hostile(function)
+    assert (made.outcome, made.error["type"].rpartition(".")[2]) == (outcome, kind)
+    assert made.exit_status == (3 if function == "leaves_by_number" else None)
+
+
+def test_an_object_that_has_every_attribute(hostile) -> None:
+    """It is asked for nothing."""
+    assert hostile("everything").result_dropped.startswith("Everything is no JSON: ")
+
+
+def test_a_number_is_what_it_is(hostile) -> None:
+    """The methods of a number of the job's own are not called."""
+    assert hostile("number").result == "3"
+
+
+@posix
+def test_a_signal_while_the_outcome_is_written(hostile) -> None:
+    """A handler of the job's that raises in the middle of our work loses nothing: the line is written again."""
+    assert hostile("handles_signals").result == '"handled"'
+
+
+def test_a_chain_of_errors(hostile) -> None:
+    """However long the chain of errors is, the record is as long as any."""
+    made = hostile("chain", 5000)
+    assert made.error["type"] == "ValueError"
+    assert len(made.error["traceback"].encode()) <= 16 << 10
+
+
+def test_a_suggestion_that_ends_the_process(hostile) -> None:
+    """Python asks an object what it has, to suggest another name: where that ends the process, the error is there already."""
+    made = hostile("suggests")
+    assert (made.outcome, made.error["type"]) == ("failed", "AttributeError")
+
+
+@pytest.mark.parametrize("code", ["", "0", "None", "3", "'sorry'"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys\ndef f(): pass\nsys.exit({})\n",
+        "import sys\nclass C:\n  def __init__(self): sys.exit({})\n  def f(self): pass\n",
+        "import sys\nclass C:\n  def __new__(cls): sys.exit({})\n  def f(self): pass\n",
+        "import sys\nclass C:\n  def __getattribute__(self, name): sys.exit({})\n  def f(self): pass\n",
+    ],
+)
+def test_an_exit_before_the_call(make, tmp_path, source, code) -> None:
+    """A module or class that exits, with 0 too, fails its job: nothing of it has run."""
+    (tmp_path / f"{NAME}.py").write_text(source.format(code), encoding="ascii")
+    made = make("f", job=f"{NAME}.C" if "class" in source else NAME).outcome
+    assert (made.outcome, made.error["type"]) == ("failed", "SystemExit")
+    assert "exited before the call, so that nothing was run" in made.error["message"]
+    assert made.exit_status == {"3": 3, "'sorry'": 1}.get(code, 0)
+
+
 # -- what a job pays for
 
 HEAVY = {
@@ -1054,19 +1288,16 @@ def test_a_whole_attempt_is_light(spool, settings, assign, bare, tmp_path) -> No
     assert left(spool).outcome.outcome == "succeeded"
 
 
-@pytest.mark.parametrize(
-    ("result", "costs"),
-    [("None", set()), ("True", set()), ("5", set()), ("'text'", set()), ("[1]", {"json"}), ("'ü'", {"json"})],
-)
-def test_what_a_result_costs(spool, settings, assign, bare, tmp_path, result, costs) -> None:
-    """Only a result that is more than a number or a plain text needs a JSON library."""
+@pytest.mark.parametrize("result", ["None", "True", "5", "'text'", "[1]", "'ü'", "{'a': (1.5, None)}"])
+def test_what_a_result_costs(spool, settings, assign, bare, tmp_path, result) -> None:
+    """No result needs a JSON library: a job that gave up its root or its descriptors could not import one."""
     source = (
         f"def f():\n    import atexit, sys\n    atexit.register(lambda: print(*sys.modules))\n    return {result}\n"
     )
     (tmp_path / f"{NAME}.py").write_text(source, encoding="utf-8")
     loaded = loaded_by(spool, settings, assign("f", job=NAME), bare, tmp_path)
-    assert loaded & {"json", "orjson"} == costs
-    assert json.loads(left(spool).outcome.result or "null") == eval(result)
+    assert loaded & {"json", "orjson"} == set()
+    assert json.loads(left(spool).outcome.result or "null") == json.loads(json.dumps(eval(result)))
 
 
 @pytest.mark.skipif(

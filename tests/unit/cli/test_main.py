@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import json
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -14,8 +16,9 @@ import pytest
 from spoolrunner.cli import main
 from spoolrunner.cli import main as run
 from spoolrunner.cli.main import VERBS
+from spoolrunner.protocol.states import State
 
-SHARED = {"__init__", "as_typed", "main", "render"}
+SHARED = {"__init__", "as_typed", "main", "out", "render"}
 """Modules of cli/ that are no verbs."""
 
 
@@ -52,7 +55,7 @@ def test_only_the_verb_that_was_given_is_loaded() -> None:
         "print(*[name for name in sys.modules if name.startswith('spoolrunner.cli.')], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert set(done.stderr.split()) == {"spoolrunner.cli.main", "spoolrunner.cli.enqueue"}
+    assert set(done.stderr.split()) == {f"spoolrunner.cli.{name}" for name in ("main", "out", "enqueue")}
 
 
 @pytest.mark.parametrize("words", [[], ["nope"], ["list", "nowhere"], ["show"], ["enqueue", "x"]])
@@ -62,3 +65,60 @@ def test_usage(words, capsys) -> None:
         main(words)
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("usage: spoolrunner")
+
+
+@pytest.mark.parametrize(
+    ("words", "params"),
+    [
+        (["J", "M", "--delay", "5m", "2026"], ["2026"]),
+        (["J", "M", "a", "--delay", "5m", "b", "c"], ["a", "b", "c"]),
+        (["J", "--delay", "5m", "M", "a", "--id", "x", "b"], ["a", "b"]),
+        (["J", "M", "a", "--delay", "5m", "--", "-5"], ["a", "-5"]),
+        (["J", "M", "--delay", "5m", "-5"], ["-5"]),
+    ],
+)
+def test_words_may_follow_options(words, params, monkeypatch) -> None:
+    """Options may stand between words."""
+    taken = []
+    monkeypatch.setattr("spoolrunner.cli.enqueue.run", lambda arguments: taken.append(arguments) or 0)
+    assert main(["enqueue", *words]) == 0
+    assert (taken[0].job, taken[0].method, taken[0].params, taken[0].delay) == ("J", "M", params, "5m")
+
+
+def test_words_of_other_verbs_may_follow_options_too(command, drop, spool) -> None:
+    """Also where there is one kind of words: `retry A --all B`, `cancel A --no-wait B`."""
+    drop(State.PENDING, "a")
+    drop(State.PENDING, "b")
+    assert command("cancel", "a", "--no-wait", "b").code == 0
+    assert sorted(os.listdir(spool.layout.control)) == ["cancel-a", "cancel-b"]
+
+
+@pytest.mark.parametrize(
+    "words", [["J", "M", "--dealy", "5m"], ["J", "M", "--delay", "5m", "--id"], ["J", "--delay", "5m"]]
+)
+def test_options_that_there_are_not_stay_errors(words, capsys) -> None:
+    """What is no word is not taken for one."""
+    with pytest.raises(SystemExit) as caught:
+        main(["enqueue", *words])
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("option", ["--json", "--meta"])
+@pytest.mark.parametrize(
+    "number", ["18446744073709551616", "-9223372036854775809", "1e999", "123456789012345678901234567890"]
+)
+def test_numbers_on_the_command_line_are_those_of_job_files(command, option, number) -> None:
+    """A number that a job file may not hold is refused, and not rounded."""
+    text = f'{{"a": [{number}]}}'
+    told = command("enqueue", "app.Report", "build", option, text)
+    assert told.code == 2
+    assert told.err.startswith("spoolrunner: ")
+
+
+def test_numbers_that_job_files_may_hold_are_kept(command, spool) -> None:
+    """The largest ones arrive as they are."""
+    job_id = command(
+        "enqueue", "app.Report", "build", "--json", "[18446744073709551615, -9223372036854775808, 0.1]"
+    ).out.strip()
+    with open(spool.layout.job(State.PENDING, job_id), "rb") as stream:
+        assert json.loads(stream.read())["params"] == [18446744073709551615, -9223372036854775808, 0.1]

@@ -25,7 +25,12 @@ from spoolrunner.system import durable
 
 HERE = __name__
 NOW = "2027-01-15T08:00:00.000000Z"
-JOBS = {"app.Report": ["build"], f"{HERE}.Report": ["build", "static", "of_class"], HERE: ["work"]}
+JOBS = {
+    "app.Report": ["build"],
+    f"{HERE}.Monthly": ["of_class"],
+    f"{HERE}.Report": ["build", "static", "of_class"],
+    HERE: ["work"],
+}
 
 
 def work() -> None: ...
@@ -244,7 +249,7 @@ def test_what_is_not_allowed(layout, job, method) -> None:
         ((Report().build,), (f"{HERE}.Report", "build")),
         ((Report.static,), (f"{HERE}.Report", "static")),
         ((Report.of_class,), (f"{HERE}.Report", "of_class")),
-        ((Monthly.of_class,), (f"{HERE}.Report", "of_class")),
+        ((Monthly.of_class,), (f"{HERE}.Monthly", "of_class")),
         ((work,), (HERE, "work")),
     ],
 )
@@ -278,7 +283,7 @@ class Main:
         (RealRenamed, "build", "job", "does not lead to the object given"),
         (RealRenamed.build, None, "job", "does not lead to the object given"),
         (5, None, "job", "int is no dotted path, class, function or method"),
-        (functools.partial(work), None, "job", "partial is no dotted path"),
+        (functools.partial(work), None, "job", "a partial has no name to be found by"),
         (len, None, "job", "is no dotted path"),
     ],
 )
@@ -381,3 +386,74 @@ def test_importing_costs_little(statement) -> None:
     program = f"{statement}\nimport sys\nprint(*[name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+class Base:
+    @classmethod
+    def of_class(cls) -> str:
+        return cls.__name__
+
+    @staticmethod
+    def static() -> None: ...
+
+    def work(self) -> None: ...
+
+
+class Sub(Base):
+    pass
+
+
+class Slotted(Base):
+    __slots__ = ("kept",)
+
+
+class Stateful(Base):
+    def __init__(self, value: int = 0) -> None:
+        self.value = value
+
+
+@functools.lru_cache
+def cached() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("job", "names"),
+    [
+        (Base.of_class, ("Base", "of_class")),
+        (Sub.of_class, ("Sub", "of_class")),
+        (Sub().of_class, ("Sub", "of_class")),
+        (Sub().work, ("Sub", "work")),
+        (Slotted().work, ("Slotted", "work")),
+        (Base.static, ("Base", "static")),
+        (Base.work, ("Base", "work")),
+        (cached, ("", "cached")),
+    ],
+)
+def test_methods_keep_their_class(job, names) -> None:
+    """A bound method is that of the class it was asked of, also where a base class defines it."""
+    owner, name = names
+    assert names_of(job, None) == (f"{__name__}.{owner}".rstrip("."), name)
+
+
+def test_an_instance_with_state_is_refused() -> None:
+    """Its state would not reach the job, and what to give instead is said."""
+    slotted = Slotted()
+    slotted.kept = 1
+    for one in (Stateful(5), Stateful(), slotted):
+        with pytest.raises(JobFormatError, match=r"this one's state; give \w+\.work, and what it needs as params"):
+            names_of(one.work, None)
+    assert names_of(Stateful(5).of_class, None)[1] == "of_class"
+
+
+@pytest.mark.parametrize(
+    ("job", "why"),
+    [
+        (functools.partial(cached), "a partial has no name"),
+        ([].append, "builtin_function_or_method is no dotted path"),
+        (5, "int is no dotted path"),
+    ],
+)
+def test_what_has_no_name(job, why) -> None:
+    """What cannot be found by a name is refused with a word why."""
+    with pytest.raises(JobFormatError, match=why):
+        names_of(job, None)

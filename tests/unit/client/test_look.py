@@ -121,3 +121,31 @@ def test_an_id_that_leads_elsewhere(job_id) -> None:
 def test_an_id_of_any_name() -> None:
     """A name that the dispatcher refused can be asked for too."""
     assert check_id("a b") == "a b"
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [("spool/failed/hello.json", "write hello"), ("pending/hello", "write hello"), ("..", None), ("a/", None)],
+)
+def test_a_path_given_for_an_id_is_answered_with_the_id(given, advice) -> None:
+    """Who gives a path is told the id in it."""
+    if given == "..":
+        assert check_id(given) == given
+        return
+    with pytest.raises(JobFormatError) as caught:
+        check_id(given)
+    assert (advice or "is not the name of a file") in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_hides_no_other(spool, drop, monkeypatch) -> None:
+    """An error of one file is its problem; where nothing can be known it is raised."""
+    drop(State.DONE, "x")
+
+    def refuse(path: str):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("spoolrunner.spool.jobfile.read", refuse)
+    found = look(spool.layout, State.DONE, "x")
+    assert found is not None
+    assert (found.document, found.problem) == (None, "cannot be read: Input/output error")
+    assert look(spool.layout, State.DONE, "y") is None

@@ -74,12 +74,15 @@ def test_a_race_for_a_retry_is_an_answer(spool, drop, monkeypatch) -> None:
 
 
 def test_retryable(spool, drop) -> None:
-    """All in failed/ may run again but those that would be rejected again."""
-    for name in ("b", "a", "torn"):
+    """All in failed/ may run again but those that would be rejected again, and those that somebody cancelled."""
+    for name in ("b", "a", "bad", "unwanted"):
         drop(State.FAILED, name)
-    spool.explain("torn", Outcome.REJECTED, "", "", 0.0)
+    drop(State.FAILED, "torn", b"{")
+    drop(State.FAILED, "stopped", {"attempts": [{"outcome": "failed"}, {"outcome": "cancelled"}]})
+    spool.explain("bad", Outcome.REJECTED, "", "", 0.0)
+    spool.explain("unwanted", Outcome.CANCELLED, "", "", 0.0)
     spool.explain("b", Outcome.EXPIRED, "", "", 0.0)
-    assert operate.retryable(spool.layout) == (["a", "b"], 1)
+    assert operate.retryable(spool.layout) == (["a", "b"], 2, 2)
 
 
 def test_sign(spool, drop) -> None:
@@ -99,28 +102,103 @@ def test_cancel(spool, drop, state) -> None:
     """A cancel is asked for by a file when the job waits or runs, and not otherwise."""
     drop(state, "x")
     is_active = state in (State.PENDING, State.RUNNING)
-    assert operate.cancel(spool.layout, "x") is is_active
+    assert (operate.cancel(spool.layout, "x") is not None) is is_active
     assert os.path.exists(spool.layout.cancel("x")) is is_active
 
 
+def ended(outcome: str) -> dict:
+    return {"attempts": [{"number": 1, "outcome": outcome}]}
+
+
+@pytest.fixture
+def answer_to(spool, drop, clock, monkeypatch):
+    """Ask for a cancel of x, let `steps` happen one after the other while it is waited for, and return the answer."""
+
+    def ask(*steps) -> tuple:
+        request = operate.cancel(spool.layout, "x")
+        left = list(steps)
+
+        def sleep(seconds: float) -> None:
+            clock.advance(seconds)
+            if left:
+                left.pop(0)()
+
+        monkeypatch.setattr(clock, "sleep", sleep)
+        assert request is not None
+        begun = clock.monotonic()
+        answer = operate.await_cancel(spool.layout, request, 5)
+        assert clock.monotonic() - begun <= 5.1
+        return answer
+
+    return ask
+
+
+@pytest.fixture
+def steps(spool, drop):
+    """What happens to x, each a function."""
+
+    class Steps:
+        forget = staticmethod(lambda: os.unlink(spool.layout.cancel("x")))
+        vanish = staticmethod(lambda: os.unlink(spool.layout.job(State.RUNNING, "x")))
+
+        @staticmethod
+        def arrive(state: State, outcome: str, name: str = "x"):
+            return lambda: drop(state, name, ended(outcome))
+
+    return Steps()
+
+
 @pytest.mark.parametrize(
-    ("end", "answer"), [(State.FAILED, CancelEnd.CANCELLED), (State.DONE, CancelEnd.ENDED), (None, CancelEnd.STANDS)]
+    ("state", "outcome", "answer"),
+    [
+        (State.FAILED, "cancelled", CancelEnd.CANCELLED),
+        (State.FAILED, "failed", CancelEnd.ENDED),
+        (State.FAILED, "timed_out", CancelEnd.ENDED),
+        (State.DONE, "succeeded", CancelEnd.ENDED),
+    ],
 )
-def test_await_cancel(spool, drop, clock, monkeypatch, end, answer) -> None:
-    """A cancel is waited for until the request is gone and the job is over, and no longer than the limit."""
+@pytest.mark.parametrize("name", ["x", "x~2", "x~3"])
+def test_what_became_of_a_cancel_is_what_was_recorded(drop, answer_to, steps, state, outcome, answer, name) -> None:
+    """Neither the folder nor the name decides, nor what lay there before; a job on its way may be in no folder for a moment."""
     drop(State.RUNNING, "x")
-    operate.cancel(spool.layout, "x")
-    begun = clock.monotonic()
+    for taken in {"x": [], "x~2": ["x"], "x~3": ["x", "x~2"]}[name]:
+        for other in (State.FAILED, State.DONE):
+            drop(other, taken, ended("cancelled" if outcome != "cancelled" else "failed"))
+    nothing = lambda: None  # noqa: E731
+    given = answer_to(steps.forget, steps.vanish, nothing, nothing, steps.arrive(state, outcome, name))
+    assert given == (answer, outcome)
 
-    def sleep(seconds: float) -> None:
-        clock.advance(seconds)
-        if end is not None and os.path.exists(spool.layout.job(State.RUNNING, "x")):
-            os.unlink(spool.layout.cancel("x"))
-            os.rename(spool.layout.job(State.RUNNING, "x"), spool.layout.job(end, "x"))
 
-    monkeypatch.setattr(clock, "sleep", sleep)
-    assert operate.await_cancel(spool.layout, "x", 5) is answer
-    assert clock.monotonic() - begun <= 5.1
+def test_a_job_that_was_refused_as_cancelled(spool, drop, answer_to, steps) -> None:
+    """Of one that never ran the reason says that it was cancelled; another of its id may wait by then."""
+    drop(State.RUNNING, "x")
+
+    def refuse() -> None:
+        os.rename(spool.layout.job(State.RUNNING, "x"), spool.layout.job(State.FAILED, "x"))
+        spool.explain("x", Outcome.CANCELLED, "before it started", "", 0.0)
+        drop(State.PENDING, "x")
+
+    assert answer_to(refuse) == (CancelEnd.CANCELLED, "cancelled")
+
+
+def test_a_cancel_that_is_not_carried_out(drop, answer_to) -> None:
+    """It stands when the time is up."""
+    drop(State.RUNNING, "x")
+    assert answer_to() == (CancelEnd.STANDS, None)
+
+
+def test_a_job_that_was_taken_away(drop, answer_to, steps) -> None:
+    """A job that is in no folder for two seconds was removed by somebody."""
+    drop(State.RUNNING, "x")
+    assert answer_to(steps.vanish, steps.forget) == (CancelEnd.GONE, None)
+
+
+def test_running(spool, drop) -> None:
+    """What runs is what lies in running/."""
+    drop(State.RUNNING, "b")
+    drop(State.RUNNING, "a")
+    drop(State.PENDING, "c")
+    assert operate.running(spool.layout) == ["a", "b"]
 
 
 @pytest.mark.parametrize("others", [[], [State.PENDING]])

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 
+import pytest
+
 from spoolrunner.client import overview as module
 from spoolrunner.client.overview import dispatcher_of, is_paused, overview, why
+from spoolrunner.dispatch.holder import busy
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import requests
 
@@ -23,17 +26,65 @@ def test_without_a_dispatcher(spool, drop) -> None:
     assert dispatcher_of(spool.layout) is None
 
 
-def test_with_a_dispatcher(spool, monkeypatch) -> None:
-    """With a dispatcher its word counts, and each running job comes with its progress."""
+def test_with_a_dispatcher(spool, drop, monkeypatch) -> None:
+    """With a dispatcher its word counts, and each running job comes with its progress.
+
+    How many run is what lies in running/ at this moment, in the count and in the list, whatever was told a second ago.
+    """
+    drop(State.RUNNING, "x")
+    drop(State.RUNNING, "y", b"torn")
+    drop(State.PENDING, "z")
     monkeypatch.setattr(module, "dispatcher_of", lambda layout: {"pid": 5, "host": "h", "since": "then"})
     assert (overview(spool.layout).dispatcher or {})["state"] == "starting"
     with open(spool.layout.status, "w", encoding="ascii") as stream:
-        json.dump({"state": "running", "due": 5, "running": [{"id": "x"}], "trouble": ["disk full"]}, stream)
+        told = [{"id": name, "job": "a.B", "method": "c", "started_at": "then"} for name in ("gone", "x")]
+        status = {"state": "running", "due": 5, "running": told, "trouble": ["disk full"], "updated_at": "now"}
+        json.dump(status, stream)
     with open(spool.layout.progress("x"), "wb") as stream:
         stream.write(b'{"fraction": 1}')
     found = overview(spool.layout)
     assert found.dispatcher == {"pid": 5, "host": "h", "since": "then", "state": "running"}
-    assert (found.due, found.trouble, found.running) == (5, ["disk full"], [{"id": "x", "progress": {"fraction": 1}}])
+    assert (found.due, found.trouble, found.told_at) == (1, ["disk full"], "now")
+    assert found.counts["running"] == len(found.running) == 2
+    assert found.running[0] == {**told[1], "progress": {"fraction": 1}}
+    unknown = {"job": "", "method": "", "attempt": None, "started_at": None, "progress": None}
+    assert found.running[1] == {"id": "y", **unknown}
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        5,
+        {"running": 5, "due": "x", "postponed": {}, "trouble": "x", "updated_at": 7, "state": None},
+        {"running": [5, {}, {"id": 5}], "postponed": [None, {"id": "x"}], "trouble": [5, None], "totals": []},
+    ],
+)
+def test_a_status_file_of_another_shape(spool, drop, monkeypatch, status) -> None:
+    """What is in status.json that we do not write counts as not told."""
+    monkeypatch.setattr(module, "dispatcher_of", lambda layout: {"pid": 5, "host": "h", "since": "then"})
+    drop(State.PENDING, "x")
+    with open(spool.layout.status, "w", encoding="ascii") as stream:
+        json.dump(status, stream)
+    found = overview(spool.layout)
+    assert (found.due, found.running, found.postponed, found.trouble) == (None, [], [], [])
+    assert (found.dispatcher or {})["state"] == "starting"
+    assert why(spool.layout, "x") == []
+
+
+@pytest.mark.parametrize("held", [{}, {"boot": "b"}, {"pid": "x", "start": "y"}, {"pid": 5}, {"pid": 5, "start": None}])
+def test_a_holder_that_has_not_said_who_it_is(spool, held) -> None:
+    """What stands in dispatcher.lock before its holder has written about itself is no dispatcher, and no error."""
+    with open(spool.layout.dispatcher_lock, "w", encoding="ascii") as stream:
+        stream.write("\0" + json.dumps(held))
+    assert dispatcher_of(spool.layout) is None
+    assert isinstance(str(busy(spool.layout)), str)
+
+
+def test_strays_are_named(spool, drop) -> None:
+    """What lies in a folder of jobs and is no job by its name is named in the overview."""
+    with open(os.path.join(spool.layout.pending, "X.JSON"), "wb"):
+        pass
+    assert overview(spool.layout).strays == ["pending/X.JSON is no job: the ending must be .json, in small letters"]
 
 
 def test_paused(spool) -> None:

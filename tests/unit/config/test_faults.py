@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
 from spoolrunner.config.faults import config_faults
@@ -35,6 +38,9 @@ def test_no_faults() -> None:
         ({"spool": None}, "spool: expected `str`, got `null`"),
         ({"retry_backoff": "linear"}, "retry_backoff: invalid enum value 'linear'"),
         ({"on_crash": "ignore"}, "on_crash: invalid enum value 'ignore'"),
+        ({"preload": "app"}, "preload: expected `bool | array`, got `str`"),
+        ({"preload": [1]}, "preload[0]: expected `str`, got `int`"),
+        ({"preload": ["app.a", "app.b c"]}, "preload: 'app.b c' is not a dotted path of a module"),
         ({"executor": "threads"}, "executor: 'threads' is none; there are auto, fork, spawn, inline"),
     ],
 )
@@ -169,3 +175,34 @@ def test_many_faults_are_not_all_named() -> None:
     raw = {"allowed_jobs": JOBS, "python_path": list(range(100_000))}
     assert problems(raw)[-1] == "python_path: has more than 20 faults"
     assert len(problems(raw)) == 21
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a home is looked for elsewhere")
+@pytest.mark.parametrize("key", ["spool", "python_binary", "signing_key"])
+def test_a_home_that_is_not_known(monkeypatch, key) -> None:
+    """Where no home is to be had, ~ is refused rather than taken for a folder of that name; that one can be written ./~."""
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 999_999)
+    problem = "begins with ~, but neither HOME nor an entry of the user says where that is"
+    assert problems({"allowed_jobs": JOBS, key: "~/x"}) == [f"{key}: {problem}"]
+    assert problems({"allowed_jobs": JOBS, "python_path": ["~", "./~"]}) == [f"python_path: {problem}"]
+    monkeypatch.setenv("HOME", "/home/x")
+    assert problems({"allowed_jobs": JOBS, key: "~/x"}) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "faulty"),
+    [
+        ({"retry_interval": "7h"}, ["retry_interval"]),
+        ({"retry_interval": "2h", "retry_max_interval": "1h"}, ["retry_interval"]),
+        ({"retry_interval": 3601, "retry_max_interval": "1h"}, ["retry_interval"]),
+        ({"retry_interval": "1h", "retry_max_interval": 3600}, []),
+        ({"retry_interval": "7h", "retry_max_interval": "8h"}, []),
+        ({"allowed_jobs": {"a.B": {"c": {"retry_interval": "7h"}, "d": {}}}}, ["allowed_jobs.a.B.c.retry_interval"]),
+    ],
+)
+def test_a_pause_longer_than_the_longest(keys, faulty) -> None:
+    """A first pause that would be cut is named, with what to raise, for all and for one method."""
+    found = config_faults({"allowed_jobs": {"a.B": ["c"]}, **keys})
+    assert [fault.key for fault in found] == faulty
+    assert all("raise that too" in fault.problem for fault in found)

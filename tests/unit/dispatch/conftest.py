@@ -29,7 +29,7 @@ from spoolrunner.telling.totals import Totals
 class QuietExecutor:
     """Notes what it is told. `alive` are the pids of the processes that live; `fails` makes each start fail.
 
-    `given` are the assignments it was started with.
+    `given` are the assignments it was started with; `left_by` has the jobs of which an earlier attempt left something.
     """
 
     def __init__(self) -> None:
@@ -37,6 +37,7 @@ class QuietExecutor:
         self.given: list[Assignment] = []
         self.alive: set[int] = set()
         self.fails = False
+        self.left_by: dict[str, bool] = {}
 
     def start(self, assignment: Assignment) -> None:
         if self.fails:
@@ -55,6 +56,13 @@ class QuietExecutor:
 
     def pid(self, key: AttemptKey) -> int:
         return 77
+
+    def end_left(self, key: AttemptKey) -> int:
+        return 0
+
+    def end_left_by(self, job_id: str, marker: Marker) -> bool:
+        self.told.append(("end what is left", job_id))
+        return bool(self.left_by.get(job_id))
 
     def kill_holders(self, lock_path: str) -> None:
         self.told.append(("kill holders", os.path.basename(lock_path)))

@@ -12,7 +12,7 @@ from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import requests
 from spoolrunner.system.heldfiles import HeldError
 from spoolrunner.telling.events import CancelMissed, Ending, Refused
-from spoolrunner.telling.trouble_events import KeptOff
+from spoolrunner.telling.troubles import KeptOff
 
 TRIED = {"number": 1, "outcome": "failed", "verdict": "retry"}
 

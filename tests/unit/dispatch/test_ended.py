@@ -8,7 +8,9 @@ import pytest
 from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE, EXIT_UNWRITABLE
 from spoolrunner.dispatch.ended import LEFTOVER_SECONDS, MAX_BATCH, RETRY_SETTLE
 from spoolrunner.dispatch.postponed import Why
-from spoolrunner.executors.base import AttemptKey
+from spoolrunner.dispatch.running import LET_GO_SECONDS, STOP_ARRIVES
+from spoolrunner.dispatch.stopping import Stopping
+from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.protocol.states import MAX_RELEASES, Event, Outcome, State, Verdict
 from spoolrunner.spool import locks
 from spoolrunner.spool.settling_rules import Usage
@@ -24,7 +26,7 @@ from spoolrunner.telling.events import (
     Released,
     RetryPlanned,
 )
-from spoolrunner.telling.trouble_events import KeptOff
+from spoolrunner.telling.troubles import KeptOff
 
 
 def kinds(events: list) -> list[str]:
@@ -40,7 +42,7 @@ def test_a_process_that_died(rooms, begin, mark, events, places, clock) -> None:
     begin("x")
     mark("x")
     (attempt,) = rooms.running.all()
-    rooms.running.exited(attempt.key, -9)
+    rooms.running.exited(Exited(attempt.key, -9))
     rooms.ended.work(clock.monotonic())
     assert kinds(events) == ["Started", "Recorded", "RetryPlanned"]
     assert (events[1].outcome, events[1].verdict) == (Outcome.CRASHED, Verdict.RETRY)
@@ -54,7 +56,7 @@ def test_the_policy_of_an_attempt_is_the_one_it_started_under(rooms, begin, mark
     mark("x")
     monkeypatch.setattr("spoolrunner.dispatch.adopting.policy_of", None)
     (attempt,) = rooms.running.all()
-    rooms.running.exited(attempt.key, 1)
+    rooms.running.exited(Exited(attempt.key, 1))
     rooms.ended.work(clock.monotonic())
     assert events[-1].verdict is Verdict.FAILED
 
@@ -65,7 +67,7 @@ def test_who_waited_for_it_is_looked_at(rooms, begin, mark, clock) -> None:
     assert begin("x") is False
     mark("x")
     (attempt,) = rooms.running.all()
-    rooms.running.exited(attempt.key, 1)
+    rooms.running.exited(Exited(attempt.key, 1))
     assert "x" not in rooms.order
     rooms.ended.work(clock.monotonic())
     assert "x" in rooms.order
@@ -78,7 +80,7 @@ def test_a_process_that_never_reached_its_first_line(rooms, begin, events, place
     for _ in range(MAX_RELEASES):
         begin("x")
         (attempt,) = rooms.running.all()
-        rooms.running.exited(attempt.key, 127)
+        rooms.running.exited(Exited(attempt.key, 127))
         rooms.ended.work(clock.monotonic())
         assert isinstance(events[-1], NeverStarted)
         pauses.append(events[-1].pause)
@@ -86,7 +88,7 @@ def test_a_process_that_never_reached_its_first_line(rooms, begin, events, place
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0]
     begin("x")
     (attempt,) = rooms.running.all()
-    rooms.running.exited(attempt.key, 127)
+    rooms.running.exited(Exited(attempt.key, 127))
     rooms.ended.work(clock.monotonic())
     assert isinstance(events[-2], Recorded)
     assert "never reached its first line" in events[-2].error_message
@@ -97,7 +99,7 @@ def test_a_process_that_could_not_write(rooms, begin, events, places, clock) -> 
     """A job whose process could not write to the spool waits again, and the trouble is raised: it is the disk's."""
     begin("x")
     (attempt,) = rooms.running.all()
-    rooms.running.exited(attempt.key, EXIT_UNWRITABLE)
+    rooms.running.exited(Exited(attempt.key, EXIT_UNWRITABLE))
     with pytest.raises(OSError, match="could not write to the spool"):
         rooms.ended.work(clock.monotonic())
     assert isinstance(events[-1], CouldNotWrite)
@@ -110,7 +112,7 @@ def test_what_the_process_left(rooms, begin, mark, leave, events, places, clock)
     mark("x")
     leave("x", result='"3"')
     (attempt,) = rooms.running.all()
-    rooms.running.exited(attempt.key, EXIT_MADE, Usage(0.25, 4096))
+    rooms.running.exited(Exited(attempt.key, EXIT_MADE, Usage(0.25, 4096)))
     rooms.ended.work(clock.monotonic())
     assert places().done == ["x"]
     assert events[-1].entry(0.0).kind == "completed"
@@ -126,7 +128,7 @@ def test_a_job_that_its_own_process_rejected_is_a_refusal(rooms, begin, mark, le
     mark("x")
     leave("x", "rejected", error='{"type":"TypeError","message":"params do not fit"}')
     (attempt,) = rooms.running.all()
-    rooms.running.exited(attempt.key, EXIT_MADE)
+    rooms.running.exited(Exited(attempt.key, EXIT_MADE))
     rooms.ended.work(clock.monotonic())
     entry = events[-1].entry(0.0)
     assert (entry.kind, entry.outcome, entry.note) == ("refused", "rejected", "TypeError: params do not fit")
@@ -139,7 +141,7 @@ def test_a_process_that_found_another_file(rooms, begin, drop, events, places, c
     begin("x")
     drop(State.RUNNING, "x", {"priority": 5})
     (attempt,) = rooms.running.all()
-    rooms.running.exited(attempt.key, EXIT_LEFT)
+    rooms.running.exited(Exited(attempt.key, EXIT_LEFT))
     rooms.ended.work(clock.monotonic())
     assert isinstance(events[-1], NeverStarted)
     assert places().pending == ["x"]
@@ -157,7 +159,7 @@ def test_many_that_ended(rooms, begin, mark, leave, places, clock, monkeypatch) 
     real = rooms.ended.settler.settle_all
     monkeypatch.setattr(rooms.ended.settler, "settle_all", lambda wanted: sizes.append(len(wanted)) or real(wanted))
     for attempt in rooms.running.all():
-        rooms.running.exited(attempt.key, EXIT_MADE)
+        rooms.running.exited(Exited(attempt.key, EXIT_MADE))
     rooms.ended.work(clock.monotonic())
     assert sizes == [MAX_BATCH, 3]
     assert (places().done, len(rooms.running)) == (names, 0)
@@ -169,7 +171,7 @@ def test_one_of_many_that_cannot_be_settled(rooms, begin, mark, leave, events, p
         begin(name)
         mark(name)
         leave(name)
-        rooms.running.exited(AttemptKey(name, 1), EXIT_MADE)
+        rooms.running.exited(Exited(AttemptKey(name, 1), EXIT_MADE))
     real = rooms.spool.move
 
     def refuse(job_id: str, *args):
@@ -196,8 +198,8 @@ def test_trouble_with_the_first_of_many(rooms, begin, mark, leave, events, place
         begin(name)
     mark("b")
     leave("b")
-    rooms.running.exited(AttemptKey("a", 1), EXIT_UNWRITABLE)
-    rooms.running.exited(AttemptKey("b", 1), EXIT_MADE)
+    rooms.running.exited(Exited(AttemptKey("a", 1), EXIT_UNWRITABLE))
+    rooms.running.exited(Exited(AttemptKey("b", 1), EXIT_MADE))
     with pytest.raises(OSError, match="could not write to the spool"):
         rooms.ended.work(clock.monotonic())
     assert (places().pending, places().done, len(rooms.running)) == (["a"], ["b"], 0)
@@ -279,7 +281,7 @@ def test_a_file_that_is_gone(rooms, begin, spool, events, clock) -> None:
     begin("x")
     (attempt,) = rooms.running.all()
     spool.move("x", State.RUNNING, Event.VERDICT_DONE)
-    rooms.running.exited(attempt.key, 0)
+    rooms.running.exited(Exited(attempt.key, 0))
     rooms.ended.work(clock.monotonic())
     assert isinstance(events[-1], Gone)
     assert len(rooms.running) == 0
@@ -290,7 +292,7 @@ def test_a_file_that_another_program_has_open(rooms, begin, mark, clock, monkeyp
     begin("x")
     mark("x")
     (attempt,) = rooms.running.all()
-    rooms.running.exited(attempt.key, 1)
+    rooms.running.exited(Exited(attempt.key, 1))
 
     def refuse(path: str, *_: object) -> None:
         raise HeldError(13, "open elsewhere", path)
@@ -312,8 +314,139 @@ def test_a_retry_is_told_with_its_number(rooms, begin, mark, events, clock) -> N
     begin("x")
     mark("x")
     (attempt,) = rooms.running.all()
-    rooms.running.exited(attempt.key, 1)
+    rooms.running.exited(Exited(attempt.key, 1))
     rooms.ended.work(clock.monotonic())
     (planned,) = [event for event in events if isinstance(event, RetryPlanned)]
     assert (planned.who.attempt, planned.who.starts) == (2, 4)
     assert read(rooms, State.PENDING)["attempts"][0]["outcome"] == "crashed"
+
+
+@pytest.mark.parametrize("number", [1, 2, 15])
+@pytest.mark.parametrize("is_first", [True, False], ids=["the job first", "the dispatcher first"])
+def test_a_stop_of_all_processes(rooms, begin, mark, places, clock, number, is_first) -> None:
+    """A job that the signal of a stop ended, just before or after the dispatcher's own came, was interrupted."""
+    begin("x", max_retries=0)
+    mark("x")
+    (attempt,) = rooms.running.all()
+    stopping = Stopping(rooms)
+    for act in (lambda: rooms.running.exited(Exited(attempt.key, -number)), stopping.begin)[:: 1 if is_first else -1]:
+        act()
+        rooms.ended.work(clock.monotonic())
+    assert places().pending == ["x"]
+    document = read(rooms, State.PENDING)
+    (made,) = document["attempts"]
+    assert (made["outcome"], made["verdict"], made["signal"]) == ("interrupted", "retry", number)
+    assert document["retries"] == 0
+    assert "told to stop, too" in made["error"]["message"]
+
+
+def test_a_signal_by_nobody_we_know(rooms, begin, mark, places, clock) -> None:
+    """It is a crash when no stop has come within the time for that; until then its place is taken, and nothing else waits."""
+    begin("x", max_retries=0)
+    mark("x")
+    (attempt,) = rooms.running.all()
+    rooms.running.exited(Exited(attempt.key, -15))
+    rooms.ended.work(clock.monotonic())
+    assert (places().running, rooms.running.at_work) == (["x"], 1)
+    assert rooms.running.next_in(clock.monotonic()) == STOP_ARRIVES
+    clock.advance(STOP_ARRIVES)
+    rooms.ended.work(clock.monotonic())
+    assert (places().failed, rooms.running.at_work) == (["x"], 0)
+    assert read(rooms, State.FAILED)["attempts"][0]["outcome"] == "crashed"
+
+
+def test_a_kill_is_a_crash_at_once(rooms, begin, mark, places, clock) -> None:
+    """No stop ends a process by SIGKILL or by an exit status of its own: that is judged at once, also while we stop."""
+    for name, status in (("x", -9), ("y", 3)):
+        begin(name, max_retries=0)
+        mark(name)
+        rooms.running.exited(Exited(AttemptKey(name, 1), status))
+    rooms.ended.work(clock.monotonic())
+    assert [read(rooms, State.FAILED, name)["attempts"][0]["outcome"] for name in "xy"] == ["crashed", "crashed"]
+    begin("z", max_retries=0)
+    mark("z")
+    Stopping(rooms).begin()
+    rooms.running.exited(Exited(AttemptKey("z", 1), -9))
+    rooms.ended.work(clock.monotonic())
+    assert read(rooms, State.FAILED, "z")["attempts"][0]["outcome"] == "crashed"
+
+
+@pytest.mark.parametrize("kind", ["KeyboardInterrupt", "SystemExit"])
+def test_a_job_that_answers_the_signal_of_a_stop_itself(rooms, begin, mark, leave, places, clock, kind) -> None:
+    """What Python or its own handler made of the signal is kept as the error, and the job was interrupted all the same."""
+    for name in ("x", "y"):
+        begin(name, max_retries=0)
+        mark(name)
+        leave(name, "failed", error=f'{{"type":"{kind}","message":"told so"}}')
+    rooms.running.exited(Exited(AttemptKey("x", 1), EXIT_MADE))
+    rooms.ended.work(clock.monotonic())
+    assert places().running == ["x", "y"]
+    Stopping(rooms).begin()
+    rooms.running.exited(Exited(AttemptKey("y", 1), EXIT_MADE))
+    rooms.ended.work(clock.monotonic())
+    assert places().pending == ["x", "y"]
+    for name in ("x", "y"):
+        (made,) = read(rooms, State.PENDING, name)["attempts"]
+        assert (made["outcome"], made["error"]["type"], made["error"]["message"]) == ("interrupted", kind, "told so")
+
+
+def test_a_job_that_fails_because_it_is_interrupted(rooms, begin, mark, leave, places, clock) -> None:
+    """Whatever a job raises after a stop ended it, it was interrupted; one that comes to its end nonetheless is done."""
+    for name, made in (("x", "failed"), ("y", "succeeded")):
+        begin(name, max_retries=0)
+        mark(name)
+        leave(name, made, **({"error": '{"type":"ValueError"}'} if made == "failed" else {}))
+    rooms.running.interrupt_all()
+    rooms.running.work(clock.monotonic())
+    for name in ("x", "y"):
+        rooms.running.exited(Exited(AttemptKey(name, 1), EXIT_MADE))
+    rooms.ended.work(clock.monotonic())
+    assert (places().pending, places().done) == (["x"], ["y"])
+    assert read(rooms, State.PENDING, "x")["attempts"][0]["outcome"] == "interrupted"
+
+
+def test_an_end_that_nobody_saw(rooms, begin, mark, places, clock) -> None:
+    """Where the one that would have told how the process ended is gone, a stop may have taken both."""
+    begin("x", max_retries=0)
+    mark("x")
+    (attempt,) = rooms.running.all()
+    rooms.running.exited(Exited(attempt.key, None))
+    rooms.ended.work(clock.monotonic())
+    assert places().running == ["x"]
+    Stopping(rooms).begin()
+    rooms.ended.work(clock.monotonic())
+    assert read(rooms, State.PENDING)["attempts"][0]["outcome"] == "interrupted"
+
+
+def test_a_lock_that_outlives_its_process(rooms, begin, mark, leave, executor, places, clock) -> None:
+    """A child that was forked just before the end has time to close its copy; what holds one for longer is ended."""
+    begin("x")
+    mark("x")
+    leave("x")
+    lock = locks.acquire(rooms.spool.layout.lock("x"))
+    assert lock is not None
+    rooms.running.exited(Exited(AttemptKey("x", 1), EXIT_MADE))
+    rooms.ended.work(clock.monotonic())
+    assert not {"kill", "kill holders"} & {verb for verb, _ in executor.told}
+    assert 0 < rooms.ended.next_in(clock.monotonic()) < LET_GO_SECONDS
+    clock.advance(LET_GO_SECONDS)
+    rooms.ended.work(clock.monotonic())
+    assert executor.told[-2:] == [("kill", "x"), ("kill holders", "x.lock")]
+    lock.close()
+    clock.advance(1.0)
+    rooms.ended.work(clock.monotonic())
+    assert places().done == ["x"]
+
+
+def test_what_an_attempt_of_a_dead_dispatcher_left(rooms, drop, mark, executor, places, clock) -> None:
+    """A file that is found in running/ is recorded when nothing is left of its attempt."""
+    drop(State.RUNNING, "x", {"max_retries": 0})
+    mark("x")
+    executor.left_by["x"] = True
+    rooms.ended.recover_all()
+    assert (places().running, executor.told) == (["x"], [("end what is left", "x")])
+    assert rooms.register.count(Why.NOT_RESOLVED) == 1
+    executor.left_by.clear()
+    clock.advance(LEFTOVER_SECONDS)
+    rooms.ended.work(clock.monotonic())
+    assert places().failed == ["x"]

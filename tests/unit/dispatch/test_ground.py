@@ -14,13 +14,13 @@ from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.errors import SpoolLayoutError
-from spoolrunner.executors.base import AttemptKey
+from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.protocol.states import State
 from spoolrunner.spool.paths import FOLDERS
 from spoolrunner.system import durable
 from spoolrunner.system.machine import Machine
 from spoolrunner.telling.events import Gone
-from spoolrunner.telling.trouble_events import FolderMade
+from spoolrunner.telling.troubles import FolderMade
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a folder with an open file in it stays")
 
@@ -106,7 +106,7 @@ def test_a_spool_that_was_moved(ground, spool, running) -> None:
     running.append("x")
     os.rename(spool.layout.root, f"{spool.layout.root}.aside")
     shutil.copytree(f"{spool.layout.root}.aside", spool.layout.root)
-    with pytest.raises(OSError, match="moved or covered"):
+    with pytest.raises(OSError, match="moved, covered"):
         ground.check()
     with pytest.raises(OSError, match="recorded there"):
         ground.restore()
@@ -149,7 +149,7 @@ def test_folders_on_several_mounts(ground, monkeypatch) -> None:
 
 
 def finish(rooms, job_id: str = "x") -> None:
-    rooms.running.exited(AttemptKey(job_id, 1), 0)
+    rooms.running.exited(Exited(AttemptKey(job_id, 1), 0, left=False))
 
 
 @pytest.mark.parametrize("name", FOLDERS)

@@ -13,12 +13,12 @@ from spoolrunner.dispatch.one_file import LONGEST_PAUSE, PROBE_LASTS, FileFaults
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Register, Why
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.executors.base import AttemptKey
+from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import requests
 from spoolrunner.system import durable
 from spoolrunner.telling.events import Blocked, GoingOn
-from spoolrunner.telling.trouble_events import KeptOff
+from spoolrunner.telling.troubles import KeptOff
 
 OF_ONE = [errno.EACCES, errno.EPERM, errno.EBUSY, errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.EIO]
 OF_ALL = [errno.ENOSPC, errno.EROFS, errno.EMFILE, errno.ENOENT]
@@ -168,7 +168,7 @@ def test_an_attempt_that_cannot_be_settled(service, rooms, begin, mark, leave, c
     leave("bad")
     clock.advance(1.5)
     rooms.running.work(clock.monotonic())
-    rooms.running.exited(AttemptKey("bad", 1), 0)
+    rooms.running.exited(Exited(AttemptKey("bad", 1), 0, left=False))
     monkeypatch.setattr(durable, "rename", refusing("bad", errno.EPERM))
     rooms.ended.work(clock.monotonic())
     assert (len(rooms.running), rooms.running.at_work) == (1, 0)

@@ -7,7 +7,7 @@ import pytest
 from spoolrunner.dispatch.deadlines import Deadline
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.running import CANCEL_NOTICE, STEP, RunningAttempt, RunningAttempts
-from spoolrunner.executors.base import AttemptKey
+from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome
 from spoolrunner.spool.settling_rules import Usage
@@ -25,6 +25,10 @@ class FakeExecutor:
 
     def ask_to_end(self, key: AttemptKey) -> None:
         self.told.append(("ask", key.job_id))
+
+    def end_left(self, key: AttemptKey) -> int:
+        self.told.append(("end what is left", key.job_id))
+        return int(key.job_id in self.left)
 
     def kill(self, key: AttemptKey) -> None:
         self.told.append(("kill", key.job_id))
@@ -107,7 +111,7 @@ def test_exited(running, start) -> None:
     """An exit is noted with its status and with what was used, and the attempt may then be settled."""
     attempt = start()
     assert not running.is_over(attempt)
-    running.exited(attempt.key, -9, Usage(0.5, 4096))
+    running.exited(Exited(attempt.key, -9, Usage(0.5, 4096)))
     assert (attempt.has_exited, attempt.status, attempt.usage) == (True, -9, Usage(0.5, 4096))
     assert running.is_over(attempt)
 
@@ -116,7 +120,7 @@ def test_exited(running, start) -> None:
 def test_exit_of_another_attempt(running, start, key) -> None:
     """The exit of an attempt that was settled before changes nothing of the one that runs now."""
     attempt = start()
-    running.exited(key, 0)
+    running.exited(Exited(key, 0))
     assert not attempt.has_exited
 
 
@@ -191,7 +195,7 @@ def test_a_deadline_that_moved(running, start, executor, deadlines, clock, told)
 def test_what_is_ending_is_not_overdue(running, start, deadlines, clock) -> None:
     """An attempt that is being ended, or has exited, is not asked for its deadline any more."""
     running.cancel(start("x"))
-    running.exited(start("y").key, 0)
+    running.exited(Exited(start("y").key, 0))
     clock.advance(2 * TIMEOUT)
     running.work(clock.monotonic())
     assert deadlines.asked == []
@@ -246,7 +250,7 @@ def test_over_when_nothing_is_left(running, start, executor, clock) -> None:
     running.cancel(attempt)
     clock.advance(CANCEL_NOTICE)
     running.work(clock.monotonic())
-    running.exited(attempt.key, -15)
+    running.exited(Exited(attempt.key, -15))
     assert not running.is_over(attempt)
     clock.advance(GRACE)
     running.work(clock.monotonic())
@@ -255,19 +259,68 @@ def test_over_when_nothing_is_left(running, start, executor, clock) -> None:
     assert running.is_over(attempt)
 
 
-def test_what_a_dead_job_left_is_not_waited_for(running, start, executor) -> None:
-    """A job that ended by itself is settled at once."""
+def test_what_a_job_left_is_ended(running, start, executor, clock, told) -> None:
+    """A job that ended by itself is over when what it left has ended, which is asked to, then killed; its place is taken."""
     executor.left.add("x")
     attempt = start()
-    running.exited(attempt.key, 0)
+    running.exited(Exited(attempt.key, 0))
+    assert executor.told == [("end what is left", "x")]
+    assert (told[-1].why, running.at_work) == ("what it left is ended: 1 process", 1)
+    assert not running.is_over(attempt)
+    assert running.next_in(clock.monotonic()) == STEP
+    clock.advance(GRACE)
+    running.work(clock.monotonic())
+    assert executor.told[-1] == ("kill", "x")
+    executor.left.clear()
     assert running.is_over(attempt)
+    assert outcome(attempt) is None
+
+
+def test_nothing_was_left(running, start, executor) -> None:
+    """Where it is known that nothing is left nobody looks for it; where it is not, a look that finds nothing is enough."""
+    attempt = start()
+    running.exited(Exited(attempt.key, 0, left=False))
+    assert (executor.told, running.is_over(attempt)) == ([], True)
+    running.exited(Exited(attempt.key, 0))
+    assert running.is_over(attempt)
+
+
+def test_what_a_job_may_leave(running, start, executor) -> None:
+    """With the policy "leave" nobody looks for what an attempt left that ended by itself."""
+    executor.left.add("x")
+    attempt = start()
+    attempt.policy = Policy(leftovers="leave")
+    running.exited(Exited(attempt.key, 0))
+    assert (executor.told, running.is_over(attempt)) == ([], True)
+
+
+def test_a_stop_while_something_is_left(running, start, executor, clock) -> None:
+    """The attempt is over, and not interrupted; a second stop makes what it left end sooner."""
+    executor.left.add("x")
+    attempt = start()
+    running.exited(Exited(attempt.key, 0))
+    running.interrupt_all(1.0)
+    clock.advance(1.0)
+    running.work(clock.monotonic())
+    assert (executor.told[-1], outcome(attempt)) == (("kill", "x"), None)
+
+
+def test_a_cancel_reaches_what_is_left(running, start, executor, clock) -> None:
+    """A job that was killed is cancelled with what it left."""
+    executor.left.add("x")
+    attempt = start()
+    running.exited(Exited(attempt.key, -9))
+    running.cancel(attempt)
+    running.work(clock.monotonic())
+    assert ("ask", "x") in executor.told
+    assert outcome(attempt) is Outcome.CANCELLED
 
 
 def test_the_tree_of_a_job_that_obeys_a_cancel(running, start, executor, clock) -> None:
     """A cancelled job's whole tree ends, also when the job itself obeyed before it had to be asked."""
     attempt = start()
     running.cancel(attempt)
-    running.exited(attempt.key, 0)
+    running.exited(Exited(attempt.key, 0))
     clock.advance(CANCEL_NOTICE + GRACE)
     running.work(clock.monotonic())
     assert {("ask", "x"), ("kill", "x")} & set(executor.told)
@@ -326,7 +379,7 @@ def test_looking_often_while_ending(running, start, clock) -> None:
 def test_what_has_exited_has_no_deadline(running, start, clock, told) -> None:
     """An attempt that has exited, but cannot be settled yet, does not time out and asks for no step."""
     attempt = start()
-    running.exited(attempt.key, 0)
+    running.exited(Exited(attempt.key, 0))
     clock.advance(TIMEOUT + 1)
     running.work(clock.monotonic())
     assert told == []

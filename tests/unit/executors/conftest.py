@@ -76,7 +76,8 @@ def plan_of(exits):
             "boot": "",
             "folder": config.folder,
             "environment": dict(os.environ),
-            "preload": {},
+            "preload": [],
+            "jobs": {job: list(methods) for job, methods in config.allowed.items()},
             "loaded": lambda files: None,
             "notice": lambda event: None,
             "sources": exits.inbox,
@@ -99,7 +100,7 @@ def assigned(layout: Layout, job: str, method: str, *params: Any, job_id: str = 
         stream.write(b"{}")
     status = os.stat(path)
     stamp = status.st_ino, status.st_size, status.st_mtime_ns
-    mark = processes.mark(layout.root, job_id, 1)
+    mark = processes.mark(layout.root, job_id, 1, stamp)
     return Assignment(job_id, 1, stamp, job, method, list(params), 60.0, mark=mark)
 
 

@@ -9,13 +9,16 @@ import sys
 
 import pytest
 
+from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.executors.spawn import SpawnExecutor
+from spoolrunner.spool import lock_lines
 from spoolrunner.spool.settling_rules import Usage
 from spoolrunner.spool.traces import Marker
 from spoolrunner.system import processes
 
 KEY = AttemptKey("x", 1)
+STAMP = (2, 3, 4)
 PARENT = """
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"], stdin=subprocess.PIPE)
@@ -34,6 +37,7 @@ def executor(config, plan_of, exits):
 @pytest.fixture
 def family(executor):
     """A process with a child, as if they were an attempt that the executor had started; both run."""
+    executor.know(Assignment(*KEY, STAMP, "job", "method", [], 60.0))
     process = subprocess.Popen(
         [sys.executable, "-c", PARENT],
         stdout=subprocess.PIPE,
@@ -50,9 +54,17 @@ def family(executor):
 
 def test_a_mark_is_of_one_attempt_of_one_spool(executor, config) -> None:
     """The mark of a process names spool, job and attempt, so that no two attempts have the same."""
-    assert executor.mark(KEY) == f"{config().layout.root}:x:1"
-    marks = {executor.mark(AttemptKey(job_id, number)) for job_id in ("x", "y") for number in (1, 2)}
-    assert len(marks) == 4
+    marks = set()
+    for job_id in ("x", "y"):
+        for number in (1, 2):
+            for stamp in (STAMP, (2, 3, 5)):
+                key = executor.know(Assignment(job_id, number, stamp, "job", "method", [], 60.0))
+                marks.add(executor.mark(key))
+    assert len(marks) == 8
+    assert all(mark.startswith(f"{config().layout.root}:") for mark in marks)
+    adopted = Marker(lock_lines.START, 1, *STAMP, os.getpid())
+    executor.adopt(AttemptKey("x", 1), adopted)
+    assert executor.mark(AttemptKey("x", 1)) in marks
 
 
 @pytest.fixture(params=["by a descriptor", "by a thread"])
@@ -98,7 +110,7 @@ def test_the_end_of_a_child(executor, exits, waiting, child) -> None:
     executor.watch_child(KEY, child.pid)
     child.stdin.write(b"abc\n")
     child.stdin.close()
-    key, status, usage = exits.get()
+    key, status, usage, _ = exits.get()
     assert (key, status) == (KEY, 3)
     assert usage.cpu_s > 0
     assert usage.max_rss_kib > 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -11,8 +12,8 @@ import pytest
 from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, Exited
+from spoolrunner.executors.plan import runner_settings
 from spoolrunner.spool import traces
-from spoolrunner.telling.events import NotPreloaded, StartsThread
 from tests.unit.executors.conftest import PATIENCE, assigned, left_in, nothing_to_do
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
@@ -96,7 +97,7 @@ def test_a_job_runs_in_a_fork(executor, made, exits) -> None:
     """A started attempt runs in a process of its own, which leaves its outcome; its exit and what it used are reported."""
     executor.prepare()
     executor.start(assigned(made.layout, JOBS, "quick"))
-    key, status, usage = exits.get()
+    key, status, usage, _ = exits.get()
     assert (key, status) == (KEY, EXIT_MADE)
     assert usage.max_rss_kib > 1024
     assert 0 <= usage.cpu_s < PATIENCE
@@ -132,53 +133,99 @@ def test_many_jobs_at_once(executor, made, exits) -> None:
     assert exits.empty()
 
 
-def test_a_start_waits_for_nothing(make, made, exits, tmp_path, fifo) -> None:
-    """While the template imports for long, more is sent than its socket takes: the rest follows when it reads again."""
-    (tmp_path / f"{JOBS}.py").write_text(f"with open({fifo!r}) as stream: stream.read()\n{MODULE}")
-    executor = make(preload={JOBS: METHODS})
+def test_a_start_waits_for_nothing(executor, made, exits) -> None:
+    """While the template does not read, more is sent than its socket takes: the rest follows when it reads again."""
+    executor.prepare()
+    os.kill(template_pid(executor), signal.SIGSTOP)
     sizes = [1 << 20, 2 << 20, 10]
     for size in sizes:
         executor.start(assigned(made.layout, JOBS, "length", "x" * size, job_id=f"x{size}"))
     assert executor._template._unsent
-    let_go(fifo)
+    os.kill(template_pid(executor), signal.SIGCONT)
     assert {exits.get()[:2] for _ in sizes} == {((f"x{size}", 1), EXIT_MADE) for size in sizes}
     assert [left_in(made.layout, f"x{size}").result for size in sizes] == [str(size) for size in sizes]
     assert not executor._template._unsent
 
 
-@pytest.mark.parametrize(("preload", "is_same"), [({JOBS: METHODS}, False), ({}, True)])
-def test_a_preloaded_module_is_imported_by_the_template(make, made, exits, preload, is_same) -> None:
+@pytest.mark.parametrize("preload", [[JOBS], []])
+def test_a_preloaded_module_is_imported_by_the_template(make, made, exits, preload) -> None:
     """A module that is preloaded was imported by another process than the job's; otherwise each job imports it for itself."""
     files = []
     executor = make(preload=preload, loaded=files.append)
+    executor.prepare()
+    exits.until(lambda: files and executor._next is None)
     executor.start(assigned(made.layout, JOBS, "where"))
     assert exits.get()[:2] == (KEY, EXIT_MADE)
-    assert left_in(made.layout).result == str(is_same).lower()
-    assert files == [[] if is_same else [os.path.join(made.folder, f"{JOBS}.py")]]
+    assert left_in(made.layout).result == str(not preload).lower()
+    assert files[-1] == ([os.path.join(made.folder, f"{JOBS}.py")] if preload else [])
 
 
-def test_a_module_that_cannot_be_preloaded(make, made, exits, tmp_path) -> None:
-    """A module that raises when it is preloaded is told, and the job itself meets the error."""
-    (tmp_path / f"{JOBS}.py").write_text("1 / 0\n")
-    told = []
-    executor = make(preload={JOBS: METHODS}, notice=told.append)
-    executor.start(assigned(made.layout, JOBS, "quick"))
-    assert exits.get()[:2] == (KEY, EXIT_MADE)
-    assert told == [NotPreloaded(JOBS, "ZeroDivisionError: division by zero")]
-    assert left_in(made.layout).error["type"] == "ZeroDivisionError"
-
-
-def test_a_module_that_starts_a_thread_is_not_preloaded(make, made, exits, tmp_path) -> None:
-    """A template with threads is not forked: it gives itself up, and its jobs go to one that does without that module."""
-    thread = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-    (tmp_path / f"{JOBS}.py").write_text(thread + MODULE)
-    told = []
-    executor = make(preload={JOBS: METHODS}, notice=told.append)
+def test_jobs_do_not_wait_for_what_is_preloaded(make, made, exits, fifo, tmp_path) -> None:
+    """While a module is being preloaded a job of another one runs, by a fresh import; the template goes with the executor."""
+    (tmp_path / "unit_fork_slow.py").write_text(f"with open({fifo!r}) as stream: stream.read()\n")
+    executor = make(preload=["unit_fork_slow", JOBS])
     executor.start(assigned(made.layout, JOBS, "where"))
     assert exits.get()[:2] == (KEY, EXIT_MADE)
-    assert told == [StartsThread(JOBS)]
     assert left_in(made.layout).result == "true"
-    assert exits.empty()
+    preloads = executor._next
+    exits.until(lambda: preloads.importing)
+    executor.close()
+    assert preloads.status == -signal.SIGKILL
+
+
+def test_a_template_that_preloads_and_changed_code(make, made, exits, fifo, tmp_path) -> None:
+    """When code changes meanwhile, the one that preloads is given up, and another one begins."""
+    (tmp_path / "unit_fork_slow.py").write_text(f"with open({fifo!r}) as stream: stream.read()\n")
+    executor = make(preload=["unit_fork_slow"])
+    executor.prepare()
+    first = executor._next
+    exits.until(lambda: first.importing)
+    executor.renew()
+    executor.start(nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+    assert first.status == -signal.SIGKILL
+    assert executor._next not in (None, first)
+
+
+def test_another_folder_at_the_path(make, made, exits, tmp_path) -> None:
+    """When a link on the way to the folder is flipped, the next job runs where it leads now, from a new template."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "unit_fork_link.py").write_text(f"import os\ndef v():\n    return [{name!r}, os.getcwd()]\n")
+    link = tmp_path / "current"
+    link.symlink_to("one")
+    settings = runner_settings(made, "")
+    settings.python_path = [str(link)]
+    executor = make(folder=str(link), settings=settings.to_bytes(), preload=["unit_fork_link"])
+    executor.prepare()
+    exits.until(lambda: executor._next is None)
+    for turn, name in enumerate(["one", "two"]):
+        if turn:
+            (tmp_path / "new").symlink_to(name)
+            (tmp_path / "new").rename(link)
+        executor.start(assigned(made.layout, "unit_fork_link", "v", job_id=name))
+        assert exits.get()[:2] == ((name, 1), EXIT_MADE)
+        assert json.loads(left_in(made.layout, name).result) == [name, str(tmp_path / name)]
+
+
+def test_a_folder_of_code_that_is_made_later(make, made, exits, tmp_path) -> None:
+    """A folder of the import path that is not there when the template starts is searched once it is."""
+    settings = runner_settings(made, "")
+    settings.python_path = [str(tmp_path / "later")]
+    executor = make(settings=settings.to_bytes())
+    executor.start(nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+    (tmp_path / "later").mkdir()
+    (tmp_path / "later" / "unit_fork_later.py").write_text("def f():\n    return 1\n")
+    executor.start(assigned(made.layout, "unit_fork_later", "f", job_id="y"))
+    assert exits.get()[:2] == (("y", 1), EXIT_MADE)
+    assert left_in(made.layout, "y").result == "1"
+
+
+def test_a_folder_that_is_gone(make, tmp_path) -> None:
+    """The error names the folder, not the interpreter."""
+    with pytest.raises(StartError, match=r"cannot start a process in .*gone: No such file"):
+        make(folder=str(tmp_path / "gone")).prepare()
 
 
 def test_a_job_outlives_its_template(executor, made, exits, fifo) -> None:
@@ -195,15 +242,15 @@ def test_a_job_outlives_its_template(executor, made, exits, fifo) -> None:
 
 
 def test_a_job_whose_template_died_before_it_told_its_pid(executor, made, exits, fifo) -> None:
-    """When the template dies and no pid is known, that is reported at once: settling finds out whether the job runs."""
+    """The marker that a job has left names its process, which is watched from then on."""
     executor.start(assigned(made.layout, JOBS, "patient", fifo))
     exits.until(lambda: traces.peek(made.layout.lock("x")).marker)
     os.kill(template_pid(executor), signal.SIGKILL)
-    assert exits.get() == Exited(KEY, None, None)
-    let_go(fifo)
-    exits.until(lambda: traces.peek(made.layout.lock("x")).outcome)
-    assert left_in(made.layout).result == '"go"'
+    exits.until(lambda: executor.pid(KEY) == traces.peek(made.layout.lock("x")).marker.pid)
     assert exits.empty()
+    let_go(fifo)
+    assert exits.get() == Exited(KEY, None, None)
+    assert left_in(made.layout).result == '"go"'
 
 
 def test_a_template_that_died_is_replaced(executor, exits) -> None:
@@ -259,13 +306,14 @@ def test_a_retired_template_stays_until_its_last_job_has_ended(executor, made, e
 
 def test_code_that_changed_after_it_was_preloaded(make, made, exits, tmp_path) -> None:
     """A job whose preloaded code is another on disk by now runs the new one, before anybody said that it changed."""
-    executor = make(preload={JOBS: METHODS})
-    executor.start(assigned(made.layout, JOBS, "quick"))
-    assert exits.get()[:2] == (KEY, EXIT_MADE)
+    executor = make(preload=[JOBS])
+    executor.prepare()
+    exits.until(lambda: executor._next is None)
     (tmp_path / f"{JOBS}.py").write_text(MODULE.replace("done", "done anew"))
     executor.start(assigned(made.layout, JOBS, "quick", job_id="y"))
     assert exits.get()[:2] == (("y", 1), EXIT_MADE)
     assert left_in(made.layout, "y").result == '"done anew"'
+    exits.until(lambda: executor._stale)
 
 
 def test_a_job_is_ended_as_soon_as_its_pid_is_known(executor, made, exits, fifo) -> None:

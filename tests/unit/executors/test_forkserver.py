@@ -14,13 +14,14 @@ from spoolrunner.executors.frames import Frames, framed
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 
 
-def template_process(theirs):
+def template_process(theirs, **more):
     """A template whose dispatcher is this test."""
     with theirs:
         return subprocess.Popen(
             [sys.executable, "-P", "-c", "from spoolrunner.executors.forkserver import main; main()"],
             stdin=theirs.fileno(),
             stderr=subprocess.PIPE,
+            **more,
         )
 
 
@@ -33,7 +34,7 @@ def end_of(process) -> tuple[int, bytes]:
     return process.returncode, said
 
 
-@pytest.mark.parametrize("sent", [b"", framed(b"settings", {})[:9]])
+@pytest.mark.parametrize("sent", [b"", framed(b"settings", [], {})[:9]])
 def test_a_template_ends_when_its_dispatcher_died_before_it_had_said_all(sent) -> None:
     """A dispatcher that is killed while it starts its template leaves no process behind that reads for ever."""
     ours, theirs = socket.socketpair()
@@ -49,7 +50,7 @@ def test_a_template_ends_in_silence_when_nobody_read_what_it_said(config) -> Non
 
     made = config()
     os.makedirs(made.layout.tmp)
-    question = framed(runner_settings(made, boot="").to_bytes(), {})
+    question = framed(runner_settings(made, boot="").to_bytes(), [], {})
     ours, theirs = socket.socketpair()
     process = template_process(theirs)
     ours.sendall(question)

@@ -28,6 +28,10 @@ def note(word):
 def fail():
     raise LookupError("nothing there")
 
+def look():
+    os.environ["CHANGED"] = "1"
+    return [os.getcwd(), sys.argv, sys.path[0], os.environ["SPOOLRUNNER_CONFIG"], "HOME" in os.environ]
+
 def leave():
     sys.exit(3)
 """
@@ -38,7 +42,7 @@ def home(tmp_path, monkeypatch):
     """An installation with the inline executor."""
     (tmp_path / "inline_jobs.py").write_text(JOBS, encoding="utf-8")
     raw = {
-        "allowed_jobs": {"inline_jobs": ["note", "fail", "leave"]},
+        "allowed_jobs": {"inline_jobs": ["note", "fail", "leave", "look"]},
         "executor": "inline",
         "max_retries": 0,
         "fsync": False,
@@ -109,3 +113,17 @@ def test_limits_cannot_be_kept(home) -> None:
         return
     with pytest.raises(StartError, match="inline"):
         drain(home)
+
+
+def test_a_job_finds_what_any_process_of_a_job_has(home, monkeypatch, tmp_path_factory) -> None:
+    """Folder, arguments, import path and environment are those that the configuration says; afterwards they are ours again."""
+    raw = json.loads((home / "config.json").read_text("utf-8"))
+    (home / "prod.json").write_text(json.dumps({**raw, "inherit_environment": False}), encoding="utf-8")
+    monkeypatch.setenv("HOME", "/home/x")
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    before = os.getcwd(), dict(os.environ), sys.argv[:], sys.path[:]
+    path = str(home / "prod.json")
+    job = enqueue("inline_jobs", "look", id="x", config=path)
+    Dispatcher(load_config(path)).run(drain=True)
+    assert job.result() == [str(home), ["-c"], str(home), path, False]
+    assert (os.getcwd(), dict(os.environ), sys.argv[:], sys.path[:]) == before

@@ -16,6 +16,11 @@ from spoolrunner.system import processes
 OURS = {"PATH": "/bin", "HOME": "/home/x", "APP_A": "1", "APP_B": "2", "app_a": "3"}
 
 
+def named_in(config) -> dict[str, str]:
+    """What names the config.json that is in force."""
+    return {"SPOOLRUNNER_CONFIG": config().path}
+
+
 @pytest.fixture(autouse=True)
 def _nothing_needed(monkeypatch) -> None:
     monkeypatch.setattr(processes, "NEEDED_VARIABLES", ())
@@ -35,20 +40,27 @@ def _nothing_needed(monkeypatch) -> None:
 def test_what_is_inherited(config, inherit, names) -> None:
     """A job's process inherits what the configuration names, by whole names or patterns, in the letters they are written in."""
     made = job_environment(config(inherit_environment=inherit), OURS)
-    assert made == {name: OURS[name] for name in names}
+    assert made == {name: OURS[name] for name in names} | named_in(config)
 
 
 def test_what_is_set_comes_on_top(config) -> None:
     """What the configuration sets is there whatever is inherited, and wins over it."""
     set_ones = {"PATH": "/usr/bin", "NEW": ""}
-    assert job_environment(config(environment=set_ones, inherit_environment=False), OURS) == set_ones
-    assert job_environment(config(environment=set_ones), OURS) == {**OURS, **set_ones}
+    assert job_environment(config(environment=set_ones, inherit_environment=False), OURS) == named_in(config) | set_ones
+    assert job_environment(config(environment=set_ones), OURS) == {**OURS, **named_in(config), **set_ones}
+
+
+def test_which_config_is_in_force(config, tmp_path) -> None:
+    """A job finds the config.json that it runs by, whatever the dispatcher's environment says, unless that sets another."""
+    ours = {"SPOOLRUNNER_CONFIG": "/another/config.json"}
+    assert job_environment(config(), ours) == {"SPOOLRUNNER_CONFIG": str(tmp_path / "config.json")}
+    assert job_environment(config(environment={"SPOOLRUNNER_CONFIG": "x"}), ours) == {"SPOOLRUNNER_CONFIG": "x"}
 
 
 def test_what_the_system_needs_is_always_inherited(config, monkeypatch) -> None:
     """What no Python starts without is inherited even where nothing is named."""
     monkeypatch.setattr(processes, "NEEDED_VARIABLES", ("HOME",))
-    assert job_environment(config(inherit_environment=[]), OURS) == {"HOME": "/home/x"}
+    assert job_environment(config(inherit_environment=[]), OURS) == {"HOME": "/home/x"} | named_in(config)
 
 
 def test_settings_of_a_configuration(config, tmp_path) -> None:
@@ -66,11 +78,17 @@ def plan_for(config) -> Plan:
 
 
 def test_what_is_preloaded(config) -> None:
-    """A template imports the jobs of the table and looks up their methods, if it is to import ahead; by default nothing."""
+    """By default nothing; all that the table names; or a list, in its order and each once. The table goes along in any case."""
     table = {"app.Report": ["build", "send"], "app.Mail": {"post": {"timeout": 5}}}
-    assert plan_for(config(allowed_jobs=table)).preload == {}
-    made = plan_for(config(allowed_jobs=table, preload=True))
-    assert made.preload == {"app.Report": ["build", "send"], "app.Mail": ["post"]}
+    for given, preload in [
+        ({}, []),
+        ({"preload": False}, []),
+        ({"preload": True}, ["app.Report", "app.Mail"]),
+        ({"preload": ["numpy", "app", "numpy"]}, ["numpy", "app"]),
+    ]:
+        made = plan_for(config(allowed_jobs=table, **given))
+        assert made.preload == preload
+        assert made.jobs == {"app.Report": ["build", "send"], "app.Mail": ["post"]}
 
 
 def test_what_a_plan_names(config) -> None:
@@ -83,7 +101,7 @@ def test_what_a_plan_names(config) -> None:
         "boot",
         made.folder,
     )
-    assert plan.environment == {"A": "b"}
+    assert plan.environment == {"A": "b", "SPOOLRUNNER_CONFIG": made.path}
     assert plan.settings == runner_settings(made, "boot").to_bytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -12,11 +13,13 @@ import pytest
 from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey
+from spoolrunner.executors.plan import runner_settings
 from spoolrunner.executors.spawn import SpawnExecutor
 from tests.unit.executors.conftest import PATIENCE, assigned, left_in, nothing_to_do
 
 KEY = AttemptKey("x", 1)
 JOBS = "unit_spawn_jobs"
+ANOTHER = "import os, sys\ndef v():\n    return [{!r}, os.getcwd(), sys.argv, sys.path[0]]\n"
 MODULE = """
 import os, sys
 
@@ -73,7 +76,7 @@ def test_an_interpreter_waits_for_its_job(executor, exits) -> None:
 def test_a_job_is_told_what_it_is_to_do(executor, made, exits, size) -> None:
     """Parameters of any length come across; the job reads nothing, and carries its mark."""
     executor.start(assigned(made.layout, JOBS, "length", "ü" * size))
-    key, status, usage = exits.get()
+    key, status, usage, _ = exits.get()
     assert (key, status) == (KEY, EXIT_MADE)
     assert (usage is None) is (sys.platform == "win32")
     assert usage is None or (usage.max_rss_kib > 1024 and 0 < usage.cpu_s < PATIENCE)
@@ -154,4 +157,37 @@ def test_a_program_that_is_not_there(make) -> None:
     with pytest.raises(StartError, match="cannot start no-such-python"):
         executor.prepare()
     with pytest.raises(StartError, match="cannot start no-such-python"):
+        executor.start(nothing_to_do())
+
+
+def test_another_folder_at_the_path(make, made, exits, tmp_path) -> None:
+    """When a link on the way to the folder is flipped, the interpreter that waits is replaced by one in the new folder."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "unit_spawn_link.py").write_text(ANOTHER.format(name), encoding="ascii")
+    link = tmp_path / "current"
+    try:
+        link.symlink_to("one", target_is_directory=True)
+    except OSError:
+        pytest.skip("no links may be made here")
+    settings = runner_settings(made, "")
+    settings.python_path = [str(link)]
+    executor = make(folder=str(link), settings=settings.to_bytes())
+    executor.prepare()
+    for turn, name in enumerate(["one", "two"]):
+        if turn:
+            (tmp_path / "new").symlink_to(name, target_is_directory=True)
+            os.replace(tmp_path / "new", link)
+        executor.start(assigned(made.layout, "unit_spawn_link", "v", job_id=name))
+        assert exits.get()[:2] == ((name, 1), EXIT_MADE)
+        assert json.loads(left_in(made.layout, name).result) == [name, str(tmp_path / name), ["-c"], str(link)]
+
+
+def test_a_folder_that_is_gone(make, tmp_path) -> None:
+    """The error names the folder, not the interpreter."""
+    executor = make(folder=str(tmp_path / "later"))
+    (tmp_path / "later").mkdir()
+    executor.prepare()
+    (tmp_path / "later").rename(tmp_path / "gone")
+    with pytest.raises(StartError, match="later"):
         executor.start(nothing_to_do())

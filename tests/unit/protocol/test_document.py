@@ -18,7 +18,7 @@ MOMENT = "2026-11-23T17:45:01Z"
 WALL = datetime(2026, 11, 23, 17, 45, 1, tzinfo=UTC).timestamp()
 FIELDS = {
     "job", "method", "params", "priority", "delay", "next_run_at", "max_retries", "timeout", "expires_at", "meta",
-    "created_at", "signature", "attempts", "retries", "result",
+    "created_at", "signature", "attempts", "retries", "result", "replaces",
 }  # fmt: skip
 
 
@@ -251,3 +251,20 @@ def test_schema() -> None:
     assert shape["required"] == ["job", "method"]
     assert shape["additionalProperties"] is False
     assert orjson.loads(orjson.dumps(made)) == made
+
+
+@pytest.mark.parametrize("key", ["next_run_at", "expires_at", "created_at"])
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("2026-11-23T17:45:01", "'2026-11-23T17:45:01' has no offset from UTC; write 2026-11-23T17:45:01Z"),
+        ("tomorrow", "'tomorrow' is no RFC 3339 time; write 2026-11-23T17:45:01Z"),
+        ("2026-11-23", "'2026-11-23' is no RFC 3339 time; write 2026-11-23T17:45:01Z"),
+        (17, "'17' is no RFC 3339 time; write 2026-11-23T17:45:01Z"),
+    ],
+)
+def test_a_time_that_is_none_is_answered_with_one(key, value, problem) -> None:
+    """The error says what is missing, and how a time is written."""
+    with pytest.raises(JobFormatError) as caught:
+        document.check({"job": "a", "method": "b", key: value})
+    assert str(caught.value) == f"{key}: {problem}"

@@ -289,3 +289,16 @@ def test_check_value_of_a_circle() -> None:
 def test_check_value_takes_tuples() -> None:
     """A tuple counts as an array."""
     jsontext.check_value((1, ("a", None)), "params")
+
+
+def test_what_we_tell_may_hold_any_path() -> None:
+    """A path that is no UTF-8 is written as an escape, in names, values and lists; all else is as it was."""
+    path = "b\udcfccher"
+    told = {path: [path, {"a": (path,)}], "n": 5, "t": None, "s": "bücher"}
+    escaped = "b\\udcfccher"
+    assert jsontext.decode(jsontext.encode_told(told)) == {
+        escaped: [escaped, {"a": [escaped]}],
+        "n": 5,
+        "t": None,
+        "s": "bücher",
+    }

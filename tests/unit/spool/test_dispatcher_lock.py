@@ -41,20 +41,24 @@ def test_dispatcher_lock(path, dispatcher_lock) -> None:
     second.release()
 
 
-def test_a_boot_is_handed_on_once_it_is_vouched_for(path, dispatcher_lock) -> None:
-    """The next holder learns of the last boot that was vouched for, however those before it ended, and of no later one."""
+def test_what_is_vouched_for_is_handed_on(path, dispatcher_lock) -> None:
+    """The next holder learns of what was last vouched for, however those before it ended, and of nothing later."""
+    words = {"boot": "first", "mount": "ext4-sda1-17", "place": "2"}
     assert dispatcher_lock.acquire(ME)
-    assert not dispatcher_lock.previous_boot
-    dispatcher_lock.vouch("first")
+    assert not dispatcher_lock.vouched
+    dispatcher_lock.vouch(words)
+    assert holder(path) == ME | words
     dispatcher_lock.forsake()  # as a kill does
     unvouched = DispatcherLock(path)
     assert unvouched.acquire(ME)
-    assert unvouched.previous_boot == "first"
+    assert unvouched.vouched == words
     unvouched.release()
     third = DispatcherLock(path)
     assert third.acquire(ME)
-    assert third.previous_boot == "first"
+    assert third.vouched == words
+    third.vouch({"boot": "second"})
     third.release()
+    assert holder(path) == {"boot": "second"}
 
 
 def test_a_short_holder_after_a_long_one(path, dispatcher_lock) -> None:

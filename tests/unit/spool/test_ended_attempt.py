@@ -58,6 +58,8 @@ def test_nothing_was_left(outcome) -> None:
     """A process that died without an outcome crashed, unless we ended it; its end is when that is recorded."""
     made, result = made_of(None, outcome=outcome, signal=9, usage=Usage(1.5))
     error = {"type": "ProcessEnded", "message": "the process was ended by SIGKILL before it could leave its outcome"}
+    if outcome is Outcome.CANCELLED:
+        error = {"type": "Cancelled", "message": "by request"}
     assert made == {
         **BASE,
         "outcome": (outcome or Outcome.CRASHED).value,

@@ -368,13 +368,13 @@ def test_a_batch_asks_the_table(spool, monkeypatch) -> None:
 
 @pytest.mark.parametrize("source", [State.FAILED, State.DONE])
 def test_put_back(spool, drop, syncs, source) -> None:
-    """A retry moves the very file to pending/, durably, and takes its reason away."""
+    """A retry moves the very file to pending/ and takes its reason away, both durably."""
     inode = os.stat(drop(source, "x")).st_ino
     spool.explain("x", Outcome.EXPIRED, "too late", "pending/x.json", NOW)
     assert spool.put_back("x", source) is True
     assert files(spool) == {"pending/x.json"}
     assert os.stat(spool.layout.job(State.PENDING, "x")).st_ino == inode
-    assert syncs == ([True] if os.name == "posix" else [])
+    assert syncs == ([True, True] if os.name == "posix" else [])
 
 
 def test_put_back_of_nothing_and_beside_one_that_waits(spool, drop) -> None:

@@ -13,7 +13,7 @@ from spoolrunner.spool import lock_lines, locks, record, traces
 from spoolrunner.spool.giving_up import give_up
 from spoolrunner.spool.lock_lines import START
 from spoolrunner.spool.running_file import RunningFiles
-from spoolrunner.spool.settling import Fate
+from spoolrunner.spool.settled import Fate
 from spoolrunner.spool.traces import Marker
 
 RETRIED = {"number": 1, "outcome": "failed", "verdict": "retry"}
@@ -43,11 +43,13 @@ def read(spool, state: State) -> dict:
 def test_give_up(spool, drop, stop) -> None:
     """The last verdict becomes the final one, no later start is planned, and the job lies in failed/ with the reason."""
     drop(State.RUNNING, "x", {"attempts": [RETRIED], "next_run_at": "2027-01-15T09:00:00.000000Z", "meta": {"k": 1}})
+    replaced = [list(spool.stamp(State.RUNNING, "x"))]
     settled = stop()
     assert (settled.fate, settled.name, settled.state) == (Fate.SETTLED, "x", State.FAILED)
     document = read(spool, State.FAILED)
     assert document == settled.raw
-    assert document == {"job": "app.Report", "method": "build", "meta": {"k": 1}, "attempts": [GIVEN_UP]}
+    kept = {"job": "app.Report", "method": "build", "meta": {"k": 1}}
+    assert document == {**kept, "attempts": [GIVEN_UP], "replaces": replaced}
     with open(spool.layout.reason("x"), "rb") as stream:
         said = orjson.loads(stream.read())
     assert (said["outcome"], said["what"]) == ("cancelled", WHY)

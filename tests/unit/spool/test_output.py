@@ -224,3 +224,25 @@ def test_tidy_keeps_what_is_almost_a_header(path, line) -> None:
         stream.write(line)
     output.tidy(path, LIMIT)
     assert read(path) == line
+
+
+def test_the_output_of_a_second_job_of_an_id_becomes_its_own(tmp_path) -> None:
+    """What was printed from the first header on that is found goes to the other log; what came before stays."""
+    path, target = str(tmp_path / "x.log"), str(tmp_path / "x~2.log")
+    one, two, three = (output.header(number, "then", pid) for number, pid in ((1, 5), (1, 6), (2, 7)))
+    with open(path, "wb") as stream:
+        stream.write(one + b"monday\nsays " + two + two + b"tuesday\n" + three + b"again")
+    assert output.split(path, target, [output.header(9, "lost", 1), b"", two, three])
+    assert read(path) == one + b"monday\nsays " + two
+    assert read(target) == two + b"tuesday\n" + three + b"again"
+    assert not output.split(path, target, [three])
+
+
+def test_a_log_that_holds_nothing_else_moves_as_a_whole(tmp_path) -> None:
+    """No empty file stays behind; where there is no log there is nothing to do."""
+    path, target = str(tmp_path / "x.log"), str(tmp_path / "x~2.log")
+    assert not output.split(path, target, [b"--- attempt"])
+    with open(path, "wb") as stream:
+        stream.write(output.header(1, "then", 5) + b"tuesday\n")
+    assert output.split(path, target, [output.header(1, "then", 5)])
+    assert (os.path.exists(path), read(target)) == (False, output.header(1, "then", 5) + b"tuesday\n")

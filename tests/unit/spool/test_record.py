@@ -249,3 +249,62 @@ def test_a_result() -> None:
     for falsy in (0, False, "", []):
         assert record.add(RAW, made(Outcome.SUCCEEDED), POLICY, NOW, falsy)[0]["result"] == falsy
     assert "result" not in record.add(RAW, made(Outcome.SUCCEEDED), POLICY, NOW, None)[0]
+
+
+def history(count: int, size: int) -> list[dict]:
+    """That many attempts, each with an error of about that size."""
+    fault = {"type": "ValueError", "message": "x" * size, "traceback": "(dropped)"}
+    return [{**made(Outcome.FAILED, number + 1, error=fault, pid=5), "verdict": "retry"} for number in range(count)]
+
+
+@pytest.mark.parametrize(("count", "size"), [(600, 15_000), (22_000, 150), (record.MAX_ATTEMPTS - 2, 0)])
+def test_a_record_is_never_larger_than_what_can_be_read(count, size) -> None:
+    """However long a history is, its next record is read again: what is old is cut short, and numbers and verdicts stay."""
+    raw = {**RAW, "params": ["p" * 1_000_000], "attempts": history(count, size)}
+    policy = Policy(max_retries=1_000_000)
+    changed, decision = record.add(
+        raw, made(Outcome.FAILED, count + 1, error=record.error("E", "last", "t")), policy, NOW
+    )
+    data = record.encoded("x", changed)
+    checked, _ = document.parse(data)
+    assert decision.verdict is Verdict.RETRY
+    assert decision.retries == count + 1
+    assert len(checked.attempts) == count + 1
+    assert checked.attempts[-1].error is not None
+    assert checked.attempts[-1].error.message == "last"
+    assert checked.attempts[-50].host == socket.gethostname()
+    assert {one.verdict for one in checked.attempts} == {Verdict.RETRY}
+
+
+def test_a_job_with_as_many_attempts_as_a_document_holds_has_used_them_up() -> None:
+    """It fails then, whatever its budget is; one that succeeds or is tried by hand is recorded like any other."""
+    raw = {**RAW, "attempts": history(record.MAX_ATTEMPTS - 1, 0)}
+    policy = Policy(max_retries=1_000_000)
+    _, decision = record.add(raw, made(Outcome.FAILED, record.MAX_ATTEMPTS), policy, NOW)
+    assert decision.verdict is Verdict.FAILED
+    _, decision = record.add(raw, made(Outcome.SUCCEEDED, record.MAX_ATTEMPTS), policy, NOW)
+    assert decision.verdict is Verdict.DONE
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"exit_status": True},
+        {"exit_status": 2.5},
+        {"error": {"type": 5}},
+        {"error": {"type": "E", "other": "x"}},
+        {"result_dropped": ["x"]},
+        {"ended_at": "2027-01-15"},
+        {"started_at": "soon"},
+        {"unknown": 1},
+    ],
+    ids=str,
+)
+def test_a_record_is_checked_before_it_is_committed(left) -> None:
+    """An attempt that our own check would refuse is recorded with its outcome and why the rest is missing."""
+    changed, decision = record.add(RAW, {**made(Outcome.SUCCEEDED), **left}, POLICY, NOW, "a result")
+    (attempt,) = document.parse(jsontext.encode(changed))[0].attempts
+    assert (attempt.outcome, attempt.verdict, decision.verdict) == (Outcome.SUCCEEDED, Verdict.DONE, Verdict.DONE)
+    assert attempt.error.type == "RecordError"
+    assert attempt.error.message.startswith("what its process left: ")
+    assert "result" not in changed

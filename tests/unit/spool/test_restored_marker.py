@@ -22,6 +22,9 @@ class Alive:
     def lives(self, marker: traces.Marker) -> bool:
         return self.holder is not None and marker.pid == self.holder[0]
 
+    def end_left_by(self, job_id: str, marker: traces.Marker) -> bool:
+        return False
+
     def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:
         return self.holder
 

@@ -11,13 +11,15 @@ from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import FINAL, MAX_RELEASES, Outcome, State, Verdict
 from spoolrunner.spool import locks, output, record
 from spoolrunner.spool.lock_lines import CLAIM, START
-from spoolrunner.spool.settling import Fate, Settler
+from spoolrunner.spool.settled import Fate
+from spoolrunner.spool.settling import Settler
 from spoolrunner.spool.settling_rules import Boot, Known
 from spoolrunner.spool.traces import Marker
 from spoolrunner.system import durable, machine, processes
 
 BOOT = machine.boot_id()
 STARTED = "2027-01-15T07:59:00.000000Z"
+BEFORE = "2027-01-15T07:58:00.000000Z"
 POLICY = Policy(max_retries=1, retry_interval=10.0, retry_jitter=0.0)
 
 
@@ -35,6 +37,9 @@ class Alive:
 
     def lives(self, marker: Marker) -> bool:
         return processes.lives(marker.pid, marker.process_started, BOOT)
+
+    def end_left_by(self, job_id: str, marker: Marker) -> bool:
+        return False
 
     def holder_of_removed(self, lock_path: str) -> None:
         return None
@@ -373,3 +378,21 @@ def test_killed_while_settling(spool, drop, settler, mark, monkeypatch, step) ->
     assert (settled.fate, settled.state) == (Fate.SETTLED, State.FAILED)
     (made,) = read(spool, State.FAILED)["attempts"]
     assert made["outcome"] == "cancelled"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.CANCELLED, Outcome.REJECTED])
+def test_a_job_that_gets_another_name_takes_its_output_along(spool, drop, settler, mark, outcome) -> None:
+    """Where ID is taken and the job becomes ID~2, what it printed becomes the log of ID~2, and no silent one keeps a log."""
+    for state in (State.DONE, State.FAILED):
+        drop(state, "x")
+    drop(State.RUNNING, "x", {"attempts": [attempt(1, Outcome.FAILED, Verdict.RETRY, started_at=BEFORE, pid=5)]})
+    mark(START, 2)
+    with open(spool.layout.log("x"), "wb") as stream:
+        stream.write(b"of the first\n" + output.header(1, BEFORE, 5) + b"of the second\n")
+        stream.write(output.header(2, STARTED, os.getpid()))
+    settled = settler.settle("x", Known(outcome=outcome))
+    assert settled.name == "x~2"
+    with open(spool.layout.log("x"), "rb") as stream:
+        assert stream.read() == b"of the first\n"
+    with open(spool.layout.log("x~2"), "rb") as stream:
+        assert stream.read() == output.header(1, BEFORE, 5) + b"of the second\n"

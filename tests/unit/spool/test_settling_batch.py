@@ -15,7 +15,8 @@ from spoolrunner.spool.folders import NotOpenedError, Spool
 from spoolrunner.spool.lock_lines import START
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.running_file import UnopenedError
-from spoolrunner.spool.settling import Fate, Settled, Settler
+from spoolrunner.spool.settled import Fate, Settled
+from spoolrunner.spool.settling import Settler
 from spoolrunner.spool.settling_rules import Boot, Known, LookedAt, Origin, Usage
 from spoolrunner.spool.traces import Marker
 from spoolrunner.system import durable
@@ -34,6 +35,9 @@ class Living:
 
     def lives(self, marker: Marker) -> bool:
         return marker.pid in self.pids
+
+    def end_left_by(self, job_id: str, marker: Marker) -> bool:
+        return False
 
     def holder_of_removed(self, lock_path: str) -> None:
         return None

@@ -75,6 +75,14 @@ def test_a_file_that_was_touched(kind, rule, has_markers) -> None:
     )
 
 
+@pytest.mark.parametrize(("keeps_inodes", "rule"), [(True, OTHERWISE), (False, START_FITS)])
+def test_a_file_with_another_inode(keeps_inodes, rule) -> None:
+    """Where the files were copied, a start marker fits without the inode; where they were not, it is another file's."""
+    marker = left(START, 1, STAMP.inode + 1)
+    assert choose([], STAMP, marker, has_markers=False, keeps_inodes=keeps_inodes) is rule
+    assert choose([], STAMP, marker, has_markers=True, keeps_inodes=keeps_inodes) is OTHERWISE
+
+
 @pytest.mark.parametrize(("number", "rule"), [(1, FINAL_VERDICT), (2, OTHERWISE), (None, OTHERWISE)])
 def test_an_attempt_that_is_known_to_have_been_started(number, rule) -> None:
     """A final verdict of the attempt that we started was recorded here, whatever became of its marker."""

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spoolrunner.attempt import outcome as call_outcome
+from spoolrunner.attempt import returned
 from spoolrunner.protocol import document
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import LEFT_BY_JOBS, Outcome
@@ -102,6 +103,22 @@ def test_fits_wholly(change) -> None:
     """Where inodes may have been given out again, size and time of change must be those of the file too; else they need not."""
     stamp = STAMP._replace(**change)
     assert (MARKER.fits(0, stamp, wholly=True), MARKER.fits(0, stamp, wholly=False)) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "change", "fits"),
+    [
+        (0, {"inode": 78}, True),
+        (0, {"inode": 78, "mtime_ns": STAMP.mtime_ns - 999_999_999}, True),
+        (0, {"inode": 78, "mtime_ns": STAMP.mtime_ns - 2_000_000_000}, False),
+        (0, {"inode": 78, "size": 299}, False),
+        (0, {"inode": 78, "mtime_ns": 5}, False),
+        (1, {"inode": 78}, False),
+    ],
+)
+def test_fits_a_copy(attempts, change, fits) -> None:
+    """In a copied spool a marker fits the next attempt of the file with its size and, as archives keep that, its time."""
+    assert MARKER.fits_copy(attempts, STAMP._replace(**change)) is fits
 
 
 def test_the_last_marker_counts() -> None:
@@ -369,8 +386,8 @@ def test_a_line_that_is_far_too_long() -> None:
 def test_the_longest_lines_of_ours(character) -> None:
     """The longest result that is kept, and the longest error, come through, whatever they are made of."""
     size = len(json.dumps(character, ensure_ascii=False).encode()) - 2
-    result = character * ((call_outcome.MAX_RESULT_BYTES - 2) // size)
-    left = traces.parse(MARKER.line() + outcome(**call_outcome.of_return(result).fields)).outcome
+    result = character * ((returned.MAX_RESULT_BYTES - 2) // size)
+    left = traces.parse(MARKER.line() + outcome(**call_outcome.of_return(result, [].append).fields)).outcome
     assert left is not None
     assert left.result is not None
     assert orjson.loads(left.result) == result

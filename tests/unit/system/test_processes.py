@@ -328,8 +328,18 @@ def test_usage(monkeypatch, system, kib) -> None:
 
 
 def test_marks() -> None:
-    """The mark of an attempt names its spool, its job and its number."""
-    assert processes.mark("/spool", "x", 2) == "/spool:x:2"
+    """The mark of an attempt names its spool, its job and its number, and the file it is made of: ids are used again."""
+    mark = processes.mark("/spool", "x", 2, (255, 10, 4096))
+    assert mark == "/spool:x:2:ff.1000"
+    assert mark != processes.mark("/spool", "x", 2, (255, 10, 4097))
+    assert f"SPOOLRUNNER_JOB={mark}".encode().startswith(processes.marks_of("/spool", "x", 2))
+    assert not f"SPOOLRUNNER_JOB={mark}".encode().startswith(processes.marks_of("/spool", "x", 20))
+
+
+def test_no_mark_marks_nothing(program) -> None:
+    """Without a mark nothing is found, not even what has an empty one; with a pid of None neither."""
+    program(env={**os.environ, processes.MARK: ""})
+    assert processes.tree(None, "") == []
 
 
 @pytest.mark.parametrize(
@@ -347,9 +357,11 @@ def test_signal_name(number, name) -> None:
 
 
 def test_holders(program, tmp_path) -> None:
-    """The holders of a file are the other processes that have it open."""
+    """The holders of a file are the other processes that have it open, but for those that only look into it."""
     path = str(tmp_path / "held")
     holder = program(f"held = open({path!r}, 'w')\n" + WAITS)
+    if sys.platform == "linux":  # which tells how a file is open
+        program(f"looked_at = open({path!r})\n" + WAITS)
     with open(path, "rb"):
         assert pids(processes.holders(path)) == {holder.pid}
 

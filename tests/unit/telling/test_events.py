@@ -8,7 +8,7 @@ import typing
 import pytest
 
 from spoolrunner.protocol.states import Outcome, Verdict
-from spoolrunner.telling import events, trouble_events
+from spoolrunner.telling import events, troubles
 from spoolrunner.telling.events import Recorded
 from spoolrunner.telling.line_format import Entry, Kind, Who, line
 
@@ -22,12 +22,13 @@ VALUES = {
     "duration": 1.5,
     "grace": 30.0,
     "pause": 2.0,
+    "seconds": 1.25,
     "next_run_at": AT,
     "running": 3,
     "pid": 5,
     "status": 1,
 }
-MADE = {**vars(events), **vars(trouble_events)}.values()
+MADE = {**vars(events), **vars(troubles)}.values()
 KINDS = [kind for kind in MADE if dataclasses.is_dataclass(kind) and kind is not Entry]
 
 
@@ -72,3 +73,10 @@ def test_how_an_attempt_ended(outcome, verdict, kind) -> None:
 def test_a_listener_takes_any_event() -> None:
     """What a listener is called with is in its type: an event, and its time in seconds."""
     assert typing.get_args(events.Listener)[0] == [events.Event, float]
+
+
+def test_a_result_that_was_dropped_is_logged() -> None:
+    """The line of a job that is done says why its value is missing, and nothing of that where it is there."""
+    done = Recorded(WHO, Outcome.SUCCEEDED, Verdict.DONE, 1.0, result_dropped="set is no JSON")
+    assert "result_dropped: set is no JSON" in line(done.entry(AT))
+    assert "dropped" not in line(Recorded(WHO, Outcome.SUCCEEDED, Verdict.DONE, 1.0).entry(AT))

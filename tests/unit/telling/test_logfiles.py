@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+from logging.handlers import RotatingFileHandler
 
 import pytest
 
@@ -62,13 +65,14 @@ def test_rotation(spool) -> None:
     assert "id=1999" in read(spool, "background_jobs.log")
 
 
-def test_a_line_that_got_in_in_part(spool, logs, monkeypatch, capsys) -> None:
+def test_a_line_that_got_in_in_part(spool, capsys, logs, monkeypatch) -> None:
     """Of a line that the disk took only a part of nothing is left, and the next one is whole."""
     logs(Told(Kind.STARTED, id="a"), AT)
     real = os.write
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:10]))
         logs(Told(Kind.STARTED, id="b"), AT)
+    logs.close()
     assert "cannot be written" in capsys.readouterr().err
     logs(Told(Kind.STARTED, id="c"), AT)
     assert [row.split("id=")[1] for row in read(spool, "background_jobs.log").splitlines()] == ["a", "c"]
@@ -83,13 +87,14 @@ def test_log_files_go_on(spool, logs) -> None:
     assert [row.split("id=")[1] for row in read(spool, "background_jobs.log").splitlines()] == ["a", "b"]
 
 
-def test_trouble_is_said_once(spool, logs, capsys) -> None:
+def test_trouble_is_said_once(spool, capsys, logs) -> None:
     """A log that cannot be written stops nothing, is said once on standard error, and is written again when it can."""
     blocked = os.path.join(spool.layout.logs, "background_jobs.log")
     os.mkdir(blocked)
     for name in "abc":
         logs(Told(Kind.STARTED, id=name), AT)
         assert "cannot be written" in logs.trouble
+    logs.close()
     said = capsys.readouterr().err
     assert said.count("cannot be written") == 1
     assert "id=a" in said
@@ -99,9 +104,88 @@ def test_trouble_is_said_once(spool, logs, capsys) -> None:
     assert "id=d" in read(spool, "background_jobs.log")
 
 
-def test_trouble_of_one_log_does_not_stop_the_other(spool, logs, capsys) -> None:
+def test_trouble_of_one_log_does_not_stop_the_other(spool, capsys, logs) -> None:
     """A failure is in the error log, though the other log cannot be written."""
     os.mkdir(os.path.join(spool.layout.logs, "background_jobs.log"))
     logs(Told(Kind.FAILED, id="a"), AT)
     assert "id=a" in read(spool, "background_jobs_errors.log")
+    logs.close()
     assert "cannot be written" in capsys.readouterr().err
+
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="a file that is open can be neither moved nor removed there")
+
+
+@posix
+@pytest.mark.parametrize("leave", ["moved", "removed", "replaced", "folder removed"])
+def test_a_log_that_was_taken_away_is_made_anew(spool, logs, leave) -> None:
+    """As logrotate does: what comes next goes to a file at the path, and what was moved stays as it was."""
+    path, moved = os.path.join(spool.layout.logs, "background_jobs.log"), os.path.join(spool.layout.root, "moved")
+    with open(spool.layout.dispatcher_lock, "wb"):
+        pass
+    logs(Told(Kind.STARTED, id="a"), AT)
+    if leave == "folder removed":
+        shutil.rmtree(spool.layout.logs)
+    elif leave == "removed":
+        os.unlink(path)
+    else:
+        os.rename(path, moved)
+    if leave == "replaced":
+        with open(path, "wb") as stream:
+            stream.write(b"by logrotate\n")
+    logs(Told(Kind.STARTED, id="b"), AT)
+    assert logs.trouble == ""
+    assert [row for row in read(spool, "background_jobs.log").splitlines() if "id=a" in row] == []
+    assert read(spool, "background_jobs.log").endswith("started id=b\n")
+    if os.path.exists(moved):
+        with open(moved, encoding="utf-8") as stream:
+            assert [row.split("id=")[1] for row in stream.read().splitlines()] == ["a"]
+
+
+def test_no_folder_is_made_where_there_is_no_spool(spool, logs) -> None:
+    """Without dispatcher.lock the spool itself is gone, as one that is not mounted: nothing is made in its place."""
+    shutil.rmtree(spool.layout.logs)
+    logs(Told(Kind.STARTED, id="a"), AT)
+    assert "cannot be written" in logs.trouble
+    assert not os.path.exists(spool.layout.logs)
+
+
+def test_a_log_that_another_program_cut(spool, logs) -> None:
+    """After a cut in place (copytruncate) the size is the file's own, so that it is not rotated too early."""
+    small = LogFiles(spool.layout, 200)
+    for name in "abc":
+        small(Told(Kind.STARTED, id=name), AT)
+        os.truncate(os.path.join(spool.layout.logs, "background_jobs.log"), 0)
+    small.close()
+    assert sorted(os.listdir(spool.layout.logs)) == ["background_jobs.log", "jobs"]
+
+
+@posix
+def test_a_pipe_in_the_place_of_a_log(spool, logs) -> None:
+    """A log that is a named pipe which nobody reads is trouble, and holds nothing up."""
+    os.mkfifo(os.path.join(spool.layout.logs, "background_jobs.log"))
+    logs(Told(Kind.STARTED, id="a"), AT)
+    assert "cannot be written" in logs.trouble
+
+
+def test_a_log_that_cannot_be_rotated_is_written_on(spool, monkeypatch) -> None:
+    """No line is lost, the trouble is said, and the older logs are not pushed out by one try after the other."""
+    logs = LogFiles(spool.layout, 500)
+    tries = []
+
+    def refuse(handler) -> None:
+        tries.append(handler)
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RotatingFileHandler, "doRollover", refuse)
+        for number in range(14):
+            logs(Told(Kind.STARTED, id=f"{number:04}"), AT)
+    assert "cannot be rotated" in logs.trouble
+    assert len(tries) == 1
+    rows = read(spool, "background_jobs.log").splitlines()
+    assert [row.split("id=")[1] for row in rows] == [f"{number:04}" for number in range(14)]
+    for number in range(14, 40):
+        logs(Told(Kind.STARTED, id=f"{number:04}"), AT)
+    assert logs.trouble == ""
+    logs.close()

@@ -117,3 +117,9 @@ def test_a_full_disk_costs_no_status(spool, file, clock, monkeypatch) -> None:
     clock.advance(PERIOD)
     file.offer(lambda: {"state": "a"})
     assert written(spool) == "a"
+
+
+def test_a_status_may_hold_any_path(spool, clock) -> None:
+    """A sentence about a path that is no UTF-8 is written with escapes, and read again."""
+    StatusFile(spool.layout, clock).write({"trouble": ["b\udcfccher is full"]})
+    assert status.read(spool.layout)["trouble"] == ["b\\udcfccher is full"]

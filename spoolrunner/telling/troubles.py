@@ -1,0 +1,73 @@
+"""Events of what goes wrong beside the jobs: at a file, a folder, a thread of the dispatcher. Worded as those of `events`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spoolrunner.telling.events import _Trouble
+from spoolrunner.telling.line_format import Entry, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerFailed:
+    """One of those who hear of events failed; the others hear of them all the same."""
+
+    name: str
+    problem: str
+
+    def entry(self, at: float) -> Entry:
+        """`trouble`, with who and why."""
+        return Entry(Kind.TROUBLE, at, note=f"{self.name}, which is told of events, failed: {self.problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadDied:
+    """A thread of the dispatcher's process ended by an error."""
+
+    name: str
+    problem: str
+
+    def entry(self, at: float) -> Entry:
+        """`trouble`, with the name of the thread and its error."""
+        return Entry(Kind.TROUBLE, at, note=f"the thread {self.name} died: {self.problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChanged:
+    """config.json is another file by now than the one this dispatcher read when it started."""
+
+    path: str
+
+    def entry(self, at: float) -> Entry:
+        """`trouble`, with what to do."""
+        return Entry(Kind.TROUBLE, at, note=self.sentence)
+
+    @property
+    def sentence(self) -> str:
+        """What happened, and what to do about it."""
+        return f"{self.path} was changed since the dispatcher started; it goes by what it read then: restart it"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOff(_Trouble):
+    """A file of the job `id` is refused to us, so that one is put off, and nothing else is."""
+
+    words = "put off: {event.problem}"
+    id: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderMade(_Trouble):
+    """A folder of the spool was removed, and is made again."""
+
+    words = "{event.path}: the folder was removed; it is made again, and what lay in it is gone"
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSwept(_Trouble):
+    """Something that nobody needs any more could not be removed."""
+
+    words = "left lying: {event.problem}"
+    problem: str
