@@ -106,7 +106,7 @@ def test_closed_descriptors(home, closed, words):
     assert home.where("x") == (["done"] if words == "run --drain" else ["pending"])
     assert (home.folder / "config.json").read_bytes() == config
     if words == "run --drain":
-        assert set(json.loads((home.spool / "dispatcher.lock").read_bytes()[1:])) == {"boot"}
+        assert set(json.loads((home.spool / "dispatcher.lock").read_bytes()[1:])) == {"boot", "mount", "place"}
 
 
 @pytest.mark.parametrize("words", ["list", "status", "schema", "show x", "--help", "list --json"])
