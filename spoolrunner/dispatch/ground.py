@@ -66,7 +66,7 @@ class Ground:
 
     def check(self) -> None:
         """Raise OSError unless the spool at the path is the one that was taken, where the locks and what runs lie."""
-        self._holder.check()
+        self._holder.check_place()
         for path, inode, device in self._firm:
             there = os.stat(path, follow_symlinks=False)
             if there.st_ino != inode or there.st_dev != device:

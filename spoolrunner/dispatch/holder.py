@@ -16,6 +16,9 @@ from spoolrunner.system.clock import Clock, format_time
 from spoolrunner.system.machine import Machine
 
 
+_NOT_OURS = "the spool, or the dispatcher.lock in it, was removed, moved, covered or mounted again"
+
+
 class Holder:
     """The one dispatcher of a spool, which may be this one.
 
@@ -72,10 +75,15 @@ class Holder:
         """Whether what was taken lies nowhere any more: it was not just moved, or covered by a mount."""
         return self.lock.is_removed()
 
+    def check_place(self) -> None:
+        """Raise OSError unless our dispatcher.lock lies at the spool's path: a quick look, which each batch of jobs can pay."""
+        if not self.lock.is_in_place():
+            raise OSError(_NOT_OURS)
+
     def check(self) -> None:
-        """Raise OSError unless what lies at the spool's path is what we serve."""
+        """Raise OSError unless what lies at the spool's path is what we serve, and was not mounted again."""
         if not self.holds:
-            raise OSError("the spool, or the dispatcher.lock in it, was removed, moved, covered or mounted again")
+            raise OSError(_NOT_OURS)
 
     def begin_anew(self) -> None:
         """Take what lies at the spool's path now. OSError when nothing does, SpoolBusyError when another serves that."""
