@@ -15,7 +15,6 @@ from spoolrunner.system import machine
 from spoolrunner.system.clock import Clock, format_time
 from spoolrunner.system.machine import Machine
 
-
 _NOT_OURS = "the spool, or the dispatcher.lock in it, was removed, moved, covered or mounted again"
 
 
