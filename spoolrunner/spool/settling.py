@@ -7,7 +7,7 @@ neither executors nor the order of waiting jobs; who lives is asked of a `Livene
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from spoolrunner.errors import JobFormatError
@@ -196,7 +196,7 @@ class Settler:
             unstarted = Marker(START, len(file.attempts) + 1, *file.stamp)
             one.lock.append(unstarted.line())
             one.marker = unstarted
-            one.known = replace(known, note="never reached its first line")
+            one.known = known._replace(note="never reached its first line")
             self._record(one, file, unstarted, None)
             return
         name = self._spool.move(one.job_id, State.RUNNING, Event.RELEASE)

@@ -6,7 +6,6 @@ Pure: touches no disk. The rules themselves are `protocol.states.RECOVERY_RULES`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -56,8 +55,7 @@ class Usage(NamedTuple):
     max_rss_kib: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the dispatcher knows of a file in running/, beside what lies on the disk.
 
     `number` and `policy` are those of the attempt that was started; `looked_at` is its file as it was claimed. `outcome` and
@@ -98,7 +96,7 @@ class Known:
 
     def after(self, looks: int) -> Known:
         """The same, after so many looks at a file that could not be opened."""
-        return replace(self, looks=looks) if looks else self
+        return self._replace(looks=looks) if looks else self
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import NoneType
 from typing import Any, NamedTuple
 
 import orjson
@@ -188,7 +189,7 @@ def _marker(found: dict[str, Any]) -> Marker | None:
     except (TypeError, ValueError):
         return None
     is_sound = (
-        all(type(number) is int for number in (made.attempt, *made.stamp, made.pid))
+        type(made.attempt) is type(made.inode) is type(made.size) is type(made.mtime_ns) is type(made.pid) is int
         and made.attempt > 0
         and 0 <= made.pid <= _MAX_PID
         and type(made.process_started) is type(made.started_at) is str
@@ -200,18 +201,19 @@ def _marker(found: dict[str, Any]) -> Marker | None:
 
 def _outcome(found: dict[str, Any]) -> LeftOutcome | None:
     """Return the outcome, unless its shape is not that of `lock_lines.outcome`, as for a marker."""
-    fields = {key: value for key, value in found.items() if key not in ("kind", "attempt")}
+    del found["kind"], found["attempt"]
     try:
-        made = LeftOutcome(**fields)
+        made = LeftOutcome(**found)
         parse_time(made.ended_at)
     except (TypeError, ValueError):
         return None
-    texts = (made.outcome, made.result, made.result_dropped)
     is_sound = (
-        all(text is None or isinstance(text, str) for text in texts)
+        isinstance(made.outcome, str)
         and made.outcome in LEFT_BY_JOBS
-        and (made.exit_status is None or type(made.exit_status) is int)
-        and isinstance(found.get("progress", False), bool)
+        and isinstance(made.result, (str, NoneType))
+        and isinstance(made.result_dropped, (str, NoneType))
+        and type(made.exit_status) in (int, NoneType)
+        and type(made.progress) is bool
         and (made.error is None or _is_error(made.error))
     )
     return made if is_sound else None

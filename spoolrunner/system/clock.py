@@ -14,13 +14,10 @@ import time
 class Clock:
     """The clocks of the machine."""
 
-    def wall(self) -> float:
-        """Return the seconds since 1970, UTC."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Return the seconds since some moment in the past; a later call never returns less."""
-        return time.monotonic()
+    wall = staticmethod(time.time)
+    """Return the seconds since 1970, UTC."""
+    monotonic = staticmethod(time.monotonic)
+    """Return the seconds since some moment in the past; a later call never returns less."""
 
     def text(self) -> str:
         """Return the time by the wall clock as RFC 3339: what `format_time` makes of `wall`, without a float on the way."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime
+from functools import lru_cache
 
 DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?[smhd]$"
 MAX_DURATION = 3650 * 86400.0
@@ -13,6 +14,7 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
+@lru_cache(maxsize=256)  # the times of an attempt are read several times within a millisecond
 def parse_time(text: str) -> float:
     """Return the seconds since 1970 of an RFC 3339 time; ValueError for any other text, or without an offset from UTC."""
     if not _RFC_3339.fullmatch(text):

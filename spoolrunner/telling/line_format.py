@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from spoolrunner.system.clock import format_time
@@ -70,7 +71,7 @@ class Who(NamedTuple):
 def line(entry: Entry) -> str:
     """The entry as one line, without its line break."""
     kind, at, job_id, job, method, attempt, starts, duration, outcome, verdict, next_run_at, note, _ = entry
-    parts = [format_time(at), kind.value]
+    parts = [format_time(at), kind]
     if job_id:
         parts.append(f"id={_quoted(job_id)}")
     if job:
@@ -104,6 +105,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+@lru_cache(maxsize=1024)  # the lines of a job have its id, class and method in common
 def _quoted(value: str) -> str:
     if _PLAIN(value):
         return value
