@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from types import FunctionType, MethodType
 
+from spoolrunner.attempt import compiled
 from spoolrunner.attempt.binding import Callee
 from spoolrunner.errors import NotAllowedError, nearest
 
@@ -44,7 +45,7 @@ def resolve(job: str, method: str) -> Callee:
 def owner_of(job: str) -> Any:
     """Import and return the module or class of the operator's dotted path; NotAllowedError when there is none."""
     parts = job.split(".")
-    for length in range(len(parts), 0, -1):
+    for length in range(compiled.run(job) or len(parts), 0, -1):
         name = ".".join(parts[:length])
         try:
             __import__(name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from spoolrunner.attempt import binding, callables, returned
+from spoolrunner.attempt import binding, callables, compiled, returned
 from spoolrunner.attempt.returned import NotKeptError, NotRunError, type_name
 from spoolrunner.spool.lock_lines import quoted
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES = 16 << 10
 """Bytes of the message and of the traceback of an error; longer ones are cut in the middle."""
 _CUT = "\n  … cut …\n"
-_OWN = (os.path.join(os.path.dirname(__file__), "runner.py"), binding.__file__, callables.__file__)
+_OWN = (os.path.join(os.path.dirname(__file__), "runner.py"), *(m.__file__ for m in (binding, callables, compiled)))
 """Files of ours whose functions call the user's code."""
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 _NEVER_CAME = "(its text cannot be had: asking for it did not end)"

@@ -203,7 +203,7 @@ def _outcome(found: dict[str, Any]) -> LeftOutcome | None:
     """Return the outcome, unless its shape is not that of `lock_lines.outcome`, as for a marker."""
     del found["kind"], found["attempt"]
     try:
-        made = LeftOutcome(**found)
+        made: Any = LeftOutcome(**found)  # of a shape that is not known yet
         parse_time(made.ended_at)
     except (TypeError, ValueError):
         return None

@@ -94,6 +94,7 @@ LIGHT_SIDE = {
     "attempt.assignment",
     "attempt.binding",
     "attempt.callables",
+    "attempt.compiled",
     "attempt.current_job",
     "attempt.exit",
     "attempt.forks",
