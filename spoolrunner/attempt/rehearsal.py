@@ -22,7 +22,8 @@ REHEARSALS = 12
 """CPython 3.11 specialises a function after 8 calls, later versions after fewer."""
 
 
-_NO_JOB = "spoolrunner.attempt.no_job"
+NO_JOB = "spoolrunner.attempt.no_job"
+"""The job of `rehearse_import`: compiled ahead, as those of users are."""
 
 
 def rehearse(settings: Settings, layout: Layout, times: int = REHEARSALS) -> None:
@@ -48,8 +49,8 @@ def rehearse(settings: Settings, layout: Layout, times: int = REHEARSALS) -> Non
 def rehearse_import(times: int = REHEARSALS) -> None:
     """Import a module and look up its function, again and again, as each job does whose module is not preloaded."""
     for _ in range(times):
-        sys.modules.pop(_NO_JOB, None)
-        callables.resolve(_NO_JOB, "nothing")
+        sys.modules.pop(NO_JOB, None)
+        callables.resolve(NO_JOB, "nothing")
 
 
 def _write(path: str) -> tuple[int, int, int]:

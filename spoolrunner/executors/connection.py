@@ -66,7 +66,7 @@ def start_template(plan: Plan, preload: Sequence[str], owner: Owner) -> Template
         ours.close()
         raise cannot_start(plan.python, plan.folder, error) from None
     template = Template(process, ours, owner, plan)
-    jobs = {job: list(methods) for job, methods in plan.jobs.items()} if preload else {}
+    jobs = {job: list(methods) for job, methods in plan.jobs.items()}
     template.send(framed(plan.settings, list(preload), jobs))
     return template
 

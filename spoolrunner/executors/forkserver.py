@@ -17,10 +17,12 @@ from spoolrunner.attempt import rehearsal, runner
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.exit import exit_after
 from spoolrunner.attempt.settings import Settings
-from spoolrunner.executors import tending
+from spoolrunner.executors import spares, tending
 from spoolrunner.executors.afresh import run_afresh
+from spoolrunner.executors.compile import compile_ahead
 from spoolrunner.executors.frames import EXITED, OUTDATED, READY, RETIRE, SKIPPED, STARTED, WHO, Frames, framed
 from spoolrunner.executors.imported import Imported, warm_import_caches
+from spoolrunner.executors.spares import Spares
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import dispositions, processes
 
@@ -38,12 +40,6 @@ assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor t
 _SOCKET = 0
 _UNWATCHED_PAUSE, _WARM_UP_PAUSE = 10, 20
 """Milliseconds."""
-_AHEAD = 2
-"""Processes that are forked ahead together: after a fork each page that the template writes to costs it a fault."""
-_WARM_UP, _JOB = b"w", b"j"
-"""To a process that was forked ahead: that there is time; and a job, which is followed by the length of its assignment."""
-_FIRST_READ = 4096
-"""Bytes; more than most assignments have, and no more memory than is at hand."""
 
 
 class Template:
@@ -54,11 +50,7 @@ class Template:
         self._layout = Layout(settings.root)
         self._imported = Imported()
         self._pid = os.getpid()
-        self._spares: list[tuple[int, int]] = []
-        """The processes that were forked ahead: pid, and the pipe by which it gets its job."""
-        self._leaving: list[int] = []
-        """Those of them that are not needed any more, and have not ended yet."""
-        self._are_warm = False
+        self._spares = Spares()
         self._retiring = False
         self._reseed: Callable[[], Any] | None = None
         self._run_exit_handlers: Callable[[], None] | None = None
@@ -71,10 +63,12 @@ class Template:
         self._children = Children(self._poll, self._has_ended)
 
     def prepare(self, preload: list[str], jobs: dict[str, list[str]]) -> None:
-        """Import what is to be preloaded, make ready for forks, and report the files that were imported."""
+        """Import what is to be preloaded, compile what else the table names, make ready for forks, and report the files."""
         sys.path[:0] = self._settings.python_path
         warm_import_caches()
         files = self._preload(preload, jobs) if preload else []
+        imported = {job for job, _ in self._imported.callees}
+        files += compile_ahead([rehearsal.NO_JOB, *(job for job in jobs if job not in imported)])
         self._rehearse()
         gc.collect()
         gc.freeze()
@@ -97,7 +91,7 @@ class Template:
         nothing = Assignment("", 0, (0, 0, 0), "", "", [], 0.0).to_bytes()
         for _ in range(rehearsal.REHEARSALS):
             theirs, ours = os.pipe()
-            os.write(ours, _job(nothing))
+            os.write(ours, spares.message(nothing))
             os.close(ours)
             self._take_up(self._wait_for_job(theirs))
             self._imported.is_outdated()
@@ -111,13 +105,13 @@ class Template:
         """Fork and report until the dispatcher closes the socket or, after RETIRE, until the last child has ended."""
         for message in first:
             self._obey(*message)
-        while not self._retiring or self._children.jobs or self._leaving:
+        while not self._retiring or self._children.jobs or self._spares.leaving:
             if not self._spares and not self._retiring:
-                for _ in range(_AHEAD):
+                for _ in range(self._spares.wanted()):
                     self._fork_ahead()
             ready = self._poll.poll(self._pause())
-            if not ready:
-                self._use_the_time()
+            if not ready and not self._spares.have_settled:
+                self._spares.settle()
             is_asked = False
             for descriptor, _ in ready:
                 is_asked = is_asked or descriptor == self._socket
@@ -135,35 +129,21 @@ class Template:
 
     def _pause(self) -> int | None:
         """Milliseconds to wait for a request or the end of a child at most; None for ever."""
-        if not self._children.are_watched or self._leaving:
+        if not self._children.are_watched or self._spares.leaving:
             return _UNWATCHED_PAUSE
-        return None if self._are_warm or not self._spares else _WARM_UP_PAUSE
-
-    def _use_the_time(self) -> None:
-        """Nothing happens: let the process that was forked ahead warm up."""
-        if self._are_warm:
-            return
-        self._are_warm = True
-        for _, pipe in self._spares:
-            try:
-                os.write(pipe, _WARM_UP)
-            except BrokenPipeError:
-                continue  # somebody killed it: that is heard too
+        return None if self._spares.have_settled else _WARM_UP_PAUSE
 
     def _obey(self, verb: str, *arguments: Any) -> None:
         if verb == RETIRE:
             self._retiring = True
-            while self._spares:
-                pid, pipe = self._spares.pop()
-                os.close(pipe)
-                self._leaving.append(pid)
+            self._spares.dismiss()
             return
         if verb == WHO:
             for pid, (job_id, number) in self._children.jobs.items():
                 self._say(STARTED, job_id, number, pid)
             return
         job_id, number, assignment = arguments
-        pid = self._use_spare(assignment) or os.fork()
+        pid = self._spares.use(assignment) or os.fork()
         if pid == 0:
             tending.set_mask(*tending.HEED_STOPS)
             exit_after(self._run_job, assignment)
@@ -179,58 +159,28 @@ class Template:
         if pid == 0:
             tending.set_mask(*tending.HEED_STOPS)
             os.close(ours)
-            for _, pipe in self._spares:
-                os.close(pipe)
-            self._spares = []
+            self._spares.shut()
             exit_after(self._run_job, self._wait_for_job(theirs))
         os.close(theirs)
-        self._spares.append((pid, ours))
-        self._are_warm = False
+        self._spares.add(pid, ours)
 
     def _wait_for_job(self, pipe: int) -> bytes:
         """In a child that was forked ahead: the assignment that comes by the pipe; or the end of the process."""
-        data = os.read(pipe, _FIRST_READ)
-        if data[:1] == _WARM_UP:
-            data = data[1:]
-            if not data:
-                _warm_up(self._settings, self._layout)
-                data = os.read(pipe, _FIRST_READ)
-        if not data:
-            os._exit(0)  # the template is gone, or does without
-        return _assignment(data, pipe)
-
-    def _use_spare(self, assignment: bytes) -> int:
-        """Give the assignment to a process that was forked ahead; its pid, or 0 if there is none."""
-        while self._spares:
-            pid, pipe = self._spares.pop()
-            left = _job(assignment)
-            try:
-                while left:
-                    left = left[os.write(pipe, left) :]
-            except BrokenPipeError:
-                continue  # somebody killed it
-            finally:
-                os.close(pipe)
-            return pid
-        return 0
+        while not (assignment := spares.wait(pipe)):
+            _warm_up(self._settings, self._layout)
+        return assignment
 
     def _reap(self, ready: list[tuple[int, int]]) -> None:
-        if self._children.jobs or self._spares or self._leaving:
-            self._children.reap(ready, [*self._leaving, *[spare[0] for spare in self._spares]])
+        if self._children.jobs or self._spares or self._spares.leaving:
+            self._children.reap(ready, self._spares.pids())
 
     def _has_ended(self, pid: int, status: int | None, cpu_s: float, max_rss_kib: int) -> None:
         """Report the end of a child, as `Children` has learnt of it."""
         job = self._children.jobs.get(pid)
         if job is None:
-            self._forget_spare(pid)
+            self._spares.forget(pid)
         else:
             self._say(EXITED, *job, pid, status, cpu_s, max_rss_kib)
-
-    def _forget_spare(self, pid: int) -> None:
-        self._leaving = [other for other in self._leaving if other != pid]
-        for spare in [spare for spare in self._spares if spare[0] == pid]:
-            os.close(spare[1])
-            self._spares.remove(spare)
 
     def _say(self, *event: Any) -> None:
         data = framed(*event)
@@ -274,19 +224,6 @@ def _warm_up(settings: Settings, layout: Layout) -> None:
         rehearsal.rehearse(settings, layout, 1)
     except OSError:
         return  # the job itself will report what is wrong with the disk
-
-
-def _job(assignment: bytes) -> bytes:
-    return _JOB + len(assignment).to_bytes(4, "little") + assignment
-
-
-def _assignment(data: bytes, pipe: int) -> bytes:
-    """What `_job` has made, of which `data` has come by the pipe already."""
-    size = int.from_bytes(data[1:5], "little")
-    while len(data) < size + 5:
-        data += os.read(pipe, size) or os._exit(0)
-    os.close(pipe)
-    return data[5:]
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ Pure: touches no disk. The rules themselves are `protocol.states.RECOVERY_RULES`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 

@@ -26,7 +26,16 @@ OWNERS = {
     "executors/forkserver.py": "POSIX alone",
     **{
         f"executors/{name}.py": "POSIX alone"
-        for name in ("children", "connection", "effects", "exit_handlers", "guardian", "preloading", "tending")
+        for name in (
+            "children",
+            "connection",
+            "effects",
+            "exit_handlers",
+            "guardian",
+            "preloading",
+            "spares",
+            "tending",
+        )
     },
     "system/orphans.py": "who gets the processes whose parent has ended",
     "system/dispositions.py": "signals that are inherited",
@@ -53,6 +62,7 @@ POSIX_ALONE = {
         "forkserver",
         "guardian",
         "preloading",
+        "spares",
         "tending",
     )
 }
