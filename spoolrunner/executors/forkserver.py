@@ -22,7 +22,6 @@ from spoolrunner.executors.afresh import run_afresh
 from spoolrunner.executors.compile import compile_ahead
 from spoolrunner.executors.frames import EXITED, OUTDATED, READY, RETIRE, SKIPPED, STARTED, WHO, Frames, framed
 from spoolrunner.executors.imported import Imported, warm_import_caches
-from spoolrunner.executors.spares import Spares
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import dispositions, processes
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
 if sys.platform != "win32":
     from spoolrunner.executors.children import Children
+    from spoolrunner.executors.spares import Spares
 
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
 
