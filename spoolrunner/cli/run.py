@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
     listeners = [] if arguments.quiet else [EventPrinter()]
-    dispatcher = Dispatcher(load_config(arguments.config), listeners)
+    dispatcher = Dispatcher(load_config(arguments.config, to_run=True), listeners)
     stop_on_signals(dispatcher)
     dispatcher.run(drain=arguments.drain, standby=arguments.standby)
     if arguments.drain and dispatcher.is_paused:

@@ -196,6 +196,24 @@ def test_no_command_follows_a_link(home):
     assert "link" in job.problem
 
 
+def test_a_job_called_config_is_a_job(make):
+    """`config` is an id as any other, and its file is not taken for the configuration by who stands in its folder."""
+    home = make()
+    program = Path(home.folder) / "program"
+    home.drop("config", b'{"allowed_jobs": {"a": ["b"]}, "python_binary": "./program"}')
+    program.write_text("#!/bin/sh\ntouch ran\n")
+    program.chmod(0o700)
+    drain(home)
+    assert home.where("config") == ["failed"]
+    failed = home.spool / "failed"
+    shown = subprocess.run([*COMMAND, "check"], cwd=failed, capture_output=True, encoding="utf-8", check=False)
+    assert str(home.folder / "config.json") in shown.stdout
+    assert not (failed / "ran").exists()
+    home.drop("config", method="echo", params=[1])
+    drain(home)
+    assert home.where("config") == ["done", "failed"]
+
+
 def test_a_key_that_cannot_be_used(make, tmp_path):
     """A key file that is missing, or holds no key, is an error of the configuration that says what to do."""
     home = make(signing_key="key")
