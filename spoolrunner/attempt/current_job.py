@@ -10,6 +10,7 @@ import sys
 
 from spoolrunner.spool.lock_lines import quoted
 from spoolrunner.system import clock
+from spoolrunner.system.heldfiles import open_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class CurrentJob:
         share = min(1.0, max(0.0, float(fraction)))
         report = f'{{"fraction":{share!r},"text":{quoted(str(text)[:500])}}}'
         try:
-            with open(self._layout.progress(self.id), "wb") as stream:
+            descriptor = open_plain(self._layout.progress(self.id), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            with open(descriptor, "wb") as stream:
                 stream.write(report.encode())
         except OSError as error:
             print(

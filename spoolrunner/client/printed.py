@@ -10,6 +10,7 @@ from spoolrunner.protocol.states import State
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock
+from spoolrunner.system.heldfiles import open_plain
 
 _PAUSE = 0.2
 """Seconds between two looks at a log that is followed."""
@@ -48,13 +49,14 @@ def _pieces(layout: Layout, job_id: str, *, follow: bool) -> Iterator[bytes]:
 def _read_on(path: str, position: int, *, to_the_end: bool) -> tuple[bytes, int]:
     """Return what the log holds from `position` on, up to its last whole line or to its end, and the position behind that."""
     try:
-        with open(path, "rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            stream.seek(position if position <= size else 0)  # it was cut since
-            start = stream.tell()
-            data = stream.read()
+        descriptor = open_plain(path, os.O_RDONLY)
     except FileNotFoundError:
         return b"", position
+    with open(descriptor, "rb") as stream:
+        size = os.fstat(descriptor).st_size
+        stream.seek(position if position <= size else 0)  # it was cut since
+        start = stream.tell()
+        data = stream.read()
     if not to_the_end:
         data = data[: data.rfind(b"\n") + 1]
     return data, start + len(data)

@@ -26,6 +26,7 @@ from spoolrunner.protocol import document, signing
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Limits, Policy, job_policy
 from spoolrunner.spool.paths import Layout
+from spoolrunner.spool.recognise import refuse_links
 from spoolrunner.system import times
 
 __all__ = ["FILE_NAME", "VARIABLE", "Config", "find_config", "load_config", "parse_config"]
@@ -146,6 +147,7 @@ def load_config(explicit: str | None = None, *, to_run: bool = False) -> Config:
     config = parse_config(path, raw)
     if not is_named(explicit):
         check_owners(path, found, config.layout.root, to_run=to_run)
+    refuse_links(config.layout)
     return config
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from contextlib import suppress
 from typing import NamedTuple
 
 from spoolrunner.errors import ConfigError
 from spoolrunner.spool.recognise import is_inside
+from spoolrunner.system import owners
 from spoolrunner.system.heldfiles import open_file
 
 FILE_NAME = "config.json"
@@ -66,18 +66,21 @@ def read_file(path: str) -> FoundFile:
 
 
 def check_owners(path: str, found: FoundFile, root: str, *, to_run: bool) -> None:
-    """Raise ConfigError when a file that was found, not named, belongs to a user whose word does not count here.
+    """Raise ConfigError when a file that was found, not named, or its folder belongs to a user whose word does not count here.
 
     This user and root may say what runs (`to_run`). What runs nothing may also be configured by the owner of the spool at
     `root`: root can look into the spools of others. A file that a person named is taken, whoever it belongs to.
     """
-    if sys.platform == "win32":
+    ours = owners.effective_user()
+    if ours is None:
         return
-    trusted = {0, os.geteuid()}
-    if not to_run:
+    trusted, deciding = {0, ours}, set(found.owners)
+    if to_run:
+        deciding.add(os.stat(os.path.dirname(path)).st_uid)  # he can put modules beside it, and another in its place
+    else:
         with suppress(OSError):  # where there is no spool, nobody owns it
             trusted.add(os.stat(root).st_uid)
-    strangers = sorted(found.owners - trusted)
+    strangers = sorted(deciding - trusted)
     if strangers:
         who = f"was found, not named, and belongs to user {strangers[0]}"
         what = (

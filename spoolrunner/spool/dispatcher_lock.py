@@ -13,11 +13,10 @@ import orjson
 
 from spoolrunner.spool import locks
 from spoolrunner.spool.locks import JobLock
-from spoolrunner.system.heldfiles import open_file
+from spoolrunner.system.heldfiles import open_plain, read_plain
 
 _HOLDER_BYTES = 512
 _MAX_READ = 4096
-_BINARY = getattr(os, "O_BINARY", 0)
 
 
 class DispatcherLock:
@@ -68,7 +67,7 @@ class DispatcherLock:
         self.forsake()
 
     def _write(self, me: dict[str, Any]) -> None:
-        descriptor = open_file(self._path, os.O_RDWR | _BINARY)
+        descriptor = open_plain(self._path, os.O_RDWR)
         try:
             os.lseek(descriptor, 1, os.SEEK_SET)
             os.write(descriptor, orjson.dumps(me).ljust(_HOLDER_BYTES) + b"\n")
@@ -82,14 +81,8 @@ def holder(path: str) -> dict[str, Any]:
     This does not try the lock: that would take it for a moment, from a dispatcher that is just starting.
     """
     try:
-        descriptor = open_file(path, os.O_RDONLY | _BINARY)
-    except FileNotFoundError:
-        return {}
-    try:
-        os.lseek(descriptor, 1, os.SEEK_SET)
-        found = orjson.loads(os.read(descriptor, _MAX_READ).strip(b" \n\0") or b"{}")
+        data = read_plain(path, _MAX_READ) or b""
+        found = orjson.loads(data[1:].strip(b" \n\0") or b"{}")
     except orjson.JSONDecodeError:
         return {}  # being written this moment
-    finally:
-        os.close(descriptor)
     return found if isinstance(found, dict) else {}

@@ -19,6 +19,7 @@ from spoolrunner.spool.ids import id_problem, is_job_name, numbered
 from spoolrunner.spool.jobfile import Found, NotOpenedError, NotRegularError, Stamp
 from spoolrunner.spool.paths import FOLDERS, Layout
 from spoolrunner.system import durable
+from spoolrunner.system.owners import hand_over_folder
 
 __all__ = ["LEFTOVER_AGE", "Found", "NotOpenedError", "NotRegularError", "Spool", "Stamp"]
 # What `read` returns and raises can be imported from here too, since it is asked of a Spool.
@@ -37,16 +38,24 @@ class Spool:
     def make(self) -> None:
         """Make the folders that are missing, for their owner alone."""
         try:
-            for folder in ("", *FOLDERS):
-                os.makedirs(os.path.join(self.layout.root, folder), mode=0o700, exist_ok=True)
+            os.makedirs(self.layout.root, mode=0o700, exist_ok=True)
+            for path in self._folders():
+                self._make_folder(path)
         except OSError as error:
             raise SpoolLayoutError(f"{error.filename}: cannot make the folder: {error.strerror}") from None
+
+    def _folders(self) -> list[str]:
+        return [os.path.join(self.layout.root, name) for name in FOLDERS]
+
+    def _make_folder(self, path: str) -> None:
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+            hand_over_folder(path, os.path.dirname(path))
 
     def check(self) -> None:
         """Raise SpoolLayoutError unless all folders are folders on one file system, which renames need."""
         home = None
-        for name in FOLDERS:
-            path = os.path.join(self.layout.root, name)
+        for path in self._folders():
             try:
                 status = os.stat(path, follow_symlinks=False)
             except FileNotFoundError:

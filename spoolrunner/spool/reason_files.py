@@ -14,6 +14,7 @@ from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool.ids import id_problem, numbered
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable
+from spoolrunner.system.heldfiles import read_plain
 
 _ENDING = ".reason"
 _LARGEST = 1 << 20
@@ -35,10 +36,9 @@ def read(layout: Layout, job_id: str) -> dict[str, Any] | None:
 def read_object(path: str) -> dict[str, Any] | None:
     """Return the JSON object in a small file; None when there is no file, or when it is no JSON object."""
     try:
-        with open(path, "rb") as stream:
-            found = orjson.loads(stream.read(_LARGEST))
-    except (FileNotFoundError, orjson.JSONDecodeError):
-        return None  # there is none, or it is being written this moment
+        found = orjson.loads(read_plain(path, _LARGEST) or b"null")
+    except orjson.JSONDecodeError:
+        return None  # it is being written this moment
     return found if isinstance(found, dict) else None
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 
-from spoolrunner.spool.paths import FOLDERS
+from spoolrunner.errors import SpoolLayoutError
+from spoolrunner.spool.paths import FOLDERS, Layout
 
 _ENOUGH = 5
 """So many of the folders make a spool; a few of them may have been removed by hand, and it still is one."""
@@ -20,6 +22,30 @@ def is_inside(path: str) -> bool:
     """Return whether the file at `path`, or the one it is a link to, lies in a spool: in its root, or anywhere below it."""
     places = {os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.realpath(path))}
     return any(is_spool(folder) for place in places for folder in _up_from(place))
+
+
+def refuse_links(layout: Layout) -> None:
+    """Raise SpoolLayoutError when a folder of the spool is a link: what is done in it would be done elsewhere."""
+    for name in FOLDERS:
+        path = os.path.join(layout.root, name)
+        if os.path.islink(path):
+            raise SpoolLayoutError(f"{path}: must be a folder, not a link or a file")
+
+
+def check_for_publishing(layout: Layout) -> None:
+    """Raise SpoolLayoutError unless each folder is there that a job passes through, and none is a link.
+
+    Where one is missing, the disk of the spool may not be mounted: what is made there then would not be seen later.
+    """
+    for name in _TOP:
+        path = os.path.join(layout.root, name)
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            advice = "is its disk mounted? `spoolrunner init` makes a spool where none was"
+            raise SpoolLayoutError(f"{path}: the folder is missing; {advice}") from None
+        if not stat.S_ISDIR(mode):
+            raise SpoolLayoutError(f"{path}: must be a folder, not a link or a file")
 
 
 def _up_from(folder: str) -> list[str]:

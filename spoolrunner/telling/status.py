@@ -13,8 +13,11 @@ import orjson
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock, format_time
+from spoolrunner.system.heldfiles import read_plain
 
 PERIOD = 1.0
+_LARGEST = 1 << 26
+"""Bytes of a status.json that are read; ours are far below."""
 
 
 class StatusFile:
@@ -56,8 +59,7 @@ class StatusFile:
 def read(layout: Layout) -> dict[str, Any]:
     """The content of status.json; empty when there is none."""
     try:
-        with open(layout.status, "rb") as stream:
-            found = orjson.loads(stream.read())
-    except (FileNotFoundError, orjson.JSONDecodeError):
+        found = orjson.loads(read_plain(layout.status, _LARGEST) or b"{}")
+    except orjson.JSONDecodeError:
         return {}
     return found if isinstance(found, dict) else {}

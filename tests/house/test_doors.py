@@ -245,6 +245,7 @@ RENAMERS = {
     },  # each row of the table of transitions
     "spool/record.py": {"replace_many"},  # as above: the row of an outcome
     "spool/reason_files.py": {"replace_content"},  # ID.reason
+    "spool/requests.py": {"replace_content"},  # control/stop, whose text counts
     "telling/status.py": {"replace_content"},  # status.json
 }
 """module -> what of `durable` it calls that puts a file under its name; moves of job files ask the table first."""

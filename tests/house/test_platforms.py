@@ -30,6 +30,7 @@ OWNERS = {
     "attempt/runner.py": "whether a process knows that its parent is gone",
     "system/clock.py": "the clock that counts from the boot",
     "system/machine.py": "the name of the machine",
+    "system/owners.py": "whose a file is",
 }
 """module -> the difference between systems that it owns."""
 SYSTEM = {"sys.platform", "os.name", "platform.system"}

@@ -99,6 +99,16 @@ def test_the_spools_owner_may_configure_but_not_run(installation, monkeypatch) -
     assert load_config(str(installation / FILE_NAME), to_run=True).concurrency
 
 
+@AS_ROOT_ONLY
+def test_a_strangers_folder_decides_what_runs_too(installation, monkeypatch) -> None:
+    """Who owns the folder can put modules beside config.json, so its programs are not started, whoever wrote the file."""
+    os.chown(installation, STRANGER, -1)
+    monkeypatch.chdir(installation)
+    assert load_config().path == str(installation / FILE_NAME)
+    with pytest.raises(ConfigError, match=f"user {STRANGER}"):
+        load_config(to_run=True)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")
 def test_a_pipe_does_not_hold_up_who_reads_it(installation, monkeypatch) -> None:
     """A config.json that became a pipe after it was found is refused at once, not waited for."""
