@@ -28,7 +28,8 @@ class Assignment:
     """Attempt `number` of the job with this id, whose file is running/ID.json with this stamp.
 
     `timeout` is in seconds; `limits` are those that the system keeps, None without any. What `prepare` sets: `mark`, which the
-    environment of its processes carries, and the paths of its lock, its file and its log.
+    environment of its processes carries, and the paths of its lock, its file and its log. `where` is what its marker says of
+    the place where it lives, as `lock_lines.where` writes it.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Assignment:
         "params",
         "stamp",
         "timeout",
+        "where",
     )
 
     def __init__(
@@ -70,19 +72,19 @@ class Assignment:
         self.limits = limits
         self.meta = meta
         self.mark = mark
-        self.lock = self.file = self.log = ""
+        self.lock = self.file = self.log = self.where = ""
 
     def prepare(self, layout: Layout) -> Assignment:
         """Set what else its process has to know, which is done where the memory for it is at hand; returns itself."""
         job_id = self.job_id
-        self.mark = self.mark or processes.mark(layout.root, job_id, self.number)
+        self.mark = self.mark or processes.mark(layout.root, job_id, self.number, processes.home(layout.locks))
         self.lock, self.file, self.log = layout.lock(job_id), layout.running(job_id), layout.log(job_id)
         return self
 
     def to_bytes(self) -> bytes:
         """Return it as bytes, to be sent to the process."""
         told = (self.job_id, self.number, tuple(self.stamp), self.job, self.method, self.params, self.timeout)
-        rest = (self.limits, self.meta, self.mark, self.lock, self.file, self.log)
+        rest = (self.limits, self.meta, self.mark, self.lock, self.file, self.log, self.where)
         return marshal.dumps((clock.this_second(), told + rest), _FORMAT)
 
     @classmethod
@@ -91,5 +93,5 @@ class Assignment:
         second, told = marshal.loads(data)  # noqa: S302 -- our own dispatcher made them
         clock.know_second(second)
         made = cls(*told[:10])
-        made.lock, made.file, made.log = told[10:]
+        made.lock, made.file, made.log, made.where = told[10:]
         return made

@@ -25,7 +25,7 @@ from spoolrunner.spool.running_file import UnopenedError
 from spoolrunner.spool.settling import Fate, Settled, Settler
 from spoolrunner.spool.settling_rules import Known, Origin
 from spoolrunner.spool.traces import Marker
-from spoolrunner.system import processes
+from spoolrunner.system import place, processes
 from spoolrunner.system.clock import Clock
 from spoolrunner.system.heldfiles import HeldError, next_pause
 from spoolrunner.system.times import parse_time
@@ -38,10 +38,15 @@ from spoolrunner.telling.events import (
     Refused,
     Released,
     RetryPlanned,
+    Weakness,
 )
 from spoolrunner.telling.line_format import Who
 
 RETRY_SETTLE = 0.5
+ELSEWHERE = (
+    "{}: attempt {} runs on {} in another namespace of pids (a container, perhaps); its end is waited for, but until then "
+    "neither its timeout nor a cancel can be carried out from here"
+)
 MAX_BATCH = 16
 """Attempts that are settled together: each takes two descriptors meanwhile."""
 LEFTOVER_SECONDS = 2 * LOCK_PATIENCE
@@ -105,6 +110,8 @@ class EndedAttempts:
         if settled.fate not in (Fate.HELD, Fate.LIVES):
             self.register.clear(job_id, Why.NOT_RESOLVED)
             self._report(job_id, settled, None)
+        elif marker is not None and marker.is_start and self._is_elsewhere(marker):
+            self._look_again(job_id, elsewhere=marker)
         elif marker is not None and marker.is_start and self.executor.lives(marker):
             self.register.clear(job_id, Why.NOT_RESOLVED)
             self.adoption.adopt(job_id, marker)
@@ -113,13 +120,24 @@ class EndedAttempts:
         elif self._look_again(job_id) > LEFTOVER_SECONDS:
             self.executor.kill_holders(self.spool.layout.lock(job_id))
 
-    def _look_again(self, job_id: str, *, grows: bool = False) -> float:
-        """Put the file off; returns for how many seconds it has been. With `grows` the pause is as long as that."""
+    def _is_elsewhere(self, marker: Marker) -> bool:
+        """Whether its process is of this spool, and of another namespace of pids: it can be neither adopted nor ended."""
+        here = place.place(self.spool.layout.locks)
+        return here.is_ours(marker.home) and not here.is_here(marker.namespace, marker.home)
+
+    def _look_again(self, job_id: str, *, grows: bool = False, elsewhere: Marker | None = None) -> float:
+        """Put the file off; returns for how many seconds it has been. With `grows` the pause is as long as that.
+
+        `elsewhere` is the marker of a process that lives where we cannot reach it.
+        """
         now = self.clock.monotonic()
         known = self.register.get(job_id, Why.NOT_RESOLVED)
         so_far = 0.0 if known is None else now - known.since
         pause = next_pause(so_far, RETRY_SETTLE) if grows else RETRY_SETTLE
-        self.register.put_off(job_id, Why.NOT_RESOLVED, now, pause)
+        what = None if elsewhere is None else ELSEWHERE.format(job_id, elsewhere.attempt, elsewhere.host)
+        if what is not None and (known is None or known.detail is None):
+            self.reporter.report(Weakness(what))
+        self.register.put_off(job_id, Why.NOT_RESOLVED, now, pause, what)
         return so_far
 
     def _refuse_name(self, job_id: str, problem: str) -> None:

@@ -10,9 +10,12 @@ import os
 from spoolrunner.errors import SpoolBusyError
 from spoolrunner.spool import dispatcher_lock
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import machine
+from spoolrunner.system import machine, place
 from spoolrunner.system.clock import Clock, format_time
 from spoolrunner.system.machine import Machine
+
+PATIENCE = 0.2
+"""Seconds to try for the lock: a command that looks whether somebody holds it has it for a moment."""
 
 
 class Holder:
@@ -34,8 +37,14 @@ class Holder:
         """Take the spool; when another dispatcher serves it, False with `standby`, and SpoolBusyError without."""
         pid, since = os.getpid(), format_time(self._clock.wall())
         start = self._machine.started(pid, self._boot)
-        me = {"pid": pid, "start": start, "host": machine.host(), "since": since}
-        if not self.lock.acquire(me):
+        me = {
+            "pid": pid,
+            "start": start,
+            "host": machine.host(),
+            "namespace": place.namespace(),
+            "since": since,
+        }
+        if not self.lock.acquire(me, 0.0 if standby else PATIENCE):
             if standby:
                 return False
             raise busy(self._layout)

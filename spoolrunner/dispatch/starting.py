@@ -26,7 +26,7 @@ from spoolrunner.spool import lock_lines, locks, traces
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import LookedAt, Origin
-from spoolrunner.system import durable
+from spoolrunner.system import durable, place
 from spoolrunner.system.clock import Clock, format_time
 from spoolrunner.system.heldfiles import HeldError, next_pause
 from spoolrunner.telling.events import Started
@@ -161,7 +161,7 @@ def _assignment(layout: Layout, candidate: Candidate) -> Assignment:
     """What the process of the job is told: of the very bytes that were checked."""
     job, raw, policy = candidate.document, candidate.raw, candidate.policy
     number = len(raw.get("attempts", [])) + 1
-    return Assignment(
+    made = Assignment(
         candidate.job_id,
         number,
         candidate.stamp,
@@ -172,6 +172,8 @@ def _assignment(layout: Layout, candidate: Candidate) -> Assignment:
         policy.process_limits,
         raw.get("meta"),
     ).prepare(layout)
+    made.where = lock_lines.where(*place.place(layout.locks))
+    return made
 
 
 def _is_retried_by_hand(attempts: list[dict[str, Any]]) -> bool:

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from spoolrunner.attempt.assignment import Assignment
+from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import Usage
 from spoolrunner.spool.traces import Marker
-from spoolrunner.system import processes
+from spoolrunner.system import openers, place, processes
 from spoolrunner.telling.events import Event
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ class LocalExecutor:
     def __init__(self, plan: Plan, report: Report) -> None:
         self._plan = plan
         self._report = report
+        self._locks = Layout(plan.root).locks
         self._pids: dict[AttemptKey, int] = {}
         self._ending: dict[AttemptKey, list[psutil.Process]] = {}
         self._exited: set[AttemptKey] = set()
@@ -144,11 +146,13 @@ class LocalExecutor:
 
     def lives(self, marker: Marker) -> bool:
         """Whether the process that left this start marker still runs."""
-        return processes.lives(marker.pid, marker.process_started, self._plan.boot)
+        here = place.place(self._locks)
+        pid = place.pid_seen_from_here(marker.pid, marker.namespace) if here.is_ours(marker.home) else None
+        return pid is not None and processes.lives(pid, marker.process_started, self._plan.boot)
 
     def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:
         """Pid and start of the process that has the lock file open which was removed from that path; None without one."""
-        pid = processes.holder_of_removed(lock_path)
+        pid = openers.holder_of_removed(lock_path)
         start = None if pid is None else processes.started(pid, self._plan.boot)
         return None if pid is None or start is None else (pid, start)
 
@@ -187,7 +191,7 @@ class LocalExecutor:
 
     def mark(self, key: AttemptKey) -> str:
         """What the environment of the attempt's processes carries."""
-        return processes.mark(self._plan.root, *key)
+        return processes.mark(self._plan.root, *key, processes.home(self._locks))
 
     def ask_to_end(self, key: AttemptKey) -> None:
         """Send its process tree the terminate signal."""
@@ -201,7 +205,7 @@ class LocalExecutor:
 
     def kill_holders(self, lock_path: str) -> None:
         """End the processes that have the lock file at that path open: what is left of an attempt whose process is gone."""
-        processes.kill(processes.holders(lock_path))
+        processes.kill(openers.holders(lock_path, self._plan.root))
 
     def is_gone(self, key: AttemptKey) -> bool:
         """Whether nothing is left of a tree that was asked to end or killed."""

@@ -29,11 +29,13 @@ class DispatcherLock:
         self._path = path
         self._lock: JobLock | None = None
 
-    def acquire(self, me: dict[str, Any]) -> bool:
-        """Take the lock and write `me` into its file; return False when another process holds it."""
+    def acquire(self, me: dict[str, Any], patience: float = 0.0) -> bool:
+        """Take the lock and write `me` into its file; return False when another process holds it for `patience` seconds."""
         from filelock import lock_descriptor  # 50 ms that only a dispatcher pays, and nobody who asks for its holder
 
-        self._lock = locks.acquire(self._path, try_lock=lambda descriptor: lock_descriptor(descriptor, blocking=False))
+        self._lock = locks.acquire(
+            self._path, patience, try_lock=lambda descriptor: lock_descriptor(descriptor, blocking=False)
+        )
         if self._lock is None:
             return False
         self.previous_boot = str(holder(self._path).get("boot", ""))
@@ -75,10 +77,25 @@ class DispatcherLock:
             os.close(descriptor)
 
 
+def is_held(path: str) -> bool:
+    """Return whether a process holds the dispatcher's lock at `path`, wherever that lives: in a container, on another host.
+
+    It is tried by a lock that is shared with all who look, for a moment; a dispatcher that is just starting tries again.
+    """
+    try:
+        descriptor = open_plain(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        return not locks.try_shared(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def holder(path: str) -> dict[str, Any]:
     """Return what the last holder of the dispatcher's lock at `path` wrote about itself; {} when it gave the lock up.
 
-    This does not try the lock: that would take it for a moment, from a dispatcher that is just starting.
+    Whether that still holds it is for `is_held`.
     """
     try:
         data = read_plain(path, _MAX_READ) or b""

@@ -13,7 +13,7 @@ from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.executors.spawn import SpawnExecutor
 from spoolrunner.spool.settling_rules import Usage
 from spoolrunner.spool.traces import Marker
-from spoolrunner.system import processes
+from spoolrunner.system import place, processes
 
 KEY = AttemptKey("x", 1)
 PARENT = """
@@ -50,7 +50,7 @@ def family(executor):
 
 def test_a_mark_is_of_one_attempt_of_one_spool(executor, config) -> None:
     """The mark of a process names spool, job and attempt, so that no two attempts have the same."""
-    assert executor.mark(KEY) == f"{config().layout.root}:x:1"
+    assert executor.mark(KEY) == f"{config().layout.root}:x:1:{processes.home(config().layout.locks)}"
     marks = {executor.mark(AttemptKey(job_id, number)) for job_id in ("x", "y") for number in (1, 2)}
     assert len(marks) == 4
 
@@ -154,6 +154,18 @@ def test_an_adopted_attempt(executor, exits, child) -> None:
     child.wait()
     assert exits.get() == Exited(KEY, None, None)
     assert not executor.lives(marker)
+
+
+def test_whose_process_a_marker_names(executor, child, config) -> None:
+    """A pid counts for this spool, and in its own namespace, alone: that of a copy or a container is another process."""
+    here = place.place(config().layout.locks)
+    marker = Marker("start", 1, 5, 6, 7, child.pid, processes.started(child.pid, ""))
+    assert executor.lives(marker), "an older version did not say"
+    ours = marker._replace(**here._asdict())
+    assert executor.lives(ours)
+    assert executor.lives(ours._replace(host="renamed since"))
+    assert not executor.lives(ours._replace(home="1.2"))
+    assert not executor.lives(ours._replace(namespace="another"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has descriptors of processes")

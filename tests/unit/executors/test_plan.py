@@ -83,7 +83,7 @@ def test_what_a_plan_names(config) -> None:
         "boot",
         made.folder,
     )
-    assert plan.environment == {"A": "b"}
+    assert plan.environment == {"A": "b", processes.MARK: f"{made.layout.root}::0:"}
     assert plan.settings == runner_settings(made, "boot").to_bytes()
 
 
