@@ -67,8 +67,10 @@ class CurrentJob:
         report = f'{{"fraction":{share!r},"text":{quoted(str(text)[:500])}}}'
         try:
             descriptor = open_plain(self._layout.progress(self.id), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            with open(descriptor, "wb") as stream:
-                stream.write(report.encode())
+            try:
+                os.write(descriptor, report.encode())
+            finally:
+                os.close(descriptor)
         except OSError as error:
             print(
                 f"spoolrunner: progress could not be written: {error}", file=sys.stderr

@@ -7,6 +7,7 @@ nothing of processes, policies or the order of jobs.
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,12 +15,12 @@ from functools import cached_property
 
 from spoolrunner.errors import DuplicateJobError, SpoolLayoutError
 from spoolrunner.protocol.states import Event, Outcome, State, transition
-from spoolrunner.spool import jobfile, reason_files
+from spoolrunner.spool import arrival, jobfile, reason_files
 from spoolrunner.spool.ids import id_problem, is_job_name, numbered
 from spoolrunner.spool.jobfile import Found, NotOpenedError, NotRegularError, Stamp
-from spoolrunner.spool.paths import FOLDERS, Layout
+from spoolrunner.spool.paths import FOLDERS, REHEARSAL, Layout
 from spoolrunner.system import durable
-from spoolrunner.system.owners import hand_over_folder
+from spoolrunner.system.owners import hand_over_folder, is_ours
 
 __all__ = ["LEFTOVER_AGE", "Found", "NotOpenedError", "NotRegularError", "Spool", "Stamp"]
 # What `read` returns and raises can be imported from here too, since it is asked of a Spool.
@@ -225,15 +226,15 @@ class Spool:
         return None
 
     def sweep_tmp(self, now: float) -> int:
-        """Remove the files in tmp/ that nobody changed for a day; returns how many."""
+        """Remove the files in tmp/ that nobody changed for a day, and what rehearsals left there; returns how many."""
         removed = 0
         with os.scandir(self.layout.tmp) as entries:
             for entry in entries:
-                try:
-                    if now - entry.stat(follow_symlinks=False).st_mtime > LEFTOVER_AGE and not entry.is_dir(
-                        follow_symlinks=False
-                    ):
-                        removed += durable.unlink(entry.path)
-                except FileNotFoundError:
-                    continue  # Race: its writer finished just now.
+                if not arrival.came_before(entry.path, now - LEFTOVER_AGE):
+                    continue
+                if not entry.is_dir(follow_symlinks=False):
+                    removed += durable.unlink(entry.path)
+                elif entry.name.startswith(REHEARSAL) and is_ours(entry.stat(follow_symlinks=False)):
+                    shutil.rmtree(entry.path)
+                    removed += 1
         return removed

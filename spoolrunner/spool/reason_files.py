@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from spoolrunner.protocol.states import Outcome, State
+from spoolrunner.spool import arrival
 from spoolrunner.spool.ids import id_problem, numbered
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable
@@ -44,11 +45,12 @@ def read_object(path: str) -> dict[str, Any] | None:
 
 def was_cancelled(layout: Layout, job_id: str) -> bool:
     """Return whether control/cancel-ID is a request that was carried out: a crash kept it from being removed."""
-    asked = _mtime_ns(layout.cancel(job_id))
+    asked = _stat(layout.cancel(job_id))
     name = job_id
-    while asked is not None and _mtime_ns(layout.job(State.FAILED, name)) is not None:
-        done = _mtime_ns(layout.reason(name))
-        if done is not None and done >= asked:
+    while asked is not None and os.path.lexists(layout.job(State.FAILED, name)):
+        done = _stat(layout.reason(name))
+        # We wrote the reason, so its mtime is ours; that of the request is the word of whoever made it.
+        if done is not None and done.st_mtime_ns >= arrival.came_at_ns(asked):
             return True
         name = numbered(name)
     return False
@@ -66,21 +68,16 @@ def sweep(layout: Layout, before: float | None = None) -> int:
         if not dot or dot + ending != _ENDING or id_problem(job_id) is not None:
             continue
         path = layout.reason(job_id)
-        if before is not None and not _is_older(path, before):
+        if before is not None and not arrival.came_before(path, before):
             continue
-        if _mtime_ns(layout.job(State.FAILED, job_id)) is None:
+        if not os.path.lexists(layout.job(State.FAILED, job_id)):
             removed += durable.unlink(path)
     return removed
 
 
-def _is_older(path: str, moment: float) -> bool:
-    written = _mtime_ns(path)
-    return written is not None and written < moment * 1e9
-
-
-def _mtime_ns(path: str) -> int | None:
+def _stat(path: str) -> os.stat_result | None:
     try:
-        return os.stat(path, follow_symlinks=False).st_mtime_ns
+        return os.lstat(path)
     except FileNotFoundError:
         return None
 

@@ -92,8 +92,13 @@ def read_plain(path: str, limit: int) -> bytes | None:
         if error.errno not in _NO_PLAIN_FILE:
             raise
         return None
-    with open(descriptor, "rb") as stream:
-        return stream.read(limit)
+    data = b""
+    try:
+        while len(data) < limit and (piece := os.read(descriptor, min(limit - len(data), 65536))):
+            data += piece
+    finally:
+        os.close(descriptor)
+    return data
 
 
 def is_violation(error: OSError) -> bool:

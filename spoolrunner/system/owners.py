@@ -20,6 +20,10 @@ if sys.platform == "win32":
         """Return None: there is no such number here."""
         return None
 
+    def is_ours(status: os.stat_result) -> bool:  # noqa: ARG001 -- as elsewhere
+        """Return True: who may make a file there is for the access lists."""
+        return True
+
     def owner_of(path: str) -> User | None:  # noqa: ARG001 -- as elsewhere
         """Return None: there is no such owner here."""
         return None
@@ -39,6 +43,10 @@ else:
     def effective_user() -> int | None:
         """Return the number of the user whose rights this process has."""
         return os.geteuid()
+
+    def is_ours(status: os.stat_result) -> bool:
+        """Return whether a file belongs to the user whose rights this process has."""
+        return status.st_uid == os.geteuid()
 
     def owner_of(path: str) -> User | None:
         """Return the owner of what lies at `path`, which may be a link; None when there is nothing."""
