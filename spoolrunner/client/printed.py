@@ -10,7 +10,7 @@ from spoolrunner.protocol.states import State
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock
-from spoolrunner.system.heldfiles import open_plain
+from spoolrunner.system.heldfiles import open_plain, read_all
 
 _PAUSE = 0.2
 """Seconds between two looks at a log that is followed."""
@@ -52,11 +52,12 @@ def _read_on(path: str, position: int, *, to_the_end: bool) -> tuple[bytes, int]
         descriptor = open_plain(path, os.O_RDONLY)
     except FileNotFoundError:
         return b"", position
-    with open(descriptor, "rb") as stream:
+    try:
         size = os.fstat(descriptor).st_size
-        stream.seek(position if position <= size else 0)  # it was cut since
-        start = stream.tell()
-        data = stream.read()
+        start = os.lseek(descriptor, position if position <= size else 0, os.SEEK_SET)  # it was cut since
+        data = read_all(descriptor)
+    finally:
+        os.close(descriptor)
     if not to_the_end:
         data = data[: data.rfind(b"\n") + 1]
     return data, start + len(data)

@@ -10,7 +10,7 @@ from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import arrival
+from spoolrunner.spool import arrival, reason_files
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import SUFFIX, is_job_name
 from spoolrunner.spool.paths import Layout
@@ -57,7 +57,7 @@ def ended_before(layout: Layout, state: State, moment: float) -> list[str]:
 def _ended_before(layout: Layout, state: State, job_id: str, status: os.stat_result, moment: float) -> bool:
     if arrival.came_at(status) < moment:
         return True  # no record is newer than its file
-    if state is State.FAILED and os.path.lexists(layout.reason(job_id)):
+    if state is State.FAILED and reason_files.is_there(layout, job_id):
         return False  # it was refused as it was: whatever it says of its attempts is its producer's word
     try:
         attempts = jsontext.decode(Spool(layout).read(state, job_id).data).get("attempts")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from spoolrunner.errors import ConfigError
 from spoolrunner.spool.recognise import is_inside
 from spoolrunner.system import owners
-from spoolrunner.system.heldfiles import open_file
+from spoolrunner.system.heldfiles import open_file, read_all
 
 FILE_NAME = "config.json"
 VARIABLE = "SPOOLRUNNER_CONFIG"
@@ -56,11 +56,14 @@ def read_file(path: str) -> FoundFile:
     """Read the file at `path`; ConfigError when that is not possible."""
     try:
         descriptor = open_file(path, _FLAGS)
-        with open(descriptor, "rb") as stream:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigError(path, ["is no regular file"])
-            return FoundFile(stream.read(), frozenset((status.st_uid, os.lstat(path).st_uid)))
+            data = read_all(descriptor)
+        finally:
+            os.close(descriptor)
+        return FoundFile(data, frozenset((status.st_uid, os.lstat(path).st_uid)))
     except OSError as error:
         raise ConfigError(path, [f"cannot be read: {error.strerror}"]) from None
 

@@ -19,6 +19,7 @@ from spoolrunner.spool import arrival, jobfile, reason_files
 from spoolrunner.spool.ids import id_problem, is_job_name, numbered
 from spoolrunner.spool.jobfile import Found, NotOpenedError, NotRegularError, Stamp
 from spoolrunner.spool.paths import FOLDERS, REHEARSAL, Layout
+from spoolrunner.spool.recognise import ADVICE
 from spoolrunner.system import durable
 from spoolrunner.system.owners import hand_over_folder, is_ours
 
@@ -45,6 +46,16 @@ class Spool:
         except OSError as error:
             raise SpoolLayoutError(f"{error.filename}: cannot make the folder: {error.strerror}") from None
 
+    def make_missing(self) -> None:
+        """Make the folders that are missing of a spool that a dispatcher has served.
+
+        Where none has, the disk of the spool may not be mounted, and what is made there now would not be seen later: then the
+        folders are for `spoolrunner init`, and `check` says so.
+        """
+        with suppress(FileNotFoundError):
+            os.lstat(self.layout.dispatcher_lock)
+            self.make()
+
     def _folders(self) -> list[str]:
         return [os.path.join(self.layout.root, name) for name in FOLDERS]
 
@@ -60,7 +71,7 @@ class Spool:
             try:
                 status = os.stat(path, follow_symlinks=False)
             except FileNotFoundError:
-                raise SpoolLayoutError(f"{path}: the folder is missing; `spoolrunner init` makes it") from None
+                raise SpoolLayoutError(f"{path}: the folder is missing; {ADVICE}") from None
             if not stat.S_ISDIR(status.st_mode):
                 raise SpoolLayoutError(f"{path}: must be a folder, not a link or a file")
             home = status.st_dev if home is None else home

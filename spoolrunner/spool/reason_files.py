@@ -34,6 +34,11 @@ def read(layout: Layout, job_id: str) -> dict[str, Any] | None:
     return read_object(layout.reason(job_id))
 
 
+def is_there(layout: Layout, job_id: str) -> bool:
+    """Return whether there is a failed/ID.reason; OSError when that cannot be found out."""
+    return _stat(layout.reason(job_id)) is not None
+
+
 def read_object(path: str) -> dict[str, Any] | None:
     """Return the JSON object in a small file; None when there is no file, or when it is no JSON object."""
     try:
@@ -47,7 +52,7 @@ def was_cancelled(layout: Layout, job_id: str) -> bool:
     """Return whether control/cancel-ID is a request that was carried out: a crash kept it from being removed."""
     asked = _stat(layout.cancel(job_id))
     name = job_id
-    while asked is not None and os.path.lexists(layout.job(State.FAILED, name)):
+    while asked is not None and _stat(layout.job(State.FAILED, name)) is not None:
         done = _stat(layout.reason(name))
         # We wrote the reason, so its mtime is ours; that of the request is the word of whoever made it.
         if done is not None and done.st_mtime_ns >= arrival.came_at_ns(asked):
@@ -70,7 +75,7 @@ def sweep(layout: Layout, before: float | None = None) -> int:
         path = layout.reason(job_id)
         if before is not None and not arrival.came_before(path, before):
             continue
-        if not os.path.lexists(layout.job(State.FAILED, job_id)):
+        if _stat(layout.job(State.FAILED, job_id)) is None:
             removed += durable.unlink(path)
     return removed
 

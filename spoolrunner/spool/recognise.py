@@ -10,6 +10,7 @@ from spoolrunner.spool.paths import FOLDERS, Layout
 
 _ENOUGH = 5
 """So many of the folders make a spool; a few of them may have been removed by hand, and it still is one."""
+ADVICE = "is its disk mounted? `spoolrunner init` makes a spool where none was, and what is missing of one"
 _TOP = [name for name in FOLDERS if os.sep not in name]
 
 
@@ -42,8 +43,7 @@ def check_for_publishing(layout: Layout) -> None:
         try:
             mode = os.lstat(path).st_mode
         except FileNotFoundError:
-            advice = "is its disk mounted? `spoolrunner init` makes a spool where none was"
-            raise SpoolLayoutError(f"{path}: the folder is missing; {advice}") from None
+            raise SpoolLayoutError(f"{path}: the folder is missing; {ADVICE}") from None
         if not stat.S_ISDIR(mode):
             raise SpoolLayoutError(f"{path}: must be a folder, not a link or a file")
 

@@ -92,13 +92,18 @@ def read_plain(path: str, limit: int) -> bytes | None:
         if error.errno not in _NO_PLAIN_FILE:
             raise
         return None
-    data = b""
     try:
-        while len(data) < limit and (piece := os.read(descriptor, min(limit - len(data), 65536))):
-            data += piece
+        return read_all(descriptor, limit)
     finally:
         os.close(descriptor)
-    return data
+
+
+def read_all(descriptor: int, limit: int = sys.maxsize) -> bytes:
+    """Return what an open file holds from where it stands, up to `limit` bytes."""
+    data = bytearray()
+    while len(data) < limit and (piece := os.read(descriptor, min(limit - len(data), 65536))):
+        data += piece
+    return bytes(data)
 
 
 def is_violation(error: OSError) -> bool:

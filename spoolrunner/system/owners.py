@@ -24,6 +24,10 @@ if sys.platform == "win32":
         """Return True: who may make a file there is for the access lists."""
         return True
 
+    def may_be_written_by_others(status: os.stat_result) -> bool:
+        """Return whether somebody may write into a file by another name of it."""
+        return status.st_nlink > 1
+
     def owner_of(path: str) -> User | None:  # noqa: ARG001 -- as elsewhere
         """Return None: there is no such owner here."""
         return None
@@ -47,6 +51,10 @@ else:
     def is_ours(status: os.stat_result) -> bool:
         """Return whether a file belongs to the user whose rights this process has."""
         return status.st_uid == os.geteuid()
+
+    def may_be_written_by_others(status: os.stat_result) -> bool:
+        """Return whether somebody else may write into a file: by another name of it, as its owner, or by its permissions."""
+        return status.st_nlink > 1 or not is_ours(status) or bool(status.st_mode & 0o022)
 
     def owner_of(path: str) -> User | None:
         """Return the owner of what lies at `path`, which may be a link; None when there is nothing."""

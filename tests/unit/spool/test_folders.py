@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 import stat
 import sys
@@ -63,6 +64,19 @@ def test_make_where_a_file_is(tmp_path) -> None:
     (tmp_path / "spool").write_text("")
     with pytest.raises(SpoolLayoutError, match="cannot make the folder"):
         Spool(Layout(str(tmp_path / "spool"))).make()
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_missing_folder_is_made_where_a_dispatcher_has_served(spool, name) -> None:
+    """Only the lock of a dispatcher shows that this is the spool, and not the mount point of its disk."""
+    path = os.path.join(spool.layout.root, name)
+    shutil.rmtree(path)
+    spool.make_missing()
+    assert not os.path.exists(path)
+    with open(spool.layout.dispatcher_lock, "wb"):
+        pass
+    spool.make_missing()
+    spool.check()
 
 
 @pytest.mark.parametrize("name", FOLDERS)
