@@ -155,6 +155,25 @@ def test_what_was_changed_is_signed_only_by_name(guarded):
     assert guarded.document("done", "typo")["result"] == "mended"
 
 
+def test_what_is_signed_is_what_was_read(guarded):
+    """A producer who kept another name of his refused file, and changes it after it was shown, gets nothing signed unread."""
+    staged = guarded.spool / "tmp" / "staged"
+    staged.write_text('{"job": "jobs", "method": "echo", "params": ["harmless"]}')
+    kept = guarded.folder / "kept"
+    os.link(staged, kept)
+    staged.rename(guarded.spool / "pending" / "x.json")
+    drain(guarded)
+    assert "harmless" in guarded.cli("show", "x")
+    kept.write_text('{"job": "jobs", "method": "echo", "params": ["changed"]}')
+    guarded.cli("retry", "--sign", "x", code=2)
+    assert guarded.where("x") == ["failed"]
+    assert "changed" in guarded.cli("show", "x")
+    kept.write_text('{"job": "jobs", "method": "echo", "params": ["changed once more"]}')
+    guarded.cli("retry", "--sign", "x")
+    drain(guarded)
+    assert guarded.document("done", "x")["result"] == "changed"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is open there cannot be renamed")
 def test_what_its_maker_writes_after_the_claim_is_not_signed(guarded):
     """A forger who kept his signed file open and changes it while it runs gets nothing signed, even if the job is killed."""
