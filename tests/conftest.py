@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from spoolrunner.config.load import Config, parse_config
 from spoolrunner.protocol.states import State
+from spoolrunner.spool import arrival
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system.clock import Clock, format_time
@@ -95,6 +96,12 @@ def config(tmp_path) -> Callable[..., Config]:
         return parse_config(str(tmp_path / "config.json"), raw)
 
     return make
+
+
+@pytest.fixture
+def arrived_as_written(monkeypatch) -> None:
+    """Let each file have come to its folder at its time of change, which a test can set; the true time nobody can set."""
+    monkeypatch.setattr(arrival, "came_at_ns", lambda status: status.st_mtime_ns)
 
 
 @pytest.fixture

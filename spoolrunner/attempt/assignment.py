@@ -29,7 +29,7 @@ class Assignment:
 
     `timeout` is in seconds; `limits` are those that the system keeps, None without any. `leaves`: what it starts may outlive
     it. What `prepare` sets: `mark`, which the environment of its processes carries, and the paths of its lock, its file and its
-    log.
+    log. `where` is what its marker says of the place where it lives, as `lock_lines.where` writes it.
     """
 
     __slots__ = (
@@ -47,6 +47,7 @@ class Assignment:
         "params",
         "stamp",
         "timeout",
+        "where",
     )
 
     def __init__(
@@ -74,19 +75,20 @@ class Assignment:
         self.meta = meta
         self.mark = mark
         self.leaves = leaves
-        self.lock = self.file = self.log = ""
+        self.lock = self.file = self.log = self.where = ""
 
     def prepare(self, layout: Layout) -> Assignment:
         """Set what else its process has to know, which is done where the memory for it is at hand; returns itself."""
         job_id = self.job_id
-        self.mark = self.mark or processes.mark(layout.root, job_id, self.number, self.stamp)
+        home = processes.home(layout.locks)
+        self.mark = self.mark or processes.mark(layout.root, job_id, self.number, self.stamp, home)
         self.lock, self.file, self.log = layout.lock(job_id), layout.running(job_id), layout.log(job_id)
         return self
 
     def to_bytes(self) -> bytes:
         """Return it as bytes, to be sent to the process."""
         told = (self.job_id, self.number, tuple(self.stamp), self.job, self.method, self.params, self.timeout)
-        rest = (self.limits, self.meta, self.mark, self.leaves, self.lock, self.file, self.log)
+        rest = (self.limits, self.meta, self.mark, self.leaves, self.lock, self.file, self.log, self.where)
         return marshal.dumps((clock.this_second(), told + rest), _FORMAT)
 
     @classmethod
@@ -95,5 +97,5 @@ class Assignment:
         second, told = marshal.loads(data)  # noqa: S302 -- our own dispatcher made them
         clock.know_second(second)
         made = cls(*told[:11])
-        made.lock, made.file, made.log = told[11:]
+        made.lock, made.file, made.log, made.where = told[11:]
         return made

@@ -10,7 +10,7 @@ import sys
 
 from spoolrunner.spool.lock_lines import quoted
 from spoolrunner.system import clock
-from spoolrunner.system.heldfiles import open_file
+from spoolrunner.system.heldfiles import open_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class CurrentJob:
         share = min(1.0, max(0.0, float(fraction)))
         report = f'{{"fraction":{share!r},"text":{quoted(str(text)[:500])}}}'
         try:
-            descriptor = open_file(self._layout.progress(self.id), _FLAGS)
+            descriptor = open_plain(self._layout.progress(self.id), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             try:
                 if hasattr(os, "fchmod"):
                     os.fchmod(descriptor, 0o600)  # whatever the umask of the job makes of that

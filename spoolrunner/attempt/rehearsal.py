@@ -12,6 +12,7 @@ from spoolrunner.attempt import callables
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.binding import Callee
 from spoolrunner.attempt.in_process import run_here
+from spoolrunner.spool.paths import REHEARSAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +33,19 @@ def rehearse(settings: Settings, layout: Layout, times: int = REHEARSALS) -> Non
     After that Python has specialised the code of an attempt and filled its caches. Otherwise each fork would have to do that
     again, and the system would first have to copy the pages of memory that it changes.
     """
-    stage = layout.for_rehearsal()
+    # tmp/ may be open to others, who could put a pipe or a link where a file of ours is expected: the folder is ours alone.
+    folder = layout.stage(REHEARSAL)
+    os.mkdir(folder, 0o700)
+    try:
+        _rehearse(settings, layout.for_rehearsal(folder), times)
+    finally:
+        os.rmdir(folder)
+
+
+def _rehearse(settings: Settings, stage: Layout, times: int) -> None:
     callees = {("", ""): Callee("", _nothing, None)}
     for number in range(times):
-        job_id = f"rehearsal-{os.getpid()}-{number}"
+        job_id = f"rehearsal-{number}"
         paths = stage.running(job_id), stage.log(job_id), stage.lock(job_id)
         try:
             stamp = _write(paths[0])

@@ -146,6 +146,7 @@ class _Attempt:
             self._started_at,
             self._began,
             imports=imports,
+            where=self._assignment.where,
         )
         self._lock.append(marker)
         forks.hold(self._lock)

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the configuration in force; 1 when an allowed job cannot be found, 2 when the configuration is wrong."""
-    settings = load_config(arguments.config)
+    settings = load_config(arguments.config, to_run=True)
     checked = check(settings)
     if arguments.json:
         report = {"config": settings.path, "effective": settings.effective(), **checked._asdict()}

@@ -18,6 +18,7 @@ from spoolrunner.client.enqueue import enqueue
 from spoolrunner.client.install import make_config
 from spoolrunner.client.overview import dispatcher_of, is_paused
 from spoolrunner.config.load import Config, load_config
+from spoolrunner.config.lookup import check_owners, read_file
 from spoolrunner.dispatch.holder import busy
 from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.dispatch.wishes import Wish
@@ -144,7 +145,7 @@ def _installation(arguments: argparse.Namespace) -> Config:
     folder = arguments.dir
     if folder is None:
         try:
-            found = load_config(arguments.config)
+            found = load_config(arguments.config, to_run=True)
         except ConfigError:
             if arguments.config:
                 raise
@@ -154,7 +155,10 @@ def _installation(arguments: argparse.Namespace) -> Config:
                 return found
             folder = _FOLDER
     path, _ = make_config(folder, CONFIG, fsync=False)
-    return load_config(path)
+    settings = load_config(path)
+    if arguments.dir is None:  # anybody could have made a folder of that name here, for us to find
+        check_owners(path, read_file(path), settings.layout.root, to_run=True)
+    return settings
 
 
 def _acts(settings: Config) -> list[_Act]:

@@ -14,7 +14,7 @@ from typing import Any
 import spoolrunner
 from spoolrunner.cli.out import complain
 from spoolrunner.errors import SpoolRunnerError
-from spoolrunner.system import streams
+from spoolrunner.system import owners, streams
 
 VERBS = {
     "init": "make config.json and the spool's folders",
@@ -35,6 +35,10 @@ VERBS = {
     "prune": "remove what lies in done/ and failed/ longer than keep_done and keep_failed",
 }
 """verb -> its summary. The module spoolrunner.cli.VERB holds its arguments and its work."""
+_WITH_OWN_RIGHTS = ("init", "check", "schema", "demo", "run")
+"""Verbs that make an installation or start its programs, which is for its own user."""
+_IMPORTED_LATE = ("ctypes", "hmac", "psutil", "rich.console", "rich.table", "rich.text", "spoolrunner.client.overview")
+"""What commands import when they need it. Before root becomes another user, who may not be able to read root's Python."""
 _EXAMPLES = """\
 examples:
   spoolrunner init .                     make config.json and the spool here
@@ -60,6 +64,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
+        _act_as_user_of_spool(arguments)
         code: int = arguments.run(arguments)
     except SpoolRunnerError as error:
         complain(*(f"spoolrunner: {row}" for row in str(error).splitlines()))
@@ -93,6 +98,25 @@ def _parser() -> argparse.ArgumentParser:
         description = summary[:1].upper() + summary[1:] + "."
         verbs.add_parser(name, help=summary, description=description).set_defaults(verb=name)
     return parser
+
+
+def _act_as_user_of_spool(arguments: argparse.Namespace) -> None:
+    """As root in the spool of another user, have his rights only: whatever he put in our way leads no further than he gets.
+
+    What is made then is his too, so that his dispatcher can read it. His dispatcher's lock says whose spool it is, else the
+    folder; one that is served by root is root's.
+    """
+    if owners.effective_user() != 0 or arguments.verb in _WITH_OWN_RIGHTS:
+        return
+    from spoolrunner.config.load import load_config
+
+    settings = load_config(arguments.config)
+    user = owners.owner_of(settings.layout.dispatcher_lock) or owners.owner_of(settings.layout.root)
+    if user is not None and user.uid != 0:
+        for module in _IMPORTED_LATE:
+            import_module(module)
+        owners.become(user)
+        arguments.config = settings.path  # he may not be able to look for it
 
 
 class _VerbParser(argparse.ArgumentParser):

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
     printers = [] if arguments.quiet else [EventPrinter()]
     orphans.get_them()  # what jobs leave is found among our children then, and costs no look at all processes
-    dispatcher = Dispatcher(load_config(arguments.config), printers, Surroundings(is_program=True))
+    dispatcher = Dispatcher(load_config(arguments.config, to_run=True), printers, Surroundings(is_program=True))
     stop_on_signals(dispatcher)
     try:
         dispatcher.run(drain=arguments.drain, standby=arguments.standby)

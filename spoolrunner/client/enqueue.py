@@ -20,6 +20,7 @@ from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document, jsontext, signing, whitelist
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import id_problem
+from spoolrunner.spool.recognise import check_for_publishing
 from spoolrunner.system import clock, times
 
 Params = Sequence[Any] | Mapping[str, Any]
@@ -87,8 +88,7 @@ def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None
         known = Published(made[job_id], raw["created_at"])
         published.append(Job(job_id, settings.layout.root, config=settings.path, published=known))
     spool = Spool(settings.layout, settings.fsync)
-    if not os.path.isdir(settings.layout.tmp):
-        spool.make()
+    check_for_publishing(settings.layout)
     if len(made) == 1:
         for job_id, data in made.items():
             spool.publish(job_id, data)

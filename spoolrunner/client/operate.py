@@ -6,12 +6,13 @@ an answer too. What takes effect only by the dispatcher is asked for here, and c
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from spoolrunner.client.look import look
-from spoolrunner.errors import DuplicateJobError
+from spoolrunner.errors import DuplicateJobError, JobFormatError
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import reason_files, requests
@@ -19,6 +20,7 @@ from spoolrunner.spool.folders import Spool, Stamp
 from spoolrunner.spool.ids import numbered
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable
+from spoolrunner.system.owners import may_be_written_by_others
 
 LEAVE_RUNNING = requests.LEAVE_RUNNING
 """What control/stop holds when the jobs are to run on."""
@@ -114,12 +116,25 @@ def retryable(layout: Layout) -> Retryable:
 
 
 def sign(layout: Layout, job_id: str, key: bytes) -> bool:
-    """Sign a job in failed/ as it stands there now, after a person has mended it; False when it is gone."""
+    """Sign a job in failed/ as it stands there now, after a person has read or mended it; False when it is gone.
+
+    What is signed has to be what was read. So a file that its producer may still write into is not: it is made one of our own,
+    with the bytes of now, and JobFormatError says that these are to be read first.
+    """
     spool = Spool(layout)
     try:
-        raw = jsontext.decode(spool.read(State.FAILED, job_id).data)
+        is_shared = may_be_written_by_others(os.lstat(layout.job(State.FAILED, job_id)))
+        data = spool.read(State.FAILED, job_id).data
     except FileNotFoundError:
         return False
+    raw = jsontext.decode(data)
+    if is_shared:
+        spool.mend(job_id, data)
+        raise JobFormatError(
+            job_id,
+            "others could still write into its file; that is ours alone now, and may have changed "
+            "since you read it: read it again, then sign it",
+        )
     spool.mend(job_id, signing.sign(key, job_id, raw))
     return True
 

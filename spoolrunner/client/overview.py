@@ -12,7 +12,7 @@ from spoolrunner.protocol.states import State
 from spoolrunner.spool import dispatcher_lock, reason_files, requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import clock, machine, processes
+from spoolrunner.system import clock
 from spoolrunner.telling import status as status_file
 
 
@@ -92,12 +92,13 @@ def why(layout: Layout, job_id: str) -> list[str]:
 
 
 def dispatcher_of(layout: Layout) -> dict[str, Any] | None:
-    """Return who serves the spool (pid, start, host, since); None when nobody does."""
-    held = dispatcher_lock.holder(layout.dispatcher_lock)
-    pid, start = held.get("pid"), held.get("start")
-    if not isinstance(pid, int) or not isinstance(start, str) or not processes.lives(pid, start, machine.boot_id()):
+    """Return who serves the spool (pid, start, host, namespace, since); None when nobody does.
+
+    Its lock says whether somebody does, since a pid means nothing in another container or on another host.
+    """
+    if not dispatcher_lock.is_held(layout.dispatcher_lock):
         return None
-    return {"host": "", "since": "", **held}
+    return {"pid": None, "host": "", "since": "", **dispatcher_lock.holder(layout.dispatcher_lock)}
 
 
 def is_paused(layout: Layout) -> bool:

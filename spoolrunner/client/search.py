@@ -21,6 +21,7 @@ from spoolrunner.client.settings import settings_in_force
 from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError, JobNotFoundError, nearest
 from spoolrunner.protocol.states import State
+from spoolrunner.spool import arrival
 from spoolrunner.spool.folders import Spool
 from spoolrunner.system import clock, times
 
@@ -91,13 +92,12 @@ class Filter:
     def fits_age(self, path: str) -> bool:
         """Return whether the file at `path` came to its folder within the bounds; False when it is gone.
 
-        Judged by ctime, which the system sets at each rename: the mtime is the word of whoever wrote the file. Windows
-        has no such time; there it is when the file was made, by its producer or by the record of its last attempt.
+        When that was is for `arrival.came_at`.
         """
         if self.older is None and self.newer is None:
             return True
         try:
-            age = clock.SYSTEM.wall() - os.lstat(path).st_ctime
+            age = clock.SYSTEM.wall() - arrival.came_at(os.lstat(path))
         except FileNotFoundError:
             return False  # Race: it moved on since the folder was listed.
         return (self.older is None or age >= self.older) and (self.newer is None or age < self.newer)

@@ -19,16 +19,18 @@ import orjson
 
 from spoolrunner.attempt import rlimits
 from spoolrunner.config.faults import config_faults
+from spoolrunner.config.lookup import FILE_NAME, VARIABLE, check_owners, find_config, is_named, read_file
 from spoolrunner.config.shape import ConfigFile, MethodPolicy
 from spoolrunner.errors import ConfigError
 from spoolrunner.protocol import document, signing
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Limits, Policy, job_policy
 from spoolrunner.spool.paths import Layout
+from spoolrunner.spool.recognise import refuse_links
 from spoolrunner.system import times
 
-FILE_NAME = "config.json"
-VARIABLE = "SPOOLRUNNER_CONFIG"
+__all__ = ["FILE_NAME", "VARIABLE", "Config", "find_config", "load_config", "parse_config"]
+# Where config.json is looked for can be imported from here too, since it is read from here.
 
 _Number = TypeVar("_Number", int, float)
 
@@ -166,49 +168,22 @@ def _if_given(parse: Callable[[object], _Number], value: object) -> _Number | No
     return None if value is None else parse(value)
 
 
-def find_config(explicit: str | None = None) -> str:
-    """Return the absolute path of config.json; ConfigError when there is none.
+def load_config(explicit: str | None = None, *, to_run: bool = False) -> Config:
+    """Find and read config.json as `find_config` does, and return the configuration; ConfigError names every fault.
 
-    It is `explicit`, else $SPOOLRUNNER_CONFIG, else the nearest one in the working directory and the folders above it.
+    `to_run`: its programs are to be started, so the users whose file is taken are fewer (`lookup.check_owners`).
     """
-    given = explicit or os.environ.get(VARIABLE)
-    if given:
-        if not os.path.isfile(given):
-            origin = "--config" if explicit else f"${VARIABLE}"
-            raise ConfigError(given, [f"{_what_is_there(given)} (named by {origin})"])
-        return os.path.abspath(given)
-    here = folder = os.getcwd()
-    while True:
-        candidate = os.path.join(folder, FILE_NAME)
-        if os.path.isfile(candidate):
-            return candidate
-        if os.path.dirname(folder) == folder:
-            advice = f"name one with --config or ${VARIABLE}, or make one with `spoolrunner init DIR`"
-            raise ConfigError(FILE_NAME, [f"not found in {here} or any folder above it; {advice}"])
-        folder = os.path.dirname(folder)
-
-
-def _what_is_there(path: str) -> str:
-    if not os.path.isdir(path):
-        return "no such file"
-    inside = os.path.join(path, FILE_NAME)
-    return f"is a folder; name the file: {inside}" if os.path.isfile(inside) else f"is a folder without {FILE_NAME}"
-
-
-def load_config(explicit: str | None = None) -> Config:
-    """Find and read config.json as `find_config` does, and return the configuration; ConfigError names every fault."""
     path = find_config(explicit)
+    found = read_file(path)
     try:
-        status = os.stat(path)  # before the read: of a file that is replaced meanwhile the bytes decide
-        with open(path, "rb") as stream:
-            data = stream.read()
-        raw = orjson.loads(data)
-    except OSError as error:
-        raise ConfigError(path, [f"cannot be read: {error.strerror}"]) from None
+        raw = orjson.loads(found.data)
     except orjson.JSONDecodeError as error:
         raise ConfigError(path, [f"not valid JSON: {error}"]) from None
     config = parse_config(path, raw)
-    config.read_from(data, status)
+    if not is_named(explicit):
+        check_owners(path, found, config.layout.root, to_run=to_run)
+    refuse_links(config.layout)
+    config.read_from(found.data, found.status)
     return config
 
 

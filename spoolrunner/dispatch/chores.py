@@ -20,7 +20,7 @@ from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.running import RunningAttempts
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.errors import StartError
-from spoolrunner.spool import output
+from spoolrunner.spool import output, reason_files
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.lock_files import sweep_lock
 from spoolrunner.system import durable
@@ -190,7 +190,7 @@ class Sweep:
         if is_idle or now >= self._next + SWEEP_PERIOD:
             self._next = now + SWEEP_PERIOD
             self._guarded(lambda: self._spool.sweep_tmp(self._clock.wall()))
-            self._guarded(self._spool.sweep_reasons)
+            self._guarded(lambda: reason_files.sweep(self._spool.layout))
             for entry in os.listdir(self._spool.layout.locks):
                 self._guarded(partial(self._sweep_lock, entry))
             self._sweep_register()

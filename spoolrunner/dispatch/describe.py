@@ -45,7 +45,7 @@ def describe(service: Service) -> dict[str, Any]:
         "running": rooms.running.describe(),
         "postponed": _postponed(service),
         "totals": service.totals.counts(),
-        "trouble": [text for text in trouble if text] + service.weaknesses,
+        "trouble": [text for text in trouble if text] + _elsewhere(service) + service.weaknesses,
     }
 
 
@@ -54,6 +54,13 @@ def _kept_off(service: Service) -> list[str]:
     found = [entry for entry in service.rooms.register.all(-math.inf) if entry.problem]
     sentences = [f"{entry.job_id}: {entry.problem}" for entry in found[:MOST_TROUBLED]]
     return [*sentences, f"and {len(found) - MOST_TROUBLED} more like that"] if found[MOST_TROUBLED:] else sentences
+
+
+def _elsewhere(service: Service) -> list[str]:
+    """What runs where it cannot be reached, each a sentence."""
+    register, now = service.rooms.register, service.rooms.clock.monotonic()
+    entries = (entry for entry in register.all(now) if entry.why is Why.NOT_RESOLVED and entry.detail)
+    return [entry.detail for entry in islice(entries, MOST_POSTPONED)]
 
 
 def _postponed(service: Service) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from spoolrunner.spool.settled import Fate, Settled
 from spoolrunner.spool.settling import Settler
 from spoolrunner.spool.settling_rules import Known, Origin
 from spoolrunner.spool.traces import Marker
-from spoolrunner.system import processes
+from spoolrunner.system import place, processes
 from spoolrunner.system.clock import Clock
 from spoolrunner.system.times import parse_time
 from spoolrunner.telling.events import (
@@ -40,10 +40,15 @@ from spoolrunner.telling.events import (
     Refused,
     Released,
     RetryPlanned,
+    Weakness,
 )
 from spoolrunner.telling.line_format import Who
 
 RETRY_SETTLE = 0.5
+ELSEWHERE = (
+    "{}: attempt {} runs on {} in another namespace of pids (a container, perhaps); its end is waited for, but until then "
+    "neither its timeout nor a cancel can be carried out from here"
+)
 MAX_BATCH = 16
 """Attempts that are settled together: each takes two descriptors meanwhile."""
 _TO_BE_RECOVERED = (Why.NOT_RESOLVED, Why.NOT_RECOVERED)
@@ -119,6 +124,8 @@ class EndedAttempts:
         elif settled.fate not in (Fate.HELD, Fate.LIVES):
             self.register.clear(job_id, Why.NOT_RESOLVED)
             self._report(job_id, settled, None)
+        elif marker is not None and marker.is_start and _is_elsewhere(self.spool, marker):
+            self._look_again(job_id, elsewhere=marker)
         elif marker is not None and marker.is_start and self.executor.lives(marker):
             self.register.clear(job_id, Why.NOT_RESOLVED)
             self.adoption.adopt(job_id, marker)
@@ -127,12 +134,18 @@ class EndedAttempts:
         elif self._look_again(job_id) > LEFTOVER_SECONDS:
             self.executor.kill_holders(self.spool.layout.lock(job_id))
 
-    def _look_again(self, job_id: str) -> float:
-        """Put the file off; returns for how many seconds it has been."""
+    def _look_again(self, job_id: str, *, elsewhere: Marker | None = None) -> float:
+        """Put the file off; returns for how many seconds it has been.
+
+        `elsewhere` is the marker of a process that lives where we cannot reach it.
+        """
         now = self.clock.monotonic()
         known = self.register.get(job_id, Why.NOT_RESOLVED)
         so_far = 0.0 if known is None else now - known.since
-        self.register.put_off(job_id, Why.NOT_RESOLVED, now, RETRY_SETTLE)
+        what = None if elsewhere is None else ELSEWHERE.format(job_id, elsewhere.attempt, elsewhere.host)
+        if what is not None and (known is None or known.detail is None):
+            self.reporter.report(Weakness(what))
+        self.register.put_off(job_id, Why.NOT_RESOLVED, now, RETRY_SETTLE, what)
         return so_far
 
     def _refuse_name(self, job_id: str, problem: str) -> None:
@@ -247,21 +260,9 @@ class EndedAttempts:
             self._released(job_id, settled, attempt)
         elif settled.raw is not None:
             self.register.clear(job_id, *KEEPS_FROM_START)
-            self._report_record(settled, attempt)
+            _report_record(self.reporter, settled, attempt)
             if settled.state is State.PENDING:
                 self.intake.look(settled.name)
-
-    def _report_record(self, settled: Settled, attempt: RunningAttempt | None) -> None:
-        raw = settled.raw or {}
-        made = raw["attempts"][-1]
-        verdict, fault = Verdict(made["verdict"]), made.get("error") or {}
-        names = str(raw.get("job", "")), str(raw.get("method", ""))
-        who = Who(settled.name, *names, made["number"], attempt.starts if attempt else None)
-        texts = [*(fault.get(name, "") for name in ("type", "message", "traceback")), made.get("result_dropped", "")]
-        self.reporter.report(Recorded(who, Outcome(made["outcome"]), verdict, record.duration(made), *texts))
-        if verdict is Verdict.RETRY:
-            again = parse_time(raw["next_run_at"]) if "next_run_at" in raw else None
-            self.reporter.report(RetryPlanned(who._replace(attempt=who.attempt + 1), again))
 
     def _released(self, job_id: str, settled: Settled, attempt: RunningAttempt | None) -> None:
         if attempt is None or attempt.termination is not None:
@@ -274,3 +275,22 @@ class EndedAttempts:
         pause = 2.0 ** self.register.times(job_id, Why.NOT_STARTED)
         self.reporter.report(NeverStarted(settled.name, attempt.status, pause))
         self.intake.put_off(settled.name, Why.NOT_STARTED, pause)
+
+
+def _is_elsewhere(spool: Spool, marker: Marker) -> bool:
+    """Whether its process is of this spool, and of another namespace of pids: it can be neither adopted nor ended."""
+    here = place.place(spool.layout.locks)
+    return here.is_ours(marker.home) and not here.is_here(marker.namespace, marker.home)
+
+
+def _report_record(reporter: Reporter, settled: Settled, attempt: RunningAttempt | None) -> None:
+    raw = settled.raw or {}
+    made = raw["attempts"][-1]
+    verdict, fault = Verdict(made["verdict"]), made.get("error") or {}
+    names = str(raw.get("job", "")), str(raw.get("method", ""))
+    who = Who(settled.name, *names, made["number"], attempt.starts if attempt else None)
+    texts = [*(fault.get(name, "") for name in ("type", "message", "traceback")), made.get("result_dropped", "")]
+    reporter.report(Recorded(who, Outcome(made["outcome"]), verdict, record.duration(made), *texts))
+    if verdict is Verdict.RETRY:
+        again = parse_time(raw["next_run_at"]) if "next_run_at" in raw else None
+        reporter.report(RetryPlanned(who._replace(attempt=who.attempt + 1), again))

@@ -11,10 +11,12 @@ from spoolrunner.errors import SpoolBusyError
 from spoolrunner.spool import dispatcher_lock
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import Boot
-from spoolrunner.system import machine
+from spoolrunner.system import machine, place
 from spoolrunner.system.clock import Clock, format_time
 from spoolrunner.system.machine import Machine
 
+PATIENCE = 0.2
+"""Seconds to try for the lock: a command that looks whether somebody holds it has it for a moment."""
 _NOT_OURS = "the spool, or the dispatcher.lock in it, was removed, moved, covered or mounted again"
 
 
@@ -39,9 +41,15 @@ class Holder:
         """Take the spool; when another dispatcher serves it, False with `standby`, and SpoolBusyError without."""
         pid, since = os.getpid(), format_time(self._clock.wall())
         start = self._machine.started(pid, self._boot)
-        me = {"pid": pid, "start": start, "host": machine.host(), "since": since}
+        me = {
+            "pid": pid,
+            "start": start,
+            "host": machine.host(),
+            "namespace": place.namespace(),
+            "since": since,
+        }
         words = self._say_where()
-        if not self.lock.acquire(me):
+        if not self.lock.acquire(me, 0.0 if standby else PATIENCE):
             if standby:
                 return False
             raise busy(self._layout)

@@ -27,7 +27,7 @@ from spoolrunner.spool import lock_lines, locks, traces
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import LookedAt, Origin
-from spoolrunner.system import durable
+from spoolrunner.system import durable, place
 from spoolrunner.system.clock import Clock, format_time
 from spoolrunner.telling.events import Started
 
@@ -164,7 +164,7 @@ def _assignment(layout: Layout, candidate: Candidate) -> Assignment:
     """What the process of the job is told: of the very bytes that were checked."""
     job, raw, policy = candidate.document, candidate.raw, candidate.policy
     number = len(raw.get("attempts", [])) + 1
-    return Assignment(
+    made = Assignment(
         candidate.job_id,
         number,
         candidate.stamp,
@@ -176,6 +176,8 @@ def _assignment(layout: Layout, candidate: Candidate) -> Assignment:
         raw.get("meta"),
         leaves=policy.leftovers == "leave",
     ).prepare(layout)
+    made.where = lock_lines.where(*place.place(layout.locks))
+    return made
 
 
 def _is_retried_by_hand(attempts: list[dict[str, Any]]) -> bool:

@@ -23,8 +23,8 @@ def run_afresh(settings: Settings, layout: Layout, assignment: bytes, parent: in
     The file is in the spool, since a machine may offer no other place to write; by our own few lines, since the import path
     leads to the user's modules already, and one of them may be named like a module that `tempfile` needs.
     """
-    path = os.path.join(layout.tmp, f"afresh-{os.getpid()}")
-    told = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    path = layout.stage()
+    told = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
     os.unlink(path)
     left = runner.told(settings, assignment, parent)
     while left:

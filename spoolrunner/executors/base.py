@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from spoolrunner.attempt.assignment import Assignment
+from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import Usage
 from spoolrunner.spool.traces import Marker
-from spoolrunner.system import orphans, processes
+from spoolrunner.system import openers, orphans, place, processes
 from spoolrunner.telling.events import Event
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class LocalExecutor:
     def __init__(self, plan: Plan, report: Report) -> None:
         self._plan = plan
         self._report = report
+        self._locks = Layout(plan.root).locks
         self._pids: dict[AttemptKey, int] = {}
         self._marks: dict[AttemptKey, str] = {}
         self._ending: dict[AttemptKey, list[psutil.Process]] = {}
@@ -158,21 +160,23 @@ class LocalExecutor:
     def know(self, assignment: Assignment) -> AttemptKey:
         """Note by what the processes of an attempt are known that is to be started, and return which it is."""
         key = AttemptKey(assignment.job_id, assignment.number)
-        self._marks[key] = assignment.mark or processes.mark(self._plan.root, *key, assignment.stamp)
+        self._marks[key] = assignment.mark or self._mark_of(key, assignment.stamp)
         return key
 
     def adopt(self, key: AttemptKey, marker: Marker) -> None:
         """Watch over an attempt that another executor started, whose process left this start marker."""
-        self._marks[key] = processes.mark(self._plan.root, *key, marker.stamp)
+        self._marks[key] = self._mark_of(key, marker.stamp)
         self.watch_stranger(key, marker.pid)
 
     def lives(self, marker: Marker) -> bool:
         """Whether the process that left this start marker still runs."""
-        return processes.lives(marker.pid, marker.process_started, self._plan.boot)
+        here = place.place(self._locks)
+        pid = place.pid_seen_from_here(marker.pid, marker.namespace) if here.is_ours(marker.home) else None
+        return pid is not None and processes.lives(pid, marker.process_started, self._plan.boot)
 
     def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:
         """Pid and start of the process that has the lock file open which was removed from that path; None without one."""
-        pid = processes.holder_of_removed(lock_path)
+        pid = openers.holder_of_removed(lock_path)
         start = None if pid is None else processes.started(pid, self._plan.boot)
         return None if pid is None or start is None else (pid, start)
 
@@ -224,6 +228,9 @@ class LocalExecutor:
         """The pids of all child processes of this program that the executor started and watches."""
         return set(self._pids.values())
 
+    def _mark_of(self, key: AttemptKey, stamp: tuple[int, int, int]) -> str:
+        return processes.mark(self._plan.root, *key, stamp, processes.home(self._locks))
+
     def mark(self, key: AttemptKey) -> str:
         """What the environment of the attempt's processes carries."""
         return self._marks.get(key, "")
@@ -240,7 +247,7 @@ class LocalExecutor:
 
     def kill_holders(self, lock_path: str) -> None:
         """End the processes that have the lock file at that path open: what is left of an attempt whose process is gone."""
-        processes.kill(processes.holders(lock_path))
+        processes.kill(openers.holders(lock_path, self._plan.root))
 
     def is_gone(self, key: AttemptKey) -> bool:
         """Whether nothing is left of a tree that was asked to end or killed."""
@@ -255,7 +262,7 @@ class LocalExecutor:
     def end_left_by(self, job_id: str, marker: Marker) -> bool:
         """As `end_left`, of one that another dispatcher started; asked again it kills. Whether anything is left now."""
         key = AttemptKey(job_id, marker.attempt)
-        left = processes.tree(self._leader(marker.pid), processes.mark(self._plan.root, *key, marker.stamp))
+        left = processes.tree(self._leader(marker.pid), self._mark_of(key, marker.stamp))
         end = processes.kill if key in self._ending else processes.ask_to_end
         self._ending[key] = end(left)
         if not left:

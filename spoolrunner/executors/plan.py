@@ -57,6 +57,7 @@ def make_plan(
     sources: Sources,
 ) -> Plan:
     """What the executor of this configuration is made from; the two functions are called from any thread."""
+    spool_mark = processes.mark(config.layout.root, "", 0, (0, 0, 0), processes.home(config.layout.locks))
     policies = (policy for methods in config.allowed.values() for policy in methods.values())
     return Plan(
         python=config.python_binary,
@@ -64,7 +65,8 @@ def make_plan(
         root=config.layout.root,
         boot=boot,
         folder=config.folder,
-        environment=job_environment(config, os.environ),
+        # Who started it is known of each process, also of one that was forked below Python: it has this or a mark of its own.
+        environment=job_environment(config, os.environ) | {processes.MARK: spool_mark},
         preload=_preload(config),
         jobs={job: list(methods) for job, methods in config.allowed.items()},
         loaded=loaded,

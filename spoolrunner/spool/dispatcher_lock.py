@@ -14,14 +14,13 @@ import orjson
 from spoolrunner.protocol import jsontext
 from spoolrunner.spool import locks
 from spoolrunner.spool.locks import JobLock
-from spoolrunner.system.heldfiles import open_file
+from spoolrunner.system.heldfiles import open_plain, read_plain
 
 VOUCHED = ("boot", "mount", "place")
 """This start of the machine, this mounting of the file system, and the inode of locks/: one of them changes whenever something
 may have been lost, or was copied."""
 _HOLDER_BYTES = 512
 _MAX_READ = 4096
-_BINARY = getattr(os, "O_BINARY", 0)
 
 
 class DispatcherLock:
@@ -34,11 +33,13 @@ class DispatcherLock:
         self._path = path
         self._lock: JobLock | None = None
 
-    def acquire(self, me: dict[str, Any]) -> bool:
-        """Take the lock and write `me` into its file; return False when another process holds it."""
+    def acquire(self, me: dict[str, Any], patience: float = 0.0) -> bool:
+        """Take the lock and write `me` into its file; return False when another process holds it for `patience` seconds."""
         from filelock import lock_descriptor  # 50 ms that only a dispatcher pays, and nobody who asks for its holder
 
-        self._lock = locks.acquire(self._path, try_lock=lambda descriptor: lock_descriptor(descriptor, blocking=False))
+        self._lock = locks.acquire(
+            self._path, patience, try_lock=lambda descriptor: lock_descriptor(descriptor, blocking=False)
+        )
         if self._lock is None:
             return False
         previous = holder(self._path)
@@ -77,7 +78,7 @@ class DispatcherLock:
         self.forsake()
 
     def _write(self, me: dict[str, Any]) -> None:
-        descriptor = open_file(self._path, os.O_RDWR | _BINARY)
+        descriptor = open_plain(self._path, os.O_RDWR)
         try:
             os.lseek(descriptor, 1, os.SEEK_SET)
             os.write(descriptor, jsontext.encode_told(me).ljust(_HOLDER_BYTES) + b"\n")
@@ -92,20 +93,29 @@ def named(held: dict[str, Any]) -> str:
     return f"pid {held['pid']} on {held.get('host', 'an unknown host')} since {held.get('since', 'an unknown time')}"
 
 
+def is_held(path: str) -> bool:
+    """Return whether a process holds the dispatcher's lock at `path`, wherever that lives: in a container, on another host.
+
+    It is tried by a lock that is shared with all who look, for a moment; a dispatcher that is just starting tries again.
+    """
+    try:
+        descriptor = open_plain(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        return not locks.try_shared(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def holder(path: str) -> dict[str, Any]:
     """Return what the last holder of the dispatcher's lock at `path` wrote about itself; {} when it gave the lock up.
 
-    This does not try the lock: that would take it for a moment, from a dispatcher that is just starting.
+    Whether that still holds it is for `is_held`.
     """
     try:
-        descriptor = open_file(path, os.O_RDONLY | _BINARY)
-    except FileNotFoundError:
-        return {}
-    try:
-        os.lseek(descriptor, 1, os.SEEK_SET)
-        found = orjson.loads(os.read(descriptor, _MAX_READ).strip(b" \n\0") or b"{}")
+        data = read_plain(path, _MAX_READ) or b""
+        found = orjson.loads(data[1:].strip(b" \n\0") or b"{}")
     except orjson.JSONDecodeError:
         return {}  # being written this moment
-    finally:
-        os.close(descriptor)
     return found if isinstance(found, dict) else {}

@@ -14,18 +14,18 @@ from functools import cached_property
 
 from spoolrunner.errors import DuplicateJobError, SpoolLayoutError
 from spoolrunner.protocol.states import Event, Outcome, State, transition
-from spoolrunner.spool import jobfile, reason_files
+from spoolrunner.spool import jobfile, reason_files, sweeping
 from spoolrunner.spool.ids import id_problem, is_job_name, numbered
 from spoolrunner.spool.jobfile import Found, NotOpenedError, NotRegularError, Stamp
 from spoolrunner.spool.missing import folder_of
 from spoolrunner.spool.paths import FOLDERS, Layout
+from spoolrunner.spool.recognise import ADVICE
+from spoolrunner.spool.sweeping import LEFTOVER_AGE
 from spoolrunner.system import durable
+from spoolrunner.system.owners import hand_over_folder
 
 __all__ = ["LEFTOVER_AGE", "Found", "NotOpenedError", "NotRegularError", "Spool", "Stamp"]
 # What `read` returns and raises can be imported from here too, since it is asked of a Spool.
-
-LEFTOVER_AGE = 86400.0
-"""Seconds after which a file in tmp/ that nobody changed is a leftover of a writer that died."""
 
 
 class Spool:
@@ -38,20 +38,38 @@ class Spool:
     def make(self) -> None:
         """Make the folders that are missing, for their owner alone."""
         try:
-            for folder in ("", *FOLDERS):
-                os.makedirs(os.path.join(self.layout.root, folder), mode=0o700, exist_ok=True)
+            os.makedirs(self.layout.root, mode=0o700, exist_ok=True)
+            for path in self._folders():
+                self._make_folder(path)
         except OSError as error:
             raise SpoolLayoutError(f"{error.filename}: cannot make the folder: {error.strerror}") from None
+
+    def make_missing(self) -> None:
+        """Make the folders that are missing of a spool that a dispatcher has served.
+
+        Where none has, the disk of the spool may not be mounted, and what is made there now would not be seen later: then the
+        folders are for `spoolrunner init`, and `check` says so.
+        """
+        with suppress(FileNotFoundError):
+            os.lstat(self.layout.dispatcher_lock)
+            self.make()
+
+    def _folders(self) -> list[str]:
+        return [os.path.join(self.layout.root, name) for name in FOLDERS]
+
+    def _make_folder(self, path: str) -> None:
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+            hand_over_folder(path, os.path.dirname(path))
 
     def check(self) -> None:
         """Raise SpoolLayoutError unless all folders are folders on one file system, which renames need."""
         home = None
-        for name in FOLDERS:
-            path = os.path.join(self.layout.root, name)
+        for path in self._folders():
             try:
                 status = os.stat(path, follow_symlinks=False)
             except FileNotFoundError:
-                raise SpoolLayoutError(f"{path}: the folder is missing; `spoolrunner init` makes it") from None
+                raise SpoolLayoutError(f"{path}: the folder is missing; {ADVICE}") from None
             if not stat.S_ISDIR(status.st_mode):
                 raise SpoolLayoutError(f"{path}: must be a folder, not a link or a file")
             home = status.st_dev if home is None else home
@@ -209,10 +227,6 @@ class Spool:
         """Return whether control/cancel-ID is a request that was carried out: a crash kept it from being removed."""
         return reason_files.was_cancelled(self.layout, job_id)
 
-    def sweep_reasons(self, before: float | None = None) -> int:
-        """Remove each failed/ID.reason without a job, if it was written before that moment; return how many."""
-        return reason_files.sweep(self.layout, before)
-
     def explain(self, job_id: str, outcome: Outcome, what: str, where: str, now: float) -> None:
         """Write failed/ID.reason: why a job never ran."""
         try:
@@ -232,19 +246,5 @@ class Spool:
         return None
 
     def sweep_tmp(self, now: float) -> int:
-        """Remove the files in tmp/ that nobody changed for a day; returns how many. OSError, at the end, if one stays."""
-        removed, refused = 0, None
-        with os.scandir(self.layout.tmp) as entries:
-            for entry in entries:
-                try:
-                    if now - entry.stat(follow_symlinks=False).st_mtime > LEFTOVER_AGE and not entry.is_dir(
-                        follow_symlinks=False
-                    ):
-                        removed += durable.unlink(entry.path)
-                except FileNotFoundError:
-                    continue  # Race: its writer finished just now.
-                except OSError as error:
-                    refused = refused or error  # the others go all the same
-        if refused is not None:
-            raise refused
-        return removed
+        """Remove the leftovers in tmp/, and return how many, as `sweeping` does."""
+        return sweeping.sweep_tmp(self.layout, now)

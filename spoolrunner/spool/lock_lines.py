@@ -24,18 +24,32 @@ def quoted(text: str) -> str:
     return f'"{text.encode("utf-8", "backslashreplace").decode().translate(_ESCAPED)}"'
 
 
+def where(host: str, namespace: str, home: str) -> str:
+    """Return what a start marker says of the place of its process (`system.place.Place`), as a part of a JSON object."""
+    return f',"host":{quoted(host)},"namespace":"{namespace}","home":"{home}"'
+
+
 def start(
-    attempt: int, stamp: Stamp, pid: int, process_started: str, started_at: str, began: float, *, imports: bool
+    attempt: int,
+    stamp: Stamp,
+    pid: int,
+    process_started: str,
+    started_at: str,
+    began: float,
+    *,
+    imports: bool,
+    where: str = "",
 ) -> bytes:
     """Return a start marker: attempt `attempt` of the file with that stamp is about to be made by the process.
 
-    `started_at` is RFC 3339, `began` monotonic; `imports`: the job's module is still to be imported.
+    `started_at` is RFC 3339, `began` monotonic; `imports`: the job's module is still to be imported. `where` is made by
+    the function of that name.
     """
     inode, size, mtime_ns = stamp
     return (
         f'\n{{"kind":"start","attempt":{attempt},"inode":{inode},"size":{size},"mtime_ns":{mtime_ns},'
         f'"pid":{pid},"process_started":"{process_started}",'
-        f'"started_at":"{started_at}","began":{began!r},"imports":{"true" if imports else "false"}}}\n'
+        f'"started_at":"{started_at}","began":{began!r},"imports":{"true" if imports else "false"}{where}}}\n'
     ).encode()
 
 

@@ -34,8 +34,18 @@ if sys.platform == "win32":
                 raise
             return False
         return True
+
+    try_shared = _try_lock
 else:
     import fcntl
+
+    def try_shared(descriptor: int) -> bool:
+        """Lock an open file together with all others that do so; return False when a process has it for itself."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
 
     def _try_lock(descriptor: int) -> bool:
         try:

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 
-from spoolrunner.system.heldfiles import is_violation, open_file
+from spoolrunner.system.heldfiles import is_violation, open_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _HEADER = "--- attempt {} · {} · pid {}\n"
 _FIRST, _DOT, _LAST = b"--- attempt ", " · ".encode(), b"pid "
 _TAIL_BYTES = 200
-_FLAGS = os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = os.O_CREAT | os.O_RDWR | os.O_APPEND
 
 
 def begin(path: str, number: int, started_at: str, pid: int, limit: int) -> int:
@@ -28,7 +28,7 @@ def begin(path: str, number: int, started_at: str, pid: int, limit: int) -> int:
 
     Output of earlier attempts that takes more than half of `limit` bytes is cut to half of it, so that this one has room.
     """
-    descriptor = open_file(path, _FLAGS)
+    descriptor = open_plain(path, _FLAGS)
     if os.fstat(descriptor).st_size > limit // 2:
         _cut(descriptor, limit // 2, limit)
     os.write(descriptor, _HEADER.format(number, started_at, pid).encode())
@@ -38,7 +38,7 @@ def begin(path: str, number: int, started_at: str, pid: int, limit: int) -> int:
 def cut(path: str, limit: int) -> bool:
     """Cut the log at `limit` bytes, and write a note there; return False when it was shorter, or cannot be opened."""
     try:
-        descriptor = open_file(path, _FLAGS & ~os.O_CREAT)
+        descriptor = open_plain(path, _FLAGS & ~os.O_CREAT)
     except OSError:
         return False  # no output yet, or the job removed or replaced the file: there is nothing of ours to cut
     try:
@@ -54,7 +54,7 @@ def split(path: str, target: str, headers: Iterable[bytes]) -> bool:
     one stays. False when there is nothing of it, or no file.
     """
     try:
-        descriptor = open_file(path, _FLAGS & ~os.O_CREAT)
+        descriptor = open_plain(path, _FLAGS & ~os.O_CREAT)
     except OSError:
         return False  # no output, or the job replaced it by something else, which we leave alone
     try:
@@ -63,7 +63,7 @@ def split(path: str, target: str, headers: Iterable[bytes]) -> bool:
         start = _place_of(data, headers)
         if start < 0:
             return False
-        new = open_file(target, _FLAGS)
+        new = open_plain(target, _FLAGS)
         try:
             left = data[start:]
             while left:
@@ -102,7 +102,7 @@ def tidy(path: str, limit: int, first: bytes = b"") -> None:
     try:
         status = os.stat(path, follow_symlinks=False)
         is_bare = stat.S_ISREG(status.st_mode) and status.st_size == len(first)
-        descriptor = -1 if is_bare else open_file(path, _FLAGS & ~os.O_CREAT)
+        descriptor = -1 if is_bare else open_plain(path, _FLAGS & ~os.O_CREAT)
     except OSError:
         return  # there is none, or the job replaced it by something else, which we leave alone
     if is_bare:

@@ -16,6 +16,8 @@ _STATES = ("pending", "running", "done", "failed")
 """The values of `protocol.states.State`, which a job's process does not import."""
 FOLDERS = (*_STATES, "tmp", "locks", "control", "logs", os.path.join("logs", "jobs"))
 _SUFFIX = ".json"
+REHEARSAL = "rehearsal-"
+"""How the name of a folder in tmp/ begins in which a template rehearses."""
 MAX_NAME_BYTES = 255
 """Bytes of the longest file name on ext4, xfs, APFS and NTFS."""
 _LONGEST_PLAIN_ROOT = 120
@@ -60,10 +62,10 @@ class Layout:
         self.pending = self._states["pending"]
         self.running_folder = self._states["running"]
 
-    def for_rehearsal(self) -> Layout:
-        """Return a layout with all files of running jobs in tmp/, where no dispatcher looks and what is left is swept."""
+    def for_rehearsal(self, folder: str) -> Layout:
+        """Return a layout with all files of running jobs in `folder`, one in tmp/: no dispatcher looks there."""
         made = Layout(self.root)
-        made.locks = made.job_logs = made.control = made.running_folder = made.tmp
+        made.tmp = made.locks = made.job_logs = made.control = made.running_folder = folder
         return made
 
     def folder(self, state: State) -> str:
@@ -100,6 +102,6 @@ class Layout:
         """Return the path of the request to cancel a job, which is an empty file."""
         return f"{self.control}{os.sep}cancel-{job_id}"
 
-    def stage(self) -> str:
-        """Return a new path in tmp/ for a file to be written. It is random too: a pid is used again by later processes."""
-        return f"{self.tmp}{os.sep}{os.getpid()}-{os.urandom(8).hex()}"
+    def stage(self, beginning: str = "") -> str:
+        """Return a new path in tmp/ for a file to be written. It is random: others may write there too, and guess."""
+        return f"{self.tmp}{os.sep}{beginning}{os.getpid()}-{os.urandom(8).hex()}"

@@ -13,7 +13,7 @@ import orjson
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool import jobfile
+from spoolrunner.spool import arrival, jobfile
 from spoolrunner.spool.ids import id_problem, numbered
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable
@@ -35,6 +35,11 @@ def read(layout: Layout, job_id: str) -> dict[str, Any] | None:
     return read_object(layout.reason(job_id))
 
 
+def is_there(layout: Layout, job_id: str) -> bool:
+    """Return whether there is a failed/ID.reason; OSError when that cannot be found out."""
+    return _stat(layout.reason(job_id)) is not None
+
+
 def read_object(path: str) -> dict[str, Any] | None:
     """Return the JSON object in a small file; None when there is none: no file, no JSON, or nothing that can be read as a file.
 
@@ -50,11 +55,12 @@ def read_object(path: str) -> dict[str, Any] | None:
 
 def was_cancelled(layout: Layout, job_id: str) -> bool:
     """Return whether control/cancel-ID is a request that was carried out: a crash kept it from being removed."""
-    asked = _mtime_ns(layout.cancel(job_id))
+    asked = _stat(layout.cancel(job_id))
     name = job_id
-    while asked is not None and _mtime_ns(layout.job(State.FAILED, name)) is not None:
-        done = _mtime_ns(layout.reason(name))
-        if done is not None and done >= asked:
+    while asked is not None and _stat(layout.job(State.FAILED, name)) is not None:
+        done = _stat(layout.reason(name))
+        # We wrote the reason, so its mtime is ours; that of the request is the word of whoever made it.
+        if done is not None and done.st_mtime_ns >= arrival.came_at_ns(asked):
             return True
         name = numbered(name)
     return False
@@ -72,20 +78,15 @@ def sweep(layout: Layout, before: float | None = None) -> int:
         if not dot or dot + ending != _ENDING or id_problem(job_id) is not None:
             continue
         path = layout.reason(job_id)
-        if before is not None and not _is_older(path, before):
+        if before is not None and not arrival.came_before(path, before):
             continue
-        if _mtime_ns(layout.job(State.FAILED, job_id)) is None and not os.path.isdir(path):
+        if _stat(layout.job(State.FAILED, job_id)) is None and not os.path.isdir(path):
             removed += durable.unlink(path)
     return removed
 
 
-def _is_older(path: str, moment: float) -> bool:
-    written = _mtime_ns(path)
-    return written is not None and written < moment * 1e9
-
-
-def _mtime_ns(path: str) -> int | None:
+def _stat(path: str) -> os.stat_result | None:
     try:
-        return os.stat(path, follow_symlinks=False).st_mtime_ns
+        return os.lstat(path)
     except FileNotFoundError:
         return None

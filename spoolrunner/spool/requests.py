@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
-from spoolrunner.system.heldfiles import patiently
+from spoolrunner.system.heldfiles import read_plain
 
 LEAVE_RUNNING = "leave-running"
 """What control/stop may hold: stop, but let the jobs run on."""
@@ -42,17 +42,17 @@ def clear_stop(layout: Layout) -> bool:
 
 def request_stop(layout: Layout, leave_running: bool) -> None:
     """Ask the dispatcher to stop: as `touch control/stop` does."""
-    _touch(layout.stop, LEAVE_RUNNING + "\n" if leave_running else "")
+    _ask_anew(layout, layout.stop, LEAVE_RUNNING + "\n" if leave_running else "")
 
 
 def request_cancel(layout: Layout, job_id: str) -> None:
     """Ask for a job to be cancelled: as `touch control/cancel-ID` does."""
-    _touch(layout.cancel(job_id), "")
+    _ask(layout, layout.cancel(job_id))
 
 
 def pause(layout: Layout) -> None:
     """Ask for no more starts: as `touch control/pause` does."""
-    _touch(layout.pause, "")
+    _ask(layout, layout.pause)
 
 
 def is_paused(layout: Layout) -> bool:
@@ -72,10 +72,11 @@ def resume(layout: Layout) -> bool:
 
 def _stop_text(layout: Layout) -> str | None:
     try:
-        with patiently(open, layout.stop, "rb") as stream:
-            data = stream.read(100)
-    except FileNotFoundError:
-        return None  # Race: a person took it back.
+        data = read_plain(layout.stop, 100)
+    except PermissionError:
+        data = b""  # its maker may not let us read it, but the name alone asks for a stop
+    if data is None:
+        return "" if _is_there(layout.stop) else None  # a link, a pipe; or, by a race, a person took it back
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     text = data.decode(encoding, "replace").strip()  # > of Windows PowerShell writes UTF-16
     return LEAVE_RUNNING if text == LEAVE_RUNNING else ""
@@ -89,6 +90,19 @@ def _is_there(path: str) -> bool:
     return True
 
 
-def _touch(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as stream:
-        stream.write(text)
+def _ask(layout: Layout, path: str) -> None:
+    """Make the file of a request. What lies at its name asks for the same by its name alone, so it is left as it is.
+
+    Others may write into control/ too, and put a link or a pipe there: nothing is written into what lies there.
+    """
+    try:
+        durable.write_new(path, b"", False, durable.mode_in(layout.control))
+    except FileExistsError:
+        if os.path.isdir(path) and not os.path.islink(path):
+            raise  # a folder asks for nothing
+
+
+def _ask_anew(layout: Layout, path: str, text: str) -> None:
+    """Make the file of a request whose text counts, at once and whole, in place of one that lies there."""
+    staged = f"{layout.control}{os.sep}.{os.urandom(8).hex()}"
+    durable.replace_content(staged, path, text.encode("ascii"), False, durable.mode_in(layout.control))

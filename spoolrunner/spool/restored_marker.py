@@ -12,6 +12,7 @@ from spoolrunner.spool.lock_lines import START
 from spoolrunner.spool.running_file import RunningFiles, UnopenedError
 from spoolrunner.spool.settling_rules import Known
 from spoolrunner.spool.traces import Marker
+from spoolrunner.system import place
 from spoolrunner.system.clock import Clock, format_time
 
 
@@ -45,6 +46,7 @@ def restored_marker(
     except JobFormatError:
         number = 1
     began = format_time(clock.wall()), clock.monotonic()
-    marker = Marker(START, number, *status, *holder, *began)
+    here = place.place(spool.layout.locks)
+    marker = Marker(START, number, *status, *holder, *began)._replace(**here._asdict())
     lock.append(marker.line())
     return marker

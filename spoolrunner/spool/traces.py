@@ -28,8 +28,9 @@ class Marker(NamedTuple):
     """A line in the lock file: attempt `attempt` is about to be made of the file with this inode, size and time of change.
 
     A START marker names the process of the attempt and when it began: `started_at` by the wall clock, as RFC 3339, and `began`
-    by the monotonic clock; `imports` says that the job's module was still to be imported then. A CLAIM marker (pid 0) says that
-    the job was claimed after a retry by hand, so that the last verdict in its document must not be obeyed.
+    by the monotonic clock; `imports` says that the job's module was still to be imported then. `host`, `namespace` and `home`
+    say where the process lives (`system.place.Place`), and are empty in a marker of an older version. A CLAIM marker (pid 0)
+    says that the job was claimed after a retry by hand, so that the last verdict in its document must not be obeyed.
     """
 
     kind: str
@@ -42,6 +43,9 @@ class Marker(NamedTuple):
     started_at: str = ""
     began: float = 0.0
     imports: bool = False
+    host: str = ""
+    namespace: str = ""
+    home: str = ""
 
     def fits(self, attempts: int, stamp: Stamp, *, wholly: bool) -> bool:
         """Return whether the marker is about the next attempt of a document with `attempts` attempts, in the file with `stamp`.
@@ -84,6 +88,7 @@ class Marker(NamedTuple):
             self.started_at,
             self.began,
             imports=self.imports,
+            where=lock_lines.where(self.host, self.namespace, self.home) if self.home else "",
         )
 
 
@@ -192,7 +197,7 @@ def _marker(found: dict[str, Any]) -> Marker | None:
         type(made.attempt) is type(made.inode) is type(made.size) is type(made.mtime_ns) is type(made.pid) is int
         and made.attempt > 0
         and 0 <= made.pid <= _MAX_PID
-        and type(made.process_started) is type(made.started_at) is str
+        and all(type(text) is str for text in (made.process_started, made.started_at, *made[-3:]))
         and type(made.began) is float
         and type(made.imports) is bool
     )

@@ -17,7 +17,8 @@ from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
-from spoolrunner.system.heldfiles import open_file, patiently
+from spoolrunner.system.heldfiles import open_file, open_plain, patiently
+from spoolrunner.system.owners import hand_over
 
 PRIVATE = 0o600
 MANY = 8
@@ -49,6 +50,7 @@ def _write(path: str, data: bytes, mode: int = PRIVATE) -> int:
     """Write a new file and return its open descriptor; what cannot be written leaves no file behind."""
     descriptor = open_file(path, _NEW, PRIVATE)
     try:
+        hand_over(descriptor, os.path.dirname(path))
         if mode != PRIVATE and sys.platform != "win32":
             os.fchmod(descriptor, mode)  # os.open lets the umask of this process take bits away
         left = data
@@ -74,14 +76,14 @@ def mode_in(folder: str) -> int:
     return PRIVATE | stat.S_IRGRP if is_a_guest else PRIVATE
 
 
-def replace_content(staged: str, path: str, data: bytes, fsync: bool) -> None:
+def replace_content(staged: str, path: str, data: bytes, fsync: bool, mode: int = PRIVATE) -> None:
     """Make `data` the whole content of `path`, if there is a file or not; `staged` is a free path on the same file system."""
-    for error in replace_many([(staged, path, data)], fsync):
+    for error in replace_many([(staged, path, data)], fsync, mode):
         if error is not None:
             raise error
 
 
-def replace_many(files: Sequence[tuple[str, str, bytes]], fsync: bool) -> list[OSError | None]:
+def replace_many(files: Sequence[tuple[str, str, bytes]], fsync: bool, mode: int = PRIVATE) -> list[OSError | None]:
     """Give many files a whole new content, each given as (staged, path, data); all paths are in one folder.
 
     All are written, then all synced, then all renamed, then the folder is synced once: a journal has less to do than for one
@@ -92,7 +94,7 @@ def replace_many(files: Sequence[tuple[str, str, bytes]], fsync: bool) -> list[O
     try:
         for index, (staged, _, data) in enumerate(files):
             try:
-                opened[index] = _write(staged, data)
+                opened[index] = _write(staged, data, mode)
             except OSError as error:
                 errors[index] = error
         for index, descriptor in opened.items() if fsync else ():
@@ -205,7 +207,7 @@ def unlink(path: str) -> bool:
 
 def sync(path: str) -> None:
     """Make the content of a file durable that another program has written, or this one."""
-    descriptor = open_file(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = open_plain(path, os.O_RDWR)
     try:
         _sync(descriptor)
     finally:

@@ -6,6 +6,7 @@ HeldError, which is an OSError, so most callers need not know it. Light: every j
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -21,6 +22,11 @@ PATIENCE = 2.0
 LONGEST_PAUSE = 60.0
 """Seconds; the most that `next_pause` returns."""
 _PAUSE = 0.02
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_KIND, _PLAIN_KIND = 0o170000, 0o100000
+"""S_IFMT and S_IFREG of the module stat."""
+_NO_PLAIN_FILE = (errno.ENOENT, errno.ELOOP, errno.EMLINK, errno.EINVAL, errno.ENXIO, errno.EISDIR)
+"""What the systems answer for no file, a link (EMLINK on BSD), something else, a socket, and a folder."""
 _VIOLATIONS = (5, 32, 33)  # access denied, sharing violation, lock violation: winerror.h
 
 
@@ -62,6 +68,42 @@ def open_file(path: str, flags: int, mode: int = 0o600) -> int:
             raise
     descriptor: int = patiently(os.open, path, flags, mode)
     return descriptor
+
+
+def open_plain(path: str, flags: int, mode: int = 0o600) -> int:
+    """Open a plain file as `open_file` does, where others may put something else at its name: never a link, pipe or device.
+
+    It neither follows a link nor waits for the other end of a pipe; OSError when there is anything but a plain file.
+    """
+    if sys.platform == "win32" and os.path.islink(path):
+        raise OSError(errno.ELOOP, "a link, not a plain file", path)
+    descriptor = open_file(path, flags | _PLAIN, mode)
+    if os.fstat(descriptor).st_mode & _KIND != _PLAIN_KIND:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", path)
+    return descriptor
+
+
+def read_plain(path: str, limit: int) -> bytes | None:
+    """Return up to `limit` bytes of the plain file at `path`; None when there is none, or something else. OSError otherwise."""
+    try:
+        descriptor = open_plain(path, os.O_RDONLY)
+    except OSError as error:
+        if error.errno not in _NO_PLAIN_FILE:
+            raise
+        return None
+    try:
+        return read_all(descriptor, limit)
+    finally:
+        os.close(descriptor)
+
+
+def read_all(descriptor: int, limit: int = sys.maxsize) -> bytes:
+    """Return what an open file holds from where it stands, up to `limit` bytes."""
+    data = bytearray()
+    while len(data) < limit and (piece := os.read(descriptor, min(limit - len(data), 65536))):
+        data += piece
+    return bytes(data)
 
 
 def is_violation(error: OSError) -> bool:

@@ -13,8 +13,6 @@ from spoolrunner.system import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     import psutil
 
 NEEDED_VARIABLES = ("SYSTEMROOT",) if sys.platform == "win32" else ()
@@ -82,18 +80,33 @@ else:
         return round(measured.ru_utime + measured.ru_stime, 6), peak // 1024 if sys.platform == "darwin" else peak
 
 
-def mark(root: str, job_id: str, number: int, stamp: tuple[int, int, int]) -> str:
-    """Return the value of MARK for the processes of attempt `number` of a job of the spool at `root`; its file has that stamp.
+def mark(root: str, job_id: str, number: int, stamp: tuple[int, int, int], home: str) -> str:
+    """Return the value of MARK for the processes of attempt `number` of a job whose file has that stamp.
 
-    An id may be used again: what a job of that id was allowed to leave has to be told from what this one leaves.
+    `root` and `home` say of which spool. The stamp tells what a job of that id was allowed to leave from what this one leaves,
+    since ids are used again.
     """
     inode, _, mtime_ns = stamp
-    return f"{root}:{job_id}:{number}:{inode:x}.{mtime_ns:x}"
+    return f"{root}:{job_id}:{number}:{inode:x}.{mtime_ns:x}:{home}"
 
 
 def marks_of(root: str, job_id: str, number: int) -> bytes:
     """Return what the environment variable begins with of all that is marked by that attempt of any job of that id."""
     return f"{MARK}={root}:{job_id}:{number}:".encode("utf-8", "surrogateescape")
+
+
+def is_marked_by(value: str, root: str, home: str) -> bool:
+    """Return whether a value of MARK is of any process of that spool: one with that root and that `home`."""
+    return value.startswith(f"{root}:") and value.endswith(f":{home}")
+
+
+def home(locks: str) -> str:
+    """Return device and inode of the folder of a spool's locks, by which it is told from a copy of it; empty without one."""
+    try:
+        status = os.stat(locks)
+    except FileNotFoundError:
+        return ""
+    return f"{status.st_dev:x}.{status.st_ino:x}"
 
 
 def known_by(pid: int, boot: str) -> str:
@@ -110,7 +123,7 @@ def started(pid: int, boot: str) -> str | None:
     """Return the start time of the process as an opaque word; None when it is gone or a zombie. `boot` is our `boot_id()`."""
     if sys.platform == "linux":
         try:
-            fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split(None, 20)
+            fields = read_small(f"/proc/{pid}/stat").rpartition(b")")[2].split(None, 20)
         except (FileNotFoundError, ProcessLookupError):
             return None
         # proc(5): field 3 is the state and field 22 the start in clock ticks after boot; ")" ends field 2.
@@ -222,7 +235,7 @@ def _ticks_a_second() -> int:
     return 1
 
 
-def _read(path: str) -> bytes:
+def read_small(path: str) -> bytes:
     """Return the first 4096 bytes of a file in /proc; a buffered reader would take twice the time."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -278,42 +291,3 @@ def _is_running(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def holders(path: str) -> list[psutil.Process]:
-    """Return the processes, other than this one, that have the file at `path` open to write, as far as the system tells."""
-    import psutil
-
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and any(_may_hold(file, path) for file in process.open_files()):
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue  # gone, or of another user
-    return found
-
-
-def _may_hold(file: Any, path: str) -> bool:
-    """Whether that open file is the one at the path, and more than read: a person, or a backup, may look into any file."""
-    return file.path == path and getattr(file, "mode", "") != "r"
-
-
-def holder_of_removed(path: str) -> int | None:
-    """Return the pid of a process that has the removed file of `path` open; None without one, and where there is no /proc."""
-    removed = f"{os.path.realpath(path)} (deleted)"
-    try:
-        pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
-    except FileNotFoundError:
-        return None
-    return next((pid for pid in pids if pid != os.getpid() and removed in _open_paths(pid)), None)
-
-
-def _open_paths(pid: int) -> set[str]:
-    folder, found = f"/proc/{pid}/fd", set()
-    try:
-        for descriptor in os.listdir(folder):
-            found.add(os.readlink(f"{folder}/{descriptor}"))
-    except OSError:
-        return found  # gone, or of another user
-    return found

@@ -25,6 +25,7 @@ from unittest import mock
 import psutil
 
 from spoolrunner import cli, enqueue, enqueue_many
+from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable, machine, mounting
 from tests.crash import power_disk
@@ -123,6 +124,7 @@ class Machine:
                 self.ledger.judge_recovery()
 
     def _run_until_cut(self) -> None:
+        Spool(self.layout).make()  # as a person who finds that the cut took the folders, too
         dispatcher = self._fork(self._dispatch)
         for number, at_once in ((1, 1), (2, 20)):
             self._fork(lambda number=number, at_once=at_once: self._produce(number, at_once))
@@ -142,6 +144,7 @@ class Machine:
 
     def _recover(self) -> None:
         """A new dispatcher, until nothing waits and nothing runs."""
+        Spool(self.layout).make()
         pid = self._fork(lambda: self._dispatch("--drain"))
         ended: list[int] = []
 

@@ -14,6 +14,7 @@ import orjson
 from spoolrunner import enqueue
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import State
+from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -110,6 +111,7 @@ def renew(site: Site) -> Site:
     for path in (site.layout.root, site.starts, site.exits, f"{site.folder}/python.used"):
         shutil.rmtree(path) if os.path.isdir(path) else os.path.exists(path) and os.unlink(path)
     path = site.configure()
+    Spool(site.layout).make()
     enqueue(JOB, "append", [site.starts], id="a", config=path)
     return site
 

@@ -166,15 +166,18 @@ def test_prune_removes_what_is_old_and_nothing_else(make):
         home.drop(job_id, method="echo", params=["x"])
     home.drop("bad", '{"no": "job"}')  # refused at the first look
     home.cli("run", "--drain")
-    for path in ("done/old.json", "failed/bad.json"):
-        os.utime(home.spool / path, (1, 1))
-    assert home.cli("prune", "--dry-run").count("would remove") == 2
+    for path in ("done/new.json", "failed/bad.json"):
+        os.utime(home.spool / path, (1, 1))  # says nothing
+    old = home.document("done", "old")
+    old["attempts"][-1]["ended_at"] = "2026-01-01T00:00:00Z"
+    (home.spool / "done" / "old.json").write_text(json.dumps(old))
+    assert home.cli("prune", "--dry-run").count("would remove") == 1
     assert home.where("old") == ["done"]
     home.cli("prune")
-    assert home.where("old") == home.where("bad") == []
-    assert home.where("new") == ["done"]
+    assert home.where("old") == []
+    assert (home.where("new"), home.where("bad")) == (["done"], ["failed"])
     assert sorted(os.listdir(home.spool / "logs" / "jobs")) == ["new.log"]
-    assert os.listdir(home.spool / "failed") == []
+    assert sorted(os.listdir(home.spool / "failed")) == ["bad.json", "bad.reason"]
 
 
 def test_drain_of_a_paused_spool_says_so(home):

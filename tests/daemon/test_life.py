@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ from spoolrunner.spool import dispatcher_lock
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system.clock import format_time
-from tests.daemon.harness import until
+from tests.daemon.harness import COMMAND, until
 from tests.daemon.surroundings import (
     WallClock,
     kernel_limit,
@@ -265,3 +266,21 @@ def test_an_adopted_job_is_not_ended_by_a_clock_that_was_set(home):
     (home.folder / "go").touch()
     second.expect("completed", "id=one ")
     assert home.outcomes("done", "one") == ["succeeded"]
+
+
+def test_no_dispatcher_makes_a_spool(make):
+    """Where no spool was, or its disk is not mounted, a dispatcher ends with the way out; `init` makes it."""
+    home = make()
+    shutil.rmtree(home.spool)
+    home.spool.mkdir()
+    for words in (["run", "--drain"], ["enqueue", "jobs", "noop"]):
+        done = subprocess.run([*COMMAND, *words], cwd=home.folder, capture_output=True, text=True, check=False)
+        assert (done.returncode, "is its disk mounted? `spoolrunner init`" in done.stderr) == (2, True)
+        assert os.listdir(home.spool) == []
+    home.cli("init")
+    home.cli("enqueue", "jobs", "noop", "--id", "x")
+    home.cli("run", "--drain")
+    shutil.rmtree(home.spool / "control")
+    home.cli("run", "--drain")
+    assert (home.spool / "control").is_dir(), "dispatcher.lock shows that it is our spool"
+    assert home.where("x") == ["done"]

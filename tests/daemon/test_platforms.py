@@ -61,6 +61,7 @@ def test_a_spool_whose_path_is_long(tmp_path):
     inside = "/".join(["a-long-name-" * 4] * 6)
     home = Installation(tmp_path, spool=inside)
     home.spool = Path(Layout(str(tmp_path / inside)).root)
+    home.cli("init")
     check_a_job_runs(home)
 
 

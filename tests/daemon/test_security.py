@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,13 @@ from spoolrunner.protocol import jsontext, signing
 from spoolrunner.spool import traces
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
-from tests.daemon.harness import ALLOWED, COMMAND, until
+from tests.daemon.harness import ALLOWED, COMMAND, Installation, until
 
 KEY = bytes(range(32))
 PAGE = (Path(__file__).parents[2] / "docs" / "job-file.md").read_text(encoding="utf-8")
 SIGNERS = {"bash": ("bash", "sha256sum"), "php": ("php",)}
 EXECUTORS = ["spawn", "fork"] if sys.platform == "linux" else ["spawn"]
+as_root = pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can be two users")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits that only Linux keeps")
 
 
@@ -154,6 +156,25 @@ def test_what_was_changed_is_signed_only_by_name(guarded):
     assert guarded.document("done", "typo")["result"] == "mended"
 
 
+def test_what_is_signed_is_what_was_read(guarded):
+    """A producer who kept another name of his refused file, and changes it after it was shown, gets nothing signed unread."""
+    staged = guarded.spool / "tmp" / "staged"
+    staged.write_text('{"job": "jobs", "method": "echo", "params": ["harmless"]}')
+    kept = guarded.folder / "kept"
+    os.link(staged, kept)
+    staged.rename(guarded.spool / "pending" / "x.json")
+    drain(guarded)
+    assert "harmless" in guarded.cli("show", "x")
+    kept.write_text('{"job": "jobs", "method": "echo", "params": ["changed"]}')
+    guarded.cli("retry", "--sign", "x", code=2)
+    assert guarded.where("x") == ["failed"]
+    assert "changed" in guarded.cli("show", "x")
+    kept.write_text('{"job": "jobs", "method": "echo", "params": ["changed once more"]}')
+    guarded.cli("retry", "--sign", "x")
+    drain(guarded)
+    assert guarded.document("done", "x")["result"] == "changed"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is open there cannot be renamed")
 def test_what_its_maker_writes_after_the_claim_is_not_signed(guarded):
     """A forger who kept his signed file open and changes it while it runs gets nothing signed, even if the job is killed."""
@@ -195,6 +216,24 @@ def test_no_command_follows_a_link(home):
     assert job.state == "failed"
     assert job.document is None
     assert "link" in job.problem
+
+
+def test_a_job_called_config_is_a_job(make):
+    """`config` is an id as any other, and its file is not taken for the configuration by who stands in its folder."""
+    home = make()
+    program = Path(home.folder) / "program"
+    home.drop("config", b'{"allowed_jobs": {"a": ["b"]}, "python_binary": "./program"}')
+    program.write_text("#!/bin/sh\ntouch ran\n")
+    program.chmod(0o700)
+    drain(home)
+    assert home.where("config") == ["failed"]
+    failed = home.spool / "failed"
+    shown = subprocess.run([*COMMAND, "check"], cwd=failed, capture_output=True, encoding="utf-8", check=False)
+    assert str(home.folder / "config.json") in shown.stdout
+    assert not (failed / "ran").exists()
+    home.drop("config", method="echo", params=[1])
+    drain(home)
+    assert home.where("config") == ["done", "failed"]
 
 
 def test_a_key_that_cannot_be_used(make, tmp_path):
@@ -256,7 +295,7 @@ def write(path, text):
         stream.write(text)
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can be two users")
+@as_root
 def test_a_group_may_enqueue_and_nothing_else(make):
     """With the modes of docs/security.md another user of the group can enqueue, and cannot see, change or end anything."""
     home = make(allowed_jobs=ALLOWED)
@@ -300,3 +339,112 @@ def test_a_group_may_enqueue_and_nothing_else(make):
     for job_id in ("theirs", "by-enqueue", "batch-9"):
         assert home.document("done", job_id)["result"] == "theirs"
     assert home.where("ours") == ["done"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_no_command_meets_more_than_plain_files(home, kind):
+    """What lies at a name that we read or write is neither followed nor waited for, by no command, and by no dispatcher."""
+    outside = home.folder / "outside"
+    outside.write_text('{"outcome": "password", "fraction": 1, "text": "password"}')
+    home.drop("failed", method="fail")
+    home.drop("waits", method="echo", params=[1], delay="1h")
+    drain(home)
+    names = ["status.json", "failed/failed.reason", "locks/waits.progress", "logs/jobs/waits.log"]
+    names += [f"control/{name}" for name in ("pause", "stop", "cancel-waits")]
+    for name in names:
+        (home.spool / name).unlink(missing_ok=True)
+        if kind == "pipe":
+            os.mkfifo(home.spool / name)
+        else:
+            (home.spool / name).symlink_to(outside)
+    for words in (["status"], ["list"], ["show", "failed"], ["show", "waits", "--json"], ["prune"], ["pause"]):
+        assert "password" not in home.cli(*words)
+    assert "password" not in home.cli("logs", "waits", code=1)
+    home.cli("cancel", "waits")  # no dispatcher runs, so it is not waited for
+    home.cli("resume")
+    drain(home)
+    assert home.where("waits") == ["failed"]
+    assert outside.read_text().count("password") == 2
+
+
+@pytest.fixture
+def theirs():
+    """An installation of another user, in a folder that he can reach."""
+    uid = gid = 54321
+    with tempfile.TemporaryDirectory() as folder:
+        home = Installation(Path(folder), max_retries=0)
+        (home.folder / "config.json").chmod(0o644)
+        home.drop("waits", method="echo", params=[1])
+        home.drop("failed", b"{}")
+        (home.spool / "pending" / "failed.json").rename(home.spool / "failed" / "failed.json")
+        for place in (home.folder, *home.folder.rglob("*")):
+            os.chown(place, uid, gid)
+        yield home
+        home.close()
+
+
+def owners_of(home):
+    return {path.lstat().st_uid for path in home.spool.rglob("*")}
+
+
+@as_root
+def test_what_root_does_in_the_spool_of_a_user_is_the_users(theirs):
+    """Root's commands act as the user of the spool: what they leave is his, so that his dispatcher can read it."""
+    home = theirs
+    for words in (["pause"], ["resume"], ["pause"], ["retry", "failed"], ["enqueue", "jobs", "noop"], ["status"]):
+        home.cli(*words)
+    home.cli("cancel", "waits")
+    home.cli("stop", code=1)
+    assert owners_of(home) == {54321}
+    assert sorted(os.listdir(home.spool / "control")) == ["cancel-waits", "pause"]
+
+
+@as_root
+def test_python_as_root_leaves_what_the_user_can_read(theirs):
+    """The helper stays root, since other threads may need that, and gives away what it makes."""
+    from_python = "from spoolrunner import enqueue; print(enqueue('jobs', 'noop', config='config.json').id)"
+    done = subprocess.run(
+        [sys.executable, "-c", from_python], cwd=theirs.folder, capture_output=True, text=True, check=True
+    )
+    assert theirs.where(done.stdout.strip()) == ["pending"]
+    assert owners_of(theirs) == {54321}
+
+
+@as_root
+def test_root_is_led_nowhere_by_a_user(theirs):
+    """A user who puts links into his spool leads root's commands to nothing that he could not reach himself."""
+    home, control = theirs, theirs.spool / "control"
+    with tempfile.TemporaryDirectory() as outside:
+        precious = Path(outside) / "old.json"
+        precious.write_text("kept")
+        for name in ("pause", "stop", "cancel-waits"):
+            (control / name).symlink_to(precious)
+        home.cli("pause")
+        home.cli("cancel", "waits")
+        assert precious.read_text() == "kept"
+        for name in ("done", "pending", "control", "failed"):
+            (home.spool / name).rename(home.spool / "aside")
+            (home.spool / name).symlink_to(outside)
+            for words in (
+                ["prune"],
+                ["pause"],
+                ["cancel", "old"],
+                ["retry", "old"],
+                ["enqueue", "jobs", "noop"],
+                ["list"],
+            ):
+                home.cli(*words, code=2)
+            (home.spool / name).unlink()
+            (home.spool / "aside").rename(home.spool / name)
+        assert os.listdir(outside) == ["old.json"]
+
+
+@as_root
+def test_programs_of_a_user_are_not_run_by_root(theirs):
+    """What starts programs is refused to root where only a user says which."""
+    (theirs.folder / "spoolrunner-demo").mkdir()
+    os.chown(theirs.folder / "spoolrunner-demo", 54321, 54321)
+    for words in (["run", "--drain"], ["check"], ["demo"]):
+        done = subprocess.run([*COMMAND, *words], cwd=theirs.folder, capture_output=True, text=True, check=False)
+        assert (words, done.returncode, "run as you" in done.stderr) == (words, 2, True)

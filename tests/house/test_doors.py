@@ -141,6 +141,7 @@ UNTESTED = {
     "executors/effects.py": "what an import did to a template: test_preloading has a case for each",
     "executors/exit_handlers.py": "as above",
     "executors/guardian.py": "as above",
+    "spool/sweeping.py": "leftovers in tmp/: test_folders sweeps them",
     "spool/settled.py": "what settling answers: test_settling and test_settling_batch settle, and look at all of it",
     "dispatch/rooms.py": "joins the rooms, and nothing else: each test of a room in dispatch/ is furnished by it",
     "dispatch/surroundings.py": "names what is outside of a dispatcher, and does nothing",
@@ -255,6 +256,7 @@ RENAMERS = {
     "spool/one_mount.py": {"rename"},  # a trial: what it moves is no job
     "spool/reason_files.py": {"replace_content"},  # ID.reason
     "spool/twofold.py": {"rename"},  # out of a state folder, to be removed: no move of a job
+    "spool/requests.py": {"replace_content"},  # control/stop, whose text counts
     "telling/status.py": {"replace_content"},  # status.json
 }
 """module -> what of `durable` it calls that puts a file under its name; moves of job files ask the table first."""

@@ -47,6 +47,7 @@ OWNERS = {
     "system/clock.py": "the clock that counts from the boot",
     "system/machine.py": "the name of the machine",
     "system/mounting.py": "how the kernel names what it has mounted",
+    "system/owners.py": "whose a file is",
 }
 """module -> the difference between systems that it owns."""
 SYSTEM = {"sys.platform", "os.name", "platform.system"}

@@ -175,6 +175,21 @@ def test_whether_there_is_progress(spool, current) -> None:
     assert current.has_reported
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")
+def test_progress_is_written_into_no_link_and_no_pipe(spool, current, clock, capsys, tmp_path) -> None:
+    """Where something else lies at the name of its progress the job is told, not held up, and nothing is changed elsewhere."""
+    path, precious = spool.layout.progress("x"), tmp_path / "precious"
+    precious.write_text("kept")
+    os.symlink(precious, path)
+    current.progress(0.5, "half")
+    assert precious.read_text() == "kept"
+    os.unlink(path)
+    os.mkfifo(path)
+    clock.advance(1.0)
+    current.progress(0.6, "more")
+    assert capsys.readouterr().err.count("progress could not be written") == 2
+
+
 def test_progress_that_cannot_be_told(spool, current, capsys) -> None:
     """Progress that the disk refuses is said and fails nothing."""
     os.rmdir(spool.layout.locks)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from unittest import mock
+
+import pytest
 
 from spoolrunner.attempt import rehearsal
 from spoolrunner.attempt.settings import Settings
@@ -27,9 +30,9 @@ print(len(calls), current_job(), open_before == open_after)
 """
 
 
-def rehearsed(root: str) -> subprocess.CompletedProcess[str]:
+def rehearsed(root: str, program: str = PROGRAM) -> subprocess.CompletedProcess[str]:
     settings = Settings(root, "", True, 4096, [], 60.0).to_bytes()
-    command = [sys.executable, "-c", f"DATA = {settings!r}\n{PROGRAM}"]
+    command = [sys.executable, "-c", f"DATA = {settings!r}\n{program}"]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
@@ -49,6 +52,40 @@ def test_other_folders_are_not_touched(spool) -> None:
     for folder in (spool.layout.locks, spool.layout.job_logs, spool.layout.control, spool.layout.pending):
         os.rmdir(folder)
     assert rehearsed(spool.layout.root).returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")
+def test_nothing_that_others_put_into_tmp_is_met(spool) -> None:
+    """tmp/ may be open to a group: no name that a rehearsal uses there can be known before, so no pipe is waited for."""
+    before = """
+import os
+root = Settings.from_bytes(DATA).root
+for number in range(3):
+    for name in (f"rehearsal-{number}", f"rehearsal-{os.getpid()}-{number}"):
+        for ending in ("log", "lock", "json", "progress"):
+            os.mkfifo(f"{root}/tmp/{name}.{ending}")
+"""
+    done = rehearsed(spool.layout.root, PROGRAM.replace("calls = []", before + "calls = []"))
+    assert (done.returncode, done.stdout.split()[0], done.stderr) == (0, "3", "")
+    assert len(os.listdir(spool.layout.tmp)) == 24, "what was there is there, and nothing more"
+
+
+def test_what_is_used_in_tmp_belongs_to_us_alone(spool) -> None:
+    """The one name in tmp/ is new, random, and that of a folder which nobody else may enter."""
+    seen: list[tuple[str, int]] = []
+    real = os.mkdir
+
+    def watched(path: str, mode: int = 0o777) -> None:
+        seen.append((path, mode))
+        real(path, mode)
+
+    settings = Settings(spool.layout.root, "", True, 4096, [], 60.0)
+    with mock.patch.object(os, "mkdir", watched), mock.patch.object(rehearsal, "run_here"):
+        rehearsal.rehearse(settings, spool.layout, 1)
+        rehearsal.rehearse(settings, spool.layout, 1)
+    assert [mode for _, mode in seen] == [0o700] * 2
+    assert len({path for path, _ in seen}) == 2
+    assert os.listdir(spool.layout.tmp) == []
 
 
 def test_a_spool_that_is_not_there(tmp_path) -> None:

@@ -134,7 +134,7 @@ def assign(spool, drop):
         drop(State.RUNNING, "x", {"job": job, "method": method})
         stamp = spool.stamp(State.RUNNING, "x")
         params = params if isinstance(params, dict) else list(params)
-        mark = processes.mark(spool.layout.root, "x", number, stamp)
+        mark = processes.mark(spool.layout.root, "x", number, stamp, processes.home(spool.layout.locks))
         return Assignment("x", number, stamp, job, method, params, timeout, limits, meta, mark)
 
     return make
@@ -314,7 +314,7 @@ def test_what_a_job_knows_of_itself(spool, run) -> None:
     began = times.parse_time(found.marker.started_at)
     assert began + TIMEOUT <= deadline <= began + TIMEOUT + 10
     assert orjson.loads(said) == {"fraction": 0.5, "text": "half"}
-    assert mark == processes.mark(spool.layout.root, "x", 2, found.marker.stamp)
+    assert mark == processes.mark(spool.layout.root, "x", 2, found.marker.stamp, processes.home(spool.layout.locks))
     assert left(spool).outcome.progress is True
 
 

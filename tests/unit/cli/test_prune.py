@@ -6,10 +6,13 @@ import json
 import os
 from argparse import Namespace
 
+import pytest
+
 from spoolrunner.cli import as_typed, prune
 from spoolrunner.protocol.states import State
 
 
+@pytest.mark.usefixtures("arrived_as_written")
 def test_prune_names_and_counts_only_what_it_removed(tmp_path, spool, drop, clock, monkeypatch, capsys):
     """A job that a person moved back to pending/ between the look and the removal is neither named nor counted."""
     (tmp_path / "config.json").write_text(json.dumps({"allowed_jobs": {}, "spool": spool.layout.root}))

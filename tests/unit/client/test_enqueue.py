@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import OrderedDict
@@ -17,9 +18,10 @@ import spoolrunner
 from spoolrunner.client import enqueue as module
 from spoolrunner.client.enqueue import enqueue, enqueue_many, names_of
 from spoolrunner.config.load import VARIABLE
-from spoolrunner.errors import ConfigError, DuplicateJobError, JobFormatError, NotAllowedError
+from spoolrunner.errors import ConfigError, DuplicateJobError, JobFormatError, NotAllowedError, SpoolLayoutError
+from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import id_problem
-from spoolrunner.spool.paths import Layout
+from spoolrunner.spool.paths import FOLDERS, Layout
 from spoolrunner.system import clock as clock_module
 from spoolrunner.system import durable
 
@@ -66,6 +68,7 @@ def settings(tmp_path, monkeypatch, clock) -> str:
     path.write_bytes(orjson.dumps({"allowed_jobs": JOBS, "max_retries_limit": 10, "timeout_limit": "1h"}))
     monkeypatch.setenv(VARIABLE, str(path))
     monkeypatch.setattr(clock_module, "SYSTEM", clock)
+    Spool(Layout(str(tmp_path / "spool"))).make()
     return str(path)
 
 
@@ -86,13 +89,42 @@ def pending(layout: Layout) -> list[str]:
 
 
 def test_the_least(layout) -> None:
-    """A job without options is its names, empty params and the time, in pending/ of a spool that is made if need be."""
+    """A job without options is its names, empty params and the time, in pending/."""
     job = enqueue("app.Report", "build")
     assert job.root == layout.root
     assert job.state == "pending"
     assert job.document == {"job": "app.Report", "method": "build", "params": [], "created_at": NOW}
     assert pending(layout) == [f"{job.id}.json"]
     assert os.listdir(layout.tmp) == []
+
+
+@pytest.mark.parametrize("name", [name for name in FOLDERS if os.sep not in name])
+def test_no_spool_is_made(layout, name) -> None:
+    """Where a folder is missing, as on a disk that is not mounted, that is said, and nothing is made in its place."""
+    path = os.path.join(layout.root, name)
+    shutil.rmtree(path)
+    for call in (
+        lambda: enqueue("app.Report", "build"),
+        lambda: enqueue_many([{"job": "app.Report", "method": "build"}] * 2),
+    ):
+        with pytest.raises(SpoolLayoutError, match=re.escape(f"{path}: the folder is missing; is its disk mounted?")):
+            call()
+    assert not os.path.exists(path)
+    os.symlink(layout.root, path)
+    with pytest.raises(SpoolLayoutError, match="not a link"):
+        enqueue("app.Report", "build")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_empty_mount_point_becomes_no_spool(layout, is_there) -> None:
+    """Nor is one made in a folder that is empty, or where there is none: that is for `spoolrunner init`."""
+    shutil.rmtree(layout.root)
+    if is_there:
+        os.mkdir(layout.root)
+    with pytest.raises(SpoolLayoutError, match="spoolrunner init"):
+        enqueue("app.Report", "build")
+    assert os.path.isdir(layout.root) is is_there
+    assert not is_there or os.listdir(layout.root) == []
 
 
 def test_everything() -> None:
@@ -364,6 +396,7 @@ def test_the_configuration_that_is_named(tmp_path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "c.json").write_bytes(orjson.dumps({"allowed_jobs": {"app.Mail": ["send"]}}))
+    Spool(Layout(str(other / "spool"))).make()
     job = enqueue("app.Mail", "send", config=str(other / "c.json"))
     assert job.root == str(other / "spool")
     with pytest.raises(ConfigError):

@@ -13,6 +13,7 @@ from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.system import clock as clock_module
+from spoolrunner.system import owners
 
 KEY = b"k" * 32
 LATE = {"expires_at": "2020-01-01T00:00:00Z"}
@@ -83,6 +84,30 @@ def test_retryable(spool, drop) -> None:
     spool.explain("unwanted", Outcome.CANCELLED, "", "", 0.0)
     spool.explain("b", Outcome.EXPIRED, "", "", 0.0)
     assert operate.retryable(spool.layout) == (["a", "b"], 2, 2)
+
+
+@pytest.mark.parametrize("how", ["another name", "permissions", "owner"])
+def test_what_its_producer_may_still_change_is_not_signed(spool, drop, tmp_path, how) -> None:
+    """A file that others can write into becomes one of ours first, to be read again; what they write later is not signed."""
+    path = drop(State.FAILED, "x", {"meta": {"a": 1}})
+    os.chmod(path, 0o620 if how == "permissions" else 0o600)
+    if how == "owner":
+        if owners.effective_user() != 0:
+            pytest.skip("only root can give a file to another user")
+        os.chown(path, 54321, -1)
+    if how == "another name":
+        os.link(path, tmp_path / "kept")
+    before = spool.read(State.FAILED, "x").data
+    with pytest.raises(JobFormatError, match="read it again"):
+        operate.sign(spool.layout, "x", KEY)
+    data = spool.read(State.FAILED, "x").data
+    assert data == before
+    with open(tmp_path / "kept" if how == "another name" else tmp_path / "other", "wb") as stream:
+        stream.write(before.replace(b"1", b"2"))
+    assert operate.sign(spool.layout, "x", KEY) is True
+    data = spool.read(State.FAILED, "x").data
+    assert jsontext.decode(data)["meta"] == {"a": 1}
+    assert signing.problem(KEY, "x", jsontext.decode(data), data) is None
 
 
 def test_sign(spool, drop) -> None:

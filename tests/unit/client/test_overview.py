@@ -12,6 +12,8 @@ from spoolrunner.client.overview import dispatcher_of, is_paused, overview, why
 from spoolrunner.dispatch.holder import busy
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import requests
+from spoolrunner.spool.dispatcher_lock import DispatcherLock
+from spoolrunner.system import machine, processes
 
 
 def test_without_a_dispatcher(spool, drop) -> None:
@@ -85,6 +87,24 @@ def test_strays_are_named(spool, drop) -> None:
     with open(os.path.join(spool.layout.pending, "X.JSON"), "wb"):
         pass
     assert overview(spool.layout).strays == ["pending/X.JSON is no job: the ending must be .json, in small letters"]
+
+
+@pytest.mark.parametrize("said", [{}, {"pid": 1, "host": "box", "since": "then", "namespace": "another"}])
+def test_a_dispatcher_is_who_holds_the_lock(spool, said) -> None:
+    """Whoever holds the lock serves the spool, in whatever namespace its pid counts, and though it has said nothing yet."""
+    lock = DispatcherLock(spool.layout.dispatcher_lock)
+    assert lock.acquire(said)
+    assert dispatcher_of(spool.layout) == {"pid": None, "host": "", "since": "", **said}
+    lock.forsake()
+    assert dispatcher_of(spool.layout) is None
+
+
+def test_a_dispatcher_that_was_copied_serves_nothing(spool) -> None:
+    """A lock file that names a process which lives, but is not locked, is that of a copy."""
+    with open(spool.layout.dispatcher_lock, "w", encoding="ascii") as stream:
+        start = processes.started(os.getpid(), machine.boot_id())
+        stream.write("\0" + json.dumps({"pid": os.getpid(), "start": start, "host": machine.host(), "since": "then"}))
+    assert dispatcher_of(spool.layout) is None
 
 
 def test_paused(spool) -> None:

@@ -1,14 +1,23 @@
-"""What is kept no longer is found by the last write to its file."""
+"""What is kept no longer is found by when it ended, in our own words or by the system's time."""
 
 from __future__ import annotations
 
 import os
+import time
 
-from spoolrunner.client.prune import outdated, sweep_reasons, written_before
+import pytest
+
+from spoolrunner.client.prune import ended_before, outdated, sweep_reasons
 from spoolrunner.client.settings import settings_in_force
 from spoolrunner.protocol.states import Outcome, State
+from spoolrunner.spool import arrival
+
+RECORDED = {"attempts": [{"number": 1, "ended_at": "2026-11-01T00:00:00Z"}, {"ended_at": "2026-11-23T12:00:00Z"}]}
+"""The attempts of a document, which ended last at `ENDED`."""
+ENDED = 1795435200.0
 
 
+@pytest.mark.usefixtures("arrived_as_written")
 def test_outdated(home, drop) -> None:
     """Jobs older than keep_done and keep_failed are found, those that wait or run are not."""
     home(keep_done="1h", keep_failed="2h")
@@ -23,6 +32,7 @@ def test_outdated(home, drop) -> None:
     ]
 
 
+@pytest.mark.usefixtures("arrived_as_written")
 def test_only_job_files_are_found(spool, drop, clock) -> None:
     """What is no regular file, or not named as a job, is left alone."""
     drop(State.DONE, "x", age=100)
@@ -30,11 +40,50 @@ def test_only_job_files_are_found(spool, drop, clock) -> None:
     os.mkdir(os.path.join(folder, "folder.json"))
     for name in (".hidden.json", "notes.txt"):
         os.link(spool.layout.job(State.DONE, "x"), os.path.join(folder, name))
-    assert written_before(spool.layout, State.DONE, clock.wall()) == ["x"]
+    assert ended_before(spool.layout, State.DONE, clock.wall()) == ["x"]
 
 
-def test_sweep_reasons(home, spool, clock) -> None:
+@pytest.mark.parametrize("state", [State.DONE, State.FAILED])
+def test_the_time_of_change_is_not_believed(spool, drop, state) -> None:
+    """A producer's file may have any mtime: what came just now is not old, and what came long ago not young."""
+    now = time.time()
+    for name, mtime in (("old", 0), ("ahead", now + 1e8)):
+        os.utime(drop(state, name), (mtime, mtime))
+    assert ended_before(spool.layout, state, now - 60) == []
+    assert ended_before(spool.layout, state, now + 60) == ["ahead", "old"]
+
+
+@pytest.mark.parametrize("state", [State.DONE, State.FAILED])
+def test_our_record_says_when_it_ended(spool, drop, state) -> None:
+    """A file that was restored from a backup came just now, but its record says when the job ended."""
+    drop(state, "x", RECORDED)
+    assert ended_before(spool.layout, state, ENDED + 1) == ["x"]
+    assert ended_before(spool.layout, state, ENDED - 1) == []
+
+
+def test_a_refused_file_says_what_its_producer_wants(spool, drop) -> None:
+    """Attempts in a file that was refused are no record of ours: it is as old as its stay in failed/."""
+    drop(State.FAILED, "x", RECORDED)
+    spool.explain("x", Outcome.REJECTED, "", "", 0.0)
+    assert ended_before(spool.layout, State.FAILED, ENDED + 1) == []
+    assert ended_before(spool.layout, State.FAILED, time.time() + 60) == ["x"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b'{"attempts": 5}', b'{"attempts": []}', b'{"attempts": [5]}', b'{"attempts": [{"ended_at": 5}]}',
+     b'{"attempts": [{}]}', b'{"attempts": [{"ended_at": "yesterday"}]}'],
+)  # fmt: skip
+def test_what_is_no_record(spool, drop, content) -> None:
+    """A file whose end cannot be read from it is as old as its stay there."""
+    drop(State.DONE, "x", content)
+    assert ended_before(spool.layout, State.DONE, time.time() - 60) == []
+    assert ended_before(spool.layout, State.DONE, time.time() + 60) == ["x"]
+
+
+def test_sweep_reasons(home, spool, clock, monkeypatch) -> None:
     """A reason without a job is removed when it is an hour old, since a fresh one's job may be on its way."""
+    monkeypatch.setattr(arrival, "came_at_ns", lambda status: status.st_mtime_ns)
     for name, age in (("old", 3700), ("fresh", 3500)):
         spool.explain(name, Outcome.REJECTED, "", "", 0.0)
         os.utime(spool.layout.reason(name), (clock.wall() - age, clock.wall() - age))

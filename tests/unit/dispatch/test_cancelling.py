@@ -71,6 +71,7 @@ def test_one_that_is_not_resolved_yet(drop, ask, events, places) -> None:
     assert (events, places().running) == ([], ["x"])
 
 
+@pytest.mark.usefixtures("arrived_as_written")
 def test_a_request_that_was_carried_out(rooms, drop, ask, events, places) -> None:
     """A request that a crash left behind hits no later job of that id."""
     drop(State.PENDING, "x")

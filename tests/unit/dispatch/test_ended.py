@@ -6,15 +6,17 @@ import orjson
 import pytest
 
 from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE, EXIT_UNWRITABLE
-from spoolrunner.dispatch.ended import LEFTOVER_SECONDS, MAX_BATCH, RETRY_SETTLE
+from spoolrunner.dispatch.describe import describe
+from spoolrunner.dispatch.ended import ELSEWHERE, LEFTOVER_SECONDS, MAX_BATCH, RETRY_SETTLE
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.running import LET_GO_SECONDS, STOP_ARRIVES
 from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.protocol.states import MAX_RELEASES, Event, Outcome, State, Verdict
-from spoolrunner.spool import locks
+from spoolrunner.spool import lock_lines, locks
 from spoolrunner.spool.settling_rules import Usage
-from spoolrunner.system import durable
+from spoolrunner.spool.traces import Marker
+from spoolrunner.system import durable, place
 from spoolrunner.system.heldfiles import HeldError
 from spoolrunner.telling.events import (
     Adopted,
@@ -25,8 +27,11 @@ from spoolrunner.telling.events import (
     Refused,
     Released,
     RetryPlanned,
+    Weakness,
 )
 from spoolrunner.telling.troubles import KeptOff
+
+STARTED = "2027-01-15T07:59:00.000000Z"
 
 
 def kinds(events: list) -> list[str]:
@@ -274,6 +279,48 @@ def test_a_lock_that_somebody_holds(rooms, drop, executor, clock) -> None:
     clock.advance(1)
     rooms.ended.work(clock.monotonic())
     assert rooms.register.count(Why.NOT_RESOLVED) == 0
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_process_of_another_namespace(rooms, service, drop, executor, events, spool, clock, is_held) -> None:
+    """While the process of a marker lives in another namespace it is neither adopted nor ended, whoever has that pid here."""
+    drop(State.RUNNING, "x")
+    here = place.place(spool.layout.locks)
+    there = Marker(lock_lines.START, 1, *spool.stamp(State.RUNNING, "x"), 77, "then", STARTED)
+    lock = locks.acquire(spool.layout.lock("x"))
+    lock.append(there._replace(host="box", namespace="another", home=here.home).line())
+    if not is_held:
+        lock.close()
+    executor.alive = {77}  # as seen from above its namespace
+    rooms.ended.recover_all()
+    for _ in range(10):
+        clock.advance(LEFTOVER_SECONDS)
+        rooms.ended.work(clock.monotonic())
+    assert executor.told == []
+    said = [event for event in events if isinstance(event, (Adopted, Recorded, Weakness))]
+    assert [event.what for event in said] == [ELSEWHERE.format("x", 1, "box")], "said once in the log"
+    assert describe(service)["trouble"] == [ELSEWHERE.format("x", 1, "box")]
+    executor.alive = set()
+    if is_held:
+        lock.close()
+    clock.advance(1)
+    rooms.ended.work(clock.monotonic())
+    assert isinstance(events[-2], Recorded)
+    assert describe(service)["trouble"] == []
+
+
+def test_the_marker_of_a_copied_spool(rooms, drop, executor, events, spool, clock) -> None:
+    """A marker that came with a copy names no process of ours: nothing is said of it, and who holds the lock is a leftover."""
+    drop(State.RUNNING, "x")
+    lock = locks.acquire(spool.layout.lock("x"))
+    copied = Marker(lock_lines.START, 1, *spool.stamp(State.RUNNING, "x"), 77, "then", STARTED)
+    lock.append(copied._replace(host="box", namespace="another", home="1.2").line())
+    rooms.ended.recover_all()
+    clock.advance(LEFTOVER_SECONDS + 0.1)
+    rooms.ended.work(clock.monotonic())
+    assert executor.told == [("kill holders", "x.lock")]
+    assert events == []
+    lock.close()
 
 
 def test_a_file_that_is_gone(rooms, begin, spool, events, clock) -> None:

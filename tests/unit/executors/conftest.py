@@ -100,7 +100,7 @@ def assigned(layout: Layout, job: str, method: str, *params: Any, job_id: str = 
         stream.write(b"{}")
     status = os.stat(path)
     stamp = status.st_ino, status.st_size, status.st_mtime_ns
-    mark = processes.mark(layout.root, job_id, 1, stamp)
+    mark = processes.mark(layout.root, job_id, 1, stamp, processes.home(layout.locks))
     return Assignment(job_id, 1, stamp, job, method, list(params), 60.0, mark=mark)
 
 

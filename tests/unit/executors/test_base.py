@@ -15,7 +15,7 @@ from spoolrunner.executors.spawn import SpawnExecutor
 from spoolrunner.spool import lock_lines
 from spoolrunner.spool.settling_rules import Usage
 from spoolrunner.spool.traces import Marker
-from spoolrunner.system import processes
+from spoolrunner.system import place, processes
 
 KEY = AttemptKey("x", 1)
 STAMP = (2, 3, 4)
@@ -61,7 +61,9 @@ def test_a_mark_is_of_one_attempt_of_one_spool(executor, config) -> None:
                 key = executor.know(Assignment(job_id, number, stamp, "job", "method", [], 60.0))
                 marks.add(executor.mark(key))
     assert len(marks) == 8
-    assert all(mark.startswith(f"{config().layout.root}:") for mark in marks)
+    assert all(
+        processes.is_marked_by(mark, config().layout.root, processes.home(config().layout.locks)) for mark in marks
+    )
     adopted = Marker(lock_lines.START, 1, *STAMP, os.getpid())
     executor.adopt(AttemptKey("x", 1), adopted)
     assert executor.mark(AttemptKey("x", 1)) in marks
@@ -166,6 +168,18 @@ def test_an_adopted_attempt(executor, exits, child) -> None:
     child.wait()
     assert exits.get() == Exited(KEY, None, None)
     assert not executor.lives(marker)
+
+
+def test_whose_process_a_marker_names(executor, child, config) -> None:
+    """A pid counts for this spool, and in its own namespace, alone: that of a copy or a container is another process."""
+    here = place.place(config().layout.locks)
+    marker = Marker("start", 1, 5, 6, 7, child.pid, processes.started(child.pid, ""))
+    assert executor.lives(marker), "an older version did not say"
+    ours = marker._replace(**here._asdict())
+    assert executor.lives(ours)
+    assert executor.lives(ours._replace(host="renamed since"))
+    assert not executor.lives(ours._replace(home="1.2"))
+    assert not executor.lives(ours._replace(namespace="another"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has descriptors of processes")

@@ -13,6 +13,8 @@ from spoolrunner.config.load import load_config
 from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.errors import ConfigError, StartError
 from spoolrunner.executors.inline import InlineExecutor
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout
 
 JOBS = """
 import os, sys
@@ -48,6 +50,7 @@ def home(tmp_path, monkeypatch):
         "fsync": False,
     }
     (tmp_path / "config.json").write_text(json.dumps(raw), encoding="utf-8")
+    Spool(Layout(str(tmp_path / "spool"))).make()
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path
     sys.modules.pop("inline_jobs", None)

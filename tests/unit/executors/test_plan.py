@@ -101,7 +101,11 @@ def test_what_a_plan_names(config) -> None:
         "boot",
         made.folder,
     )
-    assert plan.environment == {"A": "b", "SPOOLRUNNER_CONFIG": made.path}
+    assert plan.environment == {
+        "A": "b",
+        "SPOOLRUNNER_CONFIG": made.path,
+        processes.MARK: f"{made.layout.root}::0:0.0:",
+    }
     assert plan.settings == runner_settings(made, "boot").to_bytes()
 
 

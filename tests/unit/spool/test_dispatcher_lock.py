@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 
 from spoolrunner.spool import locks
-from spoolrunner.spool.dispatcher_lock import DispatcherLock, holder
+from spoolrunner.spool.dispatcher_lock import DispatcherLock, holder, is_held
 
 posix = pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed on Windows")
 
@@ -87,9 +88,36 @@ def test_filelock_takes_the_same_lock(path) -> None:
     held.close()
 
 
+def test_who_holds_it_is_said_by_the_lock(path, dispatcher_lock) -> None:
+    """Whatever the file says of pids: it is held while it is locked, also for several who look at once."""
+    assert is_held(path) is False
+    assert dispatcher_lock.acquire({"pid": 1})
+    assert is_held(path) is True
+    assert DispatcherLock(path).acquire({"pid": 2}, 0.05) is False
+    assert is_held(path) is True
+    dispatcher_lock.forsake()  # as one that was killed: its name stays in the file
+    assert holder(path) == {"pid": 1}
+    assert is_held(path) is False
+
+
+@posix
+def test_who_only_looks_keeps_no_dispatcher_away(path, dispatcher_lock) -> None:
+    """A look has the lock for a moment; who takes it meanwhile tries again."""
+    import fcntl
+
+    with open(path, "ab") as stream:
+        assert locks.try_shared(stream.fileno())
+        assert is_held(path) is False
+        looked = threading.Timer(0.05, lambda: fcntl.flock(stream, fcntl.LOCK_UN))
+        looked.start()
+        assert dispatcher_lock.acquire({"pid": 1}, 20.0)
+        looked.join()
+
+
 def test_looking_makes_no_file(path) -> None:
     """To ask for the holder of a lock that was never taken makes no lock file."""
     assert holder(path) == {}
+    assert is_held(path) is False
     assert not os.path.exists(path)
 
 

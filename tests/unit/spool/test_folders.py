@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 import stat
 import sys
 import threading
+import time
 
 import orjson
 import pytest
@@ -17,7 +19,7 @@ from spoolrunner.protocol import jsontext, states
 from spoolrunner.protocol.states import TRANSITIONS, Event, Outcome, State
 from spoolrunner.spool import record
 from spoolrunner.spool.folders import LEFTOVER_AGE, NotRegularError, Spool
-from spoolrunner.spool.paths import FOLDERS, Layout
+from spoolrunner.spool.paths import FOLDERS, REHEARSAL, Layout
 from spoolrunner.system import durable
 
 NOW = 1_800_000_000.0
@@ -62,6 +64,19 @@ def test_make_where_a_file_is(tmp_path) -> None:
     (tmp_path / "spool").write_text("")
     with pytest.raises(SpoolLayoutError, match="cannot make the folder"):
         Spool(Layout(str(tmp_path / "spool"))).make()
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_missing_folder_is_made_where_a_dispatcher_has_served(spool, name) -> None:
+    """Only the lock of a dispatcher shows that this is the spool, and not the mount point of its disk."""
+    path = os.path.join(spool.layout.root, name)
+    shutil.rmtree(path)
+    spool.make_missing()
+    assert not os.path.exists(path)
+    with open(spool.layout.dispatcher_lock, "wb"):
+        pass
+    spool.make_missing()
+    spool.check()
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -521,6 +536,7 @@ def test_can_write(spool, monkeypatch) -> None:
     assert os.listdir(spool.layout.tmp) == []
 
 
+@pytest.mark.usefixtures("arrived_as_written")
 def test_sweep_tmp(spool) -> None:
     """Files in tmp/ go when they have not changed for a day; younger ones and folders stay."""
     for name, age in (("old", LEFTOVER_AGE + 1), ("young", LEFTOVER_AGE - 1), ("ahead", -50.0)):
@@ -533,6 +549,31 @@ def test_sweep_tmp(spool) -> None:
     os.utime(folder, (0, 0))
     assert spool.sweep_tmp(NOW) == 1
     assert set(os.listdir(spool.layout.tmp)) == {"young", "ahead", "folder"}
+
+
+def test_a_staged_file_is_not_swept_for_its_mtime(spool) -> None:
+    """A producer that copies the times of an old file, as `cp -p` does, does not lose what he has just staged."""
+    path = os.path.join(spool.layout.tmp, "staged")
+    for mtime in (0.0, time.time() + 1e8):
+        with open(path, "w", encoding="ascii"):
+            pass
+        os.utime(path, (mtime, mtime))
+        assert spool.sweep_tmp(time.time()) == 0
+        assert spool.sweep_tmp(time.time() + LEFTOVER_AGE + 60) == 1
+
+
+def test_what_a_rehearsal_left_is_swept(spool) -> None:
+    """The folder of a template that was killed in a rehearsal goes with its files; a link of such a name leads nowhere."""
+    outside = os.path.join(spool.layout.root, "outside")
+    for folder in (outside, spool.layout.stage(REHEARSAL)):
+        os.mkdir(folder)
+        with open(os.path.join(folder, "x.log"), "w", encoding="ascii"):
+            pass
+    os.symlink(outside, spool.layout.stage(REHEARSAL))
+    assert spool.sweep_tmp(time.time()) == 0
+    assert spool.sweep_tmp(time.time() + LEFTOVER_AGE + 60) == 2
+    assert os.listdir(spool.layout.tmp) == []
+    assert os.listdir(outside) == ["x.log"]
 
 
 def test_two_publishers_of_one_id(spool) -> None:

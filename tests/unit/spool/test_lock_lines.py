@@ -63,6 +63,14 @@ def test_start(imports) -> None:
     }
 
 
+def test_where() -> None:
+    """A start marker says where its process lives, whatever the name of the host is."""
+    where = lock_lines.where('a "box"', "4026531836", "fe01.7")
+    made = decoded(lock_lines.start(1, STAMP, 5, "then", STARTED, 2.5, imports=True, where=where))
+    assert list(made)[-4:] == ["imports", "host", "namespace", "home"]
+    assert (made["host"], made["namespace"], made["home"]) == ('a "box"', "4026531836", "fe01.7")
+
+
 def test_claim() -> None:
     """A claim marker names the attempt and what the file was like, only."""
     assert decoded(lock_lines.claim(4, (5, 6, 7))) == {

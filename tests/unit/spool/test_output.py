@@ -54,6 +54,17 @@ def test_begin_is_private_and_follows_no_link(path, tmp_path) -> None:
     assert not os.path.exists(tmp_path / "elsewhere")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")
+def test_a_pipe_in_place_of_a_log(path) -> None:
+    """A pipe in place of the log is refused at once, for an attempt that begins; who cuts and tidies leaves it alone."""
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="not a plain file"):
+        begin(path)
+    assert output.cut(path, LIMIT) is False
+    output.tidy(path, LIMIT)
+    assert os.path.exists(path)
+
+
 def test_begin_makes_room(path) -> None:
     """Earlier output that fills more than half of the limit is cut to half, so that the next attempt has room."""
     begin(path, b"x" * (LIMIT - 100))
@@ -182,7 +193,7 @@ def test_header() -> None:
 def test_tidy_of_a_silent_job_whose_header_is_known(path, monkeypatch) -> None:
     """A log that is just as long as the line of its only attempt is removed without being opened."""
     begin(path)
-    monkeypatch.setattr(output, "open_file", None)
+    monkeypatch.setattr(output, "open_plain", None)
     output.tidy(path, LIMIT, HEADER)
     assert not os.path.exists(path)
 

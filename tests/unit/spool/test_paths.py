@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spoolrunner.protocol.states import State
 from spoolrunner.spool.ids import id_problem, numbered
-from spoolrunner.spool.paths import FOLDERS, MAX_NAME_BYTES, Layout
+from spoolrunner.spool.paths import FOLDERS, MAX_NAME_BYTES, REHEARSAL, Layout
 
 ROOT = os.path.join(os.sep, "spool")
 LAYOUT = Layout(ROOT)
@@ -82,10 +82,12 @@ def test_refused_names_stay_legal(raw) -> None:
 
 
 def test_a_rehearsal() -> None:
-    """What a rehearsal writes for a job that runs lies in tmp/, where no dispatcher looks; the rest is as it was."""
-    layout = LAYOUT.for_rehearsal()
+    """What a rehearsal writes for a job that runs lies in a folder of its own; the rest is as it was."""
+    folder = LAYOUT.stage(REHEARSAL)
+    assert os.path.dirname(folder) == LAYOUT.tmp
+    layout = LAYOUT.for_rehearsal(folder)
     paths = [layout.running("x"), layout.lock("x"), layout.progress("x"), layout.log("x"), layout.cancel("x")]
-    assert {os.path.dirname(path) for path in paths} == {os.path.join(ROOT, "tmp")}
+    assert {os.path.dirname(path) for path in paths} == {folder}
     assert len(set(paths)) == len(paths)
     assert layout.job(State.RUNNING, "x") == LAYOUT.job(State.RUNNING, "x")
     assert LAYOUT.running("x") == os.path.join(ROOT, "running", "x.json")

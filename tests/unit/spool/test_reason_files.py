@@ -32,6 +32,7 @@ def test_what_is_no_reason(spool, content) -> None:
     assert reason_files.read(spool.layout, "x") is None
 
 
+@pytest.mark.usefixtures("arrived_as_written")
 def test_sweep(spool, drop) -> None:
     """Reasons without a job are removed, all of them or those written before a moment; all else stays."""
     for name, age in (("old", 100), ("fresh", 1), ("used", 100)):
@@ -48,6 +49,19 @@ def test_sweep(spool, drop) -> None:
     assert set(os.listdir(spool.layout.folder(State.FAILED))) == kept - {"fresh.reason"}
 
 
+def test_a_request_may_have_any_mtime(spool, drop) -> None:
+    """A request that was made with the time of an old file, as `touch -d` does, asks for the job of now."""
+    drop(State.FAILED, "x")
+    reason_files.write(spool.layout, "x", Outcome.CANCELLED, "", "", NOW, fsync=False)
+    done = os.stat(spool.layout.reason("x")).st_mtime
+    os.utime(spool.layout.reason("x"), (done - 10, done - 10))
+    with open(spool.layout.cancel("x"), "wb"):
+        pass
+    os.utime(spool.layout.cancel("x"), (0, 0))
+    assert reason_files.was_cancelled(spool.layout, "x") is False
+
+
+@pytest.mark.usefixtures("arrived_as_written")
 def test_a_request_that_was_carried_out(spool, drop) -> None:
     """A request to cancel was carried out when a refused job of that id has a reason that is not older."""
     drop(State.FAILED, "x")

@@ -122,3 +122,61 @@ def test_pause_and_resume(spool) -> None:
     assert requests.resume(spool.layout) is True
     assert requests.resume(spool.layout) is False
     assert requests.read(spool.layout).pause is False
+
+
+def test_asking_to_stop_after_leaving(spool) -> None:
+    """The last word counts: one who asks for a plain stop gets it, also where somebody asked to leave the jobs running."""
+    requests.request_stop(spool.layout, leave_running=True)
+    requests.request_stop(spool.layout, leave_running=False)
+    assert requests.read(spool.layout).stop == ""
+
+
+ASKING = {
+    "pause": requests.pause,
+    "stop": lambda layout: requests.request_stop(layout, leave_running=True),
+    "cancel-x": lambda layout: requests.request_cancel(layout, "x"),
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_nothing_is_written_through_a_link(spool, tmp_path, name) -> None:
+    """A link in control/ leads no request elsewhere, and is a request by its name as any other file."""
+    for target in ("precious", "nothing-there"):
+        link = os.path.join(spool.layout.control, name)
+        (tmp_path / "precious").write_text("kept")
+        os.symlink(tmp_path / target, link)
+        assert requests.read(spool.layout) != Requests(False, None, [])
+        ASKING[name](spool.layout)
+        assert requests.read(spool.layout) != Requests(False, None, [])
+        assert (tmp_path / "precious").read_text() == "kept"
+        assert not (tmp_path / "nothing-there").exists()
+        os.unlink(link)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")
+@pytest.mark.parametrize("name", ASKING)
+def test_a_pipe_is_not_waited_for(spool, name) -> None:
+    """A pipe in control/ asks for what its name says; neither who reads it nor who asks too waits for its other end."""
+    os.mkfifo(os.path.join(spool.layout.control, name))
+    assert requests.read(spool.layout) != Requests(False, None, [])
+    ASKING[name](spool.layout)
+    assert requests.read(spool.layout) != Requests(False, None, [])
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_a_folder_of_that_name_is_in_the_way(spool, name) -> None:
+    """A folder asks for nothing, so who asks is told that it could not be done."""
+    os.mkdir(os.path.join(spool.layout.control, name))
+    with pytest.raises(OSError, match=name):
+        ASKING[name](spool.layout)
+
+
+def test_a_stop_that_may_not_be_read(spool, monkeypatch) -> None:
+    """The name alone asks for a stop, so one whose text its maker keeps from us is a plain stop, not an error of the disk."""
+    touch(spool, "stop", LEAVE_RUNNING)
+
+    def refuse(path: str, limit: int) -> bytes:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(requests, "read_plain", refuse)
+    assert requests.read(spool.layout).stop == ""

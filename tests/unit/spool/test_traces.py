@@ -26,6 +26,7 @@ STARTED = "2027-01-15T07:59:00.000000Z"
 ENDED = "2027-01-15T08:00:00.000000Z"
 STAMP = Stamp(77, 300, 1_800_000_000_123_456_789)
 MARKER = Marker(START, 1, *STAMP, 123, "456-boot", STARTED, 5000.5, imports=True)
+PLACED = MARKER._replace(host="box", namespace="4026531836", home="fe01.7")
 CLAIMED = Marker(CLAIM, 2, *STAMP)
 READY = lock_lines.ready(1, 5001.5)
 MADE = LeftOutcome("succeeded", ENDED, result="3")
@@ -76,7 +77,9 @@ def test_under_the_lock_and_without(path, lock) -> None:
     assert traces.of(lock) == traces.peek(path) == (MARKER, None, MADE)
 
 
-@pytest.mark.parametrize("marker", [MARKER, MARKER._replace(imports=False), MARKER._replace(began=0.0), CLAIMED])
+@pytest.mark.parametrize(
+    "marker", [MARKER, MARKER._replace(imports=False), MARKER._replace(began=0.0), PLACED, CLAIMED]
+)
 def test_a_marker_comes_back(marker) -> None:
     """A marker is read as it was written."""
     assert traces.parse(marker.line()) == (marker, None, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 
 import pytest
 
@@ -94,3 +95,52 @@ def test_a_missing_permission_elsewhere(monkeypatch) -> None:
 def test_pauses_grow() -> None:
     """The longer a file has been held, the longer the pause, within limits."""
     assert [heldfiles.next_pause(seconds, 0.5) for seconds in (0, 0.5, 2, 30, 600)] == [0.5, 0.5, 2, 30, 60]
+
+
+def odd(folder, kind: str) -> str:
+    """Something that is no plain file."""
+    path = os.path.join(folder, kind)
+    if kind == "link":
+        os.symlink(__file__, path)
+    elif kind == "dangling":
+        os.symlink(os.path.join(folder, "nowhere"), path)
+    elif kind == "folder":
+        os.mkdir(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(path)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    return os.devnull if kind == "device" else path
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such files here")
+@pytest.mark.parametrize("kind", ["link", "dangling", "folder", "pipe", "socket", "device"])
+def test_only_a_plain_file_is_opened(tmp_path, kind) -> None:
+    """Anything else is an error at once, for reading and for writing: no link is followed, and no pipe waited for."""
+    path = odd(tmp_path, kind)
+    for flags in (os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_RDWR):
+        with pytest.raises(OSError, match=r"\[Errno"):
+            heldfiles.open_plain(path, flags)
+    assert heldfiles.read_plain(path, 10) is None
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_plain_file_is_read(tmp_path) -> None:
+    """Of a plain file as much is read as was asked for; where there is none, None."""
+    path = tmp_path / "x"
+    path.write_bytes(b"0123456789")
+    assert heldfiles.read_plain(str(path), 4) == b"0123"
+    assert heldfiles.read_plain(str(tmp_path / "y"), 4) is None
+
+
+def test_a_file_that_cannot_be_read_is_no_missing_one(monkeypatch) -> None:
+    """An error of the disk, or a refusal, is told from there being no file."""
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", "x")
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(heldfiles, "PATIENCE", 0.0)
+    with pytest.raises(PermissionError):
+        heldfiles.read_plain("x", 4)

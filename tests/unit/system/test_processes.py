@@ -329,17 +329,32 @@ def test_usage(monkeypatch, system, kib) -> None:
 
 def test_marks() -> None:
     """The mark of an attempt names its spool, its job and its number, and the file it is made of: ids are used again."""
-    mark = processes.mark("/spool", "x", 2, (255, 10, 4096))
-    assert mark == "/spool:x:2:ff.1000"
-    assert mark != processes.mark("/spool", "x", 2, (255, 10, 4097))
+    mark = processes.mark("/spool", "x", 2, (255, 10, 4096), "1.2")
+    assert mark == "/spool:x:2:ff.1000:1.2"
+    assert mark != processes.mark("/spool", "x", 2, (255, 10, 4097), "1.2")
     assert f"SPOOLRUNNER_JOB={mark}".encode().startswith(processes.marks_of("/spool", "x", 2))
     assert not f"SPOOLRUNNER_JOB={mark}".encode().startswith(processes.marks_of("/spool", "x", 20))
+
+    assert processes.is_marked_by(mark, "/spool", "1.2")
+    for other in (("/spoo", "1.2"), ("/spool", "1.3"), ("/spool", "2"), ("/spool:x", "1.2.")):
+        assert not processes.is_marked_by(mark, *other)
 
 
 def test_no_mark_marks_nothing(program) -> None:
     """Without a mark nothing is found, not even what has an empty one; with a pid of None neither."""
     program(env={**os.environ, processes.MARK: ""})
     assert processes.tree(None, "") == []
+
+
+def test_a_home_is_that_of_no_copy(tmp_path) -> None:
+    """A folder keeps its home when it is renamed; a copy, and one that was made anew, has another, and none has none."""
+    (tmp_path / "a").mkdir()
+    first = processes.home(str(tmp_path / "a"))
+    (tmp_path / "a").rename(tmp_path / "b")
+    (tmp_path / "a").mkdir()
+    assert processes.home(str(tmp_path / "b")) == first
+    assert processes.home(str(tmp_path / "a")) != first
+    assert processes.home(str(tmp_path / "c")) == ""
 
 
 @pytest.mark.parametrize(
@@ -354,28 +369,3 @@ def test_exit_reason(status, reason) -> None:
 def test_signal_name(number, name) -> None:
     """A signal is called by its name, and by its number when it has none."""
     assert processes.signal_name(number) == name
-
-
-def test_holders(program, tmp_path) -> None:
-    """The holders of a file are the other processes that have it open, but for those that only look into it."""
-    path = str(tmp_path / "held")
-    holder = program(f"held = open({path!r}, 'w')\n" + WAITS)
-    if sys.platform == "linux":  # which tells how a file is open
-        program(f"looked_at = open({path!r})\n" + WAITS)
-    with open(path, "rb"):
-        assert pids(processes.holders(path)) == {holder.pid}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells who has a file open")
-def test_holder_of_removed(tmp_path) -> None:
-    """The process that has a removed file open is found, by a path through a link too, and not one with its successor open."""
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    path = tmp_path / "real" / "x.lock"
-    path.touch()
-    with path.open() as stream, subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[stream.fileno()]) as holder:
-        assert processes.holder_of_removed(str(path)) is None
-        path.unlink()
-        path.touch()
-        assert processes.holder_of_removed(str(tmp_path / "link" / "x.lock")) == holder.pid
-        holder.kill()
