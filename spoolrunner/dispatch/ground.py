@@ -32,9 +32,20 @@ class _Taken(NamedTuple):
 
 
 class Ground:
-    """The folders of a spool that `holder` holds. `runs` tells whether there are attempts that are not settled."""
+    """The folders of a spool that `holder` holds. `runs` tells whether there are attempts that are not settled.
 
-    def __init__(self, layout: Layout, holder: Holder, reporter: Reporter, runs: Callable[[], bool]) -> None:
+    `try_renames` raises OSError when files cannot be renamed between the folders.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        holder: Holder,
+        reporter: Reporter,
+        runs: Callable[[], bool],
+        try_renames: Callable[[Layout], None] = one_mount.try_renames,
+    ) -> None:
+        self._try_renames = try_renames
         self._layout = layout
         self._holder = holder
         self._reporter = reporter
@@ -47,7 +58,7 @@ class Ground:
         """Note what the folders are now; SpoolLayoutError when files cannot be renamed from one into the other."""
         self._note()
         try:
-            one_mount.try_renames(self._layout)
+            self._try_renames(self._layout)
         except OSError as error:
             if error.errno == errno.EXDEV:
                 raise SpoolLayoutError(error.strerror) from None
@@ -97,7 +108,7 @@ class Ground:
                 raise OSError(f"{path}: must be a folder, not a link or a file")
             elif name in _FIRM and self._runs() and not self._is_as_taken(name):
                 raise OSError(f"{path}: another folder lies there; what ran is recorded when the one before is back")
-        one_mount.try_renames(self._layout)
+        self._try_renames(self._layout)
         self._note()
         return True
 

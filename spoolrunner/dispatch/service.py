@@ -82,7 +82,7 @@ class Service:
         self._layout = layout
         self._inbox = inbox
         self._holder = holder
-        self.ground = Ground(layout, holder, rooms.reporter, lambda: len(rooms.running) > 0)
+        self.ground = Ground(layout, holder, rooms.reporter, lambda: len(rooms.running) > 0, surroundings.try_renames)
         rooms.ended.check_ground = self.ground.check
         self._clock = rooms.clock
         self._report = rooms.reporter.report

@@ -15,6 +15,8 @@ from spoolrunner.dispatch.inbox import make_inbox
 from spoolrunner.dispatch.watch import Hints, Watch
 from spoolrunner.dispatch.wishes import Inbox
 from spoolrunner.executors.plan import MakeExecutor
+from spoolrunner.spool import one_mount
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system.clock import SYSTEM, Clock
 from spoolrunner.system.machine import Machine
 
@@ -48,7 +50,8 @@ MakeWatch = Callable[[str, str, Callable[[], None]], Watcher]
 class Surroundings:
     """What a dispatcher works with. `executor` is None for the one that the configuration names.
 
-    `weaknesses` returns what weakens the promise in an installation, each a sentence.
+    `weaknesses` returns what weakens the promise in an installation, each a sentence. `try_renames` raises OSError when files
+    cannot be renamed between the folders of a spool.
     """
 
     clock: Clock = SYSTEM
@@ -57,3 +60,4 @@ class Surroundings:
     executor: MakeExecutor | None = None
     inbox: Inbox = field(default_factory=make_inbox)
     weaknesses: Callable[[Config], list[str]] = weaknesses
+    try_renames: Callable[[Layout], None] = one_mount.try_renames

@@ -12,27 +12,27 @@ import os
 from spoolrunner.spool.paths import FOLDERS, Layout
 from spoolrunner.system import durable
 
+TRIAL = ".spoolrunner-trial"
+"""The name of the file that is renamed: nobody takes it for a job, a lock or a request."""
+
 
 def try_renames(layout: Layout) -> None:
-    """Rename a file from tmp/ into each other folder and back, so that every pair is known to be on one mount.
+    """Rename a file from tmp/ into each other folder: if that works, every pair of them is on one mount.
 
     OSError when that fails; with errno EXDEV, and a sentence about what to do, when a folder lies on another mount.
     """
-    staged = layout.stage()
-    name = f".{os.path.basename(staged)}.trial"  # a name that nobody takes for a job, a lock or a request
+    for folder in FOLDERS:
+        if folder != "tmp":
+            _try_rename(layout.stage(), os.path.join(layout.root, folder))
+
+
+def _try_rename(staged: str, folder: str) -> None:
+    there = os.path.join(folder, TRIAL)
     durable.write_new(staged, b"", False)
     try:
-        for folder in FOLDERS:
-            if folder != "tmp":
-                _there_and_back(staged, os.path.join(layout.root, folder), name)
-    finally:
-        durable.unlink(staged)
-
-
-def _there_and_back(staged: str, folder: str, name: str) -> None:
-    there = os.path.join(folder, name)
-    try:
         durable.rename(staged, there)
+    except FileExistsError:
+        pass  # of a trial that was killed, or of one that is made this moment: the kernel compares the mounts first
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -40,4 +40,6 @@ def _there_and_back(staged: str, folder: str, name: str) -> None:
             f"{folder}: lies on another file system, or another mount of it, than tmp/; files cannot be renamed into it"
         )
         raise OSError(errno.EXDEV, f"{what}: mount the whole spool, not its folders", folder) from None
-    durable.rename(there, staged)
+    finally:
+        durable.unlink(staged)
+    durable.unlink(there)

@@ -429,6 +429,7 @@ class World:
             executor=lambda plan, report: FakeExecutor(self, plan.settings, report),
             inbox=Inbox(self),
             weaknesses=exposure.loose,
+            try_renames=lambda layout: None,  # what it leaves when it is killed is in its unit tests
         )
         self.serving = None
         self.dispatcher = self.start("dispatcher", body)

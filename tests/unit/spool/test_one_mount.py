@@ -31,6 +31,16 @@ def test_a_spool_in_one_piece(spool, monkeypatch) -> None:
     assert everything(spool) == set()
 
 
+def test_what_a_killed_trial_left(spool) -> None:
+    """It is no hindrance, and is removed."""
+    for name in FOLDERS:
+        with open(os.path.join(spool.layout.root, name, one_mount.TRIAL), "wb"):
+            pass
+    os.unlink(os.path.join(spool.layout.tmp, one_mount.TRIAL))
+    one_mount.try_renames(spool.layout)
+    assert everything(spool) == set()
+
+
 @pytest.mark.parametrize("folder", [name for name in FOLDERS if name != "tmp"])
 def test_a_folder_on_another_mount(spool, monkeypatch, folder) -> None:
     """It is named, and nothing is left behind."""
