@@ -121,7 +121,7 @@ def test_a_folder_that_is_covered_while_a_job_runs(home, folder) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("folder", ["done", "locks", "logs/jobs", "control"])
+@pytest.mark.parametrize("folder", ["pending", "running", "done", "failed"])
 def test_a_folder_on_a_mount_of_its_own(home, folder) -> None:
     """Two mounts of one device have one number, and a rename between them fails: it is tried, by check and at the start."""
     with mounted("--bind", home.spool / folder, at=home.spool / folder):
