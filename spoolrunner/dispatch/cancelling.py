@@ -72,6 +72,7 @@ class Cancelling:
             self._cancel(job_id)
         except OSError as error:
             self.faults.put_off(job_id, Why.NOT_CANCELLED, error, SHORT_PAUSE)
+            self.intake.look(job_id)  # it must not start meanwhile
         else:
             self.register.clear(job_id, Why.NOT_CANCELLED)
 

@@ -40,7 +40,7 @@ class Why(StrEnum):
     NOT_CANCELLED = "it is to be cancelled, but a file of it is refused to us; that is tried again, ever more rarely"
 
 
-KEEPS_FROM_START = (Why.FILE_HELD, Why.LOCK_HELD, Why.BEHIND_ANOTHER, Why.NOT_STARTED)
+KEEPS_FROM_START = (Why.FILE_HELD, Why.LOCK_HELD, Why.BEHIND_ANOTHER, Why.NOT_STARTED, Why.NOT_CANCELLED)
 """The reasons that keep a job, which is due, from being started until their time."""
 
 

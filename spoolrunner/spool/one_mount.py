@@ -1,4 +1,4 @@
-"""Whether files can be renamed from every folder of a spool into every other one: this is tried.
+"""Whether files can be renamed between all folders of a spool in which jobs lie: this is tried.
 
 Each move of a job is a rename. The numbers of the devices do not tell: two mounts of one device have the same, and a rename
 from one into the other is refused all the same.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 
-from spoolrunner.spool.paths import FOLDERS, Layout
+from spoolrunner.protocol.states import State
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable
 
 TRIAL = ".spoolrunner-trial"
@@ -17,13 +18,13 @@ TRIAL = ".spoolrunner-trial"
 
 
 def try_renames(layout: Layout) -> None:
-    """Rename a file from tmp/ into each other folder: if that works, every pair of them is on one mount.
+    """Rename a file from tmp/ into the folder of each state: if that works, every pair of them is on one mount.
 
+    Nothing is renamed into locks/, control/ and logs/, which may be read-only for a while, or a mount of their own.
     OSError when that fails; with errno EXDEV, and a sentence about what to do, when a folder lies on another mount.
     """
-    for folder in FOLDERS:
-        if folder != "tmp":
-            _try_rename(layout.stage(), os.path.join(layout.root, folder))
+    for state in State:
+        _try_rename(layout.stage(), layout.folder(state))
 
 
 def _try_rename(staged: str, folder: str) -> None:

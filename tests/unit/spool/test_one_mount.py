@@ -7,8 +7,8 @@ import os
 
 import pytest
 
+from spoolrunner.protocol.states import State
 from spoolrunner.spool import one_mount
-from spoolrunner.spool.paths import FOLDERS
 from spoolrunner.system import durable
 
 
@@ -17,7 +17,7 @@ def everything(spool) -> set[str]:
 
 
 def test_a_spool_in_one_piece(spool, monkeypatch) -> None:
-    """Each folder is tried, and nothing is left behind."""
+    """The folder of each state is tried, and nothing is left behind."""
     tried = set()
     real = durable.rename
 
@@ -27,21 +27,20 @@ def test_a_spool_in_one_piece(spool, monkeypatch) -> None:
 
     monkeypatch.setattr(durable, "rename", rename)
     one_mount.try_renames(spool.layout)
-    assert tried == {os.path.join(spool.layout.root, name) for name in FOLDERS}
+    assert tried == {spool.layout.tmp, *map(spool.layout.folder, State)}
     assert everything(spool) == set()
 
 
 def test_what_a_killed_trial_left(spool) -> None:
     """It is no hindrance, and is removed."""
-    for name in FOLDERS:
-        with open(os.path.join(spool.layout.root, name, one_mount.TRIAL), "wb"):
+    for state in State:
+        with open(os.path.join(spool.layout.folder(state), one_mount.TRIAL), "wb"):
             pass
-    os.unlink(os.path.join(spool.layout.tmp, one_mount.TRIAL))
     one_mount.try_renames(spool.layout)
     assert everything(spool) == set()
 
 
-@pytest.mark.parametrize("folder", [name for name in FOLDERS if name != "tmp"])
+@pytest.mark.parametrize("folder", [state.value for state in State])
 def test_a_folder_on_another_mount(spool, monkeypatch, folder) -> None:
     """It is named, and nothing is left behind."""
     path = os.path.join(spool.layout.root, folder)
