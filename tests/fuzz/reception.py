@@ -16,6 +16,7 @@ import orjson
 from spoolrunner.attempt.binding import Callee
 from spoolrunner.config.load import parse_config
 from spoolrunner.dispatch.intake import SETTLE_SECONDS, Candidate, Intake
+from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order
 from spoolrunner.dispatch.postponed import Register
 from spoolrunner.dispatch.reporter import Reporter
@@ -64,7 +65,9 @@ class Reception:
         self._clock = FakeClock()
         self._refused: dict[str, Refused] = {}
         reporter = Reporter(self._clock, [self._note])
-        self._intake = Intake(self._config, self._spool, Order(60.0), Register(), reporter, self._clock)
+        register = Register()
+        faults = FileFaults(self._spool, register, reporter, self._clock)
+        self._intake = Intake(self._config, self._spool, Order(60.0), register, faults, reporter, self._clock)
         self.counts = Counts()
 
     def receive(self, documents: Sequence[bytes]) -> list[str]:
