@@ -218,12 +218,20 @@ class Sweep:
 
 
 class WriteStatus:
-    """Writes status.json. Where that file alone is refused to us it is reported, once, and nothing waits for it."""
+    """Writes status.json. Where that file alone is refused to us it is reported, once, and nothing waits for it.
+
+    `can_write` returns the error of a trial, which shows whether it is the disk that refuses; None when it went well.
+    """
 
     def __init__(
-        self, file: StatusFile, describe: Callable[[], dict[str, Any]], report: Callable[[Event], None]
+        self,
+        file: StatusFile,
+        describe: Callable[[], dict[str, Any]],
+        report: Callable[[Event], None],
+        can_write: Callable[[], OSError | None],
     ) -> None:
         self._file = file
+        self._can_write = can_write
         self._describe = describe
         self._report = report
         self._problem = ""
@@ -237,8 +245,9 @@ class WriteStatus:
         try:
             self._file.offer(self._describe)
         except OSError as error:
-            if not is_of_one_file(error):
-                raise
+            at_fault = self._can_write() if is_of_one_file(error) else error
+            if at_fault is not None:
+                raise at_fault from None
             before, self._problem = self._problem, error.strerror or str(error)
             if self._problem != before:
                 self._report(StatusNotWritten(self._problem))

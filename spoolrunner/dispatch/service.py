@@ -122,7 +122,7 @@ class Service:
             Sweep(rooms, self.scan),
             UncheckedFolders(rooms.reporter, self.weaknesses),
         ]
-        self._last = WriteStatus(self._status, lambda: describe(self), self._report)
+        self._last = WriteStatus(self._status, lambda: describe(self), self._report, rooms.spool.can_write)
         self._works_always = [chore.work for chore in always]
         self._works = [chore.work for chore in while_working]
         self._works_while_blocked = [chore.work for chore in while_blocked]

@@ -150,6 +150,13 @@ def test_what_may_stay_is_touched_by_nobody(make, executor):
             psutil.Process(left).kill()
 
 
+def is_zombie(process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @needs_root
 def test_a_dispatcher_that_is_the_first_process(make, executor):
     """As PID 1 it collects the processes whose parents have ended, and stops as anywhere else."""
@@ -162,7 +169,7 @@ def test_a_dispatcher_that_is_the_first_process(make, executor):
         home.drop(f"job-{number}", method="leaves_orphans")
         daemon.expect("completed", f"id=job-{number} ")
     until(lambda: len(home.notes()) == 10)
-    until(lambda: all(process.status() != psutil.STATUS_ZOMBIE for process in first.children(recursive=True)))
+    until(lambda: not any(is_zombie(process) for process in first.children(recursive=True)))
     first.terminate()
     assert daemon.wait() == 0
 
