@@ -13,6 +13,7 @@ from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.running import RunningAttempts
 from spoolrunner.dispatch.starting import Starter
 from spoolrunner.protocol.states import FINAL, Outcome, State
+from spoolrunner.spool import reason_files
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.giving_up import give_up
 from spoolrunner.spool.running_file import RunningFiles
@@ -81,7 +82,7 @@ class Cancelling:
         running = self.running.get(job_id)
         if running is not None:
             self.running.cancel(running)
-        elif self.spool.was_cancelled(job_id):
+        elif reason_files.was_cancelled(self.spool.layout, job_id):
             durable.unlink(request)
         elif self.spool.exists(State.RUNNING, job_id):
             return  # neither settled nor adopted yet: it may be the one that is meant

@@ -62,7 +62,7 @@ class Dispatcher:
         the folders are not fit; StartError when there is no such executor here.
         """
         spool = Spool(self._config.layout, self._config.fsync)
-        spool.make_missing()
+        spool.make_missing(self._config.folder)
         spool.check()
         if not self._take_spool(standby=standby):
             return

@@ -44,14 +44,16 @@ class Spool:
         except OSError as error:
             raise SpoolLayoutError(f"{error.filename}: cannot make the folder: {error.strerror}") from None
 
-    def make_missing(self) -> None:
-        """Make the folders that are missing of a spool that a dispatcher has served.
+    def make_missing(self, beside: str) -> None:
+        """Make the folders that are missing of a spool that a dispatcher has served, or all of one that lies in `beside`.
 
-        Where none has, the disk of the spool may not be mounted, and what is made there now would not be seen later: then the
-        folders are for `spoolrunner init`, and `check` says so.
+        `beside` is the folder of config.json: its disk is mounted, so a spool in it can be made if nothing lies at its path.
+        Else its disk may be missing, and what is made now would not be seen later: that is for `spoolrunner init`.
         """
+        root = self.layout.root
         with suppress(FileNotFoundError):
-            os.lstat(self.layout.dispatcher_lock)
+            if os.path.lexists(root) or not os.path.samefile(os.path.dirname(root), beside):
+                os.lstat(self.layout.dispatcher_lock)
             self.make()
 
     def _folders(self) -> list[str]:
@@ -161,7 +163,7 @@ class Spool:
         """Write failed/ID.reason, then move the file, its bytes as they are, to failed/; None if it was gone.
 
         A control/cancel-ID goes last: were it gone before the move, a crash in between would let the job run. One that
-        is left by such a crash is known by `was_cancelled`, so that it hits no later job of this id.
+        is left by such a crash is known by `reason_files.was_cancelled`, so that it hits no later job of this id.
         """
         event = Event.UNREADABLE if source is State.RUNNING else Event.REFUSE
         target, name = transition(source, event).target, job_id
@@ -222,10 +224,6 @@ class Spool:
         if id_problem(job_id) is None:
             with suppress(OSError):  # the job has moved all the same; the next look into control/ tries again
                 durable.unlink(self.layout.cancel(job_id))
-
-    def was_cancelled(self, job_id: str) -> bool:
-        """Return whether control/cancel-ID is a request that was carried out: a crash kept it from being removed."""
-        return reason_files.was_cancelled(self.layout, job_id)
 
     def explain(self, job_id: str, outcome: Outcome, what: str, where: str, now: float) -> None:
         """Write failed/ID.reason: why a job never ran."""

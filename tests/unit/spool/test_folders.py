@@ -71,11 +71,22 @@ def test_a_missing_folder_is_made_where_a_dispatcher_has_served(spool, name) -> 
     """Only the lock of a dispatcher shows that this is the spool, and not the mount point of its disk."""
     path = os.path.join(spool.layout.root, name)
     shutil.rmtree(path)
-    spool.make_missing()
+    spool.make_missing(os.path.dirname(spool.layout.root))
     assert not os.path.exists(path)
     with open(spool.layout.dispatcher_lock, "wb"):
         pass
-    spool.make_missing()
+    spool.make_missing(os.path.dirname(spool.layout.root))
+    spool.check()
+
+
+def test_a_spool_beside_its_configuration_is_made(tmp_path) -> None:
+    """Where nothing lies at its path, and its folder is that of config.json; elsewhere its disk may not be mounted."""
+    (tmp_path / "mounted").mkdir()
+    for root in (tmp_path / "mounted" / "spool", tmp_path / "no disk" / "spool"):
+        Spool(Layout(str(root))).make_missing(str(tmp_path))
+        assert not root.exists()
+    spool = Spool(Layout(str(tmp_path / "spool")))
+    spool.make_missing(str(tmp_path))
     spool.check()
 
 
