@@ -50,11 +50,12 @@ class Spool:
         `beside` is the folder of config.json: its disk is mounted, so a spool in it can be made if nothing lies at its path.
         Else its disk may be missing, and what is made now would not be seen later: that is for `spoolrunner init`.
         """
-        root = self.layout.root
-        with suppress(FileNotFoundError):
-            if os.path.lexists(root) or not os.path.samefile(os.path.dirname(root), beside):
-                os.lstat(self.layout.dispatcher_lock)
-            self.make()
+        try:
+            os.lstat(self.layout.dispatcher_lock)
+        except FileNotFoundError:
+            if not _can_be_made(self.layout.root, beside):
+                return
+        self.make()
 
     def _folders(self) -> list[str]:
         return [os.path.join(self.layout.root, name) for name in FOLDERS]
@@ -246,3 +247,13 @@ class Spool:
     def sweep_tmp(self, now: float) -> int:
         """Remove the leftovers in tmp/, and return how many, as `sweeping` does."""
         return sweeping.sweep_tmp(self.layout, now)
+
+
+def _can_be_made(root: str, beside: str) -> bool:
+    """Whether nothing lies at `root`, and its folder is that one."""
+    try:
+        os.lstat(root)
+    except FileNotFoundError:
+        with suppress(FileNotFoundError):
+            return os.path.samefile(os.path.dirname(root), beside)
+    return False

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spoolrunner.spool import twofold
+from spoolrunner.spool.folders import Spool
 from tests.crash import power_disk
 from tests.crash.power import EVERYTHING, MAX_RETRIES, REBOOTED, ROOT, Machine, Report, end_everybody
 from tests.crash.power_disk import MEBIBYTE, Kind
@@ -128,6 +129,7 @@ class Replayed(Machine):
     def record(self) -> int:
         """Serve jobs for a while, with a dispatcher that is killed and one that follows; returns the number of entries."""
         self.disk.record(self.pipe)
+        Spool(self.layout).make()
         for number, at_once in ((1, 1), (2, 20)):
             self._fork(lambda number=number, at_once=at_once: self._produce(number, at_once))
         self._fork(self._sync_at_times)
