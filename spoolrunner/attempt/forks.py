@@ -22,16 +22,12 @@ held: JobLock | None = None
 """The lock under which this process makes an attempt; None where it makes none, as in a child that was forked in one."""
 is_child = False
 """Whether this process was forked in an attempt, so that it is not the one that makes it; also where both have pid 1."""
-_is_watching_forks = False
 
 
 def hold(lock: JobLock) -> None:
     """Keep the lock from forked children, or one would hold it after the job has ended; by exec it is not inherited."""
-    global held, is_child, _is_watching_forks  # noqa: PLW0603 -- one job a process
+    global held, is_child
     held, is_child = lock, False
-    if not _is_watching_forks and hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_let_go)
-    _is_watching_forks = True
 
 
 def _let_go() -> None:
@@ -40,6 +36,10 @@ def _let_go() -> None:
         is_child = True
         held.close_if_ours()
     held = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def forget_attempt() -> None:

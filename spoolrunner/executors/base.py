@@ -170,9 +170,13 @@ class LocalExecutor:
 
     def lives(self, marker: Marker) -> bool:
         """Whether the process that left this start marker still runs."""
-        here = place.place(self._locks)
-        pid = place.pid_seen_from_here(marker.pid, marker.namespace) if here.is_ours(marker.home) else None
+        pid = self._seen(marker)
         return pid is not None and processes.lives(pid, marker.process_started, self._plan.boot)
+
+    def _seen(self, marker: Marker) -> int | None:
+        """The pid of a marker's process as it is seen from here; None for one that is not of this spool, or lives elsewhere."""
+        is_ours = place.place(self._locks).is_ours(marker.home)
+        return place.pid_seen_from_here(marker.pid, marker.namespace) if is_ours else None
 
     def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:
         """Pid and start of the process that has the lock file open which was removed from that path; None without one."""
@@ -262,7 +266,8 @@ class LocalExecutor:
     def end_left_by(self, job_id: str, marker: Marker) -> bool:
         """As `end_left`, of one that another dispatcher started; asked again it kills. Whether anything is left now."""
         key = AttemptKey(job_id, marker.attempt)
-        left = processes.tree(self._leader(marker.pid), self._mark_of(key, marker.stamp))
+        tree = processes.tree(self._leader(self._seen(marker)), self._mark_of(key, marker.stamp))
+        left = processes.still_running(tree)  # a zombie that nobody collects is nothing that can be ended
         end = processes.kill if key in self._ending else processes.ask_to_end
         self._ending[key] = end(left)
         if not left:

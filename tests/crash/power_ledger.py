@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zlib
 from collections import Counter, defaultdict
 from typing import Any
@@ -186,5 +187,13 @@ class Ledger:
         done = self._layout.folder(State.DONE)
         for folder in (self._layout.tmp, self._layout.job_logs, self._layout.folder(State.FAILED), done):
             for name in os.listdir(folder):
-                os.unlink(os.path.join(folder, name))
+                _remove(os.path.join(folder, name))
         durable.sync_folder(done)
+
+
+def _remove(path: str) -> None:
+    """Remove a file, or the folder of a rehearsal that was cut short."""
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)

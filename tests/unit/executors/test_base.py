@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from spoolrunner.attempt.assignment import Assignment
@@ -229,3 +230,37 @@ def test_a_tree_that_was_asked_to_end_is_remembered(executor, family) -> None:
     executor.forget(KEY)
     assert executor.is_gone(KEY)
     assert executor.pid(KEY) is None
+
+
+@pytest.fixture
+def left_over():
+    """A process whose parent, which led their session, has ended; and the pid of that."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no sessions of this kind")
+    program = ["sh", "-c", "sleep 1000 >&- & echo $!"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, start_new_session=True) as leader:
+        child = psutil.Process(int(leader.stdout.readline()))
+    yield child, leader.pid
+    if child.is_running():
+        child.kill()
+
+
+def test_what_another_dispatcher_left_is_ended(executor, config, left_over) -> None:
+    """What is left of the session of a marker's process is ended, but nothing when the marker came with a copy of the spool."""
+    child, leader = left_over
+    marker = Marker(lock_lines.START, 1, *STAMP, leader)
+    assert executor.end_left_by("x", marker._replace(home="1.2")) is False
+    assert child.is_running()
+    ours = marker._replace(home=processes.home(config().layout.locks))
+    assert executor.end_left_by("x", ours) is True
+    psutil.wait_procs([child], 10)
+    assert executor.end_left_by("x", ours) is False
+
+
+def test_a_zombie_is_nothing_that_is_left(executor) -> None:
+    """A process that has ended, and that nobody collects, as in a container whose first process does not, is gone."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no zombies")
+    with subprocess.Popen(["true"], start_new_session=True) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert executor.end_left_by("x", Marker(lock_lines.START, 1, *STAMP, ended.pid)) is False
