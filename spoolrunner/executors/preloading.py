@@ -5,6 +5,8 @@ Only a template that preloads imports this.
 
 from __future__ import annotations
 
+import gc
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -105,8 +107,19 @@ def preload(
         made.load(names)
     except UnfitError:
         os._exit(0)
+    _write_out()
     imported.callees = look_up(jobs)
     return Preloaded(imported.remember(before), reseeding(), made.exit_handlers.run)
+
+
+def _write_out() -> None:
+    """Write out what the modules have left in the buffers of their files: each job's process would write it once more."""
+    for one in gc.get_objects():
+        if type(one) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom) and not one.closed:
+            try:
+                one.flush()
+            except OSError:
+                continue  # each job's process meets the same when it ends, and says so in its log
 
 
 def look_up(jobs: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], Callee]:

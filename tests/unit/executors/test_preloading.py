@@ -173,6 +173,17 @@ def test_open_files_are_named(started, tmp_path) -> None:
     assert event.did.startswith("; shared by its jobs: open files (")
 
 
+def test_what_an_import_wrote_is_written_once(started, run, tmp_path) -> None:
+    """What is left in the buffer of a file is not for each job to write; what a job writes there is written at its end."""
+    path = tmp_path / "kept"
+    executor, _ = started(
+        f"kept = open({str(path)!r}, 'w')\nkept.write('begun\\n')\ndef add():\n    kept.write('job\\n')\n    return 1\n"
+    )
+    run(executor, "add")
+    run(executor, "add")
+    assert path.read_text() == "begun\njob\njob\n"
+
+
 def test_a_module_that_raises(started, run, exits, config) -> None:
     """That is told, the others are preloaded, and the job itself meets the error."""
     executor, told = started("1 / 0\n", another="")
