@@ -1,26 +1,31 @@
 """A fork of a small template process for each job: the fastest way on POSIX.
 
-One template serves (`forkserver`). It is replaced when it dies, when what lies at the paths of the installation is another, and
-when code that it has imported changed. If modules are to be preloaded, a second one imports them meanwhile, and takes the
-first one's place when it is ready: whatever an import does, jobs are started, with a fresh import until then. All is done by
-the dispatcher's own thread.
+One template serves (`forkserver`), as soon as it is ready. It is replaced when it dies, when what lies at the paths of the
+installation is another, and when code that it has imported changed. If modules are to be preloaded, a second one imports them
+meanwhile, and takes the first one's place when it is ready: whatever an import does, jobs are started, with a fresh import
+until then. All is done by the dispatcher's own thread, which waits for no template.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import AttemptKey, Exited, LocalExecutor, Plan, Report
-from spoolrunner.executors.connection import Template, start_template
-from spoolrunner.executors.frames import EXITED, IMPORTED, LEFT_OUT, OUTDATED, READY, SKIPPED, STARTED
+from spoolrunner.executors.base import AttemptKey, Exited, NotStarted, Plan, Report
+from spoolrunner.executors.connection import GETS_READY, LETS_GO, Template, start_template
+from spoolrunner.executors.frames import EXITED, IMPORTED, LEFT_OUT, OUTDATED, READY, SKIPPED, STARTED, UNABLE
+from spoolrunner.executors.local import LocalExecutor
 from spoolrunner.executors.places import places_of
 from spoolrunner.spool import traces
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import Usage
-from spoolrunner.system import processes
+from spoolrunner.system import clock
 from spoolrunner.telling.events import NotPreloaded, Preloaded
+
+_COLLECT_PAUSE = 0.02
+"""Seconds between two looks whether a template, which has closed its socket, has ended."""
 
 
 class ForkExecutor(LocalExecutor):
@@ -35,25 +40,54 @@ class ForkExecutor(LocalExecutor):
         """The one that preloads, and is not ready yet."""
         self._retired: set[Template] = set()
         """Those whose last job has not ended yet."""
+        self._closed: dict[Template, list[AttemptKey]] = {}
+        """Those without a connection that have not been collected, each with what it was to start and never could."""
+        self._problem: StartError | None = None
+        """Why the last template never got ready; None once that was raised."""
         self._stale = False
         self._serving: dict[AttemptKey, Template] = {}
         self._to_end: set[AttemptKey] = set()
 
     def prepare(self) -> None:
-        """Start a template. StartError when that is not possible."""
-        self._places.have_changed()  # what counts from now on is what lies there now
-        self._serve_anew()
+        """See that a template serves, of the code that lies there now. StartError when none can."""
+        if self._places.have_changed() or self._stale:
+            self._retire()
+        problem, self._problem = self._problem, None
+        if problem is not None:
+            raise problem
+        template = self._template
+        if template is None:
+            self._serve_anew()
+        elif template.unable:
+            raise StartError(_cannot_fork(template.unable))
+        elif not template.is_ready and not template.is_gone and clock.SYSTEM.monotonic() > template.ready_by:
+            self._template = None
+            template.kill()
+            self._closed[template] = []
+            raise StartError(f"the template of the jobs' processes was not ready within {GETS_READY:g} s")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the template that serves can fork, as far as it is known."""
+        template = self._template
+        return template is not None and template.is_ready and not template.is_gone and not template.unable
+
+    def next_in(self, now: float) -> float:
+        """Seconds until `work` has something to do."""
+        return min(super().next_in(now), _COLLECT_PAUSE if self._closed else math.inf)
+
+    def work(self, now: float) -> None:
+        """Collect the templates that have ended."""
+        super().work(now)
+        for template in [template for template in self._closed if template.has_ended(now)]:
+            self._has_gone(template, self._closed.pop(template))
 
     def start(self, assignment: Assignment) -> None:
         """Start the attempt, unless it was started. StartError when it is not possible."""
         key = AttemptKey(assignment.job_id, assignment.number)
         if key in self._pids:
             return
-        if self._places.have_changed() or self._stale:
-            self._retire()
-        template = self._template
-        if template is None or template.is_gone:
-            template = self._serve_anew()
+        template = self._template or self._serve_anew()
         self.know(assignment)
         self._pids[key] = 0
         self._serving[key] = template
@@ -72,6 +106,13 @@ class ForkExecutor(LocalExecutor):
         if self.pid(key) is not None:
             self._end_now(key)
 
+    def kill(self, key: AttemptKey) -> None:
+        """End its process tree at once; the template too, when it tells neither the pid of the process nor that it ended."""
+        super().kill(key)
+        template = self._serving.get(key)
+        if template is not None and not template.is_gone and key not in self._exited and not self._ending[key]:
+            template.kill_alone()
+
     def forget(self, key: AttemptKey) -> None:
         """The attempt is settled."""
         super().forget(key)
@@ -80,7 +121,7 @@ class ForkExecutor(LocalExecutor):
 
     def children(self) -> set[int]:
         """The templates, and the processes of jobs: what becomes of these is heard from their templates."""
-        templates = (self._template, self._next, *self._retired)
+        templates = (self._template, self._next, *self._retired, *self._closed)
         return super().children() | {template.pid for template in templates if template is not None}
 
     def renew(self) -> None:
@@ -88,11 +129,16 @@ class ForkExecutor(LocalExecutor):
         self._stale = True
 
     def close(self) -> None:
-        """Let the templates go. What runs, runs on."""
+        """Let the templates go, and wait until they have ended, for ten seconds at most. What runs, runs on."""
         self._give_up_next()
         for template in [*self._retired, *([self._template] if self._template is not None else [])]:
             template.close()
+            self._closed[template] = []
+        until = clock.SYSTEM.monotonic() + LETS_GO
+        for template in self._closed:
+            template.wait(until)
         self._retired.clear()
+        self._closed.clear()
         self._template = None
 
     # -- which template serves
@@ -127,6 +173,7 @@ class ForkExecutor(LocalExecutor):
     def _give_up_next(self) -> None:
         if self._next is not None:
             self._next.kill()
+            self._closed[self._next] = []
             self._next = None
 
     def _promote(self) -> None:
@@ -156,6 +203,9 @@ class ForkExecutor(LocalExecutor):
             self._learn(key, pid)
             usage = None if status is None else Usage(cpu_s, max_rss)
             self._has_ended(key, status, usage, left=self._may_have_left(key, pid))
+        elif event == UNABLE and arguments[1:]:
+            why, job_id, number = arguments
+            self._report(NotStarted(AttemptKey(job_id, number), _cannot_fork(why)))
         elif event == READY:
             if template is self._next:
                 self._promote()
@@ -174,15 +224,30 @@ class ForkExecutor(LocalExecutor):
     def lost(self, template: Template, keys: list[AttemptKey]) -> None:
         """A template is gone, and with it the word on these attempts: those that run are watched as adopted ones are."""
         self._retired.discard(template)
-        if template is self._next:
-            self._next = None
-            self._lost_next(template)
+        self._closed[template] = [] if template.is_ready else keys
+        if not template.is_ready:
+            return  # it has forked nothing; what there is to say of it is known when it has ended
+        if template is self._template:
+            self._template = None
         for key in keys:
             pid = self._pids.get(key, 0) or self._pid_by_marker(key)
             if pid:
                 self.watch_stranger(key, pid)
+                self._end_now(key)
             else:
                 self._report(Exited(key, None))
+
+    def _has_gone(self, template: Template, keys: list[AttemptKey]) -> None:
+        """A template without a connection has ended; `keys` are what it was to start, and was never able to."""
+        if template is self._next:
+            self._next = None
+            self._lost_next(template)
+        elif not template.is_ready:
+            error = template.never_ready()
+            if template is self._template:
+                self._template, self._problem = None, error
+            for key in keys:
+                self._report(NotStarted(key, str(error)))
 
     def _pid_by_marker(self, key: AttemptKey) -> int:
         """The pid of a job's process that lives, by the marker that it has left; 0 when there is none."""
@@ -194,8 +259,7 @@ class ForkExecutor(LocalExecutor):
         return marker.pid if marker is not None and is_its and self.lives(marker) else 0
 
     def _lost_next(self, template: Template) -> None:
-        status, signal = processes.exit_reason(template.status or 0)
-        how = f"status {status}" if signal is None else processes.signal_name(signal)
+        how = template.how_it_ended
         if template.importing:
             self._leave_out(template.importing, f"its import ended the template ({how})")
         else:  # by nobody's import, so that another one might end the same way
@@ -209,3 +273,7 @@ class ForkExecutor(LocalExecutor):
         if key in self._to_end:
             self._to_end.discard(key)
             super().ask_to_end(key)
+
+
+def _cannot_fork(why: str) -> str:
+    return f"no process can be forked for a job: {why}; see to the limits of processes and memory"

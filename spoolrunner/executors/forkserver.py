@@ -20,7 +20,20 @@ from spoolrunner.attempt.settings import Settings
 from spoolrunner.executors import spares, tending
 from spoolrunner.executors.afresh import run_afresh
 from spoolrunner.executors.compile import compile_ahead
-from spoolrunner.executors.frames import EXITED, OUTDATED, READY, RETIRE, SKIPPED, STARTED, WHO, Frames, framed
+from spoolrunner.executors.frames import (
+    ABLE,
+    EXITED,
+    FAILED,
+    OUTDATED,
+    READY,
+    RETIRE,
+    SKIPPED,
+    STARTED,
+    UNABLE,
+    WHO,
+    Frames,
+    framed,
+)
 from spoolrunner.executors.imported import Imported, warm_import_caches
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import dispositions, processes
@@ -38,26 +51,27 @@ if sys.platform != "win32":
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
 
 _SOCKET = 0
-_UNWATCHED_PAUSE, _WARM_UP_PAUSE = 10, 20
+_UNWATCHED_PAUSE, _WARM_UP_PAUSE, _UNABLE_PAUSE = 10, 20, 1000
 """Milliseconds."""
 
 
 class Template:
     """Forks on request and reports what its children come to."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, socket: int) -> None:
         self._settings = settings
         self._layout = Layout(settings.root)
         self._imported = Imported()
         self._pid = os.getpid()
         self._spares = Spares()
         self._retiring = False
+        self._is_unable = False
+        """Whether the last fork was refused by the system, and the dispatcher knows."""
         self._reseed: Callable[[], Any] | None = None
         self._run_exit_handlers: Callable[[], None] | None = None
         self._new_code: tuple[int, ...] = ()
         """The ends of a pipe by which a job's process says that the code on the disk is another."""
-        self._socket = os.dup(_SOCKET)
-        runner.make_null(_SOCKET, os.O_RDONLY)
+        self._socket = socket
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._children = Children(self._poll, self._has_ended)
@@ -107,8 +121,7 @@ class Template:
             self._obey(*message)
         while not self._retiring or self._children.jobs or self._spares.leaving:
             if not self._spares and not self._retiring:
-                for _ in range(self._spares.wanted()):
-                    self._fork_ahead()
+                self._fork_all_ahead()
             ready = self._poll.poll(self._pause())
             if not ready and not self._spares.have_settled:
                 self._spares.settle()
@@ -131,6 +144,8 @@ class Template:
         """Milliseconds to wait for a request or the end of a child at most; None for ever."""
         if not self._children.are_watched or self._spares.leaving:
             return _UNWATCHED_PAUSE
+        if self._is_unable:
+            return _UNABLE_PAUSE
         return None if self._spares.have_settled else _WARM_UP_PAUSE
 
     def _obey(self, verb: str, *arguments: Any) -> None:
@@ -143,19 +158,40 @@ class Template:
                 self._say(STARTED, job_id, number, pid)
             return
         job_id, number, assignment = arguments
-        pid = self._spares.use(assignment) or os.fork()
+        try:
+            pid = self._spares.use(assignment) or os.fork()
+        except OSError as error:
+            self._cannot_fork(error, job_id, number)
+            return
         if pid == 0:
             tending.set_mask(*tending.HEED_STOPS)
             exit_after(self._run_job, assignment)
         self._children.add(pid, (job_id, number))
 
-    def _fork_ahead(self) -> None:
-        """Fork the process of the next job now, so that it only has to be told which it is."""
+    def _cannot_fork(self, error: OSError, *job: Any) -> None:
+        """Tell the dispatcher so, once, and of each job that was to be forked: no process or no memory is to be had."""
+        if job or not self._is_unable:
+            self._say(UNABLE, error.strerror, *job)
+        self._is_unable = True
+
+    def _fork_all_ahead(self) -> None:
+        for _ in range(self._spares.wanted()):
+            if not self._fork_ahead():
+                return
+
+    def _fork_ahead(self) -> bool:
+        """Fork the process of the next job now, so that it only has to be told which it is; False when that is refused."""
         try:
             theirs, ours = os.pipe()
         except OSError:
-            return  # no descriptors left: the next job is forked when it comes
-        pid = os.fork()
+            return False  # no descriptors left: the next job is forked when it comes
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(theirs)
+            os.close(ours)
+            self._cannot_fork(error)
+            return False
         if pid == 0:
             tending.set_mask(*tending.HEED_STOPS)
             os.close(ours)
@@ -163,6 +199,10 @@ class Template:
             exit_after(self._run_job, self._wait_for_job(theirs))
         os.close(theirs)
         self._spares.add(pid, ours)
+        if self._is_unable:
+            self._is_unable = False
+            self._say(ABLE)
+        return True
 
     def _wait_for_job(self, pipe: int) -> bytes:
         """In a child that was forked ahead: the assignment that comes by the pipe; or the end of the process."""
@@ -183,12 +223,7 @@ class Template:
             self._say(EXITED, *job, pid, status, cpu_s, max_rss_kib)
 
     def _say(self, *event: Any) -> None:
-        data = framed(*event)
-        while data:
-            try:
-                data = data[os.write(self._socket, data) :]
-            except ConnectionError:
-                os._exit(0)  # the dispatcher is gone
+        _tell(self._socket, framed(*event))
 
     def _run_job(self, assignment: bytes) -> int:
         """In the child: shed the template, and run the one job."""
@@ -230,15 +265,29 @@ def main() -> None:
     """Serve. The first message on the socket has the settings' bytes, what is to be preloaded, and the whole table."""
     dispositions.set_defaults()
     tending.outlive_stops()
+    socket = os.dup(_SOCKET)
+    runner.make_null(_SOCKET, os.O_RDONLY)
     frames = Frames()
     first: list[tuple[Any, ...]] = []
     while not first:
-        first = frames.take(_heard(_SOCKET, 65536) or sys.exit())
-    settings, preload, jobs = first[0]
-    template = Template(Settings.from_bytes(settings))
-    template.prepare(preload, jobs)
+        first = frames.take(_heard(socket, 65536) or sys.exit())
+    try:
+        settings, preload, jobs = first[0]
+        template = Template(Settings.from_bytes(settings), socket)
+        template.prepare(preload, jobs)
+    except Exception as error:
+        _tell(socket, framed(FAILED, f"{type(error).__name__}: {error}"))
+        raise
     template.serve(frames, first[1:])
     template.end()
+
+
+def _tell(socket: int, data: bytes) -> None:
+    while data:
+        try:
+            data = data[os.write(socket, data) :]
+        except ConnectionError:
+            os._exit(0)  # the dispatcher is gone
 
 
 def _heard(descriptor: int, size: int) -> bytes:

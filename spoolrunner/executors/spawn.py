@@ -1,7 +1,9 @@
 """A fresh interpreter for each job: works on every platform.
 
 One is started ahead and waits for its job, so that a job need not wait for it. What is its standard output at first is the pipe
-by which it is told its job; when that closes and brought nothing, the dispatcher is gone, and it ends too.
+by which it is told its job; when that closes and brought nothing, the dispatcher is gone, and it ends too. What is its standard
+input at first is the pipe by which it says that it has come to our program. The first one has to say so before any job is
+started, and again when another installation lies at the paths: one that cannot run our program makes no attempt.
 """
 
 from __future__ import annotations
@@ -10,28 +12,18 @@ import os
 import subprocess
 import sys
 import threading
-from typing import NamedTuple
 
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.runner import told
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import AttemptKey, LocalExecutor, Plan, Report
+from spoolrunner.executors.base import AttemptKey, NotStarted, Plan, Report
 from spoolrunner.executors.interpreter import Interpreter
+from spoolrunner.executors.local import LocalExecutor
 from spoolrunner.executors.places import cannot_start, places_of
-
-_PROGRAM = "from spoolrunner.attempt.runner import main; main()"
-if sys.platform != "win32":
-    _PROGRAM = f"from spoolrunner.system.dispositions import set_defaults; set_defaults(); {_PROGRAM}"
-_PIPE_TAKES = 4096
-"""Bytes that every pipe takes at once; more are written by a thread, since the process may be slow to read them."""
-
-
-class _Spare(NamedTuple):
-    """A process that waits for its job, and the pipe by which it gets it."""
-
-    process: subprocess.Popen[bytes]
-    pipe: int
+from spoolrunner.executors.spawned import Spawned
+from spoolrunner.spool.settling_rules import Usage
+from spoolrunner.system import clock
 
 
 class SpawnExecutor(LocalExecutor):
