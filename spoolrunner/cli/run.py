@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
+    """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if a job could not be started)."""
     printers = [] if arguments.quiet else [EventPrinter()]
     orphans.get_them()  # what jobs leave is found among our children then, and costs no look at all processes
     dispatcher = Dispatcher(load_config(arguments.config, to_run=True), printers, Surroundings(is_program=True))
@@ -40,6 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
             printer.close()
     if arguments.drain and dispatcher.is_paused:
         out.complain("spoolrunner: the spool is paused, so nothing was started; `spoolrunner resume`")
+        return 1
+    if arguments.drain and dispatcher.unstarted:
+        count = dispatcher.unstarted
+        out.complain(f"spoolrunner: {count} due job{'s' * (count > 1)} could not be started; see `spoolrunner status`")
         return 1
     return 0
 

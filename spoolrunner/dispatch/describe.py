@@ -27,13 +27,15 @@ def describe(service: Service) -> dict[str, Any]:
     waiting_for_keys = rooms.register.count(Why.ID_BUSY, Why.METHOD_BUSY)
     trouble = [
         service.problem,
+        rooms.readiness.problem,
+        *rooms.executor.trouble,
         service.logfiles.trouble,
         service.config_watch.trouble,
         *rooms.reporter.trouble,
         *_kept_off(service),
     ]
     return {
-        "state": service.phase.word,
+        "state": service.word,
         "pid": os.getpid(),
         "host": machine.host(),
         "version": spoolrunner.__version__,

@@ -55,8 +55,13 @@ class Dispatcher:
         """Whether control/pause was there when last looked at."""
         return self.service is not None and self.service.phase.is_paused
 
+    @property
+    def unstarted(self) -> int:
+        """How many jobs were due and could not be started when it was last looked at: in the end, those that a drain left."""
+        return 0 if self.service is None else self.service.unstarted
+
     def run(self, *, drain: bool = False, standby: bool = False) -> None:
-        """Dispatch until stopped or, with `drain`, until nothing is due and nothing runs.
+        """Dispatch until stopped or, with `drain`, until nothing is due and nothing runs, or what is due cannot be started.
 
         SpoolBusyError when another dispatcher holds the spool and `standby` does not say to wait for it; SpoolLayoutError when
         the folders are not fit; StartError when there is no such executor here.

@@ -1,11 +1,13 @@
 """The work on a spool that is held: what is done in a turn, in which order, and what follows when the disk refuses.
 
 The chores of a turn stand in lists: those that touch no file of the spool, and those that do, which rest while it is blocked. A
-full disk or a failing call blocks: nothing is claimed, a write is tried once a second, and work goes on by itself.
+full disk or a failing call blocks: nothing is claimed, a write is tried once a second, and work goes on by itself. That no job
+can be started (`readiness`) keeps nothing else from its work.
 """
 
 from __future__ import annotations
 
+import math
 import os
 
 import spoolrunner
@@ -30,15 +32,14 @@ from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
-from spoolrunner.dispatch.postponed import Why
+from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Why
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.watch import CodeWatch
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
-from spoolrunner.errors import StartError
-from spoolrunner.executors.base import Exited
+from spoolrunner.executors.base import Exited, NotStarted
 from spoolrunner.spool import requests, twofold
 from spoolrunner.telling.events import (
     Blocked,
@@ -59,6 +60,8 @@ from spoolrunner.telling.totals import Totals
 
 PROBE_PERIOD = 1.0
 """Seconds between tries to write while the spool is blocked."""
+DRAIN_TRIES = 3
+"""Failures in a row to get ready for a start, after which `--drain` ends without."""
 BUSY_SECONDS = 0.1
 BUSY_SCAN_SHARE = 0.03
 """The share of time for a scan while jobs came to their ends within BUSY_SECONDS."""
@@ -92,7 +95,7 @@ class Service:
         self._stopping = Stopping(rooms)
         self._probe_again = Once(self._probe)
         self._arrivals = Arrivals(rooms.intake, rooms.clock)
-        self._starts = Starts(rooms, lambda: self.phase, self._block)
+        self._starts = Starts(rooms, lambda: self.phase)
         self._obeying = Obeying(self.control, rooms.cancelling, self.scan, lambda: self.phase, self.ground.check_all)
         self.config_watch = ConfigWatch(rooms.config, rooms.reporter.report)
         self._is_program = surroundings.is_program
@@ -102,6 +105,7 @@ class Service:
         rooms = self.rooms
         always: list[Chore] = [
             Do(lambda _: self.scan.mind_the_clock()),
+            rooms.executor,
             rooms.running,
             self._stopping,
             self._probe_again,
@@ -110,6 +114,7 @@ class Service:
         ]
         while_blocked: list[Chore] = [Do(self._obeying.work_while_blocked, self._obeying.next_while_blocked)]
         while_working: list[Chore] = [
+            Do(self._make_ready, self._ready_in),
             # A process that ended leaves its place to the next one at once; it is settled while that one starts.
             Do(self._start),
             rooms.ended,
@@ -140,9 +145,9 @@ class Service:
             self._report(Weakness(weakness))
         try:
             self.ground.take()
-            self.rooms.executor.prepare()
+            self.rooms.readiness.work(self._clock.monotonic())  # first, since it takes a while
             self._recover()
-        except (OSError, StartError) as error:
+        except OSError as error:
             self._block(error)
         self.scan.start()
 
@@ -172,8 +177,21 @@ class Service:
             return False
         if phase.is_paused:
             return True
+        if rooms.readiness.failures >= DRAIN_TRIES:
+            return True
         is_idle = not self.scan.is_under_way and self.scan.done > 0 and not rooms.intake.is_waiting_for_writers
+        is_idle = is_idle and not rooms.register.count(Why.NOT_STARTED, Why.LOCK_HELD)
         return is_idle and not self._arrivals.names and self._inbox.empty() and not rooms.order.due(self._clock.wall())
+
+    @property
+    def unstarted(self) -> int:
+        """How many jobs are due and could not be started so far."""
+        return self.rooms.order.due(self._clock.wall()) + self.rooms.register.count(*KEEPS_FROM_START)
+
+    @property
+    def word(self) -> str:
+        """What it is up to, in a word: that of its phase, or that no job can be started."""
+        return Phase.BLOCKED.word if self.phase.starts and self.rooms.readiness.problem else self.phase.word
 
     # -- one turn
 
@@ -185,6 +203,9 @@ class Service:
         """Note what a message says; it is acted upon in the next turn."""
         if isinstance(message, Exited):
             self.rooms.running.exited(message)
+        elif isinstance(message, NotStarted):
+            self.rooms.running.exited(message)
+            self.rooms.readiness.failed(message.problem)
         elif isinstance(message, Notice):
             self._report(message.event)
         elif isinstance(message, CodeLoaded):
@@ -222,6 +243,13 @@ class Service:
         is_busy = now - self.rooms.ended.last_settled < BUSY_SECONDS and self.rooms.order.is_due(self._clock.wall())
         return BUSY_SCAN_SHARE if is_busy else 1.0
 
+    def _make_ready(self, now: float) -> None:
+        if not self.phase.is_ending:
+            self.rooms.readiness.work(now)
+
+    def _ready_in(self, now: float) -> float:
+        return math.inf if self.phase.is_ending else self.rooms.readiness.next_in(now)
+
     def _start(self, now: float) -> None:
         if self._obeying.is_due(now):
             self._holder.check()  # what is asked for comes before the next start
@@ -241,9 +269,8 @@ class Service:
             self._report(_REPORTS[request])
         return self.phase
 
-    def _block(self, error: Exception, pause: float = PROBE_PERIOD) -> None:
-        if isinstance(error, OSError) and self.ground.can_be_mended:
-            pause = 0.0
+    def _block(self, error: OSError) -> None:
+        pause = 0.0 if self.ground.can_be_mended else PROBE_PERIOD
         self._probe_again.at = self._clock.monotonic() + pause
         self.control.is_due = True  # what was asked for may not be done yet, and comes before the next start
         self._ask(Request.TROUBLE)

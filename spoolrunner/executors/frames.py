@@ -14,8 +14,8 @@ STARTED, EXITED, READY, OUTDATED = "started", "exited", "ready", "outdated"
 """From it: (STARTED, id, number, pid), (EXITED, id, number, pid, status, CPU seconds, KiB of memory), (READY, files),
 (OUTDATED,) when a job found other code on disk. The status is None when it cannot be known."""
 FAILED, UNABLE, ABLE = "failed", "unable", "able"
-"""Also from it: (FAILED, why) when it ends before it is ready, (UNABLE, why) or (UNABLE, why, id, number) when it cannot fork, ahead
-or for a job, and (ABLE,) when it can again."""
+"""Also from it: (FAILED, why) when it ends before it is ready; (UNABLE, why) when it cannot fork ahead, and (UNABLE, why, id,
+number) when not for a job; (ABLE,) when it can again."""
 IMPORTING, IMPORTED, SKIPPED, LEFT_OUT = "importing", "imported", "skipped", "left out"
 """From one that preloads: (IMPORTING, module), then (IMPORTED, module, seconds, what it did), (SKIPPED, module, why) or
 (LEFT_OUT, module, why); after the last it is of no use any more."""

@@ -32,6 +32,8 @@ class Exits:
         self.inbox = make_inbox()
         self.put = self.inbox.put
         self._come: deque[Any] = deque()
+        self.executors: list[Any] = []
+        """Those that see to their own processes while we wait here, as in a dispatcher's loop."""
 
     def get(self, timeout: float = PATIENCE) -> Exited:
         """The next end, within so many seconds."""
@@ -50,7 +52,19 @@ class Exits:
             assert time.monotonic() < deadline, "it did not come in time"
             self._hear(0.1)
 
+    def ready(self, executor: Any) -> None:
+        """Listen until the executor is ready; StartError when it cannot be."""
+
+        def is_ready() -> bool:
+            executor.prepare()
+            return executor.is_ready
+
+        self.until(is_ready)
+
     def _hear(self, seconds: float) -> None:
+        for executor in self.executors:
+            executor.work(time.monotonic())
+            seconds = min(seconds, executor.next_in(time.monotonic()))
         try:
             self._come.append(self.inbox.get(timeout=seconds))
         except queue.Empty:

@@ -43,6 +43,7 @@ def started(config, tmp_path, plan_of, exits):
         )
         executor = ForkExecutor(plan, exits.put)
         executors.append(executor)
+        exits.executors.append(executor)
         executor.prepare()
         exits.until(lambda: executor._next is None)
         return executor, told

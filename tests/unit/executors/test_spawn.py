@@ -48,6 +48,7 @@ def make(made, plan_of, exits):
 
     def make(**changes):
         executors.append(SpawnExecutor(plan_of(made, **changes), exits.put))
+        exits.executors.append(executors[-1])
         return executors[-1]
 
     yield make
