@@ -35,6 +35,24 @@ def begin(path: str, number: int, started_at: str, pid: int, limit: int) -> int:
     return descriptor
 
 
+def take(path: str, number: int, started_at: str, pid: int, limit: int) -> None:
+    """Make the log what this process prints to. One that cannot be had is noted there, and is no reason not to run."""
+    try:
+        log = begin(path, number, started_at, pid, limit)
+    except OSError as error:
+        note(f"no log of its own: {error}")
+        log = -1
+    try:
+        if log < 0:
+            log = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        write_utf8()
+    except OSError as error:
+        note(f"its output: {error}")
+
+
 def cut(path: str, limit: int) -> bool:
     """Cut the log at `limit` bytes, and write a note there; return False when it was shorter, or cannot be opened."""
     try:
