@@ -105,9 +105,9 @@ class Template:
         nothing = Assignment("", 0, (0, 0, 0), "", "", [], 0.0).to_bytes()
         for _ in range(rehearsal.REHEARSALS):
             theirs, ours = os.pipe()
-            os.write(ours, spares.message(nothing))
+            os.write(ours, nothing)
             os.close(ours)
-            self._take_up(self._wait_for_job(theirs))
+            _taken_up(os.read(theirs, FIRST_READ), theirs)
             self._imported.is_outdated()
         try:
             rehearsal.rehearse_import()
@@ -119,20 +119,16 @@ class Template:
         """Fork and report until the dispatcher closes the socket or, after RETIRE, until the last child has ended."""
         for message in first:
             self._obey(*message)
-        while not self._retiring or self._children.jobs or self._spares.leaving:
-            if not self._spares and not self._retiring:
-                self._fork_all_ahead()
-            ready = self._poll.poll(self._pause())
-            if not ready and not self._spares.have_settled:
-                self._spares.settle()
+        while not self._retiring or self._children.pids:
+            ready = self._poll.poll(None if self._children.are_watched else _UNWATCHED_PAUSE)
             is_asked = False
             for descriptor, _ in ready:
                 is_asked = is_asked or descriptor == self._socket
                 if descriptor in self._new_code:
                     self._poll.unregister(descriptor)  # once is enough: the dispatcher will do without this template
                     self._say(OUTDATED)
-            if len(ready) > is_asked or not ready:
-                self._reap(ready)
+            if self._children.pids and (len(ready) > is_asked or not ready):
+                self._children.reap(ready)
             if is_asked:
                 data = _heard(self._socket, 65536)
                 if not data:
@@ -140,100 +136,60 @@ class Template:
                 for message in frames.take(data):
                     self._obey(*message)
 
-    def _pause(self) -> int | None:
-        """Milliseconds to wait for a request or the end of a child at most; None for ever."""
-        if not self._children.are_watched or self._spares.leaving:
-            return _UNWATCHED_PAUSE
-        if self._is_unable:
-            return _UNABLE_PAUSE
-        return None if self._spares.have_settled else _WARM_UP_PAUSE
-
     def _obey(self, verb: str, *arguments: Any) -> None:
         if verb == RETIRE:
             self._retiring = True
-            self._spares.dismiss()
-            return
-        if verb == WHO:
-            for pid, (job_id, number) in self._children.jobs.items():
-                self._say(STARTED, job_id, number, pid)
-            return
-        job_id, number, assignment = arguments
+        else:
+            self._fork_ahead(*arguments)
+
+    def _fork_ahead(self, count: int) -> None:
+        """Fork the processes of the next jobs, and give the dispatcher the pipes by which each gets its job.
+
+        After a fork each page that this process writes to costs it a fault: so the more at once the better.
+        """
+        pids, pipes, problem = [], [], ""
         try:
-            pid = self._spares.use(assignment) or os.fork()
+            for _ in range(count):
+                theirs, ours = os.pipe()
+                pipes.append(ours)
+                try:
+                    pid = os.fork()
+                finally:
+                    if os.getpid() == self._pid:
+                        os.close(theirs)
+                if pid == 0:
+                    tending.set_mask(*tending.HEED_STOPS)
+                    for pipe in pipes:
+                        os.close(pipe)
+                    exit_after(self._run_job, theirs)
+                pids.append(pid)
+                self._children.add(pid)
         except OSError as error:
-            self._cannot_fork(error, job_id, number)
-            return
-        if pid == 0:
-            tending.set_mask(*tending.HEED_STOPS)
-            exit_after(self._run_job, assignment)
-        self._children.add(pid, (job_id, number))
-
-    def _cannot_fork(self, error: OSError, *job: Any) -> None:
-        """Tell the dispatcher so, once, and of each job that was to be forked: no process or no memory is to be had."""
-        if job or not self._is_unable:
-            self._say(UNABLE, error.strerror, *job)
-        self._is_unable = True
-
-    def _fork_all_ahead(self) -> None:
-        for _ in range(self._spares.wanted()):
-            if not self._fork_ahead():
-                return
-
-    def _fork_ahead(self) -> bool:
-        """Fork the process of the next job now, so that it only has to be told which it is; False when that is refused."""
-        try:
-            theirs, ours = os.pipe()
-        except OSError:
-            return False  # no descriptors left: the next job is forked when it comes
-        try:
-            pid = os.fork()
-        except OSError as error:
-            os.close(theirs)
-            os.close(ours)
-            self._cannot_fork(error)
-            return False
-        if pid == 0:
-            tending.set_mask(*tending.HEED_STOPS)
-            os.close(ours)
-            self._spares.shut()
-            exit_after(self._run_job, self._wait_for_job(theirs))
-        os.close(theirs)
-        self._spares.add(pid, ours)
-        if self._is_unable:
-            self._is_unable = False
-            self._say(ABLE)
-        return True
-
-    def _wait_for_job(self, pipe: int) -> bytes:
-        """In a child that was forked ahead: the assignment that comes by the pipe; or the end of the process."""
-        while not (assignment := spares.wait(pipe)):
-            _warm_up(self._settings, self._layout)
-        return assignment
-
-    def _reap(self, ready: list[tuple[int, int]]) -> None:
-        if self._children.jobs or self._spares or self._spares.leaving:
-            self._children.reap(ready, self._spares.pids())
+            problem = error.strerror
+        tell(self._socket, framed(FORKED, pids, problem), pipes[: len(pids)])
+        for pipe in pipes:
+            os.close(pipe)
 
     def _has_ended(self, pid: int, status: int | None, cpu_s: float, max_rss_kib: int) -> None:
         """Report the end of a child, as `Children` has learnt of it."""
-        job = self._children.jobs.get(pid)
-        if job is None:
-            self._spares.forget(pid)
-        else:
-            self._say(EXITED, *job, pid, status, cpu_s, max_rss_kib)
+        self._say(EXITED, pid, status, cpu_s, max_rss_kib)
 
     def _say(self, *event: Any) -> None:
-        _tell(self._socket, framed(*event))
+        tell(self._socket, framed(*event))
 
-    def _run_job(self, assignment: bytes) -> int:
-        """In the child: shed the template, and run the one job."""
+    def _run_job(self, pipe: int) -> int:
+        """In a child: shed the template, wait for a job, and run it; nothing, if there is none for it."""
         os.close(self._socket)
         self._children.let_go()
         os.setsid()
-        told = self._take_up(assignment)
+        while (data := os.read(pipe, FIRST_READ)) == WARM_UP:
+            _warm_up(self._settings, self._layout)
+        told = _taken_up(data, pipe)
+        if told is None:
+            return 0  # the dispatcher is gone, or does without
         if self._imported.is_outdated():
             os.write(self._new_code[1], b"!")
-            run_afresh(self._settings, self._layout, assignment, self._pid)
+            run_afresh(self._settings, self._layout, told.to_bytes(), self._pid)
         for descriptor in self._new_code:
             os.close(descriptor)
         if self._reseed is not None:
@@ -241,16 +197,27 @@ class Template:
         gc.enable()
         return runner.run(self._settings, self._layout, told, self._imported.callees, self._pid)
 
-    def _take_up(self, assignment: bytes) -> Assignment:
-        """Understand the assignment, and carry its mark."""
-        told = Assignment.from_bytes(assignment)
-        processes.carry_mark(told.mark)
-        return told
-
     def end(self) -> None:
         """Run what the preloaded modules want done at the end, unless jobs that were forked from here run on."""
-        if self._run_exit_handlers is not None and not self._children.jobs:
+        if self._run_exit_handlers is not None and not self._children.pids:
             self._run_exit_handlers()
+
+
+def _taken_up(data: bytes, pipe: int) -> Assignment | None:
+    """Understand the assignment of which `data` came by the pipe, read what is left of it, and carry its mark."""
+    if data[:1] == WARM_UP:
+        data = data[1:]  # there was no time for that
+    while data:
+        try:
+            told = Assignment.from_bytes(data)
+        except EOFError:
+            more = os.read(pipe, 65536)
+            data = data + more if more else b""
+        else:
+            os.close(pipe)
+            processes.carry_mark(told.mark)
+            return told
+    return None
 
 
 def _warm_up(settings: Settings, layout: Layout) -> None:
@@ -276,18 +243,10 @@ def main() -> None:
         template = Template(Settings.from_bytes(settings), socket)
         template.prepare(preload, jobs)
     except Exception as error:
-        _tell(socket, framed(FAILED, f"{type(error).__name__}: {error}"))
+        tell(socket, framed(FAILED, f"{type(error).__name__}: {error}"))
         raise
     template.serve(frames, first[1:])
     template.end()
-
-
-def _tell(socket: int, data: bytes) -> None:
-    while data:
-        try:
-            data = data[os.write(socket, data) :]
-        except ConnectionError:
-            os._exit(0)  # the dispatcher is gone
 
 
 def _heard(descriptor: int, size: int) -> bytes:
