@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import spoolrunner
+from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.system import machine
 from spoolrunner.system.clock import format_time
@@ -35,7 +36,7 @@ def describe(service: Service) -> dict[str, Any]:
         *_kept_off(service),
     ]
     return {
-        "state": service.word,
+        "state": Phase.BLOCKED.word if service.phase.starts and rooms.readiness.problem else service.phase.word,
         "pid": os.getpid(),
         "host": machine.host(),
         "version": spoolrunner.__version__,

@@ -33,6 +33,8 @@ class Readiness:
         """When it is tried again (monotonic); None while nothing keeps us from that."""
         self._was_ready = False
         """Whether the executor took itself for ready when it failed: then only time can tell."""
+        self.is_wanted: Callable[[], bool] = lambda: True
+        """Whether jobs are to be started at all; a dispatcher that is to end gets nothing ready."""
 
     def is_given(self) -> bool:
         """Whether a job can be started now. If not, `may_be_given` tells without effect whether to ask again."""
@@ -74,11 +76,11 @@ class Readiness:
 
     def next_in(self, now: float) -> float:
         """Seconds until the next try; infinite when none is foreseen: the executor wakes the loop when it is ready."""
-        return math.inf if self._again_at is None else max(0.0, self._again_at - now)
+        return math.inf if self._again_at is None or not self.is_wanted() else max(0.0, self._again_at - now)
 
     def work(self, now: float) -> None:  # noqa: ARG002 -- as every chore
         """Get the executor ready, if it is not: also while no job is due."""
-        if self.problem or not self._executor.is_ready:
+        if self.is_wanted() and (self.problem or not self._executor.is_ready):
             self.is_given()
 
     def _is_held(self) -> bool:

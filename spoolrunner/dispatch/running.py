@@ -214,12 +214,10 @@ class RunningAttempts:
         attempt = self.get(ended.key.job_id)
         if attempt is None or attempt.key != ended.key:
             return
-        attempt.has_exited = True
+        attempt.has_exited, attempt.never_started = True, isinstance(ended, NotStarted)
         if isinstance(ended, NotStarted):
-            attempt.never_started = True
             return
-        attempt.status = ended.status
-        attempt.usage = ended.usage
+        attempt.status, attempt.usage = ended.status, ended.usage
         if ended.left and attempt.termination is None and attempt.policy.leftovers == "end":
             self._clear(attempt)
 
@@ -228,8 +226,8 @@ class RunningAttempts:
         count = self._executor.end_left(attempt.key)
         if count:
             attempt.clearing = Clearing(self._clock.monotonic() + self._kill_grace)
-            why = f"what it left is ended: {count} process{'es' if count > 1 else ''}"
-            self._reporter.report(Ending(attempt.who, None, why))
+            what = f"{count} process{'es' if count > 1 else ''}"
+            self._reporter.report(Ending(attempt.who, None, f"what it left is ended: {what}"))
 
     def is_over(self, attempt: RunningAttempt) -> bool:
         """Whether it may be settled: the process is gone and, if we ended it, nothing of its tree is left."""

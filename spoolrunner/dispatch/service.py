@@ -7,7 +7,6 @@ can be started (`readiness`) keeps nothing else from its work.
 
 from __future__ import annotations
 
-import math
 import os
 
 import spoolrunner
@@ -27,12 +26,12 @@ from spoolrunner.dispatch.chores import (
 from spoolrunner.dispatch.config_watch import ConfigWatch
 from spoolrunner.dispatch.control_folder import Control
 from spoolrunner.dispatch.describe import describe
+from spoolrunner.dispatch.finish import Finish
 from spoolrunner.dispatch.ground import Ground
 from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
-from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Why
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.stopping import Stopping
@@ -60,8 +59,6 @@ from spoolrunner.telling.totals import Totals
 
 PROBE_PERIOD = 1.0
 """Seconds between tries to write while the spool is blocked."""
-DRAIN_TRIES = 3
-"""Failures in a row to get ready for a start, after which `--drain` ends without."""
 BUSY_SECONDS = 0.1
 BUSY_SCAN_SHARE = 0.03
 """The share of time for a scan while jobs came to their ends within BUSY_SECONDS."""
@@ -88,6 +85,7 @@ class Service:
         self._holder = holder
         self.ground = Ground(layout, holder, rooms.reporter, lambda: len(rooms.running) > 0, surroundings.try_renames)
         rooms.ended.check_ground = self.ground.check
+        rooms.readiness.is_wanted = lambda: not self.phase.is_ending
         self._clock = rooms.clock
         self._report = rooms.reporter.report
         self._code_watch = CodeWatch(rooms.executor.renew)
@@ -97,6 +95,7 @@ class Service:
         self._arrivals = Arrivals(rooms.intake, rooms.clock)
         self._starts = Starts(rooms, lambda: self.phase)
         self._obeying = Obeying(self.control, rooms.cancelling, self.scan, lambda: self.phase, self.ground.check_all)
+        self._finish = Finish(rooms, self.scan, lambda: not self._arrivals.names and inbox.empty())
         self.config_watch = ConfigWatch(rooms.config, rooms.reporter.report)
         self._is_program = surroundings.is_program
         self._make_chores()
@@ -114,7 +113,7 @@ class Service:
         ]
         while_blocked: list[Chore] = [Do(self._obeying.work_while_blocked, self._obeying.next_while_blocked)]
         while_working: list[Chore] = [
-            Do(self._make_ready, self._ready_in),
+            rooms.readiness,
             # A process that ended leaves its place to the next one at once; it is settled while that one starts.
             Do(self._start),
             rooms.ended,
@@ -167,31 +166,12 @@ class Service:
 
     def is_finished(self, *, drain: bool) -> bool:
         """Whether the end has come: a stop is carried out or, with `drain`, nothing is due and nothing runs."""
-        rooms, phase = self.rooms, self.phase
-        # What has ended, but whose files are refused to us, is left to the next dispatcher, and so is all on a full disk.
-        runs = not rooms.running.all_exited or len(rooms.running) > rooms.register.count(Why.NOT_SETTLED)
-        if phase.is_ending:
-            may_leave = not phase.works and rooms.running.all_exited
-            return phase is Phase.LEAVING or not runs or may_leave
-        if not drain or runs or rooms.register.count(Why.NOT_RESOLVED) or not phase.works:
-            return False
-        if phase.is_paused:
-            return True
-        if rooms.readiness.failures >= DRAIN_TRIES:
-            return True
-        is_idle = not self.scan.is_under_way and self.scan.done > 0 and not rooms.intake.is_waiting_for_writers
-        is_idle = is_idle and not rooms.register.count(Why.NOT_STARTED, Why.LOCK_HELD)
-        return is_idle and not self._arrivals.names and self._inbox.empty() and not rooms.order.due(self._clock.wall())
+        return self._finish.has_come(self.phase, drain=drain)
 
     @property
     def unstarted(self) -> int:
         """How many jobs are due and could not be started so far."""
-        return self.rooms.order.due(self._clock.wall()) + self.rooms.register.count(*KEEPS_FROM_START)
-
-    @property
-    def word(self) -> str:
-        """What it is up to, in a word: that of its phase, or that no job can be started."""
-        return Phase.BLOCKED.word if self.phase.starts and self.rooms.readiness.problem else self.phase.word
+        return self._finish.unstarted
 
     # -- one turn
 
@@ -242,13 +222,6 @@ class Service:
         """The share of time for a scan: little while jobs come to their ends and more of them are known to be due."""
         is_busy = now - self.rooms.ended.last_settled < BUSY_SECONDS and self.rooms.order.is_due(self._clock.wall())
         return BUSY_SCAN_SHARE if is_busy else 1.0
-
-    def _make_ready(self, now: float) -> None:
-        if not self.phase.is_ending:
-            self.rooms.readiness.work(now)
-
-    def _ready_in(self, now: float) -> float:
-        return math.inf if self.phase.is_ending else self.rooms.readiness.next_in(now)
 
     def _start(self, now: float) -> None:
         if self._obeying.is_due(now):

@@ -18,6 +18,7 @@ from spoolrunner.executors.connection import GETS_READY, LETS_GO, Template, star
 from spoolrunner.executors.frames import EXITED, IMPORTED, LEFT_OUT, OUTDATED, READY, SKIPPED, STARTED, UNABLE
 from spoolrunner.executors.local import LocalExecutor
 from spoolrunner.executors.places import places_of
+from spoolrunner.executors.successor import Successor
 from spoolrunner.spool import traces
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import Usage
@@ -33,11 +34,9 @@ class ForkExecutor(LocalExecutor):
 
     def __init__(self, plan: Plan, report: Report) -> None:
         super().__init__(plan, report)
-        self._preload = list(plan.preload)
         self._places = places_of(plan)
         self._template: Template | None = None
-        self._next: Template | None = None
-        """The one that preloads, and is not ready yet."""
+        self._next = Successor(plan, self, self._put_away)
         self._retired: set[Template] = set()
         """Those whose last job has not ended yet."""
         self._closed: dict[Template, list[AttemptKey]] = {}
@@ -63,7 +62,7 @@ class ForkExecutor(LocalExecutor):
         elif not template.is_ready and not template.is_gone and clock.SYSTEM.monotonic() > template.ready_by:
             self._template = None
             template.kill()
-            self._closed[template] = []
+            self._put_away(template)
             raise StartError(f"the template of the jobs' processes was not ready within {GETS_READY:g} s")
 
     @property
@@ -121,7 +120,7 @@ class ForkExecutor(LocalExecutor):
 
     def children(self) -> set[int]:
         """The templates, and the processes of jobs: what becomes of these is heard from their templates."""
-        templates = (self._template, self._next, *self._retired, *self._closed)
+        templates = (self._template, self._next.template, *self._retired, *self._closed)
         return super().children() | {template.pid for template in templates if template is not None}
 
     def renew(self) -> None:
@@ -130,10 +129,10 @@ class ForkExecutor(LocalExecutor):
 
     def close(self) -> None:
         """Let the templates go, and wait until they have ended, for ten seconds at most. What runs, runs on."""
-        self._give_up_next()
+        self._next.give_up()
         for template in [*self._retired, *([self._template] if self._template is not None else [])]:
             template.close()
-            self._closed[template] = []
+            self._put_away(template)
         until = clock.SYSTEM.monotonic() + LETS_GO
         for template in self._closed:
             template.wait(until)
@@ -147,21 +146,16 @@ class ForkExecutor(LocalExecutor):
         """Start a template that serves at once, and one that preloads."""
         self._stale = False  # before anything is imported: what changes from now on makes it stale again
         self._template = made = start_template(self._plan, [], self)
-        self._preload_anew()
+        self._next.begin()
         return made
 
-    def _preload_anew(self) -> None:
-        """Start a template that imports what can be preloaded, and serves when it is ready."""
-        self._give_up_next()
-        if self._preload:
-            try:
-                self._next = start_template(self._plan, self._preload, self)
-            except StartError as error:
-                self._plan.notice(NotPreloaded(", ".join(self._preload), str(error)))
+    def _put_away(self, template: Template) -> None:
+        """A template is to be collected, and has nothing to say any more."""
+        self._closed[template] = []
 
     def _retire(self) -> None:
         """Let no job be started any more from what there is."""
-        self._give_up_next()
+        self._next.give_up()
         self._retire_serving()
         self._template = None
 
@@ -170,23 +164,11 @@ class ForkExecutor(LocalExecutor):
             self._template.retire()
             self._retired.add(self._template)
 
-    def _give_up_next(self) -> None:
-        if self._next is not None:
-            self._next.kill()
-            self._closed[self._next] = []
-            self._next = None
-
     def _promote(self) -> None:
         """The template that preloads is ready: from now on it serves."""
-        ready, self._next = self._next, None
+        ready, self._next.template = self._next.template, None
         self._retire_serving()
         self._template = ready
-
-    def _leave_out(self, name: str, why: str) -> None:
-        """Preload all but that module: its jobs import it themselves, and whatever it does is their affair."""
-        self._plan.notice(NotPreloaded(name, why))
-        self._preload.remove(name)
-        self._preload_anew()
 
     # -- what a template calls, when the dispatcher listens
 
@@ -207,7 +189,7 @@ class ForkExecutor(LocalExecutor):
             why, job_id, number = arguments
             self._report(NotStarted(AttemptKey(job_id, number), _cannot_fork(why)))
         elif event == READY:
-            if template is self._next:
+            if template is self._next.template:
                 self._promote()
             if template is self._template:
                 self._plan.loaded(arguments[0])
@@ -218,8 +200,8 @@ class ForkExecutor(LocalExecutor):
             self._plan.notice(Preloaded(*arguments))
         elif event == SKIPPED:
             self._plan.notice(NotPreloaded(arguments[0], arguments[1]))
-        elif event == LEFT_OUT and template is self._next:
-            self._leave_out(*arguments)
+        elif event == LEFT_OUT and template is self._next.template:
+            self._next.leave_out(*arguments)
 
     def lost(self, template: Template, keys: list[AttemptKey]) -> None:
         """A template is gone, and with it the word on these attempts: those that run are watched as adopted ones are."""
@@ -239,9 +221,8 @@ class ForkExecutor(LocalExecutor):
 
     def _has_gone(self, template: Template, keys: list[AttemptKey]) -> None:
         """A template without a connection has ended; `keys` are what it was to start, and was never able to."""
-        if template is self._next:
-            self._next = None
-            self._lost_next(template)
+        if template is self._next.template:
+            self._next.has_ended(template)
         elif not template.is_ready:
             error = template.never_ready()
             if template is self._template:
@@ -257,13 +238,6 @@ class ForkExecutor(LocalExecutor):
             return 0  # then it is found out when the attempt is to be settled, which needs that file too
         is_its = marker is not None and marker.is_start and marker.attempt == key.number
         return marker.pid if marker is not None and is_its and self.lives(marker) else 0
-
-    def _lost_next(self, template: Template) -> None:
-        how = template.how_it_ended
-        if template.importing:
-            self._leave_out(template.importing, f"its import ended the template ({how})")
-        else:  # by nobody's import, so that another one might end the same way
-            self._plan.notice(NotPreloaded(", ".join(self._preload), f"the template ended ({how})"))
 
     def _learn(self, key: AttemptKey, pid: int) -> None:
         if key in self._pids:

@@ -30,7 +30,8 @@ from spoolrunner.telling.totals import Totals
 class QuietExecutor:
     """Notes what it is told. `alive` are the pids of the processes that live; `fails` makes each start fail.
 
-    `problem` is why it cannot get ready, `is_ready` whether it is. `given` are the assignments it was started with; `left_by` has the jobs of which an earlier attempt left something.
+    `problem` is why it cannot get ready, `is_ready` whether it is. `given` are the assignments it was started with; `left_by`
+    has the jobs of which an earlier attempt left something.
     """
 
     def __init__(self) -> None:

@@ -136,7 +136,7 @@ def test_nothing_is_claimed_while_no_job_can_be_started(rooms, drop, executor, p
         assert (places().pending, places().running, executor.told) == (["x"], [], [])
         assert starts.next_in(NOW) == math.inf
     executor.problem = ""
-    clock.advance(1.0)
+    clock.advance(rooms.readiness.next_in(clock.monotonic()))
     starts.work(NOW)
     assert executor.told == [("start", "x")]
 

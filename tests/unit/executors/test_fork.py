@@ -154,7 +154,7 @@ def test_a_preloaded_module_is_imported_by_the_template(make, made, exits, prelo
     files = []
     executor = make(preload=preload, loaded=files.append)
     executor.prepare()
-    exits.until(lambda: files and executor._next is None)
+    exits.until(lambda: files and executor._next.template is None)
     executor.start(assigned(made.layout, JOBS, "where"))
     assert exits.get()[:2] == (KEY, EXIT_MADE)
     assert left_in(made.layout).result == str(not preload).lower()
@@ -168,7 +168,7 @@ def test_jobs_do_not_wait_for_what_is_preloaded(make, made, exits, fifo, tmp_pat
     executor.start(assigned(made.layout, JOBS, "where"))
     assert exits.get()[:2] == (KEY, EXIT_MADE)
     assert left_in(made.layout).result == "true"
-    preloads = executor._next
+    preloads = executor._next.template
     exits.until(lambda: preloads.importing)
     executor.close()
     assert preloads.status == -signal.SIGKILL
@@ -179,13 +179,14 @@ def test_a_template_that_preloads_and_changed_code(make, made, exits, fifo, tmp_
     (tmp_path / "unit_fork_slow.py").write_text(f"with open({fifo!r}) as stream: stream.read()\n")
     executor = make(preload=["unit_fork_slow"])
     executor.prepare()
-    first = executor._next
+    first = executor._next.template
     exits.until(lambda: first.importing)
     executor.renew()
+    exits.ready(executor)
     executor.start(nothing_to_do())
     assert exits.get()[:2] == (KEY, EXIT_LEFT)
-    assert first.status == -signal.SIGKILL
-    assert executor._next not in (None, first)
+    exits.until(lambda: first.status == -signal.SIGKILL)
+    assert executor._next.template not in (None, first)
 
 
 def test_another_folder_at_the_path(make, made, exits, tmp_path) -> None:
@@ -199,11 +200,12 @@ def test_another_folder_at_the_path(make, made, exits, tmp_path) -> None:
     settings.python_path = [str(link)]
     executor = make(folder=str(link), settings=settings.to_bytes(), preload=["unit_fork_link"])
     executor.prepare()
-    exits.until(lambda: executor._next is None)
+    exits.until(lambda: executor._next.template is None)
     for turn, name in enumerate(["one", "two"]):
         if turn:
             (tmp_path / "new").symlink_to(name)
             (tmp_path / "new").rename(link)
+        exits.ready(executor)
         executor.start(assigned(made.layout, "unit_fork_link", "v", job_id=name))
         assert exits.get()[:2] == ((name, 1), EXIT_MADE)
         assert json.loads(left_in(made.layout, name).result) == [name, str(tmp_path / name)]
@@ -218,6 +220,7 @@ def test_a_folder_of_code_that_is_made_later(make, made, exits, tmp_path) -> Non
     assert exits.get()[:2] == (KEY, EXIT_LEFT)
     (tmp_path / "later").mkdir()
     (tmp_path / "later" / "unit_fork_later.py").write_text("def f():\n    return 1\n")
+    exits.ready(executor)
     executor.start(assigned(made.layout, "unit_fork_later", "f", job_id="y"))
     assert exits.get()[:2] == (("y", 1), EXIT_MADE)
     assert left_in(made.layout, "y").result == "1"
@@ -256,10 +259,11 @@ def test_a_job_whose_template_died_before_it_told_its_pid(executor, made, exits,
 
 def test_a_template_that_died_is_replaced(executor, exits) -> None:
     """The first start after the death of a template was heard is made by a new one."""
-    executor.prepare()
+    exits.ready(executor)
     first = executor._template
     os.kill(first._process.pid, signal.SIGKILL)
     exits.until(lambda: first.is_gone)
+    exits.ready(executor)
     executor.start(nothing_to_do())
     assert executor._template is not first
     assert exits.get()[:2] == (KEY, EXIT_LEFT)
@@ -267,7 +271,7 @@ def test_a_template_that_died_is_replaced(executor, exits) -> None:
 
 def test_a_start_from_a_template_that_died_unheard(executor, exits) -> None:
     """An attempt that was sent to a template which is dead, but not known to be, is reported as not made."""
-    executor.prepare()
+    exits.ready(executor)
     first = executor._template
     os.kill(first._process.pid, signal.SIGKILL)
     first._process.wait(PATIENCE)
@@ -281,14 +285,14 @@ def test_a_start_from_a_template_that_died_unheard(executor, exits) -> None:
 
 def test_changed_code_is_served_by_a_new_template(executor, exits) -> None:
     """After `renew` the next start comes from a new template, and the old one ends by itself."""
-    executor.prepare()
+    exits.ready(executor)
     first = executor._template
     executor.renew()
+    exits.ready(executor)
     executor.start(nothing_to_do())
     assert executor._template is not first
     assert exits.get()[:2] == (KEY, EXIT_LEFT)
-    exits.until(lambda: first.is_gone)
-    assert first._process.returncode == 0
+    exits.until(lambda: first.status == 0)
 
 
 def test_a_retired_template_stays_until_its_last_job_has_ended(executor, made, exits, fifo) -> None:
@@ -297,6 +301,7 @@ def test_a_retired_template_stays_until_its_last_job_has_ended(executor, made, e
     learn_pid(executor, exits)
     first = executor._template
     executor.renew()
+    exits.ready(executor)
     executor.start(nothing_to_do("y"))
     assert exits.get()[:2] == (("y", 1), EXIT_LEFT)
     assert not first.is_gone
@@ -309,7 +314,7 @@ def test_code_that_changed_after_it_was_preloaded(make, made, exits, tmp_path) -
     """A job whose preloaded code is another on disk by now runs the new one, before anybody said that it changed."""
     executor = make(preload=[JOBS])
     executor.prepare()
-    exits.until(lambda: executor._next is None)
+    exits.until(lambda: executor._next.template is None)
     (tmp_path / f"{JOBS}.py").write_text(MODULE.replace("done", "done anew"))
     executor.start(assigned(made.layout, JOBS, "quick", job_id="y"))
     assert exits.get()[:2] == (("y", 1), EXIT_MADE)

@@ -45,7 +45,7 @@ def started(config, tmp_path, plan_of, exits):
         executors.append(executor)
         exits.executors.append(executor)
         executor.prepare()
-        exits.until(lambda: executor._next is None)
+        exits.until(lambda: executor._next.template is None)
         return executor, told
 
     yield start

@@ -64,7 +64,7 @@ def executor(make):
 
 def test_an_interpreter_waits_for_its_job(executor, exits) -> None:
     """The process that was started ahead becomes the job's, another one waits then, and both are reported or gone."""
-    executor.prepare()
+    exits.ready(executor)
     waiting = executor._spare.process.pid
     executor.start(nothing_to_do())
     assert executor.pid(KEY) == waiting
@@ -116,7 +116,7 @@ def test_an_end_is_not_collected_by_the_next_start(executor, exits) -> None:
 
 def test_an_interpreter_that_died_while_it_waited(executor, exits) -> None:
     """A job whose process was killed before it was told is started in another one."""
-    executor.prepare()
+    exits.ready(executor)
     executor._spare.process.kill()
     executor._spare.process.wait()
     executor.start(nothing_to_do())
@@ -126,7 +126,7 @@ def test_an_interpreter_that_died_while_it_waited(executor, exits) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_an_interpreter_that_died_before_it_had_read_all(executor, exits) -> None:
     """A process that is killed while a long job is still being written to it is reported with the signal."""
-    executor.prepare()
+    exits.ready(executor)
     pid = executor._spare.process.pid
     os.kill(pid, signal.SIGSTOP)
     executor.start(nothing_to_do(params=["x" * 1_000_000]))
@@ -134,29 +134,28 @@ def test_an_interpreter_that_died_before_it_had_read_all(executor, exits) -> Non
     assert exits.get()[:2] == (KEY, -signal.SIGKILL)
 
 
-def test_what_waits_goes_with_the_executor(executor) -> None:
+def test_what_waits_goes_with_the_executor(executor, exits) -> None:
     """The waiting process ends when the executor is closed, and a closed one can be closed again."""
-    executor.prepare()
+    exits.ready(executor)
     waiting = psutil.Process(executor._spare.process.pid)
     executor.close()
     assert not waiting.is_running()
     executor.close()
 
 
-def test_what_waits_goes_with_the_dispatcher(executor) -> None:
+def test_what_waits_goes_with_the_dispatcher(executor, exits) -> None:
     """The waiting process ends by itself when its pipe closes, as it does when the dispatcher dies."""
-    executor.prepare()
-    process, pipe = executor._spare
-    executor._spare = None
-    os.close(pipe)
-    assert process.wait(PATIENCE) == EXIT_LEFT
+    exits.ready(executor)
+    spare, executor._spare = executor._spare, None
+    os.close(spare._pipe)
+    assert spare.process.wait(PATIENCE) == EXIT_LEFT
 
 
-def test_a_program_that_is_not_there(make) -> None:
+def test_a_program_that_is_not_there(make, exits) -> None:
     """An interpreter that cannot be started is an error that names the program."""
     executor = make(python="no-such-python")
     with pytest.raises(StartError, match="cannot start no-such-python"):
-        executor.prepare()
+        exits.ready(executor)
     with pytest.raises(StartError, match="cannot start no-such-python"):
         executor.start(nothing_to_do())
 
@@ -174,21 +173,21 @@ def test_another_folder_at_the_path(make, made, exits, tmp_path) -> None:
     settings = runner_settings(made, "")
     settings.python_path = [str(link)]
     executor = make(folder=str(link), settings=settings.to_bytes())
-    executor.prepare()
     for turn, name in enumerate(["one", "two"]):
         if turn:
             (tmp_path / "new").symlink_to(name, target_is_directory=True)
             os.replace(tmp_path / "new", link)
+        exits.ready(executor)
         executor.start(assigned(made.layout, "unit_spawn_link", "v", job_id=name))
         assert exits.get()[:2] == ((name, 1), EXIT_MADE)
         assert json.loads(left_in(made.layout, name).result) == [name, str(tmp_path / name), ["-c"], str(link)]
 
 
-def test_a_folder_that_is_gone(make, tmp_path) -> None:
+def test_a_folder_that_is_gone(make, exits, tmp_path) -> None:
     """The error names the folder, not the interpreter."""
     executor = make(folder=str(tmp_path / "later"))
     (tmp_path / "later").mkdir()
-    executor.prepare()
+    exits.ready(executor)
     (tmp_path / "later").rename(tmp_path / "gone")
     with pytest.raises(StartError, match="later"):
-        executor.start(nothing_to_do())
+        exits.ready(executor)
