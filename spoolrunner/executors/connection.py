@@ -5,6 +5,7 @@ All is done by the dispatcher's own thread, which listens to the socket, and wai
 
 from __future__ import annotations
 
+import array
 import os
 import signal
 import socket
@@ -17,22 +18,21 @@ from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, Plan
 from spoolrunner.executors.frames import (
-    ABLE,
     EXITED,
     FAILED,
+    FORK,
+    FORKED,
     IMPORTED,
     IMPORTING,
     LEFT_OUT,
     READY,
     RETIRE,
     SKIPPED,
-    START,
-    UNABLE,
-    WHO,
     Frames,
     framed,
 )
 from spoolrunner.executors.places import cannot_start
+from spoolrunner.executors.spares import Spares
 from spoolrunner.system import clock, processes
 
 _PROGRAM = f"""
@@ -48,6 +48,8 @@ main()
 """Knows how a frame is made, since the module that does may be what is missing."""
 _BUFFER = 16384
 """Bytes. Of a large one that is cut to what came, the rest is often too small for the next: the heap grew with every job."""
+_RIGHTS = socket.CMSG_SPACE(4 * 64) if sys.platform != "win32" else 0
+_FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _AFTER_AN_IMPORT = (IMPORTED, SKIPPED, LEFT_OUT)
 _AT_ITS_END = 1.0
 """Seconds from the end of the connection to that of a template that dies while it imports."""
@@ -63,8 +65,11 @@ class Owner(Protocol):
     def heard(self, template: Template, event: str, *arguments: Any) -> None:
         """Take a message of a template."""
 
-    def lost(self, template: Template, keys: list[AttemptKey]) -> None:
-        """A template has closed its socket, and with it goes the word on these attempts. When it has ended is to be asked."""
+    def lost(self, template: Template, left: dict[AttemptKey, int]) -> None:
+        """A template has closed its socket, and with it goes the word on these attempts, whose pids are given.
+
+        When it has ended is to be asked.
+        """
 
 
 def start_template(plan: Plan, preload: Sequence[str], owner: Owner) -> Template:
@@ -101,39 +106,54 @@ class Template:
         self._socket = ours
         self._owner = owner
         self._sources = plan.sources
-        self._open: set[AttemptKey] = set()
+        self._open: dict[int, AttemptKey] = {}
+        """The attempts whose processes have not ended, by pid."""
         self._frames = Frames()
+        self._received: list[int] = []
+        """Descriptors whose message is not whole yet."""
         self._unsent = b""
         self._failure = ""
         """Why it does not get ready, in its own words."""
         self._end_by: float | None = None
         """When it is killed, if it has not ended by itself after its socket was closed (monotonic)."""
         self.ready_by = clock.SYSTEM.monotonic() + GETS_READY
-        """When it is too late to get ready (monotonic)."""
+        """When it is too late to get ready, or to fork what it was asked to (monotonic)."""
         self.is_ready = False
-        """Whether it can fork, as far as it knows."""
-        self.unable = ""
-        """Why it cannot, although it was ready: the system refuses."""
+        """Whether it has come to serve."""
+        self.files: list[str] = []
+        """Those that came with what it imported."""
+        self.problem = ""
+        """Why it could not fork as many as it was asked to: the system refused."""
         self.is_gone = False
         """Whether the socket is closed."""
         self.importing = ""
         """What it imports just now, ahead of the jobs."""
         self.status: int | None = None
         """How it ended; None while it lives."""
+        self.spares = Spares(self._ask, plan.sources)
         ours.setblocking(False)
         self._sources.listen(ours.fileno(), self._exchange)
 
-    def start(self, key: AttemptKey, assignment: Assignment) -> None:
-        """Ask for a fork. If the template is gone, or goes just now, `lost` reports what became of it."""
-        self._open.add(key)
-        self.send(framed(START, *key, assignment.to_bytes()))
+    @property
+    def can_start(self) -> bool:
+        """Whether there is a process that waits for a job."""
+        return bool(self.spares) and not self.is_gone
 
-    def ask(self) -> None:
-        """Ask for the pids of its children."""
-        self.send(framed(WHO))
+    def start(self, key: AttemptKey, assignment: Assignment) -> int:
+        """Give the attempt to a process that waits for one; return its pid, or 0 if there is none."""
+        pid = self.spares.give(assignment.to_bytes())
+        if pid:
+            self._open[pid] = key
+        self.spares.ask_for_more()
+        return pid
+
+    def _ask(self, count: int) -> None:
+        self.ready_by = clock.SYSTEM.monotonic() + GETS_READY
+        self.send(framed(FORK, count))
 
     def retire(self) -> None:
         """Ask it to end when its last child has."""
+        self.spares.close()
         self.send(framed(RETIRE))
 
     def close(self) -> None:
@@ -191,6 +211,7 @@ class Template:
 
     def _close(self) -> None:
         self.is_gone = True
+        self.spares.close()
         self._sources.ignore(self._socket.fileno())
         self._socket.close()
 
@@ -219,11 +240,13 @@ class Template:
         if self._unsent:
             self._flush()
         try:
-            data = self._socket.recv(_BUFFER)
+            data, rights, _, _ = self._socket.recvmsg(_BUFFER, _RIGHTS, _FLAGS)
         except BlockingIOError:
             return
         except OSError:
-            data = b""
+            data, rights = b"", []
+        for _, _, found in rights:
+            self._received += array.array("i", found)
         if not data:
             self._is_lost()
             return
@@ -235,23 +258,26 @@ class Template:
 
     def _note(self, event: str, arguments: list[Any]) -> None:
         if event == EXITED:
-            self._open.discard(AttemptKey(arguments[0], arguments[1]))
+            self.spares.forget(arguments[0])
+        elif event == FORKED:
+            pids, self.problem = arguments
+            pipes, self._received = self._received[: len(pids)], self._received[len(pids) :]
+            self.spares.add(pids, pipes)
         elif event == READY:
-            self.is_ready = True
+            self.is_ready, self.files = True, arguments[0]
+            self.spares.ask_for_more()
         elif event == FAILED:
             (self._failure,) = arguments
-        elif event == UNABLE:
-            self.unable = arguments[0]
-            if arguments[1:]:
-                self._open.discard(AttemptKey(arguments[1], arguments[2]))
-        elif event == ABLE:
-            self.unable = ""
         elif event == IMPORTING:
             (self.importing,) = arguments
         elif event in _AFTER_AN_IMPORT:
             self.importing = ""
 
+    def ended(self, pid: int) -> AttemptKey | None:
+        """Return whose process that was which has ended; None for one that waited for a job."""
+        return self._open.pop(pid, None)
+
     def _is_lost(self) -> None:
         self._close()
-        left, self._open = list(self._open), set()
+        left, self._open = {key: pid for pid, key in self._open.items()}, {}
         self._owner.lost(self, left)

@@ -13,14 +13,12 @@ from typing import Any
 
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import AttemptKey, Exited, NotStarted, Plan, Report
+from spoolrunner.executors.base import AttemptKey, Plan, Report
 from spoolrunner.executors.connection import GETS_READY, LETS_GO, Template, start_template
-from spoolrunner.executors.frames import EXITED, IMPORTED, LEFT_OUT, OUTDATED, READY, SKIPPED, STARTED, UNABLE
+from spoolrunner.executors.frames import EXITED, FORKED, IMPORTED, LEFT_OUT, OUTDATED, READY, SKIPPED
 from spoolrunner.executors.local import LocalExecutor
 from spoolrunner.executors.places import places_of
 from spoolrunner.executors.successor import Successor
-from spoolrunner.spool import traces
-from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import Usage
 from spoolrunner.system import clock
 from spoolrunner.telling.events import NotPreloaded, Preloaded
@@ -39,13 +37,12 @@ class ForkExecutor(LocalExecutor):
         self._next = Successor(plan, self, self._put_away)
         self._retired: set[Template] = set()
         """Those whose last job has not ended yet."""
-        self._closed: dict[Template, list[AttemptKey]] = {}
-        """Those without a connection that have not been collected, each with what it was to start and never could."""
+        self._closed: set[Template] = set()
+        """Those without a connection that have not been collected."""
         self._problem: StartError | None = None
         """Why the last template never got ready; None once that was raised."""
         self._stale = False
         self._serving: dict[AttemptKey, Template] = {}
-        self._to_end: set[AttemptKey] = set()
 
     def prepare(self) -> None:
         """See that a template serves, of the code that lies there now. StartError when none can."""
@@ -57,53 +54,60 @@ class ForkExecutor(LocalExecutor):
         template = self._template
         if template is None:
             self._serve_anew()
-        elif template.unable:
-            raise StartError(_cannot_fork(template.unable))
-        elif not template.is_ready and not template.is_gone and clock.SYSTEM.monotonic() > template.ready_by:
+        elif not template.can_start and template.is_ready:
+            self._ask_again(template)
+        elif clock.SYSTEM.monotonic() > template.ready_by:
+            self._give_up(template)
+
+    def _ask_again(self, template: Template) -> None:
+        """No process waits for a job: see that one is on its way, and for not too long."""
+        problem, template.problem = template.problem, ""
+        template.spares.ask_for_more()
+        if problem:
+            raise StartError(
+                f"no process can be forked for a job: {problem}; see to the limits of processes and memory"
+            )
+        if clock.SYSTEM.monotonic() > template.ready_by:
+            self._give_up(template)
+
+    def _give_up(self, template: Template) -> None:
+        if not template.is_gone and not template.can_start:
             self._template = None
-            template.kill()
-            self._put_away(template)
-            raise StartError(f"the template of the jobs' processes was not ready within {GETS_READY:g} s")
+            self._retired.add(template)
+            template.kill_alone()
+            raise StartError(f"the template of the jobs' processes gave no sign for {GETS_READY:g} s, and was ended")
 
     @property
     def is_ready(self) -> bool:
-        """Whether the template that serves can fork, as far as it is known."""
-        template = self._template
-        return template is not None and template.is_ready and not template.is_gone and not template.unable
+        """Whether the process of the next job is there."""
+        return self._template is not None and self._template.can_start
 
     def next_in(self, now: float) -> float:
         """Seconds until `work` has something to do."""
-        return min(super().next_in(now), _COLLECT_PAUSE if self._closed else math.inf)
+        spares = self._template.spares.next_in(now) if self._template is not None else math.inf
+        return min(super().next_in(now), spares, _COLLECT_PAUSE if self._closed else math.inf)
 
     def work(self, now: float) -> None:
-        """Collect the templates that have ended."""
+        """Collect the templates that have ended, and let the processes that wait for jobs warm up in a quiet moment."""
         super().work(now)
+        if self._template is not None:
+            self._template.spares.settle(now)
         for template in [template for template in self._closed if template.has_ended(now)]:
-            self._has_gone(template, self._closed.pop(template))
+            self._closed.remove(template)
+            self._has_gone(template)
 
     def start(self, assignment: Assignment) -> None:
         """Start the attempt, unless it was started. StartError when it is not possible."""
         key = AttemptKey(assignment.job_id, assignment.number)
         if key in self._pids:
             return
-        template = self._template or self._serve_anew()
+        template = self._template
+        pid = template.start(key, assignment) if template is not None else 0
+        if template is None or not pid:
+            raise StartError("the process that was forked for the job has ended")
         self.know(assignment)
-        self._pids[key] = 0
+        self._pids[key] = pid
         self._serving[key] = template
-        template.start(key, assignment)
-
-    def pid(self, key: AttemptKey) -> int | None:
-        """The process of an attempt that is not forgotten; None while it is not known: then the template is asked."""
-        known = super().pid(key)
-        if known is None and key in self._serving:
-            self._serving[key].ask()
-        return known
-
-    def ask_to_end(self, key: AttemptKey) -> None:
-        """Send its process tree the terminate signal, as soon as its pid is known."""
-        self._to_end.add(key)
-        if self.pid(key) is not None:
-            self._end_now(key)
 
     def kill(self, key: AttemptKey) -> None:
         """End its process tree at once; the template too, when it tells neither the pid of the process nor that it ended."""
@@ -116,7 +120,6 @@ class ForkExecutor(LocalExecutor):
         """The attempt is settled."""
         super().forget(key)
         self._serving.pop(key, None)
-        self._to_end.discard(key)
 
     def children(self) -> set[int]:
         """The templates, and the processes of jobs: what becomes of these is heard from their templates."""
@@ -151,7 +154,7 @@ class ForkExecutor(LocalExecutor):
 
     def _put_away(self, template: Template) -> None:
         """A template is to be collected, and has nothing to say any more."""
-        self._closed[template] = []
+        self._closed.add(template)
 
     def _retire(self) -> None:
         """Let no job be started any more from what there is."""
@@ -174,25 +177,21 @@ class ForkExecutor(LocalExecutor):
 
     def heard(self, template: Template, event: str, *arguments: Any) -> None:
         """Take a message of a template."""
-        if event == STARTED:
-            job_id, number, pid = arguments
-            key = AttemptKey(job_id, number)
-            self._learn(key, pid)
-            self._end_now(key)
-        elif event == EXITED:
-            job_id, number, pid, status, cpu_s, max_rss = arguments
-            key = AttemptKey(job_id, number)
-            self._learn(key, pid)
-            usage = None if status is None else Usage(cpu_s, max_rss)
-            self._has_ended(key, status, usage, left=self._may_have_left(key, pid))
-        elif event == UNABLE and arguments[1:]:
-            why, job_id, number = arguments
-            self._report(NotStarted(AttemptKey(job_id, number), _cannot_fork(why)))
-        elif event == READY:
-            if template is self._next.template:
+        if event == EXITED:
+            pid, status, cpu_s, max_rss = arguments
+            key = template.ended(pid)
+            if key is None:
+                template.spares.ask_for_more()  # somebody has ended one that waited
+            else:
+                usage = None if status is None else Usage(cpu_s, max_rss)
+                self._has_ended(key, status, usage, left=self._may_have_left(key, pid))
+        elif event == FORKED:
+            if template is self._next.template and template.can_start:
                 self._promote()
+                self._plan.loaded(template.files)
+        elif event == READY:
             if template is self._template:
-                self._plan.loaded(arguments[0])
+                self._plan.loaded(template.files)
         elif event == OUTDATED:
             if template is self._template:
                 self.renew()
@@ -203,51 +202,18 @@ class ForkExecutor(LocalExecutor):
         elif event == LEFT_OUT and template is self._next.template:
             self._next.leave_out(*arguments)
 
-    def lost(self, template: Template, keys: list[AttemptKey]) -> None:
-        """A template is gone, and with it the word on these attempts: those that run are watched as adopted ones are."""
+    def lost(self, template: Template, left: dict[AttemptKey, int]) -> None:
+        """A template is gone, and with it the word on these attempts, which run: they are watched as adopted ones are."""
         self._retired.discard(template)
-        self._closed[template] = [] if template.is_ready else keys
-        if not template.is_ready:
-            return  # it has forked nothing; what there is to say of it is known when it has ended
-        if template is self._template:
+        self._closed.add(template)
+        if template is self._template and template.is_ready:
             self._template = None
-        for key in keys:
-            pid = self._pids.get(key, 0) or self._pid_by_marker(key)
-            if pid:
-                self.watch_stranger(key, pid)
-                self._end_now(key)
-            else:
-                self._report(Exited(key, None))
+        for key, pid in left.items():
+            self.watch_stranger(key, pid)
 
-    def _has_gone(self, template: Template, keys: list[AttemptKey]) -> None:
-        """A template without a connection has ended; `keys` are what it was to start, and was never able to."""
+    def _has_gone(self, template: Template) -> None:
+        """A template without a connection has ended."""
         if template is self._next.template:
             self._next.has_ended(template)
-        elif not template.is_ready:
-            error = template.never_ready()
-            if template is self._template:
-                self._template, self._problem = None, error
-            for key in keys:
-                self._report(NotStarted(key, str(error)))
-
-    def _pid_by_marker(self, key: AttemptKey) -> int:
-        """The pid of a job's process that lives, by the marker that it has left; 0 when there is none."""
-        try:
-            marker = traces.peek(Layout(self._plan.root).lock(key.job_id)).marker
-        except OSError:
-            return 0  # then it is found out when the attempt is to be settled, which needs that file too
-        is_its = marker is not None and marker.is_start and marker.attempt == key.number
-        return marker.pid if marker is not None and is_its and self.lives(marker) else 0
-
-    def _learn(self, key: AttemptKey, pid: int) -> None:
-        if key in self._pids:
-            self._pids[key] = pid
-
-    def _end_now(self, key: AttemptKey) -> None:
-        if key in self._to_end:
-            self._to_end.discard(key)
-            super().ask_to_end(key)
-
-
-def _cannot_fork(why: str) -> str:
-    return f"no process can be forked for a job: {why}; see to the limits of processes and memory"
+        elif not template.is_ready and template is self._template:
+            self._template, self._problem = None, template.never_ready()

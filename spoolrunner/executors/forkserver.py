@@ -17,22 +17,21 @@ from spoolrunner.attempt import rehearsal, runner
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.exit import exit_after
 from spoolrunner.attempt.settings import Settings
-from spoolrunner.executors import spares, tending
+from spoolrunner.executors import tending
 from spoolrunner.executors.afresh import run_afresh
 from spoolrunner.executors.compile import compile_ahead
 from spoolrunner.executors.frames import (
-    ABLE,
     EXITED,
     FAILED,
+    FORKED,
     OUTDATED,
     READY,
     RETIRE,
     SKIPPED,
-    STARTED,
-    UNABLE,
-    WHO,
+    WARM_UP,
     Frames,
     framed,
+    tell,
 )
 from spoolrunner.executors.imported import Imported, warm_import_caches
 from spoolrunner.spool.paths import Layout
@@ -46,13 +45,14 @@ if TYPE_CHECKING:
 
 if sys.platform != "win32":
     from spoolrunner.executors.children import Children
-    from spoolrunner.executors.spares import Spares
 
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
 
 _SOCKET = 0
-_UNWATCHED_PAUSE, _WARM_UP_PAUSE, _UNABLE_PAUSE = 10, 20, 1000
+_UNWATCHED_PAUSE = 10
 """Milliseconds."""
+_FIRST_READ = 4096
+"""Bytes; more than most assignments have, and no more memory than is at hand."""
 
 
 class Template:
@@ -63,10 +63,7 @@ class Template:
         self._layout = Layout(settings.root)
         self._imported = Imported()
         self._pid = os.getpid()
-        self._spares = Spares()
         self._retiring = False
-        self._is_unable = False
-        """Whether the last fork was refused by the system, and the dispatcher knows."""
         self._reseed: Callable[[], Any] | None = None
         self._run_exit_handlers: Callable[[], None] | None = None
         self._new_code: tuple[int, ...] = ()
@@ -107,7 +104,7 @@ class Template:
             theirs, ours = os.pipe()
             os.write(ours, nothing)
             os.close(ours)
-            _taken_up(os.read(theirs, FIRST_READ), theirs)
+            _taken_up(os.read(theirs, _FIRST_READ), theirs)
             self._imported.is_outdated()
         try:
             rehearsal.rehearse_import()
@@ -147,25 +144,29 @@ class Template:
 
         After a fork each page that this process writes to costs it a fault: so the more at once the better.
         """
-        pids, pipes, problem = [], [], ""
+        pids: list[int] = []
+        pipes: list[int] = []
+        problem = ""
         try:
             for _ in range(count):
                 theirs, ours = os.pipe()
                 pipes.append(ours)
                 try:
                     pid = os.fork()
-                finally:
-                    if os.getpid() == self._pid:
-                        os.close(theirs)
+                except OSError:
+                    os.close(theirs)
+                    raise
                 if pid == 0:
                     tending.set_mask(*tending.HEED_STOPS)
                     for pipe in pipes:
                         os.close(pipe)
                     exit_after(self._run_job, theirs)
+                os.close(theirs)
                 pids.append(pid)
-                self._children.add(pid)
         except OSError as error:
-            problem = error.strerror
+            problem = error.strerror or str(error)
+        for pid in pids:
+            self._children.add(pid)
         tell(self._socket, framed(FORKED, pids, problem), pipes[: len(pids)])
         for pipe in pipes:
             os.close(pipe)
@@ -182,7 +183,7 @@ class Template:
         os.close(self._socket)
         self._children.let_go()
         os.setsid()
-        while (data := os.read(pipe, FIRST_READ)) == WARM_UP:
+        while (data := os.read(pipe, _FIRST_READ)) == WARM_UP:
             _warm_up(self._settings, self._layout)
         told = _taken_up(data, pipe)
         if told is None:

@@ -3,30 +3,58 @@
 from __future__ import annotations
 
 import marshal
+import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
-START, WHO, RETIRE = "start", "who", "retire"
-"""To the template: (START, id, number, the assignment's bytes), (WHO,), (RETIRE,)."""
-STARTED, EXITED, READY, OUTDATED = "started", "exited", "ready", "outdated"
-"""From it: (STARTED, id, number, pid), (EXITED, id, number, pid, status, CPU seconds, KiB of memory), (READY, files),
-(OUTDATED,) when a job found other code on disk. The status is None when it cannot be known."""
-FAILED, UNABLE, ABLE = "failed", "unable", "able"
-"""Also from it: (FAILED, why) when it ends before it is ready; (UNABLE, why) when it cannot fork ahead, and (UNABLE, why, id,
-number) when not for a job; (ABLE,) when it can again."""
+FORK, RETIRE = "fork", "retire"
+"""To the template: (FORK, how many), (RETIRE,)."""
+FORKED, EXITED, READY, OUTDATED, FAILED = "forked", "exited", "ready", "outdated", "failed"
+"""From it: (FORKED, pids, why there are no more, or ""), with the end of a pipe for each; (EXITED, pid, status, seconds of CPU
+time, KiB of memory), where the status is None when it cannot be known; (READY, files); (OUTDATED,) when a job found other code
+on disk; (FAILED, why) when it ends before it is ready."""
 IMPORTING, IMPORTED, SKIPPED, LEFT_OUT = "importing", "imported", "skipped", "left out"
 """From one that preloads: (IMPORTING, module), then (IMPORTED, module, seconds, what it did), (SKIPPED, module, why) or
 (LEFT_OUT, module, why); after the last it is of no use any more."""
+_INT = 4
+"""Bytes of a C int, as which descriptors are sent."""
 _FORMAT = 2
 """Of marshal: every Python since 2.5 reads it, and the template's may be another than the dispatcher's."""
+
+WARM_UP = b"w"
+"""To a process that was forked ahead, by its pipe: that there is time. The bytes of an assignment begin otherwise."""
 
 
 def framed(*message: Any) -> bytes:
     """Return the message as bytes to be sent."""
     data = marshal.dumps(message, _FORMAT)
     return len(data).to_bytes(4, "little") + data
+
+
+def tell(connection: int, data: bytes, descriptors: Sequence[int] = ()) -> None:
+    """In a template: write a message to the dispatcher, with these descriptors; the end of the process when that is gone."""
+    try:
+        if descriptors:
+            data = data[_sent_with(connection, data, descriptors) :]
+        while data:
+            data = data[os.write(connection, data) :]
+    except ConnectionError:
+        os._exit(0)
+
+
+def _sent_with(connection: int, data: bytes, descriptors: Sequence[int]) -> int:
+    import _socket  # without the classes of `socket`, which each fork would copy
+
+    sender = _socket.socket(fileno=connection)
+    try:
+        rights = b"".join([descriptor.to_bytes(_INT, sys.byteorder) for descriptor in descriptors])
+        return sender.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+    finally:
+        sender.detach()
 
 
 class Frames:
