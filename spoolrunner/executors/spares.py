@@ -37,6 +37,7 @@ class Spares:
         self._ready: list[tuple[int, int]] = []
         self._cold: set[int] = set()
         self._asked = 0
+        self._is_closed = False
         self._used_at, self._used_before, self._came_at = -math.inf, -math.inf, -math.inf
 
     def __len__(self) -> int:
@@ -44,6 +45,8 @@ class Spares:
 
     def ask_for_more(self) -> None:
         """Ask for as many as are wanted just now, unless they are on the way."""
+        if self._is_closed:
+            return
         there = len(self._ready) + self._asked
         is_at_work = self._used_at - self._used_before < _AT_ONCE
         wanted = _AT_WORK if is_at_work and there < _FEW else _AT_REST - there
@@ -57,6 +60,8 @@ class Spares:
         self._came_at = clock.SYSTEM.monotonic()
         self._ready += zip(pids, pipes, strict=True)
         self._cold.update(pids)
+        if self._is_closed:
+            self.close()
 
     def give(self, assignment: bytes) -> int:
         """Give a job to one of them; return its pid, or 0 if there is none. Waits for nothing."""
@@ -111,7 +116,8 @@ class Spares:
         self._cold.clear()
 
     def close(self) -> None:
-        """Let all go, and ask for no more."""
+        """Let all go, those too that are on their way."""
+        self._is_closed = True
         for _, pipe in self._ready:
             os.close(pipe)
         self._ready.clear()

@@ -61,6 +61,11 @@ class Exits:
 
         self.until(is_ready)
 
+    def start(self, executor: Any, told: Assignment) -> None:
+        """Start the attempt as soon as the executor is ready."""
+        self.ready(executor)
+        executor.start(told)
+
     def _hear(self, seconds: float) -> None:
         for executor in self.executors:
             executor.work(time.monotonic())

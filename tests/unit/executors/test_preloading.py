@@ -61,7 +61,7 @@ def run(started, config, exits):
 
     def run(executor, method: str, module: str = MODULE):
         job_id = f"job{next(numbers)}"
-        executor.start(assigned(layout, module, method, job_id=job_id))
+        exits.start(executor, assigned(layout, module, method, job_id=job_id))
         assert exits.get()[:2] == ((job_id, 1), EXIT_MADE)
         return json.loads(left_in(layout, job_id).result)
 
