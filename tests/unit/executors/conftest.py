@@ -40,6 +40,11 @@ class Exits:
         self.until(lambda: self._come, timeout)
         return self._come.popleft()
 
+    @property
+    def empty_so_far(self) -> bool:
+        """Whether nothing has come while we listened."""
+        return not self._come
+
     def empty(self) -> bool:
         """Whether none that was not asked for has come so far."""
         self._hear(0.0)
@@ -60,6 +65,10 @@ class Exits:
             return executor.is_ready
 
         self.until(is_ready)
+
+    def ready_again(self, executor: Any) -> None:
+        """Listen until an executor is ready which cannot get ready for a while."""
+        self.until(lambda: executor.is_ready)
 
     def _hear(self, seconds: float) -> None:
         for executor in self.executors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import pytest
 
 from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import AttemptKey, Exited
+from spoolrunner.executors.base import AttemptKey, Exited, NotStarted
 from spoolrunner.executors.plan import runner_settings
 from spoolrunner.spool import traces
 from tests.unit.executors.conftest import PATIENCE, assigned, left_in, nothing_to_do
@@ -353,3 +354,161 @@ def test_a_program_that_is_not_there(make) -> None:
     """A template that cannot be started is an error that names the program."""
     with pytest.raises(StartError, match="cannot start no-such-python: No such file"):
         make(python="no-such-python").prepare()
+
+
+REFUSES = """
+import os
+real = os.fork
+def fork():
+    if os.path.exists({flag!r}):
+        raise BlockingIOError({number}, os.strerror({number}))
+    return real()
+os.fork = fork
+"""
+
+
+@pytest.fixture
+def lib(tmp_path):
+    """A folder that comes before ours on the import path of the template, and an environment with it."""
+    (tmp_path / "lib").mkdir()
+    return tmp_path / "lib"
+
+
+@pytest.fixture
+def hindered(make, lib):
+    """A fork executor whose template finds what is in `lib` first."""
+    return make(environment={**os.environ, "PYTHONPATH": str(lib)})
+
+
+# What the module says when it is imported in the place of ours, and what is said of it.
+BROKEN = {
+    "a module is missing": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+    "it ends": ("import os; os._exit(7)", "ended with status 7"),
+    "it is killed": ("import os; os.kill(os.getpid(), 9)", "ended with SIGKILL"),
+    "no memory": ("raise MemoryError", "MemoryError"),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_template_that_cannot_start(hindered, exits, lib, how) -> None:
+    """Why it cannot is the error of the second look; when it is mended the next one serves."""
+    code, why = BROKEN[how]
+    (lib / "spoolrunner.py").write_text(code)
+    with pytest.raises(StartError) as raised:
+        exits.ready(hindered)
+    assert why in str(raised.value)
+    assert not hindered.is_ready
+    (lib / "spoolrunner.py").unlink()
+    exits.ready(hindered)
+    hindered.start(nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+
+
+def test_a_template_whose_settings_are_of_another_release(make, exits) -> None:
+    """Settings that it does not understand are an error in its own words."""
+    with pytest.raises(StartError, match=r"the template of the jobs' processes cannot start: \w+Error: "):
+        exits.ready(make(settings=b"of another release"))
+
+
+def test_an_attempt_for_a_template_that_never_gets_ready(hindered, exits, lib) -> None:
+    """It is reported as not started, with the reason: it is not the job that failed."""
+    (lib / "spoolrunner.py").write_text("import no_such_module")
+    hindered.start(nothing_to_do())
+    refused = exits.get()
+    assert isinstance(refused, NotStarted)
+    assert refused.key == KEY
+    assert "no_such_module" in refused.problem
+
+
+def test_a_template_that_does_not_get_ready_in_time(executor, exits) -> None:
+    """One that hangs before it is ready is killed after a while, and that is an error like any other."""
+    executor.prepare()
+    first = executor._template
+    os.kill(first.pid, signal.SIGSTOP)
+    executor.prepare()
+    assert not executor.is_ready
+    first.ready_by = 0.0
+    with pytest.raises(StartError, match="not ready within"):
+        executor.prepare()
+    exits.until(lambda: first.status == -signal.SIGKILL)
+    exits.ready(executor)
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
+def test_forks_that_are_refused(hindered, exits, lib, tmp_path, number) -> None:
+    """What was to be started is reported as not started, nothing more is, and the template goes on by itself."""
+    flag = tmp_path / "no-forks"
+    (lib / "sitecustomize.py").write_text(REFUSES.format(flag=str(flag), number=number))
+    exits.ready(hindered)
+    flag.touch()
+    made = [AttemptKey(f"x{index}", 1) for index in range(12)]
+    for key in made:
+        hindered.start(nothing_to_do(key.job_id))
+    ends = {end.key: end for end in (exits.get() for _ in made)}
+    assert set(ends) == set(made)
+    refused = [end for end in ends.values() if isinstance(end, NotStarted)]
+    assert refused
+    assert {os.strerror(number) in end.problem for end in refused} == {True}
+    assert {end.status for end in ends.values() if isinstance(end, Exited)} <= {EXIT_LEFT}
+    assert not hindered.is_ready
+    with pytest.raises(StartError, match=os.strerror(number)):
+        hindered.prepare()
+    template = hindered._template
+    flag.unlink()
+    exits.ready_again(hindered)
+    assert hindered._template is template
+    hindered.start(nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_kill_where_the_template_does_not_answer(executor, made, exits, fifo, is_known) -> None:
+    """A job whose template was stopped is found by its marker, and its end is seen: the template is killed for that."""
+    exits.ready(executor)
+    executor.start(assigned(made.layout, JOBS, "patient", fifo))
+    exits.until(lambda: traces.peek(made.layout.lock("x")).marker)
+    if is_known:
+        learn_pid(executor, exits)
+    template = executor._template
+    os.kill(template.pid, signal.SIGSTOP)
+    executor.ask_to_end(KEY)
+
+    def is_killed() -> bool:
+        executor.kill(KEY)
+        return not exits.empty_so_far
+
+    exits.until(is_killed)
+    assert exits.get() == Exited(KEY, None, None)
+    exits.until(lambda: template.status == -signal.SIGKILL)
+
+
+def test_a_kill_of_what_a_stopped_template_never_forked(executor, exits) -> None:
+    """There is nothing to kill but the template, and the attempt is over."""
+    exits.ready(executor)
+    template = executor._template
+    os.kill(template.pid, signal.SIGSTOP)
+    executor.start(nothing_to_do())
+    executor.ask_to_end(KEY)
+    executor.kill(KEY)
+    assert exits.get() == Exited(KEY, None, None)
+    assert executor.is_gone(KEY)
+
+
+def test_a_template_that_was_stopped_goes_with_the_executor(executor, exits) -> None:
+    """It goes on, finds that it is not needed, and ends by itself."""
+    exits.ready(executor)
+    template = executor._template
+    os.kill(template.pid, signal.SIGSTOP)
+    executor.close()
+    assert template.status == 0
+
+
+def test_no_descriptor_for_a_template(executor, monkeypatch) -> None:
+    """No socket to be had is an error of the start, not of the disk."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("spoolrunner.executors.connection.socket.socketpair", refuse)
+    with pytest.raises(StartError, match="Too many open files"):
+        executor.prepare()
