@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -404,10 +405,11 @@ def test_a_template_that_cannot_start(hindered, exits, lib, how) -> None:
     assert exits.get()[:2] == (KEY, EXIT_LEFT)
 
 
-def test_a_template_whose_settings_are_of_another_release(make, exits) -> None:
+def test_a_template_whose_settings_are_of_another_release(executor, exits) -> None:
     """Settings that it does not understand are an error in its own words."""
+    executor._plan = dataclasses.replace(executor._plan, settings=b"of another release")
     with pytest.raises(StartError, match=r"the template of the jobs' processes cannot start: \w+Error: "):
-        exits.ready(make(settings=b"of another release"))
+        exits.ready(executor)
 
 
 def test_an_attempt_for_a_template_that_never_gets_ready(hindered, exits, lib) -> None:

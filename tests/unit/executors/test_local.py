@@ -297,7 +297,8 @@ def test_no_thread_to_wait_for_an_end(executor, exits, child, no_threads) -> Non
     assert executor.trouble
     executor.work(NOW + 1.0)
     assert (executor.trouble, executor.next_in(NOW + 1.0)) == ([], math.inf)
-    child.communicate(b"four\n")
+    child.stdin.write(b"four\n")
+    child.stdin.close()
     assert exits.get()[:2] == (KEY, 4 if sys.platform != "win32" else None)
 
 
