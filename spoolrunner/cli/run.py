@@ -70,9 +70,12 @@ def stop_on_signals(dispatcher: Dispatcher) -> None:
 
 
 def _wake_on_signals(dispatcher: Dispatcher) -> None:
-    """End the loop's wait at each signal: Python calls handlers in the main thread only, and Windows does not wake that."""
+    """End the loop's wait at each signal: it may come to any thread, and its handler is called when the main one wakes."""
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
+
+    def heard(_kept: socket.socket = theirs) -> None:
+        ours.recv(64)
 
     def wake() -> None:
         with theirs:
@@ -80,4 +83,7 @@ def _wake_on_signals(dispatcher: Dispatcher) -> None:
                 dispatcher.request(Wish.LOOK)
 
     signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=wake, name="signals", daemon=True).start()
+    try:
+        dispatcher.listen(ours.fileno(), heard)
+    except NotImplementedError:  # Windows waits for no descriptors
+        threading.Thread(target=wake, name="signals", daemon=True).start()
