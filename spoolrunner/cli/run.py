@@ -22,7 +22,9 @@ _LEFT_IGNORED = ("SIGINT", "SIGHUP")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give the verb its arguments."""
-    parser.add_argument("--drain", action="store_true", help="run what is due, wait for it, and end")
+    parser.add_argument(
+        "--drain", action="store_true", help="run what is due, wait for it, and end; 1 if a job could not be started"
+    )
     parser.add_argument("--standby", action="store_true", help="wait for the spool while another dispatcher holds it")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing; the logs have it all")
 
