@@ -50,6 +50,6 @@ def test_signals_that_were_ignored_at_the_start() -> None:
 
 
 def test_a_signal_ends_the_wait_of_the_main_thread() -> None:
-    """A signal that does not interrupt the main thread wakes it nonetheless, and asks for the stop: without a thread on POSIX."""
+    """A signal that does not interrupt the main thread wakes it, and asks for the stop; on POSIX without a thread."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=40, check=False)
     assert done.stdout == "stopped\n", done.stderr
