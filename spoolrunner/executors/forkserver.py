@@ -65,6 +65,8 @@ class Template:
         self._pid = os.getpid()
         self._spares = Spares()
         self._retiring = False
+        self._files: list[str] = []
+        """Those of the modules that were imported, or compiled."""
         self._is_unable = False
         """Whether the last fork was refused by the system, and the dispatcher knows."""
         self._reseed: Callable[[], Any] | None = None
@@ -77,17 +79,16 @@ class Template:
         self._children = Children(self._poll, self._has_ended)
 
     def prepare(self, preload: list[str], jobs: dict[str, list[str]]) -> None:
-        """Import what is to be preloaded, compile what else the table names, make ready for forks, and report the files."""
+        """Import what is to be preloaded, compile what else the table names, and make ready for forks."""
         sys.path[:0] = self._settings.python_path
         warm_import_caches()
-        files = self._preload(preload, jobs) if preload else []
+        self._files = self._preload(preload, jobs) if preload else []
         imported = {job for job, _ in self._imported.callees}
-        files += compile_ahead([rehearsal.NO_JOB, *(job for job in jobs if job not in imported)])
+        self._files += compile_ahead([rehearsal.NO_JOB, *(job for job in jobs if job not in imported)])
         self._rehearse()
         gc.collect()
         gc.freeze()
         gc.disable()
-        self._say(READY, files)
 
     def _preload(self, names: list[str], jobs: dict[str, list[str]]) -> list[str]:
         """Import these modules; returns their files. The end of this process when it must not be forked afterwards."""
@@ -117,6 +118,8 @@ class Template:
 
     def serve(self, frames: Frames, first: list[tuple[Any, ...]]) -> None:
         """Fork and report until the dispatcher closes the socket or, after RETIRE, until the last child has ended."""
+        self._fork_all_ahead()  # before the word that it is ready: whether it can fork is a part of that
+        self._say(READY, self._files)
         for message in first:
             self._obey(*message)
         while not self._retiring or self._children.jobs or self._spares.leaving:
