@@ -123,7 +123,7 @@ class Template:
         for message in first:
             self._obey(*message)
         while not self._retiring or self._children.jobs or self._spares.leaving:
-            if not self._spares and not self._retiring:
+            if not self._retiring and (self._is_unable or not self._spares):
                 self._fork_all_ahead()
             ready = self._poll.poll(self._pause())
             if not ready and not self._spares.have_settled:
@@ -178,7 +178,7 @@ class Template:
         self._is_unable = True
 
     def _fork_all_ahead(self) -> None:
-        for _ in range(self._spares.wanted()):
+        for _ in range(1 if self._is_unable else self._spares.wanted()):
             if not self._fork_ahead():
                 return
 
