@@ -22,7 +22,9 @@ _LEFT_IGNORED = ("SIGINT", "SIGHUP")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give the verb its arguments."""
-    parser.add_argument("--drain", action="store_true", help="run what is due, wait for it, and end")
+    parser.add_argument(
+        "--drain", action="store_true", help="run what is due, wait for it, and end; 1 if a job could not be started"
+    )
     parser.add_argument("--standby", action="store_true", help="wait for the spool while another dispatcher holds it")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing; the logs have it all")
 
@@ -70,9 +72,12 @@ def stop_on_signals(dispatcher: Dispatcher) -> None:
 
 
 def _wake_on_signals(dispatcher: Dispatcher) -> None:
-    """End the loop's wait at each signal: Python calls handlers in the main thread only, and Windows does not wake that."""
+    """End the loop's wait at each signal: it may come to any thread, and its handler is called when the main one wakes."""
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
+
+    def heard(_kept: socket.socket = theirs) -> None:
+        ours.recv(64)
 
     def wake() -> None:
         with theirs:
@@ -80,4 +85,7 @@ def _wake_on_signals(dispatcher: Dispatcher) -> None:
                 dispatcher.request(Wish.LOOK)
 
     signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=wake, name="signals", daemon=True).start()
+    try:
+        dispatcher.listen(ours.fileno(), heard)
+    except NotImplementedError:  # Windows waits for no descriptors
+        threading.Thread(target=wake, name="signals", daemon=True).start()

@@ -11,8 +11,6 @@ from spoolrunner.dispatch.scan import Scan
 
 DRAIN_TRIES = 3
 """Failures in a row to start a job, after which `--drain` ends without. The third comes after three seconds."""
-_TRIED_SOON = (Why.NOT_STARTED, Why.LOCK_HELD)
-"""What is put off for these reasons is started soon, or given up."""
 
 
 class Finish:
@@ -26,7 +24,7 @@ class Finish:
     def has_come(self, phase: Phase, *, drain: bool) -> bool:
         """Whether a stop is carried out or, with `drain`, nothing is due and nothing runs.
 
-        A drain also ends while it is paused, and when what is due cannot be started.
+        A drain also ends while it is paused, when what is due cannot be started, and beside what is put off.
         """
         rooms = self._rooms
         # What has ended, but whose files are refused to us, is left to the next dispatcher, and so is all on a full disk.
@@ -42,7 +40,7 @@ class Finish:
         rooms, scan = self._rooms, self._scan
         if scan.is_under_way or not scan.done or rooms.intake.is_waiting_for_writers or not self._all_is_heard():
             return False
-        return not rooms.register.count(*_TRIED_SOON) and not rooms.order.due(rooms.clock.wall())
+        return not rooms.order.due(rooms.clock.wall())
 
     @property
     def unstarted(self) -> int:

@@ -9,7 +9,7 @@ disk stands in the table of `phases`.
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from spoolrunner.config.load import Config
 from spoolrunner.dispatch.holder import Holder
@@ -49,6 +49,10 @@ class Dispatcher:
     def request(self, wish: Wish) -> None:
         """Ask something of the running loop; safe from any thread and from signal handlers."""
         self._inbox.put(wish)
+
+    def listen(self, descriptor: int, ready: Callable[[], None]) -> None:
+        """Call `ready` whenever the descriptor can be read while the loop waits. NotImplementedError on Windows."""
+        self._inbox.listen(descriptor, ready)
 
     @property
     def is_paused(self) -> bool:

@@ -37,6 +37,7 @@ from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.watch import CodeWatch
+from spoolrunner.dispatch.watching import Watching
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
 from spoolrunner.executors.base import Exited, NotStarted
 from spoolrunner.spool import requests, twofold
@@ -95,6 +96,7 @@ class Service:
         self._arrivals = Arrivals(rooms.intake, rooms.clock)
         self._starts = Starts(rooms, lambda: self.phase)
         self._obeying = Obeying(self.control, rooms.cancelling, self.scan, lambda: self.phase, self.ground.check_all)
+        self._watching = Watching(self.watch, self.weaknesses, self._report, lambda: self.scan.start(thorough=True))
         self._finish = Finish(rooms, self.scan, lambda: not self._arrivals.names and inbox.empty())
         self.config_watch = ConfigWatch(rooms.config, rooms.reporter.report)
         self._is_program = surroundings.is_program
@@ -119,6 +121,7 @@ class Service:
             rooms.ended,
             self._arrivals,
             rooms.intake,
+            self._watching,
             self.scan,
             self._obeying,
             CutLogs(rooms.spool, rooms.running, rooms.config.max_log_bytes),
@@ -137,8 +140,7 @@ class Service:
 
     def open(self) -> None:
         """Look at what an earlier dispatcher left, and begin to scan."""
-        self.watch.start()
-        self.weaknesses += [self.watch.reason] if self.watch.reason else []
+        self._watching.begin(self._clock.monotonic())
         self._report(DispatcherStarted(spoolrunner.__version__, os.getpid()))
         for weakness in self.weaknesses:
             self._report(Weakness(weakness))

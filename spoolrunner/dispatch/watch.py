@@ -115,9 +115,10 @@ class Watch:
             observer = _observer(lost, control)
             observer.schedule(_ArrivalHandler(arrivals, self.arrivals), arrivals)
             observer.schedule(_Handler(control, self.control), control)
-            observer.start()
-        except OSError as error:
-            self.reason = f"no file events here ({error.strerror or error}): looking once a second instead"
+            _start(observer)
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread is to be had
+            why = getattr(error, "strerror", None) or error
+            self.reason = f"no file events here ({why}): looking once a second instead"
             return
         self._observer = observer
 
@@ -150,9 +151,9 @@ class CodeWatch:
             observer: BaseObserver = Observer()
             for folder in sorted(folders)[:MAX_CODE_FOLDERS]:
                 observer.schedule(_CodeHandler(set(files), self._changed), folder, event_filter=kinds)
-            observer.start()
-        except OSError:
-            return  # no event instances left: each job's process still compares the files it depends on
+            _start(observer)
+        except (OSError, RuntimeError):
+            return  # no event instances or threads left: each job's process still compares the files it depends on
         self._observer = observer
 
     def stop(self) -> None:
@@ -171,6 +172,25 @@ class _CodeHandler(FileSystemEventHandler):
     def dispatch(self, event: FileSystemEvent) -> None:
         if os.fsdecode(event.src_path) in self._files or os.fsdecode(event.dest_path) in self._files:
             self._changed()
+
+
+def _start(observer: BaseObserver) -> None:
+    """Start its threads, and leave none of them when that fails."""
+    try:
+        observer.start()
+    except (OSError, RuntimeError):
+        observer.stop()
+        raise
+
+
+def _start_alone(reader: Any) -> None:
+    """Start the thread that reads from the kernel, and leave no descriptor when that fails."""
+    try:
+        reader.start()
+    except RuntimeError:
+        reader._is_reading = False  # noqa: SLF001 -- else it would leave it to its thread to close what that reads
+        reader.close()
+        raise
 
 
 def _observer(lost: Callable[[], None], control: str) -> BaseObserver:
@@ -203,7 +223,7 @@ def _observer(lost: Callable[[], None], control: str) -> BaseObserver:
     class LeanObserver(BaseObserver):
         def __init__(self) -> None:
             self._descriptor = Descriptor()
-            self._descriptor.start()
+            _start_alone(self._descriptor)
             options: dict[str, Any] = {"inotify_fd": self._descriptor}
             super().__init__(LeanEmitter, **options)
 

@@ -151,6 +151,11 @@ class Template:
         self.ready_by = clock.SYSTEM.monotonic() + GETS_READY
         self.send(framed(FORK, count))
 
+    @property
+    def has_jobs(self) -> bool:
+        """Whether a job that it has forked runs, as far as it has said."""
+        return bool(self._open)
+
     def retire(self) -> None:
         """Ask it to end when its last child has."""
         self.spares.close()

@@ -131,14 +131,15 @@ class ForkExecutor(LocalExecutor):
         self._stale = True
 
     def close(self) -> None:
-        """Let the templates go, and wait until they have ended, for ten seconds at most. What runs, runs on."""
+        """Let the templates go, and wait until those without jobs have ended, for ten seconds at most. What runs, runs on."""
         self._next.give_up()
         for template in [*self._retired, *([self._template] if self._template is not None else [])]:
             template.close()
             self._put_away(template)
         until = clock.SYSTEM.monotonic() + LETS_GO
         for template in self._closed:
-            template.wait(until)
+            if not template.has_jobs:
+                template.wait(until)
         self._retired.clear()
         self._closed.clear()
         self._template = None

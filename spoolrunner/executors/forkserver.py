@@ -36,6 +36,7 @@ from spoolrunner.executors.frames import (
 from spoolrunner.executors.imported import Imported, warm_import_caches
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import dispositions, processes
+from spoolrunner.system.clock import SYSTEM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor t
 _SOCKET = 0
 _UNWATCHED_PAUSE = 10
 """Milliseconds."""
+_LAST_MOMENT = 1.0
+"""Seconds."""
 _FIRST_READ = 4096
 """Bytes; more than most assignments have, and no more memory than is at hand."""
 
@@ -64,6 +67,8 @@ class Template:
         self._imported = Imported()
         self._pid = os.getpid()
         self._retiring = False
+        self._is_heard = True
+        """Whether the dispatcher has not closed the connection."""
         self._reseed: Callable[[], Any] | None = None
         self._run_exit_handlers: Callable[[], None] | None = None
         self._new_code: tuple[int, ...] = ()
@@ -129,6 +134,8 @@ class Template:
             if is_asked:
                 data = _heard(self._socket, 65536)
                 if not data:
+                    self._poll.unregister(self._socket)
+                    self._is_heard = False
                     return
                 for message in frames.take(data):
                     self._obey(*message)
@@ -173,7 +180,8 @@ class Template:
 
     def _has_ended(self, pid: int, status: int | None, cpu_s: float, max_rss_kib: int) -> None:
         """Report the end of a child, as `Children` has learnt of it."""
-        self._say(EXITED, pid, status, cpu_s, max_rss_kib)
+        if self._is_heard:
+            self._say(EXITED, pid, status, cpu_s, max_rss_kib)
 
     def _say(self, *event: Any) -> None:
         tell(self._socket, framed(*event))
@@ -199,8 +207,16 @@ class Template:
         return runner.run(self._settings, self._layout, told, self._imported.callees, self._pid)
 
     def end(self) -> None:
-        """Run what the preloaded modules want done at the end, unless jobs that were forked from here run on."""
-        if self._run_exit_handlers is not None and not self._children.pids:
+        """Run what the preloaded modules want done at the end, unless jobs that were forked from here run on.
+
+        The processes that wait for a job end with the dispatcher's end of their pipes; that takes them a moment.
+        """
+        if self._run_exit_handlers is None:
+            return
+        deadline = SYSTEM.monotonic() + _LAST_MOMENT
+        while self._children.pids and SYSTEM.monotonic() < deadline:
+            self._children.reap(self._poll.poll(_UNWATCHED_PAUSE))
+        if not self._children.pids:
             self._run_exit_handlers()
 
 

@@ -116,7 +116,8 @@ class SpawnExecutor(LocalExecutor):
             # wait4 collects it. A Popen that knew of no end would be kept by subprocess, which collects it at the next start.
             process.returncode = 0
         try:
-            self._start_spare()
+            if not self._interpreter.is_outdated:  # else it is searched anew, for which nobody waits
+                self._start_spare()
         except StartError:
             return  # `prepare` reports it, if it is still so then
 

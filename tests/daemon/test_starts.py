@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 
 import psutil
@@ -76,7 +78,7 @@ def test_an_installation_that_is_broken_at_the_start(home, lib):
     assert [home.outcomes("done", job_id) for job_id in jobs] == [["succeeded"]] * 3
     until(lambda: status(home)["state"] == "running" and not any("upgrade" in text for text in status(home)["trouble"]))
     assert daemon.stop() == 0
-    assert not [line for line in daemon.lines if "claimed" in line and "released" in line]
+    assert not [line for line in daemon.lines if " released " in line]
 
 
 @needs_fork
@@ -138,6 +140,40 @@ def test_forks_that_are_refused_for_a_while(home, lib, tmp_path):
     until(lambda: status(home)["state"] == "blocked")
     flag.unlink()
     daemon.expect("going on")
+    until(lambda: all(home.where(job_id) == ["done"] for job_id in jobs))
+    assert {tuple(home.outcomes("done", job_id)) for job_id in jobs} == {("succeeded",)}
+    assert daemon.stop() == 0
+
+
+@pytest.fixture
+def user():
+    """A command prefix: a user of this test alone, who may read and write all, and whom limits hold."""
+    number = 100_000 + os.getpid()
+    rights = "+dac_override,+dac_read_search,+fowner"
+    prefix = ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups"]
+    prefix += [f"--inh-caps={rights}", f"--ambient-caps={rights}"]
+    programs = ("setpriv", "prlimit")
+    if sys.platform != "linux" or os.geteuid() or not all(shutil.which(program) for program in programs):
+        pytest.skip("needs root on Linux, with setpriv and prlimit")
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("not allowed here: setpriv")
+    return prefix
+
+
+@pytest.mark.parametrize("home", EXECUTORS, indirect=True)
+@pytest.mark.parametrize("limit", [2, 3, 4])
+def test_a_limit_of_processes(home, user, limit):
+    """With too few threads and processes to be had a dispatcher starts, waits and says why, and goes on when there are more."""
+    jobs = [f"job{number}" for number in range(6)]
+    for job_id in jobs:
+        home.drop(job_id, method="noop")
+    daemon = home.start(prefix=[*user, "prlimit", f"--nproc={limit}:"])
+    until(lambda: (home.spool / "status.json").exists() and status(home)["state"] == "blocked")
+    assert any("temporarily unavailable" in sentence or "thread" in sentence for sentence in status(home)["trouble"])
+    assert [home.where(job_id) for job_id in jobs] == [["pending"]] * len(jobs)
+    held = psutil.Process(daemon.process.pid)
+    for process in [held, *held.children()]:
+        subprocess.run([*user, "prlimit", f"--pid={process.pid}", "--nproc=4000:"], check=True)
     until(lambda: all(home.where(job_id) == ["done"] for job_id in jobs))
     assert {tuple(home.outcomes("done", job_id)) for job_id in jobs} == {("succeeded",)}
     assert daemon.stop() == 0

@@ -60,6 +60,7 @@ class Rule(StrEnum):
     RECORD_SYNCED = "a record is synced before it is renamed"
     RECORD_FOLDER_SYNCED = "running/ is synced before the job moves"
     RECORD_SYNCED_AGAIN = "a record that is found made is synced before the move"
+    UNSTARTED_SPARED = "what was claimed, and no process was to be had for, is released, and counts no attempt"
     STOP_AWAITED = "the end of a job by the signal of a stop is judged when the stop has come, or has had its time"
     STOP_SPARES = "a job that ended with the stop of all processes was interrupted, and uses no retry"
     BOOT_COMPARED = "after a power cut a missing marker proves nothing"

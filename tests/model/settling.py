@@ -141,6 +141,8 @@ def _choose(model: Model, state: State, index: int) -> tuple[State, ...]:
     has_markers = dispatcher.has_markers or is_ours
     by_inode = dispatcher.keeps_inodes or has_markers
     rule = choose(model, file, dispatcher.marker, number, has_markers=has_markers, by_inode=by_inode)
+    if rule == "release" and dispatcher.claimed and Rule.UNSTARTED_SPARED not in model.rules:
+        rule = "record"  # as if a process had been there, and died
     if rule == "record":
         cancelled = mine is not None and mine.cancelled
         is_stopped = state.stop == CAME and mine is not None and mine.signalled and Rule.STOP_SPARES in model.rules

@@ -11,7 +11,7 @@ from spoolrunner.dispatch.ended import ELSEWHERE, LEFTOVER_SECONDS, MAX_BATCH, R
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.running import LET_GO_SECONDS, STOP_ARRIVES
 from spoolrunner.dispatch.stopping import Stopping
-from spoolrunner.executors.base import AttemptKey, Exited
+from spoolrunner.executors.base import AttemptKey, Exited, NotStarted
 from spoolrunner.protocol.states import MAX_RELEASES, Event, Outcome, State, Verdict
 from spoolrunner.spool import lock_lines, locks
 from spoolrunner.spool.settling_rules import Usage
@@ -98,6 +98,24 @@ def test_a_process_that_never_reached_its_first_line(rooms, begin, events, place
     assert isinstance(events[-2], Recorded)
     assert "never reached its first line" in events[-2].error_message
     assert rooms.register.times("x", Why.NOT_STARTED) == 0
+
+
+def test_no_process_was_to_be_had(rooms, begin, events, places, clock) -> None:
+    """However often that is so, nothing is counted, and the job waits as before; a count from before stays."""
+    begin("x")
+    (attempt,) = rooms.running.all()
+    rooms.running.exited(Exited(attempt.key, 127))
+    rooms.ended.work(clock.monotonic())
+    clock.advance(1.0)
+    for _ in range(MAX_RELEASES + 3):
+        begin("x")
+        (attempt,) = rooms.running.all()
+        rooms.running.exited(NotStarted(attempt.key, "no process"))
+        rooms.ended.work(clock.monotonic())
+        assert isinstance(events[-1], Released)
+        assert (places().pending, places().running, len(rooms.running)) == (["x"], [], 0)
+    assert "attempts" not in read(rooms, State.PENDING)
+    assert rooms.register.times("x", Why.NOT_STARTED) == 1
 
 
 def test_a_process_that_could_not_write(rooms, begin, events, places, clock) -> None:

@@ -40,6 +40,11 @@ class Exits:
         self.until(lambda: self._come, timeout)
         return self._come.popleft()
 
+    @property
+    def empty_so_far(self) -> bool:
+        """Whether nothing has come while we listened."""
+        return not self._come
+
     def empty(self) -> bool:
         """Whether none that was not asked for has come so far."""
         self._hear(0.0)
@@ -65,6 +70,10 @@ class Exits:
         """Start the attempt as soon as the executor is ready."""
         self.ready(executor)
         executor.start(told)
+
+    def ready_again(self, executor: Any) -> None:
+        """Listen until an executor is ready which cannot get ready for a while."""
+        self.until(lambda: executor.is_ready)
 
     def _hear(self, seconds: float) -> None:
         for executor in self.executors:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
 import os
 import signal
@@ -369,3 +371,131 @@ def test_a_program_that_is_not_there(make) -> None:
     """A template that cannot be started is an error that names the program."""
     with pytest.raises(StartError, match="cannot start no-such-python: No such file"):
         make(python="no-such-python").prepare()
+
+
+REFUSES = """
+import os
+real = os.fork
+def fork():
+    if os.path.exists({flag!r}):
+        raise BlockingIOError({number}, os.strerror({number}))
+    return real()
+os.fork = fork
+"""
+
+
+@pytest.fixture
+def lib(tmp_path):
+    """A folder that comes before ours on the import path of the template, and an environment with it."""
+    (tmp_path / "lib").mkdir()
+    return tmp_path / "lib"
+
+
+@pytest.fixture
+def hindered(make, lib):
+    """A fork executor whose template finds what is in `lib` first."""
+    return make(environment={**os.environ, "PYTHONPATH": str(lib)})
+
+
+# What the module says when it is imported in the place of ours, and what is said of it.
+BROKEN = {
+    "a module is missing": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+    "it ends": ("import os; os._exit(7)", "ended with status 7"),
+    "it is killed": ("import os; os.kill(os.getpid(), 9)", "ended with SIGKILL"),
+    "no memory": ("raise MemoryError", "MemoryError"),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_template_that_cannot_start(hindered, exits, lib, how) -> None:
+    """Why it cannot is the error of the second look; when it is mended the next one serves."""
+    code, why = BROKEN[how]
+    (lib / "spoolrunner.py").write_text(code)
+    with pytest.raises(StartError) as raised:
+        exits.ready(hindered)
+    assert why in str(raised.value)
+    assert not hindered.is_ready
+    (lib / "spoolrunner.py").unlink()
+    exits.ready(hindered)
+    exits.start(hindered, nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+
+
+def test_a_template_whose_settings_are_of_another_release(executor, exits) -> None:
+    """Settings that it does not understand are an error in its own words."""
+    executor._plan = dataclasses.replace(executor._plan, settings=b"of another release")
+    with pytest.raises(StartError, match=r"the template of the jobs' processes cannot start: \w+Error: "):
+        exits.ready(executor)
+
+
+def test_a_template_that_does_not_get_ready_in_time(executor, exits) -> None:
+    """One that hangs before it is ready is killed after a while, and that is an error like any other."""
+    executor.prepare()
+    first = executor._template
+    os.kill(first.pid, signal.SIGSTOP)
+    executor.prepare()
+    assert not executor.is_ready
+    first.ready_by = 0.0
+    with pytest.raises(StartError, match="gave no sign for 60 s"):
+        executor.prepare()
+    exits.until(lambda: first.status == -signal.SIGKILL)
+    exits.ready(executor)
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
+def test_forks_that_are_refused(hindered, exits, lib, tmp_path, number) -> None:
+    """When no more processes can be forked, no more jobs are started, which is said; when they can, the template goes on."""
+    flag = tmp_path / "no-forks"
+    (lib / "sitecustomize.py").write_text(REFUSES.format(flag=str(flag), number=number))
+    exits.ready(hindered)
+    flag.touch()
+    for index in range(2):
+        exits.start(hindered, nothing_to_do(f"x{index}"))
+    assert [exits.get().status for _ in range(2)] == [EXIT_LEFT] * 2
+    template = hindered._template
+    with pytest.raises(StartError, match=f"no process can be forked for a job: {os.strerror(number)}"):
+        exits.ready(hindered)
+    assert not hindered.is_ready
+    flag.unlink()
+    exits.until(lambda: hindered.is_ready)
+    assert hindered._template is template
+    exits.start(hindered, nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+
+
+def test_a_kill_where_the_template_does_not_answer(executor, made, exits, fifo) -> None:
+    """The end of a job whose template was stopped is seen all the same: the template is killed for that."""
+    exits.ready(executor)
+    executor.start(assigned(made.layout, JOBS, "patient", fifo))
+    exits.until(lambda: traces.peek(made.layout.lock("x")).marker)
+    template = executor._template
+    os.kill(template.pid, signal.SIGSTOP)
+    executor.ask_to_end(KEY)
+
+    def is_killed() -> bool:
+        executor.kill(KEY)
+        return not exits.empty_so_far
+
+    exits.until(is_killed)
+    assert exits.get() == Exited(KEY, None, None)
+    exits.until(lambda: template.status == -signal.SIGKILL)
+
+
+def test_a_template_that_was_stopped_goes_with_the_executor(executor, exits) -> None:
+    """It goes on, finds that it is not needed, and ends by itself."""
+    exits.ready(executor)
+    template = executor._template
+    os.kill(template.pid, signal.SIGSTOP)
+    executor.close()
+    assert template.status == 0
+
+
+def test_no_descriptor_for_a_template(executor, monkeypatch) -> None:
+    """No socket to be had is an error of the start, not of the disk."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("spoolrunner.executors.connection.socket.socketpair", refuse)
+    with pytest.raises(StartError, match="Too many open files"):
+        executor.prepare()

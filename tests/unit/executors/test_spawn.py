@@ -12,7 +12,7 @@ import pytest
 
 from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import AttemptKey
+from spoolrunner.executors.base import AttemptKey, NotStarted
 from spoolrunner.executors.plan import runner_settings
 from spoolrunner.executors.spawn import SpawnExecutor
 from tests.unit.executors.conftest import PATIENCE, assigned, left_in, nothing_to_do
@@ -191,3 +191,96 @@ def test_a_folder_that_is_gone(make, exits, tmp_path) -> None:
     (tmp_path / "later").rename(tmp_path / "gone")
     with pytest.raises(StartError, match="later"):
         exits.ready(executor)
+
+
+@pytest.fixture
+def lib(tmp_path):
+    """A folder that comes before ours on the import path of the jobs' processes."""
+    (tmp_path / "lib").mkdir()
+    return tmp_path / "lib"
+
+
+@pytest.fixture
+def hindered(make, lib):
+    """A spawn executor whose processes find what is in `lib` first."""
+    return make(environment={**os.environ, "PYTHONPATH": str(lib)})
+
+
+def test_an_interpreter_that_cannot_run_our_program(hindered, exits, lib) -> None:
+    """Why it cannot is the error before anything is started; when it is mended the next one waits for its job."""
+    (lib / "spoolrunner.py").write_text("raise ImportError('half an upgrade')")
+    with pytest.raises(StartError, match="ImportError: half an upgrade"):
+        exits.ready(hindered)
+    assert not hindered.is_ready
+    (lib / "spoolrunner.py").unlink()
+    exits.ready(hindered)
+    hindered.start(nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+
+
+def test_an_installation_that_breaks_in_mid_life(hindered, exits, lib) -> None:
+    """A job that was given to a process which never came to our program is reported as not started."""
+    exits.ready(hindered)
+    (lib / "spoolrunner.py").write_text("raise ImportError('half an upgrade')")
+    hindered.start(nothing_to_do())  # by the one that waited
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+    hindered.start(nothing_to_do("y"))
+    refused = exits.get()
+    assert isinstance(refused, NotStarted)
+    assert (refused.key, "half an upgrade" in refused.problem) == (("y", 1), True)
+    with pytest.raises(StartError, match="half an upgrade"):
+        exits.ready(hindered)
+
+
+def test_nothing_waits_for_an_interpreter_that_hangs(made, make, exits, tmp_path) -> None:
+    """Neither the search for packages nor the start of our program holds anybody up."""
+    if sys.platform == "win32":
+        pytest.skip("a script is no program there")
+    os.mkfifo(tmp_path / "fifo")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nread line < {tmp_path / "fifo"}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o700)
+    executor = make(python=str(python))
+    executor.prepare()
+    executor.prepare()
+    assert not executor.is_ready
+    for _ in range(2):
+        exits.until(lambda: executor._interpreter.is_searching or executor._spare is not None)
+        executor.prepare()
+        assert not executor.is_ready
+        with open(tmp_path / "fifo", "w", encoding="ascii") as stream:
+            stream.write("go\n")
+        exits.until(lambda: executor._interpreter._searching is None or not executor._interpreter._searching.is_alive())
+        executor.prepare()
+    exits.ready(executor)
+
+
+def test_an_interpreter_that_never_comes(executor, exits) -> None:
+    """One that hangs before our program is killed after a while, and that is an error like any other."""
+    exits.until(lambda: executor.prepare() or executor._spare is not None)
+    spare = executor._spare
+    if sys.platform == "win32" or spare.is_heard:
+        pytest.skip("it was too quick to be stopped" if sys.platform != "win32" else "signals of POSIX")
+    os.kill(spare.process.pid, signal.SIGSTOP)
+    executor._come_by = 0.0
+    if spare.is_heard:
+        pytest.skip("it was too quick to be stopped")
+    with pytest.raises(StartError, match="did not come to our program within"):
+        executor.prepare()
+    exits.until(lambda: spare.process.returncode is not None)
+
+
+def test_no_process_to_be_had(executor, exits, monkeypatch) -> None:
+    """The limit of processes is an error of the start, and no descriptor is left of it."""
+    exits.ready(executor)
+    executor._do_without_spare()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spoolrunner.executors.spawned.subprocess.Popen", refuse)
+        with pytest.raises(StartError, match="temporarily unavailable"):
+            executor.prepare()
+        assert not executor.is_ready
+    exits.ready(executor)
