@@ -161,7 +161,7 @@ def user():
 
 
 @pytest.mark.parametrize("home", EXECUTORS, indirect=True)
-@pytest.mark.parametrize("limit", [2, 3, 4])
+@pytest.mark.parametrize("limit", [2, 3])
 def test_a_limit_of_processes(home, user, limit):
     """With too few threads and processes to be had a dispatcher starts, waits and says why, and goes on when there are more."""
     jobs = [f"job{number}" for number in range(6)]
