@@ -172,7 +172,7 @@ class Service:
             return False
         if phase.is_paused:
             return True
-        is_idle = not self.scan.is_under_way and self.scan.done > 0 and not rooms.intake.is_waiting_for_writers
+        is_idle = not self.scan.is_under_way and self.scan.done > 0 and not rooms.intake.has_unread
         return is_idle and not self._arrivals.names and self._inbox.empty() and not rooms.order.due(self._clock.wall())
 
     # -- one turn
