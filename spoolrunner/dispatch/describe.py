@@ -29,6 +29,8 @@ def describe(service: Service) -> dict[str, Any]:
         service.problem,
         service.logfiles.trouble,
         service.config_watch.trouble,
+        service.watch.reason,
+        service.code_watch.reason,
         *rooms.reporter.trouble,
         *_kept_off(service),
     ]

@@ -31,6 +31,7 @@ from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
 from spoolrunner.dispatch.postponed import Why
+from spoolrunner.dispatch.rewatch import Rewatch
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.stopping import Stopping
@@ -87,7 +88,7 @@ class Service:
         rooms.ended.check_ground = self.ground.check
         self._clock = rooms.clock
         self._report = rooms.reporter.report
-        self._code_watch = CodeWatch(rooms.executor.renew)
+        self.code_watch = CodeWatch(rooms.executor.renew)
         self._status = StatusFile(layout, rooms.clock)
         self._stopping = Stopping(rooms)
         self._probe_again = Once(self._probe)
@@ -115,6 +116,8 @@ class Service:
             rooms.ended,
             self._arrivals,
             rooms.intake,
+            Rewatch(self.watch, self._report, lambda: self.scan.start(thorough=True)),
+            Rewatch(self.code_watch, self._report, rooms.executor.renew),
             self.scan,
             self._obeying,
             CutLogs(rooms.spool, rooms.running, rooms.config.max_log_bytes),
@@ -134,7 +137,6 @@ class Service:
     def open(self) -> None:
         """Look at what an earlier dispatcher left, and begin to scan."""
         self.watch.start()
-        self.weaknesses += [self.watch.reason] if self.watch.reason else []
         self._report(DispatcherStarted(spoolrunner.__version__, os.getpid()))
         for weakness in self.weaknesses:
             self._report(Weakness(weakness))
@@ -149,7 +151,7 @@ class Service:
     def close(self) -> None:
         """Let go of everything but the spool itself. What runs, runs on."""
         self.watch.stop()
-        self._code_watch.stop()
+        self.code_watch.stop()
         self.rooms.executor.close()
         left = len(self.rooms.running)
         self._report(DispatcherLeft(left) if left else DispatcherStopped())
@@ -188,7 +190,7 @@ class Service:
         elif isinstance(message, Notice):
             self._report(message.event)
         elif isinstance(message, CodeLoaded):
-            self._code_watch.watch(message.files)
+            self.code_watch.watch(message.files)
         elif message is Wish.STOP:
             self._ask(Request.STOP)
         elif message is Wish.LEAVE:

@@ -109,7 +109,17 @@ def test_closed_descriptors(home, closed, words):
         assert set(json.loads((home.spool / "dispatcher.lock").read_bytes()[1:])) == {"boot", "mount", "place"}
 
 
-WORDS = ["list", "status", "schema", "show x", "--help", "enqueue --help", "--version", "list --json", "enqueue jobs noop"]
+WORDS = [
+    "list",
+    "status",
+    "schema",
+    "show x",
+    "--help",
+    "enqueue --help",
+    "--version",
+    "list --json",
+    "enqueue jobs noop",
+]
 
 
 @pytest.mark.parametrize("unbuffered", [False, True], ids=["buffered", "unbuffered"])
