@@ -27,7 +27,6 @@ def describe(service: Service) -> dict[str, Any]:
     waiting_for_keys = rooms.register.count(Why.ID_BUSY, Why.METHOD_BUSY)
     trouble = [
         service.problem,
-        service.logfiles.trouble,
         service.config_watch.trouble,
         service.watch.reason,
         service.code_watch.reason,
