@@ -78,7 +78,12 @@ def open_plain(path: str, flags: int, mode: int = 0o600) -> int:
     if sys.platform == "win32" and os.path.islink(path):
         raise OSError(errno.ELOOP, "a link, not a plain file", path)
     descriptor = open_file(path, flags | _PLAIN, mode)
-    if os.fstat(descriptor).st_mode & _KIND != _PLAIN_KIND:
+    try:
+        is_plain = os.fstat(descriptor).st_mode & _KIND == _PLAIN_KIND
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if not is_plain:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a plain file", path)
     return descriptor
