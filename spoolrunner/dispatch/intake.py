@@ -238,7 +238,7 @@ class Intake:
             )
             raise _FaultyValueError("attempts", what)
         policy = policy_for(self._config, checked)
-        due_at = document.due_at(checked, found.mtime, self._clock.wall())
+        due_at = document.due_at(checked, found.mtime, found.came_at, self._clock.wall())
         return Candidate(job_id, checked, raw, found.stamp, due_at, policy)
 
     def _wait_for_writer(self, job_id: str, error: JobFormatError) -> None:

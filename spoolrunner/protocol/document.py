@@ -207,15 +207,18 @@ def overrides(checked: Document) -> dict[str, Any]:
     return {key: getattr(checked, key) for key in OVERRIDES}
 
 
-def due_at(checked: Document, mtime: float, now: float) -> float:
+def due_at(checked: Document, mtime: float, came_at: float, now: float) -> float:
     """Return when the job may run, in seconds since 1970: its `next_run_at`, or its file's mtime plus `delay`, the later one.
 
-    Without both it is due since its mtime, or since `now` when that is earlier: a producer's clock may be ahead of ours.
+    It is never due before `came_at`, when its file came to lie there: all other times are the producer's word, and a job that
+    is said to wait since 1970 would be ahead of all others. Without a time of its own it is due `now` at the latest.
     """
-    moments = [] if checked.next_run_at is None else [checked.next_run_at.timestamp()]
+    moments = [min(came_at, now)]
+    if checked.next_run_at is not None:
+        moments.append(checked.next_run_at.timestamp())
     if checked.delay is not None:
         moments.append(mtime + times.parse_duration(checked.delay))
-    return max(moments, default=min(mtime, now))
+    return max(moments)
 
 
 def schema() -> dict[str, Any]:

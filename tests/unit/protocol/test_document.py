@@ -216,29 +216,36 @@ def test_check_never_surprises(keys) -> None:
         checked = document.check({**LEAST, **keys})
     except JobFormatError:
         return
-    assert isinstance(document.due_at(checked, WALL, WALL), float)
+    assert isinstance(document.due_at(checked, WALL, WALL, WALL), float)
 
 
 @pytest.mark.parametrize(
-    ("keys", "mtime", "due"),
+    ("keys", "mtime", "came_at", "due"),
     [
-        ({}, WALL - 5, WALL - 5),
-        ({}, WALL + 50, WALL),
-        ({"delay": "5m"}, WALL - 5, WALL + 295),
-        ({"delay": 0}, WALL - 5, WALL - 5),
-        ({"next_run_at": MOMENT}, 0, WALL),
-        ({"next_run_at": "2026-11-23T18:45:01+01:00"}, 0, WALL),
-        ({"next_run_at": "2020-01-01T00:00:00Z"}, WALL, datetime(2020, 1, 1, tzinfo=UTC).timestamp()),
+        ({}, WALL - 5, WALL - 3, WALL - 3),
+        ({}, WALL + 50, WALL - 3, WALL - 3),
+        ({}, WALL, WALL + 50, WALL),
+        ({"delay": "5m"}, WALL - 5, WALL - 3, WALL + 295),
+        ({"delay": 0}, WALL - 5, WALL - 3, WALL - 3),
+        ({"next_run_at": "2026-11-23T18:46:01+01:00"}, 0, WALL - 3, WALL + 60),
+        ({"next_run_at": MOMENT}, 0, WALL + 50, WALL),
     ],
 )
-def test_due_at(keys, mtime, due) -> None:
-    """A job is due at its next_run_at, or its delay after the file's mtime, or since its mtime but never later than now."""
-    assert document.due_at(document.check({**LEAST, **keys}), mtime, WALL) == due
+def test_due_at(keys, mtime, came_at, due) -> None:
+    """A job is due at its next_run_at, or its delay after the file's mtime, or since it came, but never later than now."""
+    assert document.due_at(document.check({**LEAST, **keys}), mtime, came_at, WALL) == due
+
+
+@pytest.mark.parametrize("keys", [{}, {"delay": 1}, {"next_run_at": "1970-01-01T00:00:00Z"}])
+def test_nobody_has_waited_longer_than_his_file_lies_there(keys) -> None:
+    """Whatever time a producer gives his file, or writes into it, he is not ahead of those who came before him."""
+    assert document.due_at(document.check({**LEAST, **keys}), 0.0, WALL - 3, WALL) == WALL - 3
 
 
 def test_due_at_with_both() -> None:
     """A job with a delay and a next_run_at waits for the later of the two, since it may run before neither."""
-    assert document.due_at(document.check({**LEAST, "next_run_at": MOMENT, "delay": "1h"}), WALL, WALL) == WALL + 3600
+    both = document.check({**LEAST, "next_run_at": MOMENT, "delay": "1h"})
+    assert document.due_at(both, WALL, WALL, WALL) == WALL + 3600
 
 
 def test_schema() -> None:
