@@ -107,9 +107,13 @@ def _drop(path: str) -> bool:
     try:
         return durable.unlink(path)
     except OSError:
-        if _is_asked(path):
+        if not _is_folder(path):
             raise
         return False
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _ask(layout: Layout, path: str) -> None:
@@ -120,7 +124,7 @@ def _ask(layout: Layout, path: str) -> None:
     try:
         durable.write_new(path, b"", False, durable.mode_in(layout.control))
     except FileExistsError:
-        if not _is_asked(path):
+        if _is_folder(path):
             raise FileExistsError(
                 errno.EEXIST, "a folder, which asks for nothing, is in the way; remove it", path
             ) from None
