@@ -30,8 +30,9 @@ def describe(service: Service) -> dict[str, Any]:
         service.problem,
         rooms.readiness.problem,
         *rooms.executor.trouble,
-        service.logfiles.trouble,
         service.config_watch.trouble,
+        service.watch.reason,
+        service.code_watch.reason,
         *rooms.reporter.trouble,
         *_kept_off(service),
     ]

@@ -38,7 +38,7 @@ class Finish:
 
     def _is_idle(self) -> bool:
         rooms, scan = self._rooms, self._scan
-        if scan.is_under_way or not scan.done or rooms.intake.is_waiting_for_writers or not self._all_is_heard():
+        if scan.is_under_way or not scan.done or rooms.intake.has_unread or not self._all_is_heard():
             return False
         return not rooms.order.due(rooms.clock.wall())
 

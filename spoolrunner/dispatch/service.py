@@ -32,12 +32,12 @@ from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
+from spoolrunner.dispatch.rewatch import Rewatch
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.watch import CodeWatch
-from spoolrunner.dispatch.watching import Watching
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
 from spoolrunner.executors.base import Exited, NotStarted
 from spoolrunner.spool import requests, twofold
@@ -89,14 +89,13 @@ class Service:
         rooms.readiness.is_wanted = lambda: not self.phase.is_ending
         self._clock = rooms.clock
         self._report = rooms.reporter.report
-        self._code_watch = CodeWatch(rooms.executor.renew)
+        self.code_watch = CodeWatch(rooms.executor.renew)
         self._status = StatusFile(layout, rooms.clock)
         self._stopping = Stopping(rooms)
         self._probe_again = Once(self._probe)
         self._arrivals = Arrivals(rooms.intake, rooms.clock)
         self._starts = Starts(rooms, lambda: self.phase)
         self._obeying = Obeying(self.control, rooms.cancelling, self.scan, lambda: self.phase, self.ground.check_all)
-        self._watching = Watching(self.watch, self.weaknesses, self._report, lambda: self.scan.start(thorough=True))
         self._finish = Finish(rooms, self.scan, lambda: not self._arrivals.names and inbox.empty())
         self.config_watch = ConfigWatch(rooms.config, rooms.reporter.report)
         self._is_program = surroundings.is_program
@@ -121,7 +120,8 @@ class Service:
             rooms.ended,
             self._arrivals,
             rooms.intake,
-            self._watching,
+            Rewatch(self.watch, self._report, lambda: self.scan.start(thorough=True)),
+            Rewatch(self.code_watch, self._report, rooms.executor.renew),
             self.scan,
             self._obeying,
             CutLogs(rooms.spool, rooms.running, rooms.config.max_log_bytes),
@@ -140,7 +140,7 @@ class Service:
 
     def open(self) -> None:
         """Look at what an earlier dispatcher left, and begin to scan."""
-        self._watching.begin(self._clock.monotonic())
+        self.watch.start()
         self._report(DispatcherStarted(spoolrunner.__version__, os.getpid()))
         for weakness in self.weaknesses:
             self._report(Weakness(weakness))
@@ -155,7 +155,7 @@ class Service:
     def close(self) -> None:
         """Let go of everything but the spool itself. What runs, runs on."""
         self.watch.stop()
-        self._code_watch.stop()
+        self.code_watch.stop()
         self.rooms.executor.close()
         left = len(self.rooms.running)
         self._report(DispatcherLeft(left) if left else DispatcherStopped())
@@ -191,7 +191,7 @@ class Service:
         elif isinstance(message, Notice):
             self._report(message.event)
         elif isinstance(message, CodeLoaded):
-            self._code_watch.watch(message.files)
+            self.code_watch.watch(message.files)
         elif message is Wish.STOP:
             self._ask(Request.STOP)
         elif message is Wish.LEAVE:

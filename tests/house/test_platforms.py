@@ -34,7 +34,6 @@ OWNERS = {
             "exit_handlers",
             "guardian",
             "preloading",
-            "spares",
             "tending",
         )
     },

@@ -68,6 +68,11 @@ class Rule(StrEnum):
     BOOT_VOUCHED = "markers are trusted only when the spool was recovered in this boot"
     MOUNT_COMPARED = "and only when its file system was not mounted again since"
     FITS_COPY = "where the files were copied, a marker fits by size and time alone"
+    MARK_COMPARED = "the process of a marker counts only in the spool in which the marker was left"
+    PLACE_COMPARED = (
+        "and only in the namespace of pids in which it was started; elsewhere its lock says whether it runs"
+    )
+    GROUND_COMPARED = "a record goes to the spool in which the lock of its attempt lies; what covers that is waited out"
     NAMES_COMPARED = (
         "after a power cut two names of one file, or of one and what replaced it, are one job, which keeps one of them"
     )
@@ -95,5 +100,6 @@ class Promise(StrEnum):
     FRESH_BUDGET = "a retry by hand begins afresh"
     SPARED = "what a stop of all processes ended uses no retry"
     OUTCOME_KEPT = "an attempt is recorded with the outcome that it left, and with no other"
+    STRANGERS_SPARED = "no process is watched or ended that is not of this spool's job"
     EXPLAINED = "a job that never ran lies in failed/ with its reason"
     RECOVERS = "from every state the living come to rest"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import orjson
 import pytest
 
@@ -64,6 +66,18 @@ def test_the_policy_of_an_attempt_is_the_one_it_started_under(rooms, begin, mark
     rooms.running.exited(Exited(attempt.key, 1))
     rooms.ended.work(clock.monotonic())
     assert events[-1].verdict is Verdict.FAILED
+
+
+def test_a_folder_in_the_place_of_a_cancel_is_in_nobodys_way(rooms, begin, mark, leave, places, clock) -> None:
+    """Somebody who may write into control/ keeps no job from its end by a folder that is called like its cancel."""
+    begin("x")
+    mark("x")
+    leave("x")
+    os.makedirs(os.path.join(rooms.spool.layout.control, "cancel-x", "child"))
+    (attempt,) = rooms.running.all()
+    rooms.running.exited(Exited(attempt.key, EXIT_MADE))
+    rooms.ended.work(clock.monotonic())
+    assert (places().done, rooms.register.ids()) == (["x"], set())
 
 
 def test_who_waited_for_it_is_looked_at(rooms, begin, mark, clock) -> None:
