@@ -35,6 +35,8 @@ from spoolrunner.executors.places import cannot_start
 from spoolrunner.executors.spares import Spares
 from spoolrunner.system import clock, processes
 
+assert sys.platform != "win32"  # noqa: S101 -- there is no fork, and so no template
+
 _PROGRAM = f"""
 import marshal, os
 try:
@@ -48,7 +50,8 @@ main()
 """Knows how a frame is made, since the module that does may be what is missing."""
 _BUFFER = 16384
 """Bytes. Of a large one that is cut to what came, the rest is often too small for the next: the heap grew with every job."""
-_RIGHTS = socket.CMSG_SPACE(4 * 64) if sys.platform != "win32" else 0
+_RIGHTS = socket.CMSG_SPACE(4 * 64)
+"""Bytes for the descriptors that may come with a message."""
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _AFTER_AN_IMPORT = (IMPORTED, SKIPPED, LEFT_OUT)
 _AT_ITS_END = 1.0
@@ -165,14 +168,13 @@ class Template:
         """Let it go, and go on if somebody has stopped it: it ends by itself. What it has forked runs on."""
         if not self.is_gone:
             self._close()
-        if sys.platform != "win32":
-            self._process.send_signal(signal.SIGCONT)
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it and all that its imports have left in its process group; not for one that has started jobs."""
         if not self.is_gone:
             self._close()
-        if sys.platform != "win32" and self._process.returncode is None:  # afterwards the number may be that of others
+        if self._process.returncode is None:  # afterwards the number may be that of others
             try:
                 os.killpg(self._process.pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):

@@ -31,7 +31,6 @@ from spoolrunner.executors.frames import (
     WARM_UP,
     Frames,
     framed,
-    tell,
 )
 from spoolrunner.executors.imported import Imported, warm_import_caches
 from spoolrunner.spool.paths import Layout
@@ -40,7 +39,7 @@ from spoolrunner.system.clock import SYSTEM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 
@@ -54,6 +53,8 @@ _UNWATCHED_PAUSE = 10
 """Milliseconds."""
 _LAST_MOMENT = 1.0
 """Seconds."""
+_INT = 4
+"""Bytes of a C int, as which descriptors are sent."""
 _FIRST_READ = 4096
 """Bytes; more than most assignments have, and no more memory than is at hand."""
 
@@ -174,7 +175,7 @@ class Template:
             problem = error.strerror or str(error)
         for pid in pids:
             self._children.add(pid)
-        tell(self._socket, framed(FORKED, pids, problem), pipes[: len(pids)])
+        _tell(self._socket, framed(FORKED, pids, problem), pipes[: len(pids)])
         for pipe in pipes:
             os.close(pipe)
 
@@ -184,7 +185,7 @@ class Template:
             self._say(EXITED, pid, status, cpu_s, max_rss_kib)
 
     def _say(self, *event: Any) -> None:
-        tell(self._socket, framed(*event))
+        _tell(self._socket, framed(*event))
 
     def _run_job(self, pipe: int) -> int:
         """In a child: shed the template, wait for a job, and run it; nothing, if there is none for it."""
@@ -260,10 +261,33 @@ def main() -> None:
         template = Template(Settings.from_bytes(settings), socket)
         template.prepare(preload, jobs)
     except Exception as error:
-        tell(socket, framed(FAILED, f"{type(error).__name__}: {error}"))
+        _tell(socket, framed(FAILED, f"{type(error).__name__}: {error}"))
         raise
     template.serve(frames, first[1:])
     template.end()
+
+
+def _tell(connection: int, data: bytes, descriptors: Sequence[int] = ()) -> None:
+    """Write a message to the dispatcher, with these descriptors; the end of this process when that is gone."""
+    try:
+        if descriptors:
+            data = data[_sent_with(connection, data, descriptors) :]
+        while data:
+            data = data[os.write(connection, data) :]
+    except ConnectionError:
+        os._exit(0)
+
+
+def _sent_with(connection: int, data: bytes, descriptors: Sequence[int]) -> int:
+    import _socket  # without the classes of `socket`, which each fork would copy
+
+    sender = _socket.socket(fileno=connection)
+    try:
+        rights = b"".join([descriptor.to_bytes(_INT, sys.byteorder) for descriptor in descriptors])
+        sent: int = sender.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+        return sent
+    finally:
+        sender.detach()
 
 
 def _heard(descriptor: int, size: int) -> bytes:

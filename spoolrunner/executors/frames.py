@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import marshal
-import os
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
 FORK, RETIRE = "fork", "retire"
@@ -20,8 +17,6 @@ on disk; (FAILED, why) when it ends before it is ready."""
 IMPORTING, IMPORTED, SKIPPED, LEFT_OUT = "importing", "imported", "skipped", "left out"
 """From one that preloads: (IMPORTING, module), then (IMPORTED, module, seconds, what it did), (SKIPPED, module, why) or
 (LEFT_OUT, module, why); after the last it is of no use any more."""
-_INT = 4
-"""Bytes of a C int, as which descriptors are sent."""
 _FORMAT = 2
 """Of marshal: every Python since 2.5 reads it, and the template's may be another than the dispatcher's."""
 
@@ -33,28 +28,6 @@ def framed(*message: Any) -> bytes:
     """Return the message as bytes to be sent."""
     data = marshal.dumps(message, _FORMAT)
     return len(data).to_bytes(4, "little") + data
-
-
-def tell(connection: int, data: bytes, descriptors: Sequence[int] = ()) -> None:
-    """In a template: write a message to the dispatcher, with these descriptors; the end of the process when that is gone."""
-    try:
-        if descriptors:
-            data = data[_sent_with(connection, data, descriptors) :]
-        while data:
-            data = data[os.write(connection, data) :]
-    except ConnectionError:
-        os._exit(0)
-
-
-def _sent_with(connection: int, data: bytes, descriptors: Sequence[int]) -> int:
-    import _socket  # without the classes of `socket`, which each fork would copy
-
-    sender = _socket.socket(fileno=connection)
-    try:
-        rights = b"".join([descriptor.to_bytes(_INT, sys.byteorder) for descriptor in descriptors])
-        return sender.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
-    finally:
-        sender.detach()
 
 
 class Frames:

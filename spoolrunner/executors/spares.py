@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable, Sequence
 
 from spoolrunner.executors.base import Sources
 from spoolrunner.executors.frames import WARM_UP
 from spoolrunner.system import clock
+
+assert sys.platform != "win32"  # noqa: S101 -- there is no fork, and so no template
 
 _AT_REST, _AT_WORK = 2, 8
 """How many are wanted. After a fork each page that the template writes to costs it a fault: so the more are forked together the

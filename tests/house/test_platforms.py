@@ -34,6 +34,7 @@ OWNERS = {
             "exit_handlers",
             "guardian",
             "preloading",
+            "spares",
             "tending",
         )
     },
