@@ -16,8 +16,6 @@ from spoolrunner.executors.base import Sources
 from spoolrunner.executors.frames import WARM_UP
 from spoolrunner.system import clock
 
-assert sys.platform != "win32"  # noqa: S101 -- there is no fork, and so no template
-
 _AT_REST, _AT_WORK = 2, 8
 """How many are wanted. After a fork each page that the template writes to costs it a fault: so the more are forked together the
 better, as long as they are used at once."""
@@ -78,7 +76,8 @@ class Spares:
 
     def _is_sent(self, data: bytes, pipe: int) -> bool:
         if len(data) > _TAKEN_WHOLE:
-            os.set_blocking(pipe, False)
+            if sys.platform != "win32":  # there is no template there
+                os.set_blocking(pipe, False)
             _Delivery(data, pipe, self._sources).go_on()
             return True
         try:
