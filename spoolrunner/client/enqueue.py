@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from spoolrunner.client.job import Job, Published
+from spoolrunner.client.job import Job
 from spoolrunner.client.settings import settings_in_force
 from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError
@@ -85,8 +85,7 @@ def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None
         if job_id in made:
             raise JobFormatError("id", f"{job_id!r} occurs twice in one batch")
         made[job_id] = _encode(settings, job_id, raw)
-        known = Published(made[job_id], raw["created_at"])
-        published.append(Job(job_id, settings.layout.root, config=settings.path, published=known))
+        published.append(Job(job_id, settings.layout.root, config=settings.path, published=made[job_id]))
     spool = Spool(settings.layout, settings.fsync)
     check_for_publishing(settings.layout)
     if len(made) == 1:
@@ -210,6 +209,7 @@ def _make(
     if meta:
         raw["meta"] = dict(meta)
     raw["created_at"] = clock.format_time(now)
+    raw["key"] = os.urandom(8).hex()
     return job_id, raw
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import OrderedDict
 from datetime import UTC, date, datetime, timedelta, timezone
+from unittest.mock import ANY
 
 import orjson
 import pytest
@@ -19,6 +20,8 @@ from spoolrunner.client import enqueue as module
 from spoolrunner.client.enqueue import enqueue, enqueue_many, names_of
 from spoolrunner.config.load import VARIABLE
 from spoolrunner.errors import ConfigError, DuplicateJobError, JobFormatError, NotAllowedError, SpoolLayoutError
+from spoolrunner.protocol import document as document_module
+from spoolrunner.protocol.states import State
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import id_problem
 from spoolrunner.spool.paths import FOLDERS, Layout
@@ -93,9 +96,19 @@ def test_the_least(layout) -> None:
     job = enqueue("app.Report", "build")
     assert job.root == layout.root
     assert job.state == "pending"
-    assert job.document == {"job": "app.Report", "method": "build", "params": [], "created_at": NOW}
+    assert job.document == {"job": "app.Report", "method": "build", "params": [], "created_at": NOW, "key": ANY}
     assert pending(layout) == [f"{job.id}.json"]
     assert os.listdir(layout.tmp) == []
+
+
+def test_each_publication_has_a_key(layout) -> None:
+    """Two jobs of one id, made at the same moment, can be told apart by their keys, which the document takes."""
+    first = enqueue("app.Report", "build", id="x").document
+    os.unlink(layout.job(State.PENDING, "x"))
+    second = enqueue("app.Report", "build", id="x").document
+    assert first["created_at"] == second["created_at"]
+    assert first["key"] != second["key"]
+    assert document_module.check(first).key == first["key"]
 
 
 @pytest.mark.parametrize("name", [name for name in FOLDERS if os.sep not in name])
@@ -148,6 +161,7 @@ def test_everything() -> None:
         "expires_at": "2027-02-01T00:00:00Z",
         "meta": {"ticket": 7},
         "created_at": NOW,
+        "key": ANY,
     }
 
 
