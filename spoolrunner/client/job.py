@@ -14,20 +14,17 @@ from typing import Any
 
 from spoolrunner.client.following import Follower, Publication
 from spoolrunner.client.look import Look
+from spoolrunner.client.result import failure, result_of
 from spoolrunner.config.load import Config
 from spoolrunner.errors import (
     ConfigError,
     DuplicateJobError,
-    JobFailedError,
     JobNotFoundError,
-    ResultDroppedError,
     WaitTimeoutError,
 )
 from spoolrunner.protocol import jsontext
-from spoolrunner.protocol.states import Outcome, State
+from spoolrunner.protocol.states import State
 from spoolrunner.spool.paths import Layout
-
-_MOVED_BY_HAND = "no attempt of it has succeeded: it was moved to done/ by hand"
 
 
 class Job:
@@ -164,9 +161,7 @@ class Job:
         from spoolrunner.client import operate
 
         found = self._search()
-        return (
-            found is not None and not found.is_over and operate.cancel(_layout(self.root), found.id) is not None
-        )
+        return found is not None and not found.is_over and operate.cancel(_layout(self.root), found.id) is not None
 
     def discard(self) -> bool:
         """Remove a job that is over, with its reason and its log; False when it lies in neither done/ nor failed/."""
@@ -206,29 +201,3 @@ class Job:
 @lru_cache(maxsize=8)
 def _layout(root: str) -> Layout:
     return Layout(root)
-
-
-def result_of(job_id: str, found: Look) -> Any:
-    """Return the value that a job in done/ returned; ResultDroppedError when it was not kept, or there is none."""
-    raw = found.document
-    if raw is None:
-        raise ResultDroppedError(job_id, found.problem)
-    if "result" in raw:
-        return raw["result"]
-    if found.outcome != Outcome.SUCCEEDED:
-        raise ResultDroppedError(job_id, _MOVED_BY_HAND)
-    dropped = found.attempts[-1].get("result_dropped")
-    if dropped is not None:
-        raise ResultDroppedError(job_id, str(dropped))
-    return None
-
-
-def failure(job_id: str, found: Look | None) -> JobFailedError:
-    """Return the error that says why a job in failed/ failed: by its ID.reason if it was refused, else by its last attempt."""
-    if found is None:
-        return JobFailedError(job_id, "")
-    if found.reason is not None:
-        return JobFailedError(job_id, found.outcome or "", message=str(found.reason.get("what", "")))
-    error = {key: str(found.error.get(key, "")) for key in ("type", "message", "traceback")}
-    message = error["message"] or found.problem
-    return JobFailedError(job_id, found.outcome or "", error["type"], message, error["traceback"])

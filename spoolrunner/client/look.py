@@ -119,8 +119,8 @@ def find_publication(
 ) -> Look | None:
     """Return the job that was published under that id as this publication, or None when it is nowhere.
 
-    It is found under ID~2, ID~3 as well, and under the other `names` that are given, with what follows these. `thoroughly` lists
-    the folders, which takes a second for a million files: it finds ID~3 where ID~2 is gone.
+    It is found under ID~2, ID~3 as well, and under the other `names` that are given, with what follows these. `thoroughly`
+    lists the folders, which takes a second for a million files: it finds ID~3 where ID~2 is gone.
     """
     begins = dict.fromkeys([job_id, *names])
     for _ in range(_ROUNDS):

@@ -23,7 +23,7 @@ FIRST_PAUSE, LONGEST_POLL, LONGEST_WATCHED = 0.005, 2.0, 10.0
 GROWTH = 0.1
 """The pause as a share of the time that was waited so far."""
 NOWHERE = 0.5
-"""Seconds for which a job must have been in no folder before it counts as taken away: some systems show a move as such a gap."""
+"""Seconds for which a job must have been in no folder before it counts as taken away: on some systems a move looks like that."""
 _WHILE_NOWHERE = 0.05
 _MOST_RETURNS = 8
 """How often a job is followed at once that moves while it is looked at; the next pause is short then, and it goes on."""
@@ -37,7 +37,7 @@ class Ended(NamedTuple):
 
 
 def until_over(followers: Iterable[Follower], timeout: float | None = None) -> Iterator[Ended]:
-    """Return each job when it is over or was taken away, in the order in which that is noticed, until `timeout` (seconds) is up.
+    """Return each job when it is over or was taken away, in the order in which that is noticed, for `timeout` seconds at most.
 
     Those that are left out are not over then. SpoolLayoutError when folders of the spool are missing, OSError when it cannot be
     read.
@@ -55,8 +55,8 @@ def until_over(followers: Iterable[Follower], timeout: float | None = None) -> I
             now = clock.SYSTEM.monotonic()
             if not left or (timeout is not None and now - began >= timeout):
                 return
-            if now >= next_round:
-                next_round = now + _pause(now - began, left.values())
+            again_at = now + _pause(now - began, left.values())
+            next_round = again_at if now >= next_round else min(next_round, again_at)
             ends = next_round if timeout is None else min(next_round, began + timeout)
             heard = listener.wait(max(0.0, ends - now))
             is_round = clock.SYSTEM.monotonic() >= ends

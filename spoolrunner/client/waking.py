@@ -4,8 +4,8 @@
         listener.watch(path)
         listener.wait(5.0)      # which of them
 
-There is no thread of ours: one of those who wait reads the events for all, and when it goes another takes its place. Where there
-are no events a wait is a pause.
+There is no thread of ours: one of those who wait reads the events for all, and when it goes another takes its place. Where
+there are no events a wait is a pause.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Listener:
             self._ear.remove(self, number)
 
     def wait(self, seconds: float) -> set[int]:
-        """Wait until something happens to a file that is watched, for so many seconds at most; return what happened to which."""
+        """Wait until something happens to a file that is watched, for so many seconds at most; return which these are."""
         if self._ear is None:
             clock.SYSTEM.sleep(seconds)
             return set()

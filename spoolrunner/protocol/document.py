@@ -83,7 +83,9 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
     expires_at: Annotated[Time | None, _text("no first start after this time")] = None
     meta: Annotated[dict[str, Any], _text("free data, carried along untouched")] = {}
     created_at: Annotated[Time | None, _text("when it was enqueued")] = None
-    key: Annotated[Key | None, _text("which publication it is, where an id is used again: random, written by enqueue")] = None
+    key: Annotated[
+        Key | None, _text("which publication it is, where an id is used again: random, written by enqueue")
+    ] = None
     signature: Annotated[
         str | None, _text("who made the file, where the operator asks for it: HMAC-SHA256, in hexadecimal")
     ] = None

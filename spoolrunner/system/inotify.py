@@ -43,6 +43,8 @@ class FileWatch:
 
     def wait(self, seconds: float | None) -> list[int] | None:
         """Wait until something happens, at most that long; return the numbers of the files, None when some were dropped."""
+        if sys.platform == "win32":
+            return []  # nothing is watched there
         import select
 
         poll = select.poll()
