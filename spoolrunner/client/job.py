@@ -164,11 +164,15 @@ class Job:
         return found is not None and not found.is_over and operate.cancel(_layout(self.root), found.id) is not None
 
     def discard(self) -> bool:
-        """Remove a job that is over, with its reason and its log; False when it lies in neither done/ nor failed/."""
+        """Remove a job that waits or is over, with its reason and its log; False when it runs, or is gone."""
         from spoolrunner.client import operate
 
         found = self._search()
-        return found is not None and found.is_over and operate.remove(_layout(self.root), found.state, found.id)
+        return (
+            found is not None
+            and found.state is not State.RUNNING
+            and operate.remove(_layout(self.root), found.state, found.id)
+        )
 
     def _found(self) -> Look | None:
         """What the last look found; what was published, or a first look, when there was none."""

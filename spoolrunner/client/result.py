@@ -1,4 +1,4 @@
-"""What a job that is over came to: its result, or the error that says why there is none. Values in, values out; touches nothing."""
+"""What a job that is over came to: its result, or the error that says why there is none. Touches nothing."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ FIRST_PAUSE, LONGEST_POLL, LONGEST_WATCHED = 0.005, 2.0, 10.0
 GROWTH = 0.1
 """The pause as a share of the time that was waited so far."""
 NOWHERE = 0.5
-"""Seconds for which a job must have been in no folder before it counts as taken away: on some systems a move looks like that."""
+"""Seconds for which a job must have been in no folder before it counts as taken away: on some systems a move looks so."""
 _WHILE_NOWHERE = 0.05
 _MOST_RETURNS = 8
 """How often a job is followed at once that moves while it is looked at; the next pause is short then, and it goes on."""

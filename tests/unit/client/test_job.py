@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from spoolrunner.client.enqueue import enqueue
 from spoolrunner.client import waking
+from spoolrunner.client.enqueue import enqueue
 from spoolrunner.client.job import Job
 from spoolrunner.errors import (
     ConfigError,
@@ -280,10 +280,14 @@ def test_cancel(spool, job) -> None:
 
 
 def test_discard(spool, job, drop) -> None:
-    """A job that is over is removed, under the name it has there; one that waits is not."""
+    """A job that is over or waits is removed, under the name it has there; one that runs is not."""
     drop(State.DONE, "x", {"created_at": "2020-01-01T00:00:00Z"})
+    waits = enqueue("app.Report", "build", id="y")
+    assert waits.discard() is True
+    assert waits.discard() is False
+    move(spool, State.PENDING, State.RUNNING)
     assert job.discard() is False
-    move(spool, State.PENDING, State.DONE, "x~2")
+    move(spool, State.RUNNING, State.DONE, "x~2")
     assert job.discard() is True
     assert os.listdir(spool.layout.folder(State.DONE)) == ["x.json"]
     assert job.refresh().state is None
