@@ -24,9 +24,12 @@ from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import retrying
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
+from spoolrunner.system import clock
 
-_AT_ONCE = 1000
+_AT_ONCE = 500
 """Jobs that share a sync."""
+_PACE = 8000.0
+"""Jobs a second that are moved into pending/ at most: of more the kernel would drop events before the dispatcher has read them."""
 _CANCELS_AT_ONCE = 200
 """Requests in control/ at a time."""
 
@@ -63,12 +66,13 @@ def retryable(looks: Iterable[Look], error: str | None = None, limit: int = 0) -
     """
     jobs, rejected, cancelled = [], 0, 0
     for found in looks:
-        if found.problem or (found.outcome == Outcome.REJECTED and error != Outcome.REJECTED):
+        outcome = found.outcome
+        if found.problem or (outcome == Outcome.REJECTED and error != Outcome.REJECTED):
             rejected += 1
-        elif found.outcome == Outcome.CANCELLED and error != Outcome.CANCELLED:
+        elif outcome == Outcome.CANCELLED and error != Outcome.CANCELLED:
             cancelled += 1
         else:
-            jobs.append(Choice(found.id, found.state, found.outcome))
+            jobs.append(Choice(found.id, found.state, outcome))
             if len(jobs) == limit:
                 break
     return Retryable(jobs, rejected, cancelled)
@@ -80,8 +84,12 @@ def retry(settings: Config, chosen: Sequence[Choice]) -> Iterator[tuple[Choice, 
     What has been returned lasts. OSError when a folder of the spool is missing or cannot be synced.
     """
     spool = Spool(settings.layout)
+    began = clock.SYSTEM.monotonic()
     for begin in range(0, len(chosen), _AT_ONCE):
         batch = chosen[begin : begin + _AT_ONCE]
+        too_early = began + begin / _PACE - clock.SYSTEM.monotonic()
+        if too_early > 0:
+            clock.SYSTEM.sleep(too_early)
         mended = {choice: _lift_expiry(spool, choice, settings.signing_key) for choice in batch}
         ready = [choice for choice in batch if not isinstance(mended[choice], Exception)]
         moved = retrying.put_back_many(spool, [(choice.name, choice.state) for choice in ready])

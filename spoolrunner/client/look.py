@@ -64,14 +64,20 @@ class Look:
     @property
     def error(self) -> dict[str, Any]:
         """The error of the last attempt, with `type`, `message` and `traceback`; empty when it has none."""
-        found = self.attempts[-1].get("error") if self.attempts else None
+        found = self._last.get("error")
         return found if isinstance(found, dict) else {}
 
     @property
     def outcome(self) -> str | None:
         """How it ended so far: the outcome in ID.reason, else that of the last attempt, else None."""
-        found = (self.reason or {}).get("outcome") or (self.attempts[-1].get("outcome") if self.attempts else None)
+        found = (self.reason or {}).get("outcome") or self._last.get("outcome")
         return None if found is None else str(found)
+
+    @property
+    def _last(self) -> dict[str, Any]:
+        """The last attempt; empty when there is none."""
+        found = (self.document or {}).get("attempts")
+        return next((one for one in reversed(found) if isinstance(one, dict)), {}) if isinstance(found, list) else {}
 
 
 def look(layout: Layout, state: State, name: str) -> Look | None:
