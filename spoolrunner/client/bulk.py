@@ -29,7 +29,7 @@ from spoolrunner.system import clock
 _AT_ONCE = 500
 """Jobs that share a sync."""
 _PACE = 8000.0
-"""Jobs a second that are moved into pending/ at most: of more the kernel would drop events before the dispatcher has read them."""
+"""Jobs a second that are moved into pending/ at most: of more the kernel would drop events, which the dispatcher reads."""
 _CANCELS_AT_ONCE = 200
 """Requests in control/ at a time."""
 
