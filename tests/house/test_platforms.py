@@ -46,6 +46,7 @@ OWNERS = {
     "system/rights.py": "what a process may give up",
     "system/clock.py": "the clock that counts from the boot",
     "system/machine.py": "the name of the machine",
+    "system/inotify.py": "events of files",
     "system/mounting.py": "how the kernel names what it has mounted",
     "system/owners.py": "whose a file is",
 }
