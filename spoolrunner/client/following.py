@@ -78,6 +78,11 @@ class Follower:
             self.name = found.id
         return found
 
+    @property
+    def root(self) -> str:
+        """The absolute path of the spool."""
+        return self._layout.root
+
     def path(self, found: Look) -> str:
         """Return the path of the file that a look has met."""
         return self._layout.job(found.state, found.id)

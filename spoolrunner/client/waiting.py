@@ -11,20 +11,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from spoolrunner.client.following import Follower
 from spoolrunner.client.look import Look
 from spoolrunner.client.waking import Listener, listening
+from spoolrunner.spool import mounts
 from spoolrunner.system import clock
 
-FIRST_PAUSE, LONGEST_POLL, LONGEST_WATCHED = 0.005, 2.0, 10.0
-"""Seconds between two looks: at first, and at most without and with events, which a file system of another host has not."""
-GROWTH = 0.1
-"""The pause as a share of the time that was waited so far."""
+FIRST_PAUSE, LONGEST_POLL, LONGEST_WATCHED = 0.005, 5.0, 30.0
+"""Seconds between two looks: at first, and at most without and with events."""
+GROWTH, GROWTH_WATCHED = 0.1, 1.0
+"""The pause as a share of the time that was waited so far, without and with events."""
 NOWHERE = 0.5
 """Seconds for which a job must have been in no folder before it counts as taken away: on some systems a move looks so."""
 _WHILE_NOWHERE = 0.05
+_SHORT = 0.5
+"""Seconds of a wait that ends before it is worth finding out on what file system the spool lies."""
 _MOST_RETURNS = 8
 """How often a job is followed at once that moves while it is looked at; the next pause is short then, and it goes on."""
 
@@ -65,13 +69,19 @@ def until_over(followers: Iterable[Follower], timeout: float | None = None) -> I
 
 def _pause(waited: float, left: Iterable[_Pursued]) -> float:
     """Seconds until all of those that are left are looked at again."""
-    longest = LONGEST_WATCHED
+    growth, longest = GROWTH_WATCHED, LONGEST_WATCHED
     for pursued in left:
         if pursued.nowhere_since is not None:
             return _WHILE_NOWHERE
-        if pursued.number is None:
-            longest = LONGEST_POLL
-    return min(max(FIRST_PAUSE, waited * GROWTH), longest)
+        if pursued.number is None or (waited > _SHORT and _is_remote(pursued.follower.root)):
+            growth, longest = GROWTH, LONGEST_POLL
+    return min(max(FIRST_PAUSE, waited * growth), longest)
+
+
+@lru_cache
+def _is_remote(root: str) -> bool:
+    """Whether other hosts may move the files of the spool, of which nothing is reported here."""
+    return mounts.is_remote(root)
 
 
 class _Pursued:

@@ -77,13 +77,13 @@ def test_each_is_reported_as_it_ends(spool, drop, meanwhile) -> None:
 
 
 def test_the_pauses_grow(spool, drop, meanwhile) -> None:
-    """Looks come after 5 ms at first, then ever more rarely, at last every two seconds; one more when the time is up."""
+    """Looks come after 5 ms at first, then ever more rarely, at last every five seconds; one more when the time is up."""
     drop(State.PENDING, "x")
-    assert shown(until_over(followers(spool, "x"), 100)) == []
+    assert shown(until_over(followers(spool, "x"), 300)) == []
     assert meanwhile.pauses[0] == pytest.approx(0.005)
     assert max(meanwhile.pauses) == LONGEST_POLL
-    assert sum(meanwhile.pauses) == pytest.approx(100)
-    assert len(meanwhile.pauses) < 120
+    assert sum(meanwhile.pauses) == pytest.approx(300)
+    assert len(meanwhile.pauses) < 150
 
 
 def test_a_look_is_cheap(spool, drop, meanwhile, monkeypatch) -> None:
@@ -155,7 +155,7 @@ def test_it_is_woken(spool, drop) -> None:
 
     def wait(self: waking.Listener, seconds: float) -> set[int]:
         looked.release()
-        return real(self, SOON if seconds > waiting._WHILE_NOWHERE else seconds)  # as if it had waited for long
+        return real(self, SOON if seconds > 1.0 else seconds)  # as if it had waited for long
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(waking.Listener, "wait", wait)
@@ -172,7 +172,7 @@ def test_it_is_woken(spool, drop) -> None:
 
 @on_linux
 def test_what_is_reported_is_looked_at_rarely(spool, drop, clock, monkeypatch) -> None:
-    """While events come, a job is looked at every ten seconds at most, for file systems that other hosts change too."""
+    """While events come, a job is looked at ever more rarely; where other hosts move files too, as without events."""
     pauses = []
     monkeypatch.setattr(clock_module, "SYSTEM", clock)
 
@@ -183,5 +183,13 @@ def test_what_is_reported_is_looked_at_rarely(spool, drop, clock, monkeypatch) -
 
     monkeypatch.setattr(waking.Listener, "wait", wait)
     drop(State.PENDING, "x")
+    waiting._is_remote.cache_clear()
     assert shown(until_over(followers(spool, "x"), 1000)) == []
     assert max(pauses) == LONGEST_WATCHED
+    assert len(pauses) < 60
+    pauses.clear()
+    waiting._is_remote.cache_clear()
+    monkeypatch.setattr(waiting.mounts, "file_system", lambda _path: "nfs4")
+    assert shown(until_over(followers(spool, "x"), 1000)) == []
+    assert max(pauses) == LONGEST_POLL
+    waiting._is_remote.cache_clear()
