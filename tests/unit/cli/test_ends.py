@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 
 import pytest
 
+from spoolrunner.client import waking
 from spoolrunner.protocol.states import Outcome, State
 
 DONE = {"attempts": [{"number": 1, "outcome": "succeeded", "verdict": "done"}]}
@@ -71,12 +71,17 @@ def test_what_wait_prints(command) -> None:
 
 
 @pytest.mark.usefixtures("ends")
-def test_a_job_that_is_taken_away_while_it_is_waited_for(command, spool) -> None:
+def test_a_job_that_is_taken_away_while_it_is_waited_for(command, spool, monkeypatch) -> None:
     """A job whose file is removed meanwhile ends the wait with 1."""
-    timer = threading.Timer(0.05, os.unlink, [spool.layout.job(State.PENDING, "waits")])
-    timer.start()
+    real = waking.Listener.wait
+
+    def wait(self: waking.Listener, seconds: float) -> set[int]:
+        if spool.exists(State.PENDING, "waits"):
+            os.unlink(spool.layout.job(State.PENDING, "waits"))
+        return real(self, seconds)
+
+    monkeypatch.setattr(waking.Listener, "wait", wait)
     told = command("wait", "waits", "--timeout", "20s")
-    timer.join()
     assert (told.code, "was taken away" in told.err) == (1, True)
 
 
