@@ -1,4 +1,4 @@
-"""The verbs, their arguments, and the exit codes: 0 done, 1 it did not happen, 2 usage or configuration, 75 busy.
+"""The verbs, their arguments, and the exit codes: 0 done, 1 it did not happen, 2 usage or configuration, 75 busy, 124 time is up.
 
 Each verb is a module of its own name with `add_arguments(parser)` and `run(arguments)`, which returns the exit code. Only the
 module of the verb that was given is imported, so that `spoolrunner enqueue` does not pay for the dispatcher.
@@ -50,7 +50,8 @@ examples:
   spoolrunner list failed                what went wrong
   spoolrunner retry --all                and once more
 
-exit codes: 0 done; 1 the thing asked for did not happen; 2 usage or configuration; 75 busy, try again
+exit codes: 0 done; 1 the thing asked for did not happen; 2 usage or configuration; 75 busy, try again;
+124 the time of a wait is up
 """
 
 
