@@ -1,4 +1,4 @@
-"""The verbs, their arguments, and the exit codes: 0 done, 1 it did not happen, 2 usage or configuration, 75 busy, 124 time is up.
+"""The verbs, their arguments, and the exit codes: 0 done, 1 it did not happen, 2 usage, 75 busy, 124 time is up.
 
 Each verb is a module of its own name with `add_arguments(parser)` and `run(arguments)`, which returns the exit code. Only the
 module of the verb that was given is imported, so that `spoolrunner enqueue` does not pay for the dispatcher.

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from spoolrunner.system import clock
-from spoolrunner.system.inotify import FileWatch, open_watch
+from spoolrunner.system.inotify import FileWatch, Happened, open_watch
 
 
 class Listener:
@@ -95,13 +95,13 @@ class _Ear:
             self._leave(listener)
 
     def _read(self, seconds: float) -> None:
-        numbers: list[int] | None = None
+        found: list[Happened] | None = None
         try:
-            numbers = self._watch.wait(seconds)
+            found = self._watch.wait(seconds)
         finally:
             with self._lock:
                 self._reader = None
-                for number in list(self._by_number) if numbers is None else numbers:
+                for number in list(self._by_number) if found is None else {event.number for event in found}:
                     for hearer in self._by_number.get(number, ()):
                         hearer.heard.add(number)
                         hearer.bell.set()

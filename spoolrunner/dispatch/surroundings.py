@@ -11,8 +11,9 @@ from typing import Protocol
 
 from spoolrunner.config.exposure import weaknesses
 from spoolrunner.config.load import Config
+from spoolrunner.dispatch.folder_watch import watch_of
 from spoolrunner.dispatch.inbox import make_inbox
-from spoolrunner.dispatch.watch import Hints, Watch
+from spoolrunner.dispatch.watch import Hints
 from spoolrunner.dispatch.wishes import Inbox
 from spoolrunner.executors.plan import MakeExecutor
 from spoolrunner.spool import one_mount
@@ -26,11 +27,14 @@ class Watcher(Protocol):
 
     arrivals: Hints
     control: Hints
-    reason: str
 
     @property
     def has_events(self) -> bool:
         """Whether events come; otherwise `reason` says why not."""
+
+    @property
+    def reason(self) -> str:
+        """Why no events come, and what is done instead; empty while they come."""
 
     def start(self) -> None:
         """Begin."""
@@ -57,7 +61,7 @@ class Surroundings:
 
     clock: Clock = SYSTEM
     machine: Machine = field(default_factory=Machine)
-    watch: MakeWatch = Watch
+    watch: MakeWatch = watch_of
     executor: MakeExecutor | None = None
     inbox: Inbox = field(default_factory=make_inbox)
     weaknesses: Callable[[Config], list[str]] = weaknesses

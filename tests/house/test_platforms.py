@@ -40,6 +40,7 @@ OWNERS = {
     "system/orphans.py": "who gets the processes whose parent has ended",
     "system/dispositions.py": "signals that are inherited",
     "dispatch/watch.py": "where events come from",
+    "dispatch/folder_watch.py": "as above",
     "dispatch/inbox.py": "what a thread can wait for",
     "executors/base.py": "how the end of a process is heard",
     "attempt/runner.py": "whether a process knows that its parent is gone",

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from spoolrunner.system import inotify
-from spoolrunner.system.inotify import open_watch
+from spoolrunner.system.inotify import ARRIVALS, CHANGES, Happened, open_watch
 
 SOON = 10.0
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
@@ -20,6 +20,10 @@ def watch():
     assert made is not None
     yield made
     made.close()
+
+
+def numbers(found) -> set[int]:
+    return {event.number for event in found}
 
 
 @pytest.fixture
@@ -34,9 +38,9 @@ def test_a_move(watch, path) -> None:
     number = watch.add(path)
     assert watch.add(path) == number
     os.rename(path, path + "2")
-    assert set(watch.wait(SOON)) == {number}
+    assert numbers(watch.wait(SOON)) == {number}
     os.rename(path + "2", path + "3")
-    assert set(watch.wait(SOON)) == {number}
+    assert numbers(watch.wait(SOON)) == {number}
     with open(path, "wb") as stream:
         stream.write(b"another")
     assert watch.wait(0) == []
@@ -51,7 +55,7 @@ def test_a_file_that_is_replaced(watch, path, is_open) -> None:
     with open(path + "2", "wb") as stream:
         stream.write(b"2")
     os.replace(path + "2", path)
-    assert number in watch.wait(SOON)
+    assert number in numbers(watch.wait(SOON))
     if reader is not None:
         os.close(reader)
 
@@ -61,7 +65,7 @@ def test_a_file_that_is_removed(watch, path) -> None:
     """A file that is removed is reported; one that is watched no more is not."""
     number = watch.add(path)
     os.unlink(path)
-    assert number in watch.wait(SOON)
+    assert number in numbers(watch.wait(SOON))
     watch.remove(number)
 
 
@@ -105,3 +109,48 @@ def test_a_user_with_no_watch_left(monkeypatch) -> None:
     assert open_watch() is None
     monkeypatch.setattr(inotify.sys, "platform", "win32")
     assert open_watch() is None
+
+
+@on_linux
+def test_arrivals_in_a_folder(watch, tmp_path) -> None:
+    """What comes into a folder is named: by a rename, a link or a write; what goes is not. A name may be no UTF-8."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    number = watch.add(str(folder), ARRIVALS)
+    for name in ("written", "linked", "renamed"):
+        (tmp_path / name).write_bytes(b"")
+    (folder / "linked").hardlink_to(tmp_path / "linked")
+    os.rename(os.fsencode(tmp_path / "renamed"), os.fsencode(folder) + b"/re\xffnamed")
+    os.unlink(folder / "linked")
+    (folder / "written").write_bytes(b"1")
+    seen = []
+    while not seen or seen[-1] != Happened(number, "written"):
+        seen += watch.wait(SOON)
+    assert list(dict.fromkeys(seen)) == [
+        Happened(number, "linked"),
+        Happened(number, "re\udcffnamed"),
+        Happened(number, "written"),
+    ]
+
+
+@on_linux
+def test_changes_in_a_folder(watch, tmp_path) -> None:
+    """What goes out of a folder is named too, where that is asked for; a folder that goes itself says so."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "x").write_bytes(b"")
+    number = watch.add(str(folder), CHANGES)
+    os.unlink(folder / "x")
+    assert watch.wait(SOON) == [Happened(number, "x")]
+    folder.rmdir()
+    assert watch.wait(SOON)[0] == Happened(number, "", is_gone=True)
+
+
+@on_linux
+def test_a_wait_is_ended_from_outside(watch) -> None:
+    """A wait ends when another descriptor can be read."""
+    reader, writer = os.pipe()
+    os.write(writer, b"!")
+    assert watch.wait(None, reader) == []
+    os.close(reader)
+    os.close(writer)
