@@ -18,18 +18,16 @@ from typing import NamedTuple
 from spoolrunner.client import operate
 from spoolrunner.client.look import Look
 from spoolrunner.client.operate import CancelEnd, Cancelled, CancelRequest, Retried
+from spoolrunner.client.pace import Pace
 from spoolrunner.config.load import Config
 from spoolrunner.errors import DuplicateJobError, JobFormatError
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import retrying
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import clock
 
 _AT_ONCE = 500
 """Jobs that share a sync."""
-_PACE = 8000.0
-"""Jobs a second that are moved into pending/ at most: of more the kernel would drop events, which the dispatcher reads."""
 _CANCELS_AT_ONCE = 200
 """Requests in control/ at a time."""
 
@@ -84,12 +82,10 @@ def retry(settings: Config, chosen: Sequence[Choice]) -> Iterator[tuple[Choice, 
     What has been returned lasts. OSError when a folder of the spool is missing or cannot be synced.
     """
     spool = Spool(settings.layout)
-    began = clock.SYSTEM.monotonic()
+    pace = Pace(settings.layout)
     for begin in range(0, len(chosen), _AT_ONCE):
         batch = chosen[begin : begin + _AT_ONCE]
-        too_early = began + begin / _PACE - clock.SYSTEM.monotonic()
-        if too_early > 0:
-            clock.SYSTEM.sleep(too_early)
+        pace.wait(len(batch))
         mended = {choice: _lift_expiry(spool, choice, settings.signing_key) for choice in batch}
         ready = [choice for choice in batch if not isinstance(mended[choice], Exception)]
         moved = retrying.put_back_many(spool, [(choice.name, choice.state) for choice in ready])
