@@ -97,7 +97,7 @@ def _waiting(settings: Config, job_id: str, read: Found) -> Waiting:
         raw,
         job_policy(document.overrides(checked), policy, settings.limits),
         now,
-        document.due_at(checked, read.mtime, now),
+        document.due_at(checked, read.mtime, read.came_at, now),
         is_served,
         status_file.read(settings.layout) if is_served else {},
     )
