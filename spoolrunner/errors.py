@@ -104,6 +104,18 @@ class JobFailedError(SpoolRunnerError):
         return f"job {self.job_id!r} {self.outcome or 'lies in failed/'}" + (f": {what}" if what else "")
 
 
+class ResultDroppedError(SpoolRunnerError):
+    """A job is done, and the value that it returned was not kept: it was no JSON, or too large; `why` says which."""
+
+    def __init__(self, job_id: str, why: str) -> None:
+        super().__init__(job_id, why)
+        self.job_id = job_id
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"job {self.job_id!r} is done, and its result was not kept: {self.why}"
+
+
 class SpoolBusyError(SpoolRunnerError):
     """The spool is in use: another dispatcher holds it, or the demo finds it paused."""
 

@@ -58,6 +58,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "expires_at": TIMES,
     "meta": st.dictionaries(TEXTS, VALUES, max_size=3),
     "created_at": TIMES,
+    "key": st.sampled_from(["7f3a9c", "a_-Z9" * 12, "", "a b", "x" * 65, "é", "a\n"]) | SCALARS,
     "attempts": ATTEMPTS,
     "retries": st.integers(-1, 3),
     "result": VALUES,
@@ -72,6 +73,7 @@ VALID_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "timeout": st.sampled_from([1, 0.5, "1s", "60m"]),
     "expires_at": st.just("2100-01-01T00:00:00Z"),
     "meta": st.dictionaries(TEXTS, VALUES, max_size=3),
+    "key": st.sampled_from(["7f3a9c", "a_-Z9" * 12]),
 }
 
 

@@ -122,6 +122,7 @@ VERBS = [
     "cancel",
     "check",
     "demo",
+    "discard",
     "enqueue",
     "init",
     "list",
@@ -133,6 +134,8 @@ VERBS = [
     "show",
     "status",
     "stop",
+    "wait",
+    "why",
 ]
 UNTESTED = {
     "attempt/no_job.py": "a job that does nothing, for rehearsals: test_rehearsal imports it",
