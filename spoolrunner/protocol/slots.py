@@ -1,14 +1,15 @@
-"""The slots of a schedule: the id of a slot's job, and whether a slot that is due is run or skipped. Touches no disk.
+"""The slots of a schedule: the job of a slot and its id, and whether a slot that is due is run or skipped. Touches no disk.
 
-Names follow the rules of file names on every system, since a schedule has a file of its own, and its name begins ids.
+schedule.document(slot, now, dice=0.5)
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from spoolrunner.protocol.timing import Timing
 from spoolrunner.system.clock import format_time
 
 ON_TIME = 60.0
@@ -30,6 +31,29 @@ class Terms:
     catch_up_within: float = 3600.0
     overlap: Literal["skip", "queue"] = "skip"
     jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule as config.json has it: when it is due, and which job is published then."""
+
+    name: str
+    timing: Timing
+    job: str
+    method: str
+    params: list[Any] | dict[str, Any]
+    terms: Terms
+
+    def document(self, slot: int, now: float, dice: float) -> dict[str, Any]:
+        """Return the job file of a slot, published at `now`; `dice`, in [0, 1), takes its share of the jitter."""
+        made: dict[str, Any] = {"job": self.job, "method": self.method, "params": self.params}
+        if self.terms.jitter:
+            made["next_run_at"] = format_time(slot + self.terms.jitter * dice)
+        return {**made, "meta": self.meta(slot), "created_at": format_time(now)}
+
+    def meta(self, slot: int | None = None) -> dict[str, str]:
+        """Return what its jobs find in their `meta`: the name and, for the job of a slot, that."""
+        return {"schedule": self.name} if slot is None else {"schedule": self.name, "slot": slot_time(slot)}
 
 
 def slot_id(name: str, slot: int) -> str:

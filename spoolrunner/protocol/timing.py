@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
-from importlib.util import find_spec
 from typing import NamedTuple, Protocol
 
 from spoolrunner.errors import nearest
@@ -168,6 +167,8 @@ class Cron:
 
 def missing_package() -> str:
     """Return what is not installed that cron expressions need, with what to do; empty when all is there."""
+    from importlib.util import find_spec
+
     return "" if find_spec("cronsim") else f"a cron expression needs the package cronsim: {EXTRA}"
 
 

@@ -217,7 +217,7 @@ def test_a_database_that_is_not_there_is_named(monkeypatch) -> None:
 def test_a_package_that_is_not_there_is_named(monkeypatch) -> None:
     """Without cronsim it is said what installs it."""
     assert timing.missing_package() == ""
-    monkeypatch.setattr(timing, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "pip install 'spoolrunner[schedules]'" in timing.missing_package()
 
 
