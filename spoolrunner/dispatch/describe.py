@@ -29,6 +29,7 @@ def describe(service: Service) -> dict[str, Any]:
         service.problem,
         service.logfiles.trouble,
         service.config_watch.trouble,
+        *service.recurring.trouble,
         *rooms.reporter.trouble,
         *_kept_off(service),
     ]

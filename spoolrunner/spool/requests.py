@@ -70,6 +70,21 @@ def resume(layout: Layout) -> bool:
     return durable.unlink(layout.pause)
 
 
+def pause_schedule(layout: Layout, name: str) -> None:
+    """Ask for no more jobs of a schedule: as `touch control/pause-schedule-NAME` does."""
+    _ask(layout, layout.pause_schedule(name))
+
+
+def resume_schedule(layout: Layout, name: str) -> bool:
+    """Take the pause of a schedule back, as `rm control/pause-schedule-NAME` does; False when there was none."""
+    return durable.unlink(layout.pause_schedule(name))
+
+
+def is_schedule_paused(layout: Layout, name: str) -> bool:
+    """Return whether control/pause-schedule-NAME is there; OSError when that cannot be found out."""
+    return _is_there(layout.pause_schedule(name))
+
+
 def _stop_text(layout: Layout) -> str | None:
     try:
         data = read_plain(layout.stop, 100)
