@@ -169,13 +169,13 @@ class Recurring:
     def _begin(self, watched: _Watched, wall: float) -> Note:
         """Read the note. A schedule without one, or with another timing, counts from its next slot on."""
         name, text = watched.schedule.name, watched.schedule.timing.text
+        note, why = None, "new"
         try:
-            note, why = schedule_notes.read(self._layout, name), "new"
+            note = schedule_notes.read(self._layout, name)
         except (OSError, JobFormatError) as error:
             if isinstance(error, OSError) and not is_of_one_file(error):
                 raise
             self._report(NoteNotUnderstood(name, str(error)))
-            note = None
         if note is not None and note.timing == text:
             return self._follow(watched, note, is_written=True)
         if note is None:
