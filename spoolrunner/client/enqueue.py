@@ -11,13 +11,14 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal, get_args
 
 from spoolrunner.client.job import Job, Published
 from spoolrunner.client.settings import settings_in_force
 from spoolrunner.config.load import Config
-from spoolrunner.errors import JobFormatError
+from spoolrunner.errors import JobFormatError, nearest
 from spoolrunner.protocol import document, jsontext, signing, whitelist
+from spoolrunner.spool import publishing
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import id_problem
 from spoolrunner.spool.recognise import check_for_publishing
@@ -26,6 +27,8 @@ from spoolrunner.system import clock, times
 Params = Sequence[Any] | Mapping[str, Any]
 Delay = float | str | timedelta
 Moment = str | datetime
+Unique = Literal["waiting", "kept"]
+_UNIQUE: tuple[str, ...] = get_args(Unique)
 
 
 def enqueue(
@@ -41,6 +44,7 @@ def enqueue(
     timeout: float | str | None = None,
     expires_at: Moment | None = None,
     meta: Mapping[str, Any] | None = None,
+    unique: Unique | None = None,
     config: str | None = None,
 ) -> Job:
     """Publish a job; when this returns it is on disk for good (with `fsync` on, as by default).
@@ -49,11 +53,12 @@ def enqueue(
     itself without `method`. A class method keeps the class that it was asked of; of a method of an instance only the class is
     kept, so an instance with state is refused. `Sub.method` of a function that a base class defines is that of the base: give
     the class and the name. `params` are a sequence (by position) or a mapping (by name) of JSON values. `delay` is in
-    seconds, or like "5m", or a timedelta. Times are RFC 3339 strings or datetimes with a time zone. `config` is the path
-    of config.json, found as the command line finds it when left out.
+    seconds, or like "5m", or a timedelta. Times are RFC 3339 strings or datetimes with a time zone. With `unique="kept"` the
+    `id` is refused while a job of it lies in any folder, done/ and failed/ too; "waiting" is what is so without it, while one
+    waits in pending/. `config` is the path of config.json, found as the command line finds it when left out.
 
     Raises JobFormatError (a value that no job file may hold), NotAllowedError (not in allowed_jobs), DuplicateJobError
-    (the id waits already), ConfigError, and OSError when the disk refuses.
+    (the id waits already, or lies in the folder that its `state` names), ConfigError, and OSError when the disk refuses.
     """
     given = {
         "job": job,
@@ -67,6 +72,7 @@ def enqueue(
         "timeout": timeout,
         "expires_at": expires_at,
         "meta": meta,
+        "unique": unique,
     }
     return enqueue_many([given], config=config)[0]
 
@@ -79,9 +85,10 @@ def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None
     """
     settings = settings_in_force(config)
     made: dict[str, bytes] = {}
-    published = []
+    published, kept = [], []
     for given in jobs:
         job_id, raw = _make(settings, **given)
+        kept += [job_id] if given.get("unique") == "kept" else []
         if job_id in made:
             raise JobFormatError("id", f"{job_id!r} occurs twice in one batch")
         made[job_id] = _encode(settings, job_id, raw)
@@ -89,11 +96,12 @@ def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None
         published.append(Job(job_id, settings.layout.root, config=settings.path, published=known))
     spool = Spool(settings.layout, settings.fsync)
     check_for_publishing(settings.layout)
-    if len(made) == 1:
-        for job_id, data in made.items():
-            spool.publish(job_id, data)
-    else:
-        spool.publish_many(made)
+    with publishing.reserved(spool, kept):
+        if len(made) == 1:
+            for job_id, data in made.items():
+                spool.publish(job_id, data)
+        else:
+            spool.publish_many(made)
     return published
 
 
@@ -189,11 +197,13 @@ def _make(
     next_run_at: Moment | None = None,
     meta: Mapping[str, Any] | None = None,
     expires_at: Moment | None = None,
+    unique: Unique | None = None,
     **plain: Any,
 ) -> tuple[str, dict[str, Any]]:
     now = clock.SYSTEM.wall()
     path, name = names_of(job, method)
     whitelist.entry(settings.allowed, path, name)
+    _check_unique(unique, id)
     job_id = _new_id(now) if id is None else id
     problem = id_problem(job_id)
     if problem:
@@ -221,6 +231,15 @@ def _encode(settings: Config, job_id: str, raw: dict[str, Any]) -> bytes:
     checked, _ = document.parse(data)
     settings.check_limits(checked)
     return data
+
+
+def _check_unique(unique: str | None, job_id: str | None) -> None:
+    if unique is None:
+        return
+    if unique not in _UNIQUE:
+        raise JobFormatError("unique", f"{unique!r} is none of {', '.join(_UNIQUE)}{nearest(unique, _UNIQUE)}")
+    if job_id is None:
+        raise JobFormatError("unique", "needs an id: one that is made from the time is unique anyway")
 
 
 def _plain(params: Params) -> list[Any] | dict[str, Any]:

@@ -151,6 +151,9 @@ class Config:
     def effective(self) -> dict[str, Any]:
         """Return each key with the value in force, as JSON data."""
         made: dict[str, Any] = msgspec.to_builtins(self.file)
+        for keys in made["schedules"].values():
+            if "cron" in keys:
+                keys.setdefault("timezone", "UTC")
         return {**made, "spool": self.layout.root, "python_binary": self.python_binary, "python_path": self.python_path}
 
     def _policy(self, given: MethodPolicy) -> Policy:

@@ -66,6 +66,10 @@ class Timing(Protocol):
     def words(self) -> str:
         """The timing in words."""
 
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone in which people read its slots."""
+
     def after(self, moment: int) -> int | None:
         """Return the first slot after `moment`; None when there is none."""
 
@@ -90,6 +94,11 @@ class Every:
         unit, size = next((unit, size) for unit, size in _UNITS if self.seconds % size == 0)
         number = self.seconds // size
         return f"every {unit}" if number == 1 else f"every {number} {unit}s"
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone in which people read its slots: UTC."""
+        return UTC
 
     def after(self, moment: int) -> int:
         """Return the first slot after `moment`."""
@@ -148,7 +157,8 @@ class Cron:
         return NAMED_EXPRESSIONS.get(self.expression, self.expression)
 
     @cached_property
-    def _zone(self) -> tzinfo:
+    def zone(self) -> tzinfo:
+        """The time zone of the expression."""
         return _zone(self.timezone)
 
     def _slots(self, after: int) -> Iterator[int]:
@@ -156,7 +166,7 @@ class Cron:
 
         last = after
         try:
-            for found in CronSim(self._fields, datetime.fromtimestamp(after, self._zone)):
+            for found in CronSim(self._fields, datetime.fromtimestamp(after, self.zone)):
                 slot = int(found.timestamp())
                 if slot > last:  # of a time that comes twice the first may be behind us
                     last = slot

@@ -16,6 +16,10 @@ from spoolrunner.telling.scheduled import (
 
 SLOT = 1_795_744_800
 AT = 1_800_000_000.0
+AHEAD = (
+    "schedule n: its slots until 2026-11-27T02:00:00Z were dealt with, and that is in the future: the clock was set back. "
+    "It goes on then; to have it go on now, stop the dispatcher and remove schedules/n.json"
+)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +57,7 @@ AT = 1_800_000_000.0
         (
             ScheduleAhead("n", SLOT),
             Kind.TROUBLE,
-            "schedule n: its slots until 2026-11-27T02:00:00Z were dealt with, and that is in the future: the clock was set "
-            "back. It goes on then; to have it go on now, stop the dispatcher and remove schedules/n.json",
+            AHEAD,
         ),
     ],
 )  # fmt: skip
