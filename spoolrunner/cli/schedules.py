@@ -64,8 +64,6 @@ def _list(settings: Config, *, as_json: bool) -> int:
 
 
 def _print(one: Scheduled) -> None:
-    skip = one.skipped
-    which = "" if skip is None else skip["first"] + (f" to {skip['last']}" if skip["last"] != skip["first"] else "")
     render.fields(
         [
             ("schedule", one.name),
@@ -74,10 +72,15 @@ def _print(one: Scheduled) -> None:
             ("paused", f"yes: `spoolrunner schedules resume {one.name}` goes on" if one.paused else ""),
             ("next", ", ".join(one.next) or "never"),
             ("last", "" if one.last_job is None else f"{one.last_slot}: {_last(one)}"),
-            ("skipped", "" if skip is None else f"{which}: {skip['why']}"),
+            ("skipped", _skipped(one.skipped[-1]) if one.skipped else ""),
             ("trouble", one.problem),
         ]
     )
+
+
+def _skipped(skip: dict[str, str]) -> str:
+    until = "" if skip["last"] == skip["first"] else f" to {skip['last']}"
+    return f"{skip['first']}{until}: {skip['why']}"
 
 
 def _last(one: Scheduled) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from spoolrunner.client.enqueue import enqueue
 from spoolrunner.client.job import Job
@@ -36,7 +36,8 @@ class Scheduled(NamedTuple):
 
     `words` say when it is due. `next` are the next slots, as far as there are any. `last_slot` and `last_job` are the slot that
     was published last and the id of its job, `last_state` where that lies ("removed" when it lies nowhere) and `last_outcome`
-    how it ended so far. `skipped` is the last skip: first, last and why. `problem` is a sentence where the note cannot be read.
+    how it ended so far. `skipped` are the last skips, oldest first: first, last and why. `problem` is a sentence where the
+    note cannot be read.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Scheduled(NamedTuple):
     last_job: str | None
     last_state: str | None
     last_outcome: str | None
-    skipped: dict[str, str] | None
+    skipped: list[dict[str, str]]
     problem: str
 
 
@@ -103,7 +104,7 @@ def _scheduled(layout: Layout, schedule: Schedule) -> Scheduled:
         last_job=None if note is None else note.job,
         last_state=None if note is None or note.job is None else "removed" if last is None else last.state.value,
         last_outcome=None if last is None else last.outcome,
-        skipped=_skipped(timing, note),
+        skipped=[] if note is None else [_skip(timing, *skip) for skip in note.skipped],
         problem=problem,
     )
 
@@ -122,10 +123,7 @@ def _next(timing: Timing, moment: int) -> list[int]:
     return slots
 
 
-def _skipped(timing: Timing, note: Note | None) -> dict[str, Any] | None:
-    if note is None or note.skipped is None:
-        return None
-    first, last, why = note.skipped
+def _skip(timing: Timing, first: int, last: int, why: str) -> dict[str, str]:
     return {"first": _moment(timing, first), "last": _moment(timing, last), "why": why}
 
 

@@ -24,9 +24,10 @@ from spoolrunner.protocol.slots import ON_TIME, Schedule, lateness_problem, over
 from spoolrunner.protocol.states import State
 from spoolrunner.protocol.timing import Due
 from spoolrunner.spool import publishing, requests, schedule_notes
-from spoolrunner.spool.schedule_notes import Note, Skip
+from spoolrunner.spool.schedule_notes import Note
 from spoolrunner.telling.scheduled import (
     NoteNotUnderstood,
+    NoteReadAgain,
     ScheduleAhead,
     ScheduleBegun,
     ScheduleForgotten,
@@ -169,13 +170,7 @@ class Recurring:
     def _begin(self, watched: _Watched, wall: float) -> Note:
         """Read the note. A schedule without one, or with another timing, counts from its next slot on."""
         name, text = watched.schedule.name, watched.schedule.timing.text
-        note, why = None, "new"
-        try:
-            note = schedule_notes.read(self._layout, name)
-        except (OSError, JobFormatError) as error:
-            if isinstance(error, OSError) and not is_of_one_file(error):
-                raise
-            self._report(NoteNotUnderstood(name, str(error)))
+        note, why = self._read(name), "new"
         if note is not None and note.timing == text:
             return self._follow(watched, note, is_written=True)
         if note is None:
@@ -185,6 +180,23 @@ class Recurring:
         self._follow(watched, note, is_written=False)
         self._report(ScheduleBegun(name, why, watched.next_slot))
         return note
+
+    def _read(self, name: str) -> Note | None:
+        """Return the note of a schedule; None when there is none, or none that can be understood.
+
+        One that is refused is read a second time, and then given up: a job that it does not name could start meanwhile.
+        """
+        for is_last in (False, True):
+            try:
+                return schedule_notes.read(self._layout, name)
+            except JobFormatError as error:
+                self._report(NoteNotUnderstood(name, str(error)))
+                return None
+            except OSError as error:
+                if not is_of_one_file(error):
+                    raise
+                self._report(NoteNotUnderstood(name, str(error)) if is_last else NoteReadAgain(name, str(error)))
+        return None
 
     def _account(self, watched: _Watched, note: Note, due: Due, wall: float) -> Note:
         """Deal with the first of the slots that are due, or with all of them but the last; return the note after it."""
@@ -213,8 +225,7 @@ class Recurring:
     def _skip(self, watched: _Watched, note: Note, due: Due, why: str) -> Note:
         """Log that these slots are not run, then note it."""
         self._report(SlotsSkipped(watched.schedule.name, due.first, due.last, due.number, why))
-        skipped = note._replace(until=due.last, skipped=Skip(due.first, due.last, why))
-        return self._save(watched, self._follow(watched, skipped, is_written=False))
+        return self._save(watched, self._follow(watched, note.with_skip(due.first, due.last, why), is_written=False))
 
     def _publish(self, schedule: Schedule, slot: int, job_id: str, wall: float) -> None:
         raw = schedule.document(slot, wall, random.random())

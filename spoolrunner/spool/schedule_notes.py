@@ -1,4 +1,4 @@
-"""schedules/NAME.json: until which moment all slots of a schedule are accounted for, which job was the last, which skip.
+"""schedules/NAME.json: until which moment all slots of a schedule are accounted for, the last job, and the last skips.
 
 Written by the dispatcher alone, whole and synced. Where there is none, the schedule is new.
 """
@@ -17,6 +17,8 @@ from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable, times
 from spoolrunner.system.owners import hand_over_folder
 
+MOST_SKIPS = 20
+"""The last skips that a note holds; a power cut may take the lines of the log."""
 _SUFFIX = ".json"
 
 
@@ -32,14 +34,22 @@ class Note(NamedTuple):
     """What is known of a schedule. Moments are in seconds since 1970.
 
     `timing` is the text of its timing, `until` the moment up to which each slot was published, or its skip logged. `slot` and
-    `job` are the last slot that was published and the id of its job, `skipped` the last skip; None before there was one.
+    `job` are the last slot that was published and the id of its job, None before there was one; `skipped` are the last skips,
+    oldest first.
     """
 
     timing: str
     until: int
     slot: int | None = None
     job: str | None = None
-    skipped: Skip | None = None
+    skipped: tuple[Skip, ...] = ()
+
+    def with_skip(self, first: int, last: int, why: str) -> Note:
+        """Return the note with the slots from `first` to `last` skipped; slots that follow one skip for one reason are one."""
+        before = self.skipped
+        if before and before[-1].last == self.until and before[-1].why == why:
+            first, before = before[-1].first, before[:-1]
+        return self._replace(until=last, skipped=(*before, Skip(first, last, why))[-MOST_SKIPS:])
 
 
 def read(layout: Layout, name: str) -> Note | None:
@@ -61,7 +71,7 @@ def write(layout: Layout, name: str, note: Note, *, fsync: bool) -> None:
         "until": slot_time(note.until),
         "slot": None if note.slot is None else slot_time(note.slot),
         "job": note.job,
-        "skipped": None if note.skipped is None else _told(note.skipped),
+        "skipped": [_told(skip) for skip in note.skipped],
     }
     data = jsontext.encode(raw)
     try:
@@ -98,13 +108,13 @@ def _make_folder(layout: Layout, fsync: bool) -> None:
 
 
 def _understood(raw: dict[str, Any]) -> Note:
-    slot, job, skipped = (raw.get(key) for key in ("slot", "job", "skipped"))
+    slot, job = raw.get("slot"), raw.get("job")
     return Note(
         _text(raw["timing"]),
         _moment(raw["until"]),
         None if slot is None else _moment(slot),
         None if job is None else _text(job),
-        None if skipped is None else Skip(_moment(skipped["first"]), _moment(skipped["last"]), _text(skipped["why"])),
+        tuple(Skip(_moment(one["first"]), _moment(one["last"]), _text(one["why"])) for one in raw.get("skipped", [])),
     )
 
 

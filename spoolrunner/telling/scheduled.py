@@ -74,6 +74,15 @@ class NoteNotUnderstood(_Trouble):
 
 
 @dataclass(frozen=True, slots=True)
+class NoteReadAgain(_Trouble):
+    """The note of a schedule was refused to us once, and is read again."""
+
+    words = "schedules/{event.schedule}.json: {event.problem}; it is read again"
+    schedule: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleAhead:
     """The slots of a schedule are accounted for until a moment in the future: the clock was set back."""
 

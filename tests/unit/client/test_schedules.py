@@ -42,7 +42,7 @@ def test_schedules_of_which_nothing_happened_yet(settings) -> None:
     assert nightly.words == "At 03:00 every day, Europe/Berlin"
     assert nightly.next == ["2027-01-16T03:00:00+01:00", "2027-01-17T03:00:00+01:00", "2027-01-18T03:00:00+01:00"]
     for one in (hourly, nightly):
-        assert (one.last_slot, one.last_job, one.last_state, one.skipped, one.problem) == (None, None, None, None, "")
+        assert (one.last_slot, one.last_job, one.last_state, one.skipped, one.problem) == (None, None, None, [], "")
         assert not one.paused
 
 
@@ -71,14 +71,12 @@ def test_a_last_job_that_was_pruned(settings) -> None:
     assert (found.last_state, found.last_outcome) == ("removed", None)
 
 
-def test_the_last_skip(settings) -> None:
+def test_the_last_skips(settings) -> None:
     """The last slots that were skipped are there with the reason."""
-    note(settings, NOW, None, None, Skip(NOW - 3600, NOW, "the schedule is paused"))
-    assert schedules.schedules(settings)[0].skipped == {
-        "first": "2027-01-15T07:00:00Z",
-        "last": "2027-01-15T08:00:00Z",
-        "why": "the schedule is paused",
-    }
+    note(settings, NOW, None, None, (Skip(NOW - 3600, NOW, "the schedule is paused"),))
+    assert schedules.schedules(settings)[0].skipped == [
+        {"first": "2027-01-15T07:00:00Z", "last": "2027-01-15T08:00:00Z", "why": "the schedule is paused"}
+    ]
 
 
 def test_slots_that_were_dealt_with_do_not_come_again(settings) -> None:

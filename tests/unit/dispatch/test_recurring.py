@@ -23,6 +23,7 @@ from spoolrunner.spool import requests, schedule_notes
 from spoolrunner.spool.schedule_notes import Note, Skip
 from spoolrunner.telling.scheduled import (
     NoteNotUnderstood,
+    NoteReadAgain,
     ScheduleAhead,
     ScheduleBegun,
     ScheduleForgotten,
@@ -235,6 +236,22 @@ def test_a_note_that_says_nothing_is_replaced(desk, data) -> None:
     assert here.note() == Note("every 3600 s", SLOT)
 
 
+def test_a_note_that_is_refused_once_is_read_again(desk, monkeypatch) -> None:
+    """A note that cannot be opened for a moment is read again at once; one that stays so is replaced."""
+    here = desk()
+    real, calls = schedule_notes.read, []
+
+    def refused(layout, name: str) -> Note | None:
+        calls.append(name)
+        if len(calls) == 1:
+            raise PermissionError(errno.EACCES, "denied", name)
+        return real(layout, name)
+
+    monkeypatch.setattr(schedule_notes, "read", refused)
+    here.begin()
+    assert [type(event) for event in here.turn(3600)] == [NoteReadAgain, SlotPublished]
+
+
 # -- after a death
 
 
@@ -301,7 +318,8 @@ def test_missed_slots_are_skipped_and_said(desk) -> None:
         SlotsSkipped("hourly", SLOT, last - 3600, 4, "a later slot is due by now"),
         SlotsSkipped("hourly", last, last, 1, late),
     ]
-    assert here.note() == Note("every 3600 s", last, None, None, Skip(last, last, late))
+    skips = (Skip(SLOT, last - 3600, "a later slot is due by now"), Skip(last, last, late))
+    assert here.note() == Note("every 3600 s", last, None, None, skips)
     assert here.names() == []
 
 
@@ -405,8 +423,10 @@ def test_slots_while_paused_are_skipped(desk) -> None:
     here = desk()
     requests.pause_schedule(here.rooms.spool.layout, "hourly")
     assert here.turn(3600) == [SlotsSkipped("hourly", SLOT, SLOT, 1, "the schedule is paused")]
+    assert here.turn(3600) == [SlotsSkipped("hourly", SLOT + 3600, SLOT + 3600, 1, "the schedule is paused")]
+    assert here.note().skipped == (Skip(SLOT, SLOT + 3600, "the schedule is paused"),)
     assert requests.resume_schedule(here.rooms.spool.layout, "hourly")
-    assert here.turn(3600) == [SlotPublished(SECOND, "hourly")]
+    assert here.turn(3600) == [SlotPublished(slot_id("hourly", SLOT + 7200), "hourly")]
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.RUNNING])

@@ -15,7 +15,13 @@ UNTIL = 1_795_744_800
 NOTES = [
     Note("every 600 s", UNTIL),
     Note("0 3 * * * Europe/Berlin", UNTIL, UNTIL, "nightly.20261127T020000Z"),
-    Note("every 600 s", UNTIL, UNTIL - 600, "x", Skip(UNTIL - 300, UNTIL, "the schedule is paused")),
+    Note(
+        "every 600 s",
+        UNTIL,
+        UNTIL - 600,
+        "x",
+        (Skip(UNTIL - 300, UNTIL, "the schedule is paused"), Skip(UNTIL, UNTIL, "y")),
+    ),
 ]
 
 
@@ -42,7 +48,7 @@ def test_a_note_can_be_read_by_people(spool) -> None:
             '  "until": "2026-11-27T02:00:00Z",',
             '  "slot": "2026-11-27T02:00:00Z",',
             '  "job": "nightly.20261127T020000Z",',
-            '  "skipped": null',
+            '  "skipped": []',
             "}",
         ]
 
@@ -58,7 +64,9 @@ def test_a_note_can_be_read_by_people(spool) -> None:
         b'{"timing": "x", "until": "2026-11-27T02:00:00Z", "slot": 5}',
         b'{"timing": "x", "until": "2026-11-27T02:00:00Z", "job": []}',
         b'{"timing": "x", "until": "2026-11-27T02:00:00Z", "skipped": "x"}',
+        b'{"timing": "x", "until": "2026-11-27T02:00:00Z", "skipped": [{"first": "2026-11-27T02:00:00Z"}]}',
         b'{"timing": "x", "until": "2026-11-27T02:00:00Z", "skipped": {"first": "2026-11-27T02:00:00Z"}}',
+        b'{"timing": "x", "until": "2026-11-27T02:00:00Z", "skipped": 5}',
     ],
 )
 def test_what_is_no_note(spool, data) -> None:
@@ -103,3 +111,16 @@ def test_without_tmp_nothing_is_made(spool) -> None:
     os.rmdir(spool.layout.tmp)
     with pytest.raises(FileNotFoundError):
         schedule_notes.write(spool.layout, "a", NOTES[0], fsync=False)
+
+
+def test_skips_are_kept(spool) -> None:
+    """A note has the last skips; slots that follow each other and are skipped for one reason are one skip."""
+    note = Note("every 10 s", 0)
+    for slot in (10, 20, 30):
+        note = note.with_skip(slot, slot, "paused")
+    assert note == Note("every 10 s", 30, skipped=(Skip(10, 30, "paused"),))
+    note = note._replace(until=40).with_skip(50, 60, "paused")
+    assert note.skipped == (Skip(10, 30, "paused"), Skip(50, 60, "paused"))
+    for number in range(schedule_notes.MOST_SKIPS):
+        note = note.with_skip(100 + number, 100 + number, f"reason {number}")
+    assert [skip.why for skip in note.skipped] == [f"reason {n}" for n in range(schedule_notes.MOST_SKIPS)]

@@ -7,6 +7,7 @@ import pytest
 from spoolrunner.telling.line_format import Kind, line
 from spoolrunner.telling.scheduled import (
     NoteNotUnderstood,
+    NoteReadAgain,
     ScheduleAhead,
     ScheduleBegun,
     ScheduleForgotten,
@@ -54,6 +55,7 @@ AHEAD = (
             Kind.TROUBLE,
             "schedules/n.json: no JSON; the schedule begins anew, and a slot it missed is not run",
         ),
+        (NoteReadAgain("n", "denied"), Kind.TROUBLE, "schedules/n.json: denied; it is read again"),
         (
             ScheduleAhead("n", SLOT),
             Kind.TROUBLE,
