@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections import deque
+
 import pytest
 
-from tests.model.slots import ALL, Bounds, Found, Promise, Rule, search
+from spoolrunner.spool import schedule_notes
+from spoolrunner.spool.schedule_notes import Note
+from tests.crash.conftest import new_world
+from tests.crash.faults import EPOCH, JOBS
+from tests.model.slots import ALL, Bounds, Found, Promise, Rule, State, moves, search
 from tests.tally import Tally
 
 LEAST_STATES = 60
@@ -84,3 +92,52 @@ def test_each_rule_has_its_counterexample() -> None:
     """The table names every rule of the model."""
     assert set(BREAKS) == ALL
     assert {bounds for bounds, _ in BREAKS.values()} <= set(WORLDS.values())
+
+
+# -- the steps of the model are those of the code
+
+
+def told_by_model() -> list[str]:
+    """The operations on the way from a noted schedule with three slots that are due to the note of the last."""
+    first = State(3, Bounds(), note=0, owed=frozenset({1, 2, 3}))
+    came: dict[State, list[str]] = {first: []}
+    waiting = deque([first])
+    while waiting:
+        state = waiting.popleft()
+        if state.note == 3 and state.made == {3} and state.dispatcher is not None and not state.dispatcher.at:
+            return came[state]
+        for move in moves(ALL, state):
+            if move.actor == "dispatcher" and move.state not in came:
+                came[move.state] = [*came[state], *move.operations]
+                waiting.append(move.state)
+    raise AssertionError("the model does not come there")
+
+
+def told_by_code() -> list[str]:
+    """The operations of a dispatcher that finds three slots due, of which it catches up with the last."""
+    period, now = 420, int(EPOCH)
+    last = now - now % period
+    entry = {
+        "every": period,
+        "catch_up": "once",
+        "job": JOBS,
+        "method": "work",
+        "params": {"token": "a", "endings": ["ok"]},
+    }
+    with new_world(schedules={"often": entry}) as world:
+        note = Note(f"every {period} s", last - 3 * period)
+        schedule_notes.write(world.layout, "often", note, fsync=True)
+        world.start_dispatcher(drain=True)
+        world.run()
+        lines = [f"{operation.kind} {operation.path}" for operation in world.log if operation.process == "dispatcher"]
+    begin = lines.index("open schedules/often.json") + 1  # it was read
+    end = len(lines) - lines[::-1].index("fsync schedules") + 1
+    lines = [line for line in lines[begin:end] if "locks/" not in line]
+    lines = [re.sub(r"tmp/\S+", "tmp/X", line) for line in lines]
+    return [re.sub(r"often\.\d+T\d+Z", "ID", line).replace("often.json", "NAME.json") for line in lines]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows syncs no folders")
+def test_the_steps_of_the_model_are_those_of_the_code() -> None:
+    """Skips are noted, the last slot is published, then noted: model and code do the same to the same files, in one order."""
+    assert told_by_code() == told_by_model()
