@@ -176,7 +176,7 @@ class Recurring:
         if note is None:
             note = Note(text, int(wall))
         else:
-            note, why = note._replace(timing=text, until=max(note.until, int(wall))), "changed"
+            note, why = note._replace(timing=text, until=max(note.until, int(wall))), "another"
         self._follow(watched, note, is_written=False)
         self._report(ScheduleBegun(name, why, watched.next_slot))
         return note

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import stat
 from typing import NamedTuple
 
 from spoolrunner.spool.paths import Layout
@@ -81,8 +82,11 @@ def resume_schedule(layout: Layout, name: str) -> bool:
 
 
 def is_schedule_paused(layout: Layout, name: str) -> bool:
-    """Return whether control/pause-schedule-NAME is there; OSError when that cannot be found out."""
-    return _is_there(layout.pause_schedule(name))
+    """Return whether control/pause-schedule-NAME is there, a folder apart; OSError when that cannot be found out."""
+    try:
+        return not stat.S_ISDIR(os.lstat(layout.pause_schedule(name)).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _stop_text(layout: Layout) -> str | None:

@@ -41,7 +41,7 @@ class SlotsSkipped:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleBegun:
-    """A schedule is `new`, or its timing was `changed`: it counts from its next slot on."""
+    """A schedule is `new`, or its timing `another`: it counts from its next slot on."""
 
     schedule: str
     why: str
@@ -50,7 +50,8 @@ class ScheduleBegun:
     def entry(self, at: float) -> Entry:
         """`scheduled`, with the next slot."""
         following = "it is never due" if self.next_slot is None else f"its next slot is {slot_time(self.next_slot)}"
-        return Entry(Kind.SCHEDULED, at, note=f"schedule {self.schedule} is {self.why}; {following}")
+        what = "is new" if self.why == "new" else "has other times than before, and what it missed of those is not run"
+        return Entry(Kind.SCHEDULED, at, note=f"schedule {self.schedule} {what}; {following}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,12 @@ def test_a_file_without_schedules_has_none(config) -> None:
     assert made.effective()["schedules"] == {}
 
 
+def test_the_zone_in_force_is_shown(config) -> None:
+    """What is in force names the time zone of each cron expression, also the one that was left out."""
+    shown = config(allowed_jobs=JOBS, schedules={"nightly": ENTRY, "often": EVERY}).effective()["schedules"]
+    assert shown == {"nightly": {**ENTRY, "timezone": "UTC"}, "often": EVERY}
+
+
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [

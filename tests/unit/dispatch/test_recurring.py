@@ -198,7 +198,7 @@ def test_a_schedule_with_another_timing_begins_with_its_next_slot(desk) -> None:
     here.turn(3600)
     here.rooms.clock.advance(7200)
     here.begin(hourly={**HOURLY, "every": "30m"})
-    assert here.turn() == [ScheduleBegun("hourly", "changed", SLOT + 9000)]
+    assert here.turn() == [ScheduleBegun("hourly", "another", SLOT + 9000)]
     assert here.note() == Note("every 1800 s", SLOT + 7200, SLOT, FIRST)
 
 
