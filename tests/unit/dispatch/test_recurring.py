@@ -21,6 +21,7 @@ from spoolrunner.protocol.slots import slot_id, slot_time
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import requests, schedule_notes
 from spoolrunner.spool.schedule_notes import Note, Skip
+from spoolrunner.system.times import parse_time
 from spoolrunner.telling.scheduled import (
     NoteNotUnderstood,
     NoteReadAgain,
@@ -413,6 +414,28 @@ def test_an_hour_forth_and_back(desk) -> None:
     assert here.turn(3600) == []
     assert here.turn(3600) == []
     assert here.turn(3600) == [SlotPublished(slot_id("hourly", SLOT + 7200), "hourly")]
+
+
+@pytest.mark.parametrize(
+    ("cron", "begin", "published"),
+    [
+        ("30 2 * * *", "2026-03-28T12:00:00Z", ["0329T010000Z", "0330T003000Z"]),
+        ("30 2 * * *", "2026-10-24T12:00:00Z", ["1025T003000Z", "1026T013000Z"]),
+        ("*/30 2 * * *", "2026-03-28T12:00:00Z", ["0330T000000Z", "0330T003000Z"]),
+        ("*/30 2 * * *", "2026-10-24T12:00:00Z",
+         ["1025T000000Z", "1025T003000Z", "1025T010000Z", "1025T013000Z", "1026T010000Z", "1026T013000Z"]),
+    ],
+)  # fmt: skip
+def test_the_nights_in_which_the_clock_is_set(furnished, events, cron, begin, published) -> None:
+    """Through both nights in Berlin each slot is published once: a time that is missing, one that comes twice, and `*/30`."""
+    here = Desk(furnished, events)
+    here.rooms.clock.wall_now = parse_time(begin)
+    here.begin(night={"cron": cron, "timezone": "Europe/Berlin", "job": "app.Report", "method": "build"})
+    for _ in range(2 * 48 - 10):
+        here.turn(1800)
+        for job_id in here.names():
+            here.move(job_id, State.DONE)
+    assert here.names(State.DONE) == [f"night.2026{slot}" for slot in published]
 
 
 # -- pause and overlap
