@@ -56,6 +56,7 @@ else:
 
 
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS_MADE = _FLAGS | os.O_CREAT
 _POLL = 0.01
 
 
@@ -159,7 +160,7 @@ def acquire(path: str, patience: float = 0.0, try_lock: Callable[[int], bool] | 
     try_lock = try_lock or _try_lock
     deadline = None
     while True:
-        descriptor = open_file(path, _FLAGS | os.O_CREAT)
+        descriptor = open_file(path, _FLAGS_MADE)
         try:
             locked = try_lock(descriptor)
             # Race: the last holder may have removed the file between our open and our lock: then we locked no name.
@@ -184,7 +185,7 @@ def acquire(path: str, patience: float = 0.0, try_lock: Callable[[int], bool] | 
 
 def opened(path: str) -> JobLock:
     """Open the file of a lock, or make it, without taking the lock: for a process whose own lines stand there."""
-    descriptor = open_file(path, _FLAGS | os.O_CREAT)
+    descriptor = open_file(path, _FLAGS_MADE)
     return JobLock(path, descriptor, os.fstat(descriptor))
 
 

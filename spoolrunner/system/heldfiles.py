@@ -77,11 +77,21 @@ def open_plain(path: str, flags: int, mode: int = 0o600) -> int:
     """
     if sys.platform == "win32" and os.path.islink(path):
         raise OSError(errno.ELOOP, "a link, not a plain file", path)
-    descriptor = open_file(path, flags | _PLAIN, mode)
+    try:
+        descriptor = os.open(path, flags | _PLAIN, mode)
+    except OSError as error:
+        if not is_violation(error):
+            raise
+        descriptor = patiently(os.open, path, flags | _PLAIN, mode)
     if os.fstat(descriptor).st_mode & _KIND != _PLAIN_KIND:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a plain file", path)
     return descriptor
+
+
+def open_null(mode: int) -> int:
+    """Open what swallows all that is written, and has nothing to be read; return the descriptor."""
+    return os.open(os.devnull, mode)
 
 
 def read_plain(path: str, limit: int) -> bytes | None:
