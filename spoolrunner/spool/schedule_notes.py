@@ -13,6 +13,7 @@ from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.slots import NAME, slot_time
 from spoolrunner.spool import jobfile
+from spoolrunner.spool.jobfile import NotOpenedError
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable, times
 from spoolrunner.system.owners import hand_over_folder
@@ -53,11 +54,16 @@ class Note(NamedTuple):
 
 
 def read(layout: Layout, name: str) -> Note | None:
-    """Return the note of a schedule; None when there is none, JobFormatError when it says nothing that can be understood."""
+    """Return the note of a schedule; None when there is none, JobFormatError when it says nothing that can be understood.
+
+    OSError when it is refused to us.
+    """
     try:
         raw = jsontext.decode(jobfile.read(layout.schedule(name)).data)
     except FileNotFoundError:
         return None
+    except NotOpenedError as error:
+        raise error.__cause__ or error from None
     try:
         return _understood(raw)
     except (KeyError, TypeError, ValueError) as error:

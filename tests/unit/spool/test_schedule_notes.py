@@ -87,6 +87,18 @@ def test_a_link_is_not_followed(spool, tmp_path) -> None:
         schedule_notes.read(spool.layout, "nightly")
 
 
+def test_a_note_that_is_refused_is_no_note_that_says_nothing(spool, monkeypatch) -> None:
+    """A note that we may not open is an error of the system, which may pass; it is not one that cannot be understood."""
+    schedule_notes.write(spool.layout, "nightly", NOTES[0], fsync=False)
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(schedule_notes.jobfile, "open_file", refuse)
+    with pytest.raises(PermissionError):
+        schedule_notes.read(spool.layout, "nightly")
+
+
 def test_the_names_of_notes(spool) -> None:
     """The names are those of notes, and nothing else that lies there."""
     assert schedule_notes.names(spool.layout) == []
