@@ -33,6 +33,7 @@ VERBS = {
     "retry": "run failed (or finished) jobs again, with a fresh retry budget",
     "cancel": "cancel jobs, waiting or running; a running one ends with its whole tree",
     "discard": "remove jobs that wait, are done or failed, with their logs",
+    "schedules": "what is published at which times, with the next three; run, pause or resume one",
     "pause": "start no more jobs; those that run run on",
     "resume": "start jobs again",
     "stop": "stop the dispatcher; what runs is given stop_grace, then goes back to pending",

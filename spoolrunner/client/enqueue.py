@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal, get_args
 
 from spoolrunner.client import naming
 from spoolrunner.client.job import Job
 from spoolrunner.client.settings import settings_in_force
 from spoolrunner.config.load import Config
-from spoolrunner.errors import JobFormatError
+from spoolrunner.errors import JobFormatError, nearest
 from spoolrunner.protocol import document, jsontext, signing, whitelist
+from spoolrunner.spool import publishing
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import id_problem
 from spoolrunner.spool.recognise import check_for_publishing
@@ -24,6 +25,8 @@ from spoolrunner.system import clock, times
 Params = Sequence[Any] | Mapping[str, Any]
 Delay = float | str | timedelta
 Moment = str | datetime
+Unique = Literal["waiting", "kept"]
+_UNIQUE: tuple[str, ...] = get_args(Unique)
 
 
 def enqueue(
@@ -40,6 +43,7 @@ def enqueue(
     timeout: Delay | None = None,
     expires_at: Moment | None = None,
     meta: Mapping[str, Any] | None = None,
+    unique: Unique | None = None,
     config: str | None = None,
 ) -> Job:
     """Publish a job; when this returns it is on disk for good (with `fsync` on, as by default).
@@ -49,26 +53,14 @@ def enqueue(
     kept, so an instance with state is refused. `Sub.method` of a function that a base class defines is that of the base: give
     the class and the name. `params` are a sequence (by position) or a mapping (by name) of JSON values; where the
     function itself is given they must fit it. `delay` and `timeout` are in seconds, or like "5m", or a timedelta. `at`, which
-    the job file calls `next_run_at`, and `expires_at` are RFC 3339 strings or datetimes with a time zone. `config` is the path
-    of config.json, found as the command line finds it when left out.
+    the job file calls `next_run_at`, and `expires_at` are RFC 3339 strings or datetimes with a time zone. With
+    `unique="kept"` the `id` is refused while a job of it lies in any folder, done/ and failed/ too; "waiting" is what is so
+    without it, while one waits in pending/. `config` is the path of config.json, found as the command line finds it if left out.
 
     Raises JobFormatError (a value that no job file may hold), NotAllowedError (not in allowed_jobs), DuplicateJobError
-    (the id waits already), ConfigError, and OSError when the disk refuses.
+    (the id waits already, or lies in the folder that its `state` names), ConfigError, and OSError when the disk refuses.
     """
-    given = {
-        "job": job,
-        "method": method,
-        "params": params,
-        "delay": delay,
-        "priority": priority,
-        "id": id,
-        "at": at,
-        "next_run_at": next_run_at,
-        "max_retries": max_retries,
-        "timeout": timeout,
-        "expires_at": expires_at,
-        "meta": meta,
-    }
+    given = {name: value for name, value in locals().items() if name != "config"}
     return enqueue_many([given], config=config)[0]
 
 
@@ -80,20 +72,22 @@ def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None
     """
     settings = settings_in_force(config)
     made: dict[str, bytes] = {}
-    published = []
+    published, kept = [], []
     for given in jobs:
         job_id, raw = _make(settings, **given)
+        kept += [job_id] if given.get("unique") == "kept" else []
         if job_id in made:
             raise JobFormatError("id", f"{job_id!r} occurs twice in one batch")
         made[job_id] = _encode(settings, job_id, raw)
         published.append(Job(job_id, settings.layout.root, config=settings.path, published=made[job_id]))
     spool = Spool(settings.layout, settings.fsync)
     check_for_publishing(settings.layout)
-    if len(made) == 1:
-        for job_id, data in made.items():
-            spool.publish(job_id, data)
-    else:
-        spool.publish_many(made)
+    with publishing.reserved(spool, kept):
+        if len(made) == 1:
+            for job_id, data in made.items():
+                spool.publish(job_id, data)
+        else:
+            spool.publish_many(made)
     return published
 
 
@@ -109,11 +103,13 @@ def _make(
     meta: Mapping[str, Any] | None = None,
     timeout: Delay | None = None,
     expires_at: Moment | None = None,
+    unique: Unique | None = None,
     **plain: Any,
 ) -> tuple[str, dict[str, Any]]:
     now = clock.SYSTEM.wall()
     path, name = naming.names_of(job, method)
     whitelist.entry(settings.allowed, path, name)
+    _check_unique(unique, id)
     job_id = _new_id(now) if id is None else _checked_id(id)
     raw: dict[str, Any] = {"job": path, "method": name, "params": _plain(params)}
     if not isinstance(job, str):
@@ -149,6 +145,15 @@ def _encode(settings: Config, job_id: str, raw: dict[str, Any]) -> bytes:
     checked, _ = document.parse(data)
     settings.check_limits(checked)
     return data
+
+
+def _check_unique(unique: str | None, job_id: str | None) -> None:
+    if unique is None:
+        return
+    if unique not in _UNIQUE:
+        raise JobFormatError("unique", f"{unique!r} is none of {', '.join(_UNIQUE)}{nearest(unique, _UNIQUE)}")
+    if job_id is None:
+        raise JobFormatError("unique", "needs an id: one that is made from the time is unique anyway")
 
 
 def _plain(params: Params) -> list[Any] | dict[str, Any]:

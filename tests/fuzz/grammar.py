@@ -165,6 +165,25 @@ WHITELISTS = st.dictionaries(
     ),
     max_size=3,
 )
+SCHEDULES = st.dictionaries(
+    st.sampled_from(["nightly", "Nightly", "con", "a" * 81, "", "a.", "x.y"]) | TEXTS,
+    st.fixed_dictionaries(
+        {"job": _JOB_NAMES, "method": _METHOD_NAMES},
+        optional={
+            "cron": st.sampled_from(["0 3 * * *", "@daily", "*/5 * * * MON#2", "61 * * * *", "* * * *", "L * * * *"]) | TEXTS,
+            "every": DURATIONS,
+            "timezone": st.sampled_from(["UTC", "Europe/Berlin", "Europe", "../x"]) | TEXTS,
+            "params": VALUES,
+            "catch_up": st.sampled_from(["skip", "once", "all"]),
+            "catch_up_within": DURATIONS,
+            "overlap": st.sampled_from(["skip", "queue", 1]),
+            "jitter": DURATIONS,
+            "crom": SCALARS,
+        },
+    )
+    | VALUES,
+    max_size=2,
+)  # fmt: skip
 _DURATION_KEYS = (
     "retry_interval", "retry_max_interval", "timeout", "timeout_limit", "kill_grace", "stop_grace",
     "priority_aging", "keep_done", "keep_failed",
@@ -191,6 +210,7 @@ CONFIG_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "fsync": st.booleans() | SCALARS,
     "executor": st.sampled_from(["auto", "fork", "spawn", "thread"]),
     "preload": st.booleans() | SCALARS,
+    "schedules": SCHEDULES | VALUES,
 }
 
 

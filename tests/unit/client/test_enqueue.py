@@ -479,3 +479,56 @@ def test_values_of_the_wrong_kind(layout, arguments, key) -> None:
 def test_a_timeout_as_a_timedelta() -> None:
     """A timeout may be a timedelta, as a delay may."""
     assert document(timeout=timedelta(minutes=5))["timeout"] == 300
+
+
+@pytest.mark.parametrize("state", ["pending", "running", "done", "failed"])
+def test_a_unique_id_is_refused_wherever_it_lies(home, spool, state):
+    """With `kept` an id is refused while a job of it lies in any folder, and the error names the folder."""
+    home()
+    (job,) = enqueue_many([{"job": "app.Report", "method": "build", "id": "nightly-2027-01-15", "unique": "kept"}])
+    layout = spool.layout
+    os.rename(layout.job("pending", job.id), layout.job(state, job.id))
+    with pytest.raises(DuplicateJobError, match=f"{state}/{job.id}.json exists") as caught:
+        enqueue("app.Report", "build", id=job.id, unique="kept")
+    assert (caught.value.job_id, caught.value.state) == (job.id, state)
+    assert sum(os.path.exists(layout.job(one, job.id)) for one in ("pending", "running", "done", "failed")) == 1
+    assert os.listdir(layout.tmp) == []
+
+
+def test_a_batch_with_a_unique_id_that_is_taken_publishes_nothing(home, spool):
+    """Of a batch in which one id lies in a folder already, no job is published."""
+    home()
+    job = enqueue("app.Report", "build", id="x")
+    os.rename(spool.layout.job("pending", "x"), spool.layout.job("done", "x"))
+    batch = [{"job": "app.Report", "method": "build", "id": name, "unique": "kept"} for name in ("a", "x")]
+    with pytest.raises(DuplicateJobError):
+        enqueue_many(batch)
+    assert os.listdir(spool.layout.pending) == []
+    assert job.refresh().state == "done"
+
+
+def test_unique_while_waiting_is_as_without(home, spool):
+    """With `waiting` an id is refused while a job of it waits, and may come again when that is over."""
+    home()
+    enqueue("app.Report", "build", id="x", unique="waiting")
+    with pytest.raises(DuplicateJobError, match=r"pending/x\.json exists"):
+        enqueue("app.Report", "build", id="x", unique="waiting")
+    os.rename(spool.layout.job("pending", "x"), spool.layout.job("done", "x"))
+    enqueue("app.Report", "build", id="x", unique="waiting")
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"id": "x", "unique": "kep"}, "unique: 'kep' is none of waiting, kept (did you mean 'kept'?)"),
+        ({"id": "x", "unique": True}, "unique: True is none of waiting, kept"),
+        ({"unique": "kept"}, "unique: needs an id: one that is made from the time is unique anyway"),
+    ],
+)
+def test_what_unique_is_not(home, spool, given, problem):
+    """A word that means nothing, and a unique id that is not given, are refused."""
+    home()
+    with pytest.raises(JobFormatError) as caught:
+        enqueue("app.Report", "build", **given)
+    assert str(caught.value) == problem
+    assert os.listdir(spool.layout.pending) == []
