@@ -55,7 +55,7 @@ def enqueue(
     function itself is given they must fit it. `delay` and `timeout` are in seconds, or like "5m", or a timedelta. `at`, which
     the job file calls `next_run_at`, and `expires_at` are RFC 3339 strings or datetimes with a time zone. With
     `unique="kept"` the `id` is refused while a job of it lies in any folder, done/ and failed/ too; "waiting" is what is so
-    without it, while one waits in pending/. `config` is the path of config.json, found as the command line finds it if left out.
+    without it, while one waits in pending/. `config` is the path of config.json, found as by the command line if left out.
 
     Raises JobFormatError (a value that no job file may hold), NotAllowedError (not in allowed_jobs), DuplicateJobError
     (the id waits already, or lies in the folder that its `state` names), ConfigError, and OSError when the disk refuses.
