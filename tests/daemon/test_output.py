@@ -112,7 +112,7 @@ def test_closed_descriptors(home, closed, words):
 
 WORDS = [
     "list",
-    "status",
+    "status --no-dispatcher-ok",
     "schema",
     "show x",
     "--help",
