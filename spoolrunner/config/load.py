@@ -8,6 +8,7 @@ them.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -20,13 +21,15 @@ import orjson
 from spoolrunner.attempt import rlimits
 from spoolrunner.config.faults import config_faults
 from spoolrunner.config.lookup import FILE_NAME, VARIABLE, check_owners, find_config, is_named, read_file
-from spoolrunner.config.shape import ConfigFile, MethodPolicy
+from spoolrunner.config.shape import ConfigFile, KeepRule, Kept, MethodPolicy
+from spoolrunner.config.source import Source
 from spoolrunner.errors import ConfigError
 from spoolrunner.protocol import document, signing
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Limits, Policy, job_policy
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.recognise import refuse_links
+from spoolrunner.spool.retention import Keep
 from spoolrunner.system import times
 
 __all__ = ["FILE_NAME", "VARIABLE", "Config", "find_config", "load_config", "parse_config"]
@@ -41,7 +44,7 @@ class Config:
     def __init__(self, path: str, file: ConfigFile) -> None:
         self.path = path
         self.file = file
-        self._source: _Source | None = None
+        self._origin: _Origin | None = None
         self.folder = os.path.dirname(path)
         self.layout = Layout(self._absolute(file.spool))
         self.python_binary = sys.executable if file.python_binary is None else self._program(file.python_binary)
@@ -54,8 +57,9 @@ class Config:
         self.import_timeout = times.parse_duration(file.import_timeout)
         self.stop_grace = times.parse_duration(file.stop_grace)
         self.priority_aging = times.parse_duration(file.priority_aging)
-        self.keep_done = times.parse_duration(file.keep_done)
-        self.keep_failed = times.parse_duration(file.keep_failed)
+        self.auto_prune = file.auto_prune
+        self.keep_done = _keep(file.keep_done)
+        self.keep_failed = _keep(file.keep_failed)
         self.limits = Limits(times.parse_duration(file.timeout_limit), file.max_retries_limit)
 
     @cached_property
@@ -101,26 +105,26 @@ class Config:
         except ValueError as error:
             raise ConfigError(self.path, [f"signing_key: {path} {error}"]) from None
 
-    def read_from(self, data: bytes, status: os.stat_result) -> None:
-        """Note what was read, for `is_changed`."""
-        self._source = _Source(_stamp(status), hash(data))
+    def came_from(self, source: Source, *, is_named: bool, to_run: bool) -> None:
+        """Note the file that was read, and the rules of `load_config` by which it was taken."""
+        self._origin = _Origin(source, is_named, to_run)
 
     def is_changed(self) -> bool:
         """Return whether the file holds something else than what was read; False when it cannot be read now."""
-        if self._source is None:
-            return False
-        try:
-            stamp = _stamp(os.stat(self.path))
-            if stamp == self._source.stamp:
-                return False
-            with open(self.path, "rb") as stream:
-                digest = hash(stream.read())
-        except OSError:
-            return False
-        if digest == self._source.digest:
-            self._source = _Source(stamp, digest)  # touched, or checked out once more
-            return False
-        return True
+        return self._origin is not None and self._origin.source.is_changed()
+
+    def read_again(self) -> Config:
+        """Return what the file says now, by the rules by which it was found; ConfigError names every fault.
+
+        This one stays as it is until it is told to `become` that.
+        """
+        origin = self._origin
+        return _load(self.path, is_named=origin is None or origin.is_named, to_run=origin is None or origin.to_run)
+
+    def become(self, other: Config) -> None:
+        """Be what `other` is from now on, for everyone who holds this one."""
+        self.__dict__.clear()
+        self.__dict__.update(other.__dict__)
 
     def check_limits(self, checked: Document) -> None:
         """Raise JobFormatError when a document asks for more than the operator's limits allow."""
@@ -153,19 +157,22 @@ class Config:
         return name if os.path.basename(name) == name else self._absolute(name)
 
 
-class _Source(NamedTuple):
-    """What was read of a file: its inode, size and time of change, and the hash of its bytes."""
+class _Origin(NamedTuple):
+    """Where a configuration came from: its file as it was read, and by which rules it was found."""
 
-    stamp: tuple[int, int, int]
-    digest: int
-
-
-def _stamp(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    source: Source
+    is_named: bool
+    to_run: bool
 
 
 def _if_given(parse: Callable[[object], _Number], value: object) -> _Number | None:
     return None if value is None else parse(value)
+
+
+def _keep(given: Kept) -> Keep:
+    if not isinstance(given, KeepRule):
+        return Keep(times.parse_duration(given))
+    return Keep(math.inf if given.age is None else times.parse_duration(given.age), given.count)
 
 
 def load_config(explicit: str | None = None, *, to_run: bool = False) -> Config:
@@ -173,17 +180,20 @@ def load_config(explicit: str | None = None, *, to_run: bool = False) -> Config:
 
     `to_run`: its programs are to be started, so the users whose file is taken are fewer (`lookup.check_owners`).
     """
-    path = find_config(explicit)
+    return _load(find_config(explicit), is_named=is_named(explicit), to_run=to_run)
+
+
+def _load(path: str, *, is_named: bool, to_run: bool) -> Config:
     found = read_file(path)
     try:
         raw = orjson.loads(found.data)
     except orjson.JSONDecodeError as error:
         raise ConfigError(path, [f"not valid JSON: {error}"]) from None
     config = parse_config(path, raw)
-    if not is_named(explicit):
+    if not is_named:
         check_owners(path, found, config.layout.root, to_run=to_run)
     refuse_links(config.layout)
-    config.read_from(found.data, found.status)
+    config.came_from(Source(path, found), is_named=is_named, to_run=to_run)
     return config
 
 
