@@ -111,7 +111,11 @@ class Config:
 
     def is_changed(self) -> bool:
         """Return whether the file holds something else than what was read; False when it cannot be read now."""
-        return self._origin is not None and self._origin.source.is_changed()
+        return self.is_as_read() is False
+
+    def is_as_read(self) -> bool | None:
+        """Return whether the file holds what was read; None when it cannot be read now."""
+        return True if self._origin is None else self._origin.source.still_holds()
 
     def read_again(self) -> Config:
         """Return what the file says now, by the rules by which it was found; ConfigError names every fault.

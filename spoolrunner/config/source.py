@@ -16,18 +16,18 @@ class Source:
         self._stamp = _stamp(found.status)
         self._digest = hash(found.data)
 
-    def is_changed(self) -> bool:
-        """Return whether the file holds something else now; False when it cannot be read, since there is nothing to go by."""
+    def still_holds(self) -> bool | None:
+        """Return whether the file holds what was read; None when it cannot be read now."""
         try:
             if _stamp(os.stat(self._path)) == self._stamp:
-                return False
+                return True
             found = read_file(self._path)
         except (OSError, ConfigError):
-            return False
+            return None
         if hash(found.data) != self._digest:
-            return True
+            return False
         self._stamp = _stamp(found.status)  # touched, or checked out once more
-        return False
+        return True
 
 
 def _stamp(status: os.stat_result) -> tuple[int, ...]:

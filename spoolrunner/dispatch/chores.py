@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Protocol
 
+from spoolrunner.config.load import Config
 from spoolrunner.dispatch.intake import LOOK_SLICE, Candidate, Intake
 from spoolrunner.dispatch.one_file import is_of_one_file
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why
-from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.running import RunningAttempts
 from spoolrunner.dispatch.scan import Scan
@@ -23,9 +23,8 @@ from spoolrunner.errors import StartError
 from spoolrunner.spool import output, reason_files
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.lock_files import sweep_lock
-from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock
-from spoolrunner.telling.events import Event, StatusNotWritten, Weakness
+from spoolrunner.telling.events import Event, StatusNotWritten
 from spoolrunner.telling.status import StatusFile
 from spoolrunner.telling.troubles import NotSwept
 
@@ -150,10 +149,10 @@ class Starts:
 class CutLogs:
     """Keeps the logs of running jobs within the limit; looks at each once a second, when the dispatcher is awake anyway."""
 
-    def __init__(self, spool: Spool, running: RunningAttempts, max_log_bytes: int) -> None:
+    def __init__(self, spool: Spool, running: RunningAttempts, config: Config) -> None:
         self._layout = spool.layout
         self._running = running
-        self._max_log_bytes = max_log_bytes
+        self._config = config
         self._next = 0.0
 
     next_in = staticmethod(_never)
@@ -164,7 +163,7 @@ class CutLogs:
             return
         self._next = now + CUT_PERIOD
         for attempt in self._running.all():
-            output.cut(self._layout.log(attempt.key.job_id), self._max_log_bytes)
+            output.cut(self._layout.log(attempt.key.job_id), self._config.max_log_bytes)
 
 
 class Sweep:
@@ -270,27 +269,3 @@ class Once:
         if self.at is not None and now >= self.at:
             self.at = None
             self._do()
-
-
-class UncheckedFolders:
-    """Reports each folder, once, in which a rename can only check just before that it overwrites nothing.
-
-    Adds a sentence to `weaknesses` for each.
-    """
-
-    next_in = staticmethod(_never)
-
-    def __init__(self, reporter: Reporter, weaknesses: list[str]) -> None:
-        self._reporter = reporter
-        self._weaknesses = weaknesses
-        self._seen: set[str] = set()
-
-    def work(self, now: float) -> None:  # noqa: ARG002 -- as every chore
-        """Report the folders that were found since the last time."""
-        for folder in durable.unchecked_folders() - self._seen:
-            self._seen.add(folder)
-            what = (
-                f"{folder}: the file system cannot refuse a rename to a taken name; only a check just before guards it"
-            )
-            self._weaknesses.append(what)
-            self._reporter.report(Weakness(what))

@@ -28,7 +28,7 @@ def describe(service: Service) -> dict[str, Any]:
     trouble = [
         service.problem,
         service.logfiles.trouble,
-        service.config_watch.trouble,
+        service.reloading.trouble,
         *rooms.reporter.trouble,
         *_kept_off(service),
     ]
@@ -45,7 +45,7 @@ def describe(service: Service) -> dict[str, Any]:
         "running": rooms.running.describe(),
         "postponed": _postponed(service),
         "totals": service.totals.counts(),
-        "trouble": [text for text in trouble if text] + _elsewhere(service) + service.weaknesses,
+        "trouble": [text for text in trouble if text] + _elsewhere(service) + service.weaknesses.sentences,
     }
 
 

@@ -6,13 +6,14 @@ yet is looked at again. Owns that look: read, validate, whitelist, limits, expir
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from spoolrunner.config.load import Config
-from spoolrunner.dispatch.config_watch import advice
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
+from spoolrunner.dispatch.reloading import advice
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.protocol import document, signing, whitelist
@@ -72,6 +73,8 @@ class Intake:
         self._reporter = reporter
         self._clock = clock
         self._read_ahead: dict[str, Candidate] = {}
+        self.take_newer_config: Callable[[], bool] = lambda: False
+        """Puts a config.json into force that was changed since it was read; returns whether there was one."""
 
     @property
     def is_waiting_for_writers(self) -> bool:
@@ -147,11 +150,11 @@ class Intake:
         except FileNotFoundError:
             self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
             return None  # Race: a person took it away, or it was claimed since the hint.
+        except (NotAllowedError, _BeyondLimitError) as error:
+            self._refuse(job_id, Outcome.REJECTED, f"{error}{advice(self._config)}")
+            return None
         except (NotRegularError, _FaultyValueError) as error:
             self._refuse(job_id, Outcome.REJECTED, str(error))
-            return None
-        except NotAllowedError as error:
-            self._refuse(job_id, Outcome.REJECTED, f"{error}{advice(self._config)}")
             return None
         except JobFormatError as error:
             self._wait_for_writer(job_id, error)
@@ -162,6 +165,10 @@ class Intake:
             return None
         self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
         return candidate
+
+    def judge_anew(self) -> None:
+        """Another configuration is in force: what was read ahead was judged by the old one."""
+        self._read_ahead.clear()
 
     def forget(self, job_id: str) -> None:
         """The job waits no more."""
@@ -212,9 +219,17 @@ class Intake:
                 raise _FaultyValueError(error.key, error.problem) from None
             raise
         self._check_signature(job_id, raw, found.data)
-        policy = policy_for(self._config, checked)
+        policy = self._policy_for(checked)
         due_at = document.due_at(checked, found.mtime, self._clock.wall())
         return Candidate(job_id, checked, raw, found.stamp, due_at, policy)
+
+    def _policy_for(self, checked: Document) -> Policy:
+        try:
+            return policy_for(self._config, checked)
+        except (NotAllowedError, _BeyondLimitError):
+            if not self.take_newer_config():
+                raise
+            return policy_for(self._config, checked)
 
     def _check_signature(self, job_id: str, raw: dict[str, Any], data: bytes) -> None:
         key = self._config.signing_key
@@ -263,4 +278,8 @@ def policy_for(config: Config, checked: Document) -> Policy:
     try:
         return job_policy(document.overrides(checked), policy, config.limits)
     except JobFormatError as error:
-        raise _FaultyValueError(error.key, error.problem) from None
+        raise _BeyondLimitError(error.key, error.problem) from None
+
+
+class _BeyondLimitError(_FaultyValueError):
+    """It asks for more than the configuration allows."""

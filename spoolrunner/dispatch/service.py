@@ -7,8 +7,10 @@ full disk or a failing call blocks: nothing is claimed, a write is tried once a 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import spoolrunner
+from spoolrunner.config.load import Config
 from spoolrunner.dispatch.chores import (
     Arrivals,
     Chore,
@@ -17,12 +19,10 @@ from spoolrunner.dispatch.chores import (
     Once,
     Starts,
     Sweep,
-    UncheckedFolders,
     WriteStatus,
     those_that_wake,
     wait_for,
 )
-from spoolrunner.dispatch.config_watch import ConfigWatch
 from spoolrunner.dispatch.control_folder import Control
 from spoolrunner.dispatch.describe import describe
 from spoolrunner.dispatch.ground import Ground
@@ -31,14 +31,16 @@ from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
 from spoolrunner.dispatch.postponed import Why
+from spoolrunner.dispatch.reloading import Reloading
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.watch import CodeWatch
+from spoolrunner.dispatch.weaknesses import Weaknesses
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import Exited
+from spoolrunner.executors.base import Exited, Plan
 from spoolrunner.spool import requests, twofold
 from spoolrunner.telling.events import (
     Blocked,
@@ -50,7 +52,6 @@ from spoolrunner.telling.events import (
     Paused,
     Resumed,
     StatusNotWritten,
-    Weakness,
 )
 from spoolrunner.telling.logfiles import LogFiles
 from spoolrunner.telling.recovered import SecondNameRemoved
@@ -68,7 +69,13 @@ class Service:
     """A dispatcher at work. What it is made of is in `rooms`; this is the order and the time of it."""
 
     def __init__(
-        self, rooms: Rooms, holder: Holder, surroundings: Surroundings, logfiles: LogFiles, totals: Totals
+        self,
+        rooms: Rooms,
+        holder: Holder,
+        surroundings: Surroundings,
+        logfiles: LogFiles,
+        totals: Totals,
+        plan_of: Callable[[Config], Plan],
     ) -> None:
         self.rooms = rooms
         self.phase = Phase.SERVING
@@ -77,11 +84,14 @@ class Service:
         self.logfiles = logfiles
         self.totals = totals
         self.began = rooms.clock.wall()
-        self.weaknesses = surroundings.weaknesses(rooms.config)
+        self.weaknesses = Weaknesses(surroundings.weaknesses, rooms.reporter.report)
         self._layout, self._inbox = layout, inbox = rooms.config.layout, surroundings.inbox
         self.watch = surroundings.watch(layout.pending, layout.control, lambda: inbox.put(Wish.LOOK))
         self.scan = Scan(rooms.spool, rooms.intake, rooms.clock, lambda: self.watch.has_events, self._scan_share)
-        self.control = Control(layout, rooms.cancelling, self._ask)
+        self.reloading = Reloading(rooms.config, rooms.executor, plan_of, rooms.reporter.report, rooms.clock)
+        self.reloading.listeners += [rooms.reconfigure, self._reconfigure, self.weaknesses.look]
+        rooms.intake.take_newer_config = self.reloading.take_if_changed
+        self.control = Control(layout, rooms.cancelling, self._ask, self.reloading.obey)
         self._holder = holder
         self.ground = Ground(layout, holder, rooms.reporter, lambda: len(rooms.running) > 0, surroundings.try_renames)
         rooms.ended.check_ground = self.ground.check
@@ -94,7 +104,6 @@ class Service:
         self._arrivals = Arrivals(rooms.intake, rooms.clock)
         self._starts = Starts(rooms, lambda: self.phase, self._block)
         self._obeying = Obeying(self.control, rooms.cancelling, self.scan, lambda: self.phase, self.ground.check_all)
-        self.config_watch = ConfigWatch(rooms.config, rooms.reporter.report)
         self._is_program = surroundings.is_program
         self._make_chores()
 
@@ -106,7 +115,7 @@ class Service:
             self._stopping,
             self._probe_again,
             Orphaned(rooms.executor, rooms.running, is_program=self._is_program),
-            Do(self.config_watch.work),
+            self.reloading,
         ]
         while_blocked: list[Chore] = [Do(self._obeying.work_while_blocked, self._obeying.next_while_blocked)]
         while_working: list[Chore] = [
@@ -117,10 +126,10 @@ class Service:
             rooms.intake,
             self.scan,
             self._obeying,
-            CutLogs(rooms.spool, rooms.running, rooms.config.max_log_bytes),
+            CutLogs(rooms.spool, rooms.running, rooms.config),
             Do(self._start, self._starts.next_in),
             Sweep(rooms, self.scan),
-            UncheckedFolders(rooms.reporter, self.weaknesses),
+            self.weaknesses,
         ]
         self._last = WriteStatus(self._status, lambda: describe(self), self._report, rooms.spool.can_write)
         self._works_always = [chore.work for chore in always]
@@ -134,10 +143,10 @@ class Service:
     def open(self) -> None:
         """Look at what an earlier dispatcher left, and begin to scan."""
         self.watch.start()
-        self.weaknesses += [self.watch.reason] if self.watch.reason else []
         self._report(DispatcherStarted(spoolrunner.__version__, os.getpid()))
-        for weakness in self.weaknesses:
-            self._report(Weakness(weakness))
+        self.weaknesses.look(self.rooms.config)
+        if self.watch.reason:
+            self.weaknesses.add(self.watch.reason)
         try:
             self.ground.take()
             self.rooms.executor.prepare()
@@ -191,6 +200,8 @@ class Service:
             self._code_watch.watch(message.files)
         elif message is Wish.STOP:
             self._ask(Request.STOP)
+        elif message is Wish.RELOAD:
+            self.reloading.ask()
         elif message is Wish.LEAVE:
             self._ask(Request.LEAVE)
         else:
@@ -227,6 +238,11 @@ class Service:
             self._holder.check()  # what is asked for comes before the next start
         else:
             self._starts.work(now)
+
+    def _reconfigure(self, config: Config) -> None:
+        """Judge what waits by another configuration: what is read ahead is forgotten, and all files are read again."""
+        self.logfiles.limit_to(config.max_log_bytes)
+        self.scan.start(thorough=True)
 
     # -- phases
 

@@ -87,6 +87,15 @@ class ForkExecutor(LocalExecutor):
         """Code on disk changed: the next job is forked from a new template. What runs is not disturbed. From any thread."""
         self._stale = True
 
+    def replan(self, plan: Plan) -> None:
+        """Start a template of another plan, from which the next job is forked. StartError: all stays as it is then."""
+        made = start_template(plan, [], self)
+        super().replan(plan)
+        self._preload, self._places = list(plan.preload), places_of(plan)
+        self._retire()
+        self._template, self._stale = made, False
+        self._preload_anew()
+
     def close(self) -> None:
         """Let the templates go. What runs, runs on."""
         self._give_up_next()

@@ -71,6 +71,19 @@ class SpawnExecutor(LocalExecutor):
         spare = set() if self._spare is None else {self._spare.process.pid}
         return super().children() | spare
 
+    def replan(self, plan: Plan) -> None:
+        """Start the next interpreter by another plan. StartError: all stays as it is then."""
+        before = self._plan, self._interpreter
+        self._plan, self._interpreter = plan, Interpreter(plan.python, plan.folder, plan.environment)
+        try:
+            spare = self._start_ahead()
+        except StartError:
+            self._plan, self._interpreter = before
+            raise
+        self.close()
+        self._spare = spare
+        self._settings, self._places = Settings.from_bytes(plan.settings), places_of(plan)
+
     def close(self) -> None:
         """Let the spare process go. What runs, runs on."""
         if self._spare is not None:

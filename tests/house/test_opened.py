@@ -17,6 +17,7 @@ OPENERS = {
     "attempt/runner.py": "/dev/null",
     "attempt/rehearsal.py": "a new file in a folder of its own",
     "system/streams.py": "/dev/null",
+    "system/dispositions.py": "/dev/tty",
     "system/mounting.py": "/proc and /sys",
     "system/orphans.py": "/proc",
     "executors/effects.py": "/proc",

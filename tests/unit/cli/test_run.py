@@ -10,7 +10,7 @@ import pytest
 # As Ctrl-C comes on Windows: to a thread of the system's, while the main thread waits.
 PROGRAM = """
 import queue, signal, threading
-from spoolrunner.cli.run import stop_on_signals
+from spoolrunner.cli.run import heed_signals
 from spoolrunner.dispatch.wishes import Wish
 
 class Waiting:
@@ -19,7 +19,7 @@ class Waiting:
         self.request = self.inbox.put
 
 waiting = Waiting()
-stop_on_signals(waiting)
+heed_signals(waiting)
 threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
 while waiting.inbox.get(timeout=20) is not Wish.STOP:
     pass
@@ -29,12 +29,12 @@ print("stopped")
 
 IGNORING = """
 import signal
-from spoolrunner.cli.run import stop_on_signals
+from spoolrunner.cli.run import heed_signals
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 class Waiting:
     request = print
-stop_on_signals(Waiting())
+heed_signals(Waiting())
 print([signal.getsignal(number) is signal.SIG_IGN for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)])
 """
 

@@ -79,6 +79,11 @@ class QuietExecutor:
     def forget(self, key: AttemptKey) -> None:
         self.told.append(("forget", key.job_id))
 
+    def replan(self, plan) -> None:
+        if self.fails:
+            raise StartError("no process to be had")
+        self.told.append(("replan", ""))
+
 
 @pytest.fixture
 def executor() -> QuietExecutor:
@@ -180,7 +185,7 @@ def service(rooms, clock, executor):
     holder = Holder(layout, clock, Machine(), "boot")
     holder.begin()
     surroundings = Surroundings(clock=clock, watch=StillWatch, inbox=make_inbox(), weaknesses=lambda _: [])
-    made = Service(rooms, holder, surroundings, LogFiles(layout, 1 << 20), Totals())
+    made = Service(rooms, holder, surroundings, LogFiles(layout, 1 << 20), Totals(), lambda config: config)
     made.open()
     yield made
     made.close()

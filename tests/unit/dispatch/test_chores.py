@@ -16,15 +16,12 @@ from spoolrunner.dispatch.chores import (
     Once,
     Starts,
     Sweep,
-    UncheckedFolders,
     wait_for,
 )
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why
-from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.protocol.states import State
-from spoolrunner.system import durable
 
 NOW = 5_000.0
 
@@ -134,7 +131,8 @@ def test_no_process_to_be_had(rooms, drop, executor, clock) -> None:
 def test_logs_are_cut_once_a_second(rooms, begin, spool) -> None:
     """The log of a running job that outgrows the limit is cut, and looked at again after a second."""
     begin("x")
-    cut = CutLogs(spool, rooms.running, 4096)
+    rooms.config.max_log_bytes = 4096
+    cut = CutLogs(spool, rooms.running, rooms.config)
 
     def grow() -> None:
         with open(spool.layout.log("x"), "ab") as stream:
@@ -181,16 +179,3 @@ def test_a_busy_dispatcher_sweeps_later(rooms, drop, sweep, spool) -> None:
     assert os.listdir(spool.layout.locks) == ["gone.lock"]
     sweep.work(NOW + SWEEP_PERIOD)
     assert os.listdir(spool.layout.locks) == []
-
-
-def test_folders_without_exclusive_renames_are_reported_once(clock, events, monkeypatch) -> None:
-    """Where only a check guards a rename, an operator is told so, once, in the log and in status.json."""
-    weaknesses = []
-    chore = UncheckedFolders(Reporter(clock, [lambda event, _: events.append(event)]), weaknesses)
-    chore.work(NOW)
-    monkeypatch.setattr(durable, "_unchecked", {"/spool/done"})
-    chore.work(NOW)
-    chore.work(NOW)
-    assert [event.what for event in events] == weaknesses
-    assert len(weaknesses) == 1
-    assert weaknesses[0].startswith("/spool/done: ")
