@@ -6,7 +6,7 @@ import argparse
 
 from spoolrunner.cli import as_typed, out
 from spoolrunner.client import operate
-from spoolrunner.config.load import load_config
+from spoolrunner.config.load import find_spool
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Remove control/pause."""
-    layout = load_config(arguments.config).layout
+    layout = find_spool(arguments.config).layout
     if operate.resume(layout):
         out.say(as_typed.removed(layout.pause))
     else:

@@ -20,7 +20,7 @@ import orjson
 
 from spoolrunner.attempt import rlimits
 from spoolrunner.config.faults import config_faults
-from spoolrunner.config.lookup import FILE_NAME, VARIABLE, check_owners, find_config, is_named, read_file
+from spoolrunner.config.lookup import FILE_NAME, VARIABLE, FoundFile, check_owners, find_config, is_named, read_file
 from spoolrunner.config.shape import ConfigFile, KeepRule, Kept, MethodPolicy
 from spoolrunner.config.source import Source
 from spoolrunner.errors import ConfigError
@@ -32,7 +32,7 @@ from spoolrunner.spool.recognise import refuse_links
 from spoolrunner.spool.retention import Keep
 from spoolrunner.system import times
 
-__all__ = ["FILE_NAME", "VARIABLE", "Config", "find_config", "load_config", "parse_config"]
+__all__ = ["FILE_NAME", "VARIABLE", "Config", "find_config", "find_spool", "load_config", "parse_config"]
 # Where config.json is looked for can be imported from here too, since it is read from here.
 
 _Number = TypeVar("_Number", int, float)
@@ -169,6 +169,13 @@ class _Origin(NamedTuple):
     to_run: bool
 
 
+class FoundSpool(NamedTuple):
+    """The path of a config.json, and the spool that it names."""
+
+    path: str
+    layout: Layout
+
+
 def _if_given(parse: Callable[[object], _Number], value: object) -> _Number | None:
     return None if value is None else parse(value)
 
@@ -187,13 +194,34 @@ def load_config(explicit: str | None = None, *, to_run: bool = False) -> Config:
     return _load(find_config(explicit), is_named=is_named(explicit), to_run=to_run)
 
 
-def _load(path: str, *, is_named: bool, to_run: bool) -> Config:
+def find_spool(explicit: str | None = None) -> FoundSpool:
+    """Find config.json as `load_config` does, and return the spool it names, whatever is wrong with its other keys.
+
+    So a dispatcher that goes on by the file it read before can be looked at, and paused, while the file is unfit. ConfigError
+    names every fault when the spool cannot be made out.
+    """
+    path = find_config(explicit)
     found = read_file(path)
+    raw = _json(path, found)
+    bare = {"allowed_jobs": {}, **({"spool": raw["spool"]} if isinstance(raw, dict) and "spool" in raw else {})}
+    is_known = isinstance(raw, dict) and not config_faults(bare)
+    layout = parse_config(path, bare if is_known else raw).layout
+    if not is_named(explicit):
+        check_owners(path, found, layout.root, to_run=False)
+    refuse_links(layout)
+    return FoundSpool(path, layout)
+
+
+def _json(path: str, found: FoundFile) -> Any:
     try:
-        raw = orjson.loads(found.data)
+        return orjson.loads(found.data)
     except orjson.JSONDecodeError as error:
         raise ConfigError(path, [f"not valid JSON: {error}"]) from None
-    config = parse_config(path, raw)
+
+
+def _load(path: str, *, is_named: bool, to_run: bool) -> Config:
+    found = read_file(path)
+    config = parse_config(path, _json(path, found))
     if not is_named:
         check_owners(path, found, config.layout.root, to_run=to_run)
     refuse_links(config.layout)

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import pytest
 
-from spoolrunner.config.load import FILE_NAME, VARIABLE, find_config, load_config, parse_config
+from spoolrunner.config.load import FILE_NAME, VARIABLE, find_config, find_spool, load_config, parse_config
 from spoolrunner.config.shape import ConfigFile
 from spoolrunner.errors import ConfigError, JobFormatError
 from spoolrunner.protocol import document
@@ -283,3 +283,15 @@ def test_a_stranger_cannot_slip_one_in(tmp_path, monkeypatch) -> None:
     with pytest.raises(ConfigError, match="belongs to user 12345"):
         found.read_again()
     assert named.read_again().path == path
+
+
+def test_the_spool_of_an_unfit_file(tmp_path) -> None:
+    """What is wrong with the other keys hides no spool; where the spool itself cannot be made out, all faults are named."""
+    path = write(tmp_path, {"spool": "jobs", "timeout": "soon", "shout": 1})
+    assert find_spool(path).path == path
+    assert find_spool(path).layout.root == str(tmp_path / "jobs")
+    assert find_spool(write(tmp_path, {"timeout": "soon"})).layout.root == str(tmp_path / "spool")
+    for raw, count in (({"spool": 5, "timeout": "soon"}, 3), ([], 1), (b"{", 1)):
+        with pytest.raises(ConfigError) as caught:
+            find_spool(write(tmp_path, raw))
+        assert len(caught.value.problems) == count

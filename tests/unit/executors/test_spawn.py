@@ -31,6 +31,9 @@ def fail():
 
 def die():
     os._exit(7)
+
+def colour():
+    return os.environ.get("COLOUR", "none")
 """
 
 
@@ -38,7 +41,7 @@ def die():
 def made(config, tmp_path):
     """A configuration with jobs."""
     (tmp_path / f"{JOBS}.py").write_text(MODULE, encoding="ascii")
-    return config(allowed_jobs={JOBS: ["length", "fail", "die"]})
+    return config(allowed_jobs={JOBS: ["length", "fail", "die", "colour"]})
 
 
 @pytest.fixture
@@ -191,3 +194,26 @@ def test_a_folder_that_is_gone(make, tmp_path) -> None:
     (tmp_path / "later").rename(tmp_path / "gone")
     with pytest.raises(StartError, match="later"):
         executor.start(nothing_to_do())
+
+
+def test_another_plan(executor, made, plan_of, exits) -> None:
+    """The interpreter that waits is let go, and one that was started by the new plan gets the next job."""
+    executor.prepare()
+    waiting = executor._spare.process
+    executor.replan(plan_of(made, environment={**os.environ, "COLOUR": "red"}))
+    assert waiting.returncode is not None
+    executor.start(assigned(made.layout, JOBS, "colour"))
+    assert exits.get()[:2] == (KEY, EXIT_MADE)
+    assert left_in(made.layout).result == '"red"'
+
+
+def test_a_plan_by_which_nothing_can_be_started(executor, made, plan_of, exits) -> None:
+    """It is refused, and the interpreter that waits gets the next job."""
+    executor.prepare()
+    waiting = executor._spare.process.pid
+    with pytest.raises(StartError, match="no-such-python"):
+        executor.replan(plan_of(made, python="no-such-python", environment={"COLOUR": "red"}))
+    executor.start(assigned(made.layout, JOBS, "colour"))
+    assert executor.pid(KEY) == waiting
+    exits.get()
+    assert left_in(made.layout).result == '"none"'
