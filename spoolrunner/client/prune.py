@@ -27,15 +27,16 @@ def sweep_leftovers(settings: Config) -> int:
     """Remove each ID.reason and log whose job a person took away, an hour and a day ago or earlier; return how many."""
     now = clock.SYSTEM.wall()
     reasons = reason_files.sweep(settings.layout, now - _ORPHAN_AGE)
-    return reasons + sum(retention.sweep_logs(settings.layout, now - retention.LOG_AGE))
+    return reasons + retention.sweep_logs(settings.layout, now - retention.LOG_AGE)
 
 
 def not_kept(layout: Layout, state: State, keep: Keep, now: float) -> list[str]:
     """Return the sorted ids of the regular files in a state that `keep` lets go at `now` (seconds since 1970)."""
     before = now - keep.age
     ends = sorted(
-        (retention.ended_at(layout, state, job_id, status, before), job_id)
-        for job_id, status in retention.job_files(layout, state)
+        (retention.ended_at(layout, state, *found, before), found[0])
+        for found in retention.look_through(layout, state)
+        if found is not None
     )
     surplus = 0 if keep.count is None else max(0, len(ends) - keep.count)
     return sorted(job_id for place, (ended, job_id) in enumerate(ends) if place < surplus or ended < before)

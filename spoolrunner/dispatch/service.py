@@ -18,7 +18,6 @@ from spoolrunner.dispatch.chores import (
     Do,
     Once,
     Starts,
-    Sweep,
     WriteStatus,
     those_that_wake,
     wait_for,
@@ -32,10 +31,12 @@ from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.reloading import Reloading
+from spoolrunner.dispatch.retention import Retention
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.dispatch.surroundings import Surroundings
+from spoolrunner.dispatch.sweep import Sweep
 from spoolrunner.dispatch.watch import CodeWatch
 from spoolrunner.dispatch.weaknesses import Weaknesses
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
@@ -129,6 +130,7 @@ class Service:
             CutLogs(rooms.spool, rooms.running, rooms.config),
             Do(self._start, self._starts.next_in),
             Sweep(rooms, self.scan),
+            Retention(rooms),
             self.weaknesses,
         ]
         self._last = WriteStatus(self._status, lambda: describe(self), self._report, rooms.spool.can_write)

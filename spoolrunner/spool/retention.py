@@ -35,18 +35,22 @@ class Keep:
     count: int | None = None
 
 
-def job_files(layout: Layout, state: State) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield the id and the status of each regular file in a state that is a job by its name, in the order of the folder."""
+def look_through(layout: Layout, state: State) -> Iterator[tuple[str, os.stat_result] | None]:
+    """Yield the id and the status of each regular file in a state that is a job by its name, and None for each other one.
+
+    So the caller can do something else in between, whatever lies there.
+    """
     with os.scandir(layout.folder(state)) as entries:
         for entry in entries:
-            if not is_job_name(entry.name):
-                continue
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue  # Race: a person took it away.
-            if stat.S_ISREG(status.st_mode):
-                yield entry.name[: -len(SUFFIX)], status
+            yield _job_of(entry) if is_job_name(entry.name) else None
+
+
+def _job_of(entry: os.DirEntry[str]) -> tuple[str, os.stat_result] | None:
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None  # Race: a person took it away.
+    return (entry.name[: -len(SUFFIX)], status) if stat.S_ISREG(status.st_mode) else None
 
 
 def ended_at(layout: Layout, state: State, job_id: str, status: os.stat_result, before: float = -math.inf) -> float:
@@ -90,20 +94,42 @@ def remove(layout: Layout, state: State, job_id: str) -> bool:
     return True
 
 
-def sweep_logs(layout: Layout, before: float) -> Iterator[bool]:
-    """Remove each log of a job that lies in no folder, if nothing was written to it since `before` (seconds since 1970).
+def remove_if_same(layout: Layout, state: State, job_id: str, status: os.stat_result) -> bool:
+    """As `remove`, unless the file is another by now than the one that was like that: a job that ran again, of the same id."""
+    try:
+        now = os.lstat(layout.job(state, job_id))
+    except FileNotFoundError:
+        return False
+    return (now.st_ino, now.st_ctime_ns) == (status.st_ino, status.st_ctime_ns) and remove(layout, state, job_id)
 
-    Yields after each file whether it was removed, so that the caller may do something else in between.
+
+def sweep_logs(layout: Layout, before: float) -> int:
+    """Remove the logs of jobs that are nowhere, as `remove_log_if_left` does, and return how many.
+
+    OSError, at the end, if one stays.
     """
-    spool = Spool(layout)
-    with os.scandir(layout.job_logs) as entries:
-        for entry in entries:
-            job_id = entry.name[: -len(_LOG)]
-            if not entry.name.endswith(_LOG) or id_problem(job_id) is not None:
-                continue
-            path = layout.log(job_id)
-            is_left = arrival.came_before(path, before) and not os.path.isdir(path) and _is_nowhere(spool, job_id)
-            yield is_left and durable.unlink(path)
+    removed, refused = 0, None
+    for name in os.listdir(layout.job_logs):
+        try:
+            removed += remove_log_if_left(layout, name, before)
+        except OSError as error:
+            refused = refused or error  # the others go all the same
+    if refused is not None:
+        raise refused
+    return removed
+
+
+def remove_log_if_left(layout: Layout, name: str, before: float) -> bool:
+    """Remove logs/jobs/`name` if it is the log of a job that lies in no folder; return whether it was.
+
+    Only if nothing was written to it since `before` (seconds since 1970).
+    """
+    job_id = name[: -len(_LOG)]
+    if not name.endswith(_LOG) or id_problem(job_id) is not None:
+        return False
+    path = layout.log(job_id)
+    is_left = arrival.came_before(path, before) and not os.path.isdir(path) and _is_nowhere(Spool(layout), job_id)
+    return is_left and durable.unlink(path)
 
 
 def _is_nowhere(spool: Spool, job_id: str) -> bool:

@@ -9,7 +9,8 @@ import pytest
 
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import retention
-from spoolrunner.spool.retention import ended_at, job_files, remove, sweep_logs
+from spoolrunner.spool.retention import ended_at, look_through, remove, remove_if_same, sweep_logs
+from spoolrunner.system import durable
 
 RECORDED = {"attempts": [{"ended_at": "2026-11-23T12:00:00Z"}]}
 ENDED = 1795435200.0
@@ -49,14 +50,16 @@ def test_a_record_of_the_future(spool, drop) -> None:
     assert abs(when(spool, State.DONE) - time.time()) < 60
 
 
-def test_job_files(spool, drop) -> None:
-    """Only regular files with the name of a job are jobs."""
+def test_look_through(spool, drop) -> None:
+    """Only regular files with the name of a job are jobs; each other file is one step."""
     drop(State.DONE, "x")
     folder = spool.layout.folder(State.DONE)
     os.mkdir(os.path.join(folder, "folder.json"))
     for name in (".hidden.json", "notes.txt"):
         os.link(spool.layout.job(State.DONE, "x"), os.path.join(folder, name))
-    assert [job_id for job_id, _ in job_files(spool.layout, State.DONE)] == ["x"]
+    found = list(look_through(spool.layout, State.DONE))
+    assert [one[0] for one in found if one is not None] == ["x"]
+    assert len(found) == 4
 
 
 def test_a_job_goes_with_all_that_is_its_own(spool, drop) -> None:
@@ -87,14 +90,14 @@ def test_logs_of_ids_that_are_nowhere(spool, drop, state) -> None:
     os.link(kept[0], kept[2])
     os.mkdir(os.path.join(spool.layout.job_logs, "folder.log"))
     gone = log(spool, "y")
-    assert list(sweep_logs(spool.layout, time.time() + 60)).count(True) == 1
+    assert sweep_logs(spool.layout, time.time() + 60) == 1
     assert (all(map(os.path.exists, kept)), os.path.exists(gone)) == (True, False)
 
 
 def test_a_fresh_log_stays(spool) -> None:
     """Its job may have been taken out to be mended: it is kept for a day since it was last written to."""
     path = log(spool, "x")
-    assert not any(sweep_logs(spool.layout, time.time() - retention.LOG_AGE))
+    assert sweep_logs(spool.layout, time.time() - retention.LOG_AGE) == 0
     assert os.path.exists(path)
 
 
@@ -111,5 +114,32 @@ def test_a_job_that_is_moved_back_while_it_is_looked_for(spool, drop, monkeypatc
         return found
 
     monkeypatch.setattr(type(spool), "exists", moving)
-    assert not any(sweep_logs(spool.layout, time.time() + 60))
+    assert sweep_logs(spool.layout, time.time() + 60) == 0
     assert os.path.exists(path)
+
+
+def test_a_job_of_the_same_id_that_came_since(spool, drop) -> None:
+    """What was found is removed, and not what ran again meanwhile under its id."""
+    path = drop(State.DONE, "x")
+    found = os.stat(path)
+    os.rename(drop(State.PENDING, "x"), path)
+    assert not remove_if_same(spool.layout, State.DONE, "x", found)
+    assert remove_if_same(spool.layout, State.DONE, "x", os.stat(path))
+    assert not remove_if_same(spool.layout, State.DONE, "x", found)
+
+
+def test_one_log_that_stays_keeps_no_other(spool, monkeypatch) -> None:
+    """What cannot be removed is named at the end, when all the others are gone."""
+    for job_id in ("a", "b", "c"):
+        log(spool, job_id)
+    unlink = durable.unlink
+
+    def refuse(path: str) -> bool:
+        if path.endswith("b.log"):
+            raise PermissionError(1, "Operation not permitted", path)
+        return unlink(path)
+
+    monkeypatch.setattr(durable, "unlink", refuse)
+    with pytest.raises(PermissionError):
+        sweep_logs(spool.layout, time.time() + 60)
+    assert os.listdir(spool.layout.job_logs) == ["b.log"]
