@@ -43,7 +43,8 @@ class Pruned(_Sentence):
     """Jobs that were kept long enough were removed, and what was left of jobs that are nowhere."""
 
     words = (
-        "removed {event.done} jobs from done/, {event.failed} from failed/, {event.left} logs and reasons without a job"
+        "kept long enough and removed: {event.done} from done/, {event.failed} from failed/; "
+        "without a job: {event.left} logs and reasons"
     )
     done: int
     failed: int

@@ -25,7 +25,7 @@ from spoolrunner.telling.upkeep import ConfigRefused, ConfigReloaded, Pruned
         (
             Pruned(3, 1, 2),
             Kind.DISPATCHER,
-            "removed 3 jobs from done/, 1 from failed/, 2 logs and reasons without a job",
+            "kept long enough and removed: 3 from done/, 1 from failed/; without a job: 2 logs and reasons",
         ),
     ],
 )
