@@ -7,10 +7,8 @@ full disk or a failing call blocks: nothing is claimed, a write is tried once a 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 import spoolrunner
-from spoolrunner.config.load import Config
 from spoolrunner.dispatch.chores import (
     Arrivals,
     Chore,
@@ -37,12 +35,13 @@ from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.sweep import Sweep
+from spoolrunner.dispatch.taking_up import recover, stand
 from spoolrunner.dispatch.watch import CodeWatch
 from spoolrunner.dispatch.weaknesses import Weaknesses
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import Exited, Plan
-from spoolrunner.spool import requests, twofold
+from spoolrunner.executors.base import Exited
+from spoolrunner.spool import requests
 from spoolrunner.telling.events import (
     Blocked,
     DispatcherLeft,
@@ -55,7 +54,6 @@ from spoolrunner.telling.events import (
     StatusNotWritten,
 )
 from spoolrunner.telling.logfiles import LogFiles
-from spoolrunner.telling.recovered import SecondNameRemoved
 from spoolrunner.telling.status import StatusFile
 from spoolrunner.telling.totals import Totals
 
@@ -76,7 +74,7 @@ class Service:
         surroundings: Surroundings,
         logfiles: LogFiles,
         totals: Totals,
-        plan_of: Callable[[Config], Plan],
+        reloading: Reloading,
     ) -> None:
         self.rooms = rooms
         self.phase = Phase.SERVING
@@ -89,10 +87,10 @@ class Service:
         self._layout, self._inbox = layout, inbox = rooms.config.layout, surroundings.inbox
         self.watch = surroundings.watch(layout.pending, layout.control, lambda: inbox.put(Wish.LOOK))
         self.scan = Scan(rooms.spool, rooms.intake, rooms.clock, lambda: self.watch.has_events, self._scan_share)
-        self.reloading = Reloading(rooms.config, rooms.executor, plan_of, rooms.reporter.report, rooms.clock)
-        self.reloading.listeners += [rooms.reconfigure, self._reconfigure, self.weaknesses.look]
-        rooms.intake.take_newer_config = self.reloading.take_if_changed
-        self.control = Control(layout, rooms.cancelling, self._ask, self.reloading.obey)
+        self.reloading = reloading
+        reloading.listeners += [rooms.reconfigure, self.weaknesses.look, self.scan.reconfigure]
+        rooms.intake.take_newer_config = reloading.take_if_changed
+        self.control = Control(layout, rooms.cancelling, self._ask, reloading.obey)
         self._holder = holder
         self.ground = Ground(layout, holder, rooms.reporter, lambda: len(rooms.running) > 0, surroundings.try_renames)
         rooms.ended.check_ground = self.ground.check
@@ -152,7 +150,7 @@ class Service:
         try:
             self.ground.take()
             self.rooms.executor.prepare()
-            self._recover()
+            recover(self.rooms, self._holder)
         except (OSError, StartError) as error:
             self._block(error)
         self.scan.start()
@@ -241,11 +239,6 @@ class Service:
         else:
             self._starts.work(now)
 
-    def _reconfigure(self, config: Config) -> None:
-        """Judge what waits by another configuration: what is read ahead is forgotten, and all files are read again."""
-        self.logfiles.limit_to(config.max_log_bytes)
-        self.scan.start(thorough=True)
-
     # -- phases
 
     def _ask(self, request: Request) -> Phase:
@@ -272,30 +265,14 @@ class Service:
     def _probe(self) -> None:
         """Try whether the spool is there, and can be written again."""
         try:
-            self._stand()
+            stand(self.rooms, self.ground, self.logfiles)
             self.watch.restart()  # the folders may be others by now
             self.problem = ""
             self._ask(Request.RECOVERED)
-            self._recover()
+            recover(self.rooms, self._holder)
             self.scan.start()
         except OSError as again:
             self._block(again)
-
-    def _stand(self) -> None:
-        """See that every folder is there, and takes files; OSError if not."""
-        if not self.ground.restore():
-            self.rooms.running.forget_all()
-        self.logfiles.close()  # its files may have been removed too: the next line opens them anew
-        error = self.rooms.spool.can_write()
-        if error is not None:
-            raise error
-
-    def _recover(self) -> None:
-        if not self._holder.has_vouched:
-            for removed, kept in twofold.remove_second_names(self.rooms.spool):
-                self._report(SecondNameRemoved(kept.job_id, str(removed), str(kept)))
-        self.rooms.ended.recover_all()
-        self._holder.vouch()
 
 
 _REPORTS = {Request.PAUSE: Paused(), Request.RESUME: Resumed(), Request.RECOVERED: GoingOn()}

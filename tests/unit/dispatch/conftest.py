@@ -10,6 +10,7 @@ import pytest
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.inbox import make_inbox
+from spoolrunner.dispatch.reloading import Reloading
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.rooms import Rooms, furnish
 from spoolrunner.dispatch.service import Service
@@ -185,7 +186,8 @@ def service(rooms, clock, executor):
     holder = Holder(layout, clock, Machine(), "boot")
     holder.begin()
     surroundings = Surroundings(clock=clock, watch=StillWatch, inbox=make_inbox(), weaknesses=lambda _: [])
-    made = Service(rooms, holder, surroundings, LogFiles(layout, 1 << 20), Totals(), lambda config: config)
+    reloading = Reloading(rooms.config, executor, lambda config: config, rooms.reporter.report, clock)
+    made = Service(rooms, holder, surroundings, LogFiles(layout, 1 << 20), Totals(), reloading)
     made.open()
     yield made
     made.close()
