@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 
 from spoolrunner.dispatch.rooms import Rooms
@@ -52,14 +52,18 @@ class Retention:
     def work(self, now: float) -> None:
         """Begin a run if it is time, and do a slice of the one that is under way."""
         if not self._config.auto_prune:
-            self._slices.end()
+            self.end()
             return
         if not self._slices.is_under_way and now >= self._next:
             self._next = now + PERIOD
             self._slices.begin(self._steps(now))
         self._slices.work(now)
 
-    def _steps(self, now: float) -> Iterator[None]:
+    def end(self) -> None:
+        """Leave the rest undone: it is not wanted any more, or the dispatcher stops."""
+        self._slices.end()
+
+    def _steps(self, now: float) -> Generator[None, None, None]:
         config, left = self._config, 0
         self._removed = dict.fromkeys(self._ends, 0)
         for state, keep in ((State.DONE, config.keep_done), (State.FAILED, config.keep_failed)):
@@ -179,10 +183,10 @@ class Ends:
             ended = self._others.get(job_id, came)
         else:
             ended = retention.ended_at(self._layout, self._state, job_id, status)
-        if came - ended > self.SAME:
-            self._met[job_id] = ended
-        else:
+        if came - ended <= self.SAME:
             self._met.pop(job_id, None)
+        elif len(self._met) <= self.MOST_REMEMBERED:
+            self._met[job_id] = ended
         return ended
 
     def were_read(self, began: float) -> None:

@@ -103,6 +103,7 @@ class Service:
         self._arrivals = Arrivals(rooms.intake, rooms.clock)
         self._starts = Starts(rooms, lambda: self.phase, self._block)
         self._obeying = Obeying(self.control, rooms.cancelling, self.scan, lambda: self.phase, self.ground.check_all)
+        self._sweep, self.retention = Sweep(rooms, self.scan), Retention(rooms)
         self._is_program = surroundings.is_program
         self._make_chores()
 
@@ -127,8 +128,8 @@ class Service:
             self._obeying,
             CutLogs(rooms.spool, rooms.running, rooms.config),
             Do(self._start, self._starts.next_in),
-            Sweep(rooms, self.scan),
-            Retention(rooms),
+            self._sweep,
+            self.retention,
             self.weaknesses,
         ]
         self._last = WriteStatus(self._status, lambda: describe(self), self._report, rooms.spool.can_write)
@@ -159,6 +160,8 @@ class Service:
         """Let go of everything but the spool itself. What runs, runs on."""
         self.watch.stop()
         self._code_watch.stop()
+        self._sweep.end()
+        self.retention.end()
         self.rooms.executor.close()
         left = len(self.rooms.running)
         self._report(DispatcherLeft(left) if left else DispatcherStopped())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from spoolrunner.system.clock import Clock
 
@@ -15,7 +15,7 @@ class Slices:
         self._clock = clock
         self._seconds = seconds
         self._share = share
-        self._steps: Iterator[object] | None = None
+        self._steps: Generator[object, None, None] | None = None
         self._next = -math.inf
 
     @property
@@ -23,13 +23,15 @@ class Slices:
         """Whether there is something left to do."""
         return self._steps is not None
 
-    def begin(self, steps: Iterator[object]) -> None:
+    def begin(self, steps: Generator[object, None, None]) -> None:
         """Take up a work: what is done between two values of `steps` is not divided."""
         self._steps = steps
 
     def end(self) -> None:
-        """Leave the rest undone."""
-        self._steps = None
+        """Leave the rest undone, and close what it has open."""
+        if self._steps is not None:
+            self._steps.close()
+            self._steps = None
 
     def next_in(self, now: float) -> float:
         """Seconds until the next slice; infinite when there is nothing to do."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from functools import partial
 
 from spoolrunner.dispatch.one_file import is_of_one_file
@@ -65,10 +65,14 @@ class Sweep:
             self._slices.begin(self._steps())
         self._slices.work(now)
 
+    def end(self) -> None:
+        """Leave the rest undone: the dispatcher stops."""
+        self._slices.end()
+
     def _is_idle(self) -> bool:
         return not self._scan.is_under_way and not self._order.is_due(self._clock.wall())
 
-    def _steps(self) -> Iterator[bool]:
+    def _steps(self) -> Generator[bool, None, None]:
         layout = self._spool.layout
         yield guarded(lambda: self._spool.sweep_tmp(self._clock.wall()), self._report)
         with os.scandir(layout.folder(State.FAILED)) as entries:

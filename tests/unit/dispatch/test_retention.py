@@ -147,6 +147,7 @@ def test_slices(furnished, drop, places, clock, monkeypatch) -> None:
         assert len(worked) - before <= 2
         clock.advance(min(made.next_in(clock.monotonic()), 1.0))
     assert sum(worked) / (clock.monotonic() - began) < SHARE * 1.01 < 0.01
+    made.end()
     assert places().done == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 
@@ -20,7 +20,7 @@ def done() -> list:
 def steps(clock, done):
     """So many steps, each of which takes a second."""
 
-    def make(count: int) -> Iterator[int]:
+    def make(count: int) -> Generator[int, None, None]:
         for number in range(count):
             clock.advance(1.0)
             done.append(number)
@@ -60,11 +60,13 @@ def test_the_next_work_waits_for_its_share_too(clock, steps, done) -> None:
 def test_an_end_and_an_error(clock, steps) -> None:
     """What is ended is left undone, and an error leaves the rest to the next time."""
     slices = Slices(clock, 1.0, 1.0)
-    slices.begin(steps(5))
+    slices.begin(left := steps(5))
+    slices.end()
+    assert list(left) == []
     slices.end()
     assert not slices.is_under_way
 
-    def failing() -> Iterator[int]:
+    def failing() -> Generator[int, None, None]:
         yield 1
         raise OSError(30, "no")
 
