@@ -52,7 +52,8 @@ class Retention:
     def work(self, now: float) -> None:
         """Begin a run if it is time, and do a slice of the one that is under way."""
         if not self._config.auto_prune:
-            self.end()
+            if self._slices.is_under_way:
+                self.end()
             return
         if not self._slices.is_under_way and now >= self._next:
             self._next = now + PERIOD

@@ -130,7 +130,7 @@ class Service:
             Do(self._start, self._starts.next_in),
             self._sweep,
             self.retention,
-            self.weaknesses,
+            Do(self.weaknesses.work),
         ]
         self._last = WriteStatus(self._status, lambda: describe(self), self._report, rooms.spool.can_write)
         self._works_always = [chore.work for chore in always]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from spoolrunner.config.load import Config
@@ -11,7 +10,7 @@ from spoolrunner.telling.events import Event, Weakness
 
 
 class Weaknesses:
-    """The weaknesses of one dispatcher, each a sentence. A chore: it reports folders in which a rename cannot refuse.
+    """The weaknesses of one dispatcher, each a sentence. `work` is that of a chore.
 
     `of_config` returns those that an installation has by its configuration and the modes of its files.
     """
@@ -39,11 +38,6 @@ class Weaknesses:
         """Report one that was met with."""
         self._met.append(what)
         self._report(Weakness(what))
-
-    @staticmethod
-    def next_in(now: float) -> float:  # noqa: ARG004 -- as every chore
-        """Infinite: nobody is woken for that."""
-        return math.inf
 
     def work(self, now: float) -> None:  # noqa: ARG002 -- as every chore
         """Report the folders that were found since the last time in which a rename cannot refuse."""
