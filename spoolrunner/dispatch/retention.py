@@ -86,7 +86,7 @@ class Retention:
                 ended = ends.of(*found, before)
                 if ended < before:
                     self._remove(state, *found)
-                else:
+                elif keep.count is not None:
                     survey.add(ended)
             yield
         ends.were_read(wall)
