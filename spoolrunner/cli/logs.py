@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from spoolrunner.cli import out, render
+from spoolrunner.cli.found import spool_of
 from spoolrunner.client.look import check_id
 from spoolrunner.client.printed import printed
-from spoolrunner.config.load import find_spool
 from spoolrunner.errors import JobFormatError
 
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a job's own output; with --follow until it has ended; 1 when there is no file to read."""
-    layout, job_id = find_spool(arguments.config).layout, check_id(arguments.id)
+    layout, job_id = spool_of(arguments), check_id(arguments.id)
     is_silent = True
     try:
         for piece in printed(layout, job_id, follow=arguments.follow):

@@ -170,10 +170,11 @@ class _Origin(NamedTuple):
 
 
 class FoundSpool(NamedTuple):
-    """The path of a config.json, and the spool that it names."""
+    """The path of a config.json, the spool that it names, and what is wrong with its other keys."""
 
     path: str
     layout: Layout
+    problems: list[str]
 
 
 def _if_given(parse: Callable[[object], _Number], value: object) -> _Number | None:
@@ -203,13 +204,19 @@ def find_spool(explicit: str | None = None) -> FoundSpool:
     path = find_config(explicit)
     found = read_file(path)
     raw = _json(path, found)
-    bare = {"allowed_jobs": {}, **({"spool": raw["spool"]} if isinstance(raw, dict) and "spool" in raw else {})}
-    is_known = isinstance(raw, dict) and not config_faults(bare)
-    layout = parse_config(path, bare if is_known else raw).layout
+    try:
+        layout, problems = parse_config(path, raw).layout, []
+    except ConfigError as error:
+        if not isinstance(raw, dict):
+            raise
+        bare = {"allowed_jobs": {}, **({"spool": raw["spool"]} if "spool" in raw else {})}
+        if config_faults(bare):
+            raise
+        layout, problems = parse_config(path, bare).layout, error.problems
     if not is_named(explicit):
         check_owners(path, found, layout.root, to_run=False)
     refuse_links(layout)
-    return FoundSpool(path, layout)
+    return FoundSpool(path, layout, problems)
 
 
 def _json(path: str, found: FoundFile) -> Any:

@@ -27,7 +27,7 @@ PERIOD = 60.0
 LEFTOVERS_PERIOD = 3600.0
 """Seconds between two looks for logs and reasons of jobs that are nowhere."""
 _MINUTE = 60
-_MOST_AT_ONCE = 20_000
+_MOST_AT_ONCE = 10_000
 """Jobs of one minute that a run removes because there are too many; the next runs remove the rest."""
 
 
