@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 
+from spoolrunner.dispatch.divided import Slices
 from spoolrunner.dispatch.rooms import Rooms
-from spoolrunner.dispatch.slices import Slices
 from spoolrunner.dispatch.sweep import guarded
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import arrival, reason_files, retention

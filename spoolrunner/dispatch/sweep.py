@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Generator
 from functools import partial
 
+from spoolrunner.dispatch.divided import Slices
 from spoolrunner.dispatch.one_file import is_of_one_file
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
-from spoolrunner.dispatch.slices import Slices
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import reason_files
 from spoolrunner.spool.lock_files import sweep_lock
