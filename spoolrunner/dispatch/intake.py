@@ -169,11 +169,8 @@ class Intake:
         except FileNotFoundError:
             self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
             return None  # Race: a person took it away, or it was claimed since the hint.
-        except (NotAllowedError, _BeyondLimitError) as error:
-            self._refuse(job_id, Outcome.REJECTED, f"{error}{advice(self._config)}")
-            return None
-        except (NotRegularError, _FaultyValueError) as error:
-            self._refuse(job_id, Outcome.REJECTED, str(error))
+        except (NotAllowedError, NotRegularError, _FaultyValueError) as error:
+            self._refuse(job_id, Outcome.REJECTED, f"{error}{_advice(self._config, error)}")
             return None
         except JobFormatError as error:
             self._wait_for_writer(job_id, error)
@@ -244,17 +241,9 @@ class Intake:
                 f"{len(checked.attempts)} of them, and no more can be recorded; enqueue the job anew, under another id"
             )
             raise _FaultyValueError("attempts", what)
-        policy = self._policy_for(checked)
+        policy = _newest_policy_for(self._config, checked, self.take_newer_config)
         due_at = document.due_at(checked, found.mtime, found.came_at, self._clock.wall())
         return Candidate(job_id, checked, raw, found.stamp, due_at, policy)
-
-    def _policy_for(self, checked: Document) -> Policy:
-        try:
-            return policy_for(self._config, checked)
-        except (NotAllowedError, _BeyondLimitError):
-            if not self.take_newer_config():
-                raise
-            return policy_for(self._config, checked)
 
     def _wait_for_writer(self, job_id: str, error: JobFormatError) -> None:
         stamp = self._spool.stamp(State.PENDING, job_id)
@@ -292,6 +281,21 @@ def _check_signature(key: bytes | None, job_id: str, raw: dict[str, Any], data: 
     problem = None if key is None else signing.problem(key, job_id, raw, data)
     if problem:
         raise _FaultyValueError(signing.FIELD, problem)
+
+
+def _newest_policy_for(config: Config, checked: Document, take_newer: Callable[[], bool]) -> Policy:
+    """As `policy_for`, by the newest configuration before the job is refused."""
+    try:
+        return policy_for(config, checked)
+    except (NotAllowedError, _BeyondLimitError):
+        if not take_newer():
+            raise
+        return policy_for(config, checked)
+
+
+def _advice(config: Config, error: Exception) -> str:
+    """What to add to the reason of a refusal that another configuration might not have made."""
+    return advice(config) if isinstance(error, (NotAllowedError, _BeyondLimitError)) else ""
 
 
 def policy_for(config: Config, checked: Document) -> Policy:
