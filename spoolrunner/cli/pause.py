@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from spoolrunner.cli import as_typed, out
+from spoolrunner.cli.found import spool_of
 from spoolrunner.client import operate
-from spoolrunner.config.load import load_config
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make control/pause."""
-    layout = load_config(arguments.config).layout
+    layout = spool_of(arguments)
     operate.pause(layout)
     out.say(as_typed.touched(layout.pause))
     return 0

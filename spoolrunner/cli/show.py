@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from spoolrunner.cli import out, render
+from spoolrunner.cli.found import spool_of
 from spoolrunner.client.look import Look, check_id, looks
 from spoolrunner.client.printed import log_path
-from spoolrunner.config.load import load_config
 from spoolrunner.errors import JobNotFoundError
 
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print everything about one job; 1 when there is none of that id."""
-    layout = load_config(arguments.config).layout
+    layout = spool_of(arguments)
     found = looks(layout, check_id(arguments.id))
     if not found:
         raise JobNotFoundError(arguments.id)

@@ -141,7 +141,7 @@ def _dispatcher_does_not_start(job: Waiting) -> Iterator[str]:
         yield f"the dispatcher is blocked: {trouble[0]}" if trouble else "the dispatcher is blocked"
     elif state in ("stopping", "leaving"):
         yield "the dispatcher is about to end, and starts nothing"
-    yield from (text for text in trouble if text.startswith(f"{job.settings.path} was changed"))
+    yield from (text for text in trouble if text.startswith(f"{job.settings.path} is not taken over"))
 
 
 def _put_off(job: Waiting) -> Iterator[str]:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from spoolrunner.attempt import rlimits
-from spoolrunner.config.shape import BUILT_IN_EXECUTORS, EXECUTOR_GROUP, ConfigFile, MethodPolicy
+from spoolrunner.config.shape import BUILT_IN_EXECUTORS, EXECUTOR_GROUP, ConfigFile, KeepRule, MethodPolicy
 from spoolrunner.errors import nearest
 from spoolrunner.protocol.document import Duration
 from spoolrunner.protocol.faults import Fault, faults, fields_of
@@ -15,9 +15,10 @@ from spoolrunner.system import times
 if TYPE_CHECKING:
     import msgspec
 
+_KEEPS = ("keep_done", "keep_failed")
 _PARSERS = {
     field.name: times.parse_duration for field in fields_of(ConfigFile) if field.type in (Duration, Duration | None)
-} | {"memory": rlimits.parse_size}
+} | {"memory": rlimits.parse_size, **dict.fromkeys(_KEEPS, times.parse_duration), "age": times.parse_duration}
 """key -> the function that reads its value, a number or a text with a unit."""
 _LONGEST_PAUSE = next(field.default for field in fields_of(ConfigFile) if field.name == "retry_max_interval")
 _POSITIVE = ("timeout", "timeout_limit", "import_timeout", "cpu_time")
@@ -26,10 +27,12 @@ _LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
 
 def config_faults(raw: dict[str, Any]) -> list[Fault]:
     """Return all faults of the JSON object of a config.json; empty when there are none."""
-    others = {key: value for key, value in raw.items() if key not in ("allowed_jobs", "schedules")}
-    # The whitelist and the schedules are judged below, with words of their own.
+    # The whitelist, the schedules, and the objects of keep_done and keep_failed are judged below, with words of their own.
+    own_words = {"allowed_jobs", "schedules", *(key for key in _KEEPS if isinstance(raw.get(key), dict))}
+    others = {key: value for key, value in raw.items() if key not in own_words}
     found = [fault for fault in _of_types(others, ConfigFile) if fault.key != "allowed_jobs"]
     found += _parsed(raw, ConfigFile, "")
+    found += _keeps(raw)
     found += _pauses(raw)
     found += _environment(raw.get("environment"))
     found += _paths(raw)
@@ -70,6 +73,19 @@ def _method_policy(key: str, policy: Any) -> list[Fault]:
         return [Fault(key, "must be an object of policy keys; {} for none")]
     found = [Fault(f"{key}.{fault.key}", fault.problem) for fault in _of_types(policy, MethodPolicy)]
     return found + _parsed(policy, MethodPolicy, f"{key}.")
+
+
+def _keeps(raw: dict[str, Any]) -> list[Fault]:
+    """Return the faults of what is kept by age and count."""
+    found = []
+    for key in _KEEPS:
+        rule = raw.get(key)
+        if isinstance(rule, dict):
+            inside = _of_types(rule, KeepRule) + _parsed(rule, KeepRule, "")
+            found += [Fault(f"{key}.{fault.key}" if fault.key else key, fault.problem) for fault in inside]
+            if not any(rule.get(name) is not None for name in ("age", "count")):
+                found.append(Fault(key, 'names neither "age" nor "count": nothing would ever be removed'))
+    return found
 
 
 def _preload(names: Any) -> list[Fault]:

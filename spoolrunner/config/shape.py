@@ -57,6 +57,16 @@ class ScheduleKeys(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     jitter: Duration = 0
 
 
+class KeepRule(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """How long jobs are kept, and how many of them; what is left out does not limit it."""
+
+    age: Duration | None = None
+    count: Annotated[int, Meta(ge=0)] | None = None
+
+
+Kept = Duration | KeepRule
+
+
 class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     """The keys of config.json."""
 
@@ -86,8 +96,9 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     no_new_privileges: bool = False
     leftovers: Leftovers = "end"
     priority_aging: Duration = "1m"
-    keep_done: Duration = "7d"
-    keep_failed: Duration = "30d"
+    auto_prune: bool = False
+    keep_done: Kept = "7d"
+    keep_failed: Kept = "30d"
     max_log_bytes: Annotated[int, Meta(ge=4096)] = 10 << 20
     fsync: bool = True
     executor: str = "auto"

@@ -30,7 +30,7 @@ def describe(service: Service) -> dict[str, Any]:
         service.problem,
         rooms.readiness.problem,
         *rooms.executor.trouble,
-        service.config_watch.trouble,
+        service.reloading.trouble,
         *service.recurring.trouble,
         service.watch.reason,
         service.code_watch.reason,
@@ -50,7 +50,7 @@ def describe(service: Service) -> dict[str, Any]:
         "running": rooms.running.describe(),
         "postponed": _postponed(service),
         "totals": service.totals.counts(),
-        "trouble": [text for text in trouble if text] + _elsewhere(service) + service.weaknesses,
+        "trouble": [text for text in trouble if text] + _elsewhere(service) + service.weaknesses.sentences,
     }
 
 

@@ -6,14 +6,15 @@ yet is looked at again. Owns that look: read, validate, whitelist, limits, expir
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from spoolrunner.config.load import Config
-from spoolrunner.dispatch.config_watch import advice
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
 from spoolrunner.dispatch.read_ahead import LARGE, LargeFiles, ReadAhead
+from spoolrunner.dispatch.reloading import advice
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.protocol import document, signing, whitelist
@@ -73,6 +74,8 @@ class Intake:
         self._clock = clock
         self._read_ahead = ReadAhead[Candidate]()
         self._large_files = LargeFiles()
+        self.take_newer_config: Callable[[], bool] = lambda: False
+        """Puts a config.json into force that was changed since it was read; returns whether there was one."""
 
     @property
     def has_unread(self) -> bool:
@@ -166,11 +169,8 @@ class Intake:
         except FileNotFoundError:
             self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
             return None  # Race: a person took it away, or it was claimed since the hint.
-        except (NotRegularError, _FaultyValueError) as error:
-            self._refuse(job_id, Outcome.REJECTED, str(error))
-            return None
-        except NotAllowedError as error:
-            self._refuse(job_id, Outcome.REJECTED, f"{error}{advice(self._config)}")
+        except (NotAllowedError, NotRegularError, _FaultyValueError) as error:
+            self._refuse(job_id, Outcome.REJECTED, f"{error}{_advice(self._config, error)}")
             return None
         except JobFormatError as error:
             self._wait_for_writer(job_id, error)
@@ -181,6 +181,10 @@ class Intake:
             return None
         self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
         return candidate
+
+    def judge_anew(self) -> None:
+        """Another configuration is in force: what was read ahead was judged by the old one."""
+        self._read_ahead = ReadAhead[Candidate]()
 
     def forget(self, job_id: str) -> None:
         """The job waits no more."""
@@ -237,7 +241,7 @@ class Intake:
                 f"{len(checked.attempts)} of them, and no more can be recorded; enqueue the job anew, under another id"
             )
             raise _FaultyValueError("attempts", what)
-        policy = policy_for(self._config, checked)
+        policy = _newest_policy_for(self._config, checked, self.take_newer_config)
         due_at = document.due_at(checked, found.mtime, found.came_at, self._clock.wall())
         return Candidate(job_id, checked, raw, found.stamp, due_at, policy)
 
@@ -279,6 +283,21 @@ def _check_signature(key: bytes | None, job_id: str, raw: dict[str, Any], data: 
         raise _FaultyValueError(signing.FIELD, problem)
 
 
+def _newest_policy_for(config: Config, checked: Document, take_newer: Callable[[], bool]) -> Policy:
+    """As `policy_for`, by the newest configuration before the job is refused."""
+    try:
+        return policy_for(config, checked)
+    except (NotAllowedError, _BeyondLimitError):
+        if not take_newer():
+            raise
+        return policy_for(config, checked)
+
+
+def _advice(config: Config, error: Exception) -> str:
+    """What to add to the reason of a refusal that another configuration might not have made."""
+    return advice(config) if isinstance(error, (NotAllowedError, _BeyondLimitError)) else ""
+
+
 def policy_for(config: Config, checked: Document) -> Policy:
     """The policy the job runs under: its method's, with what the document overrides within the operator's limits.
 
@@ -288,4 +307,8 @@ def policy_for(config: Config, checked: Document) -> Policy:
     try:
         return job_policy(document.overrides(checked), policy, config.limits)
     except JobFormatError as error:
-        raise _FaultyValueError(error.key, error.problem) from None
+        raise _BeyondLimitError(error.key, error.problem) from None
+
+
+class _BeyondLimitError(_FaultyValueError):
+    """It asks for more than the configuration allows."""

@@ -26,10 +26,13 @@ change left behind, by identity and without another object each.
 
 
 class Order:
-    """The waiting jobs by id. `aging` is in seconds a step of priority."""
+    """The waiting jobs by id. `aging` is in seconds a step of priority.
+
+    When that is set to another value, jobs that are known keep their place until they are added again.
+    """
 
     def __init__(self, aging: float) -> None:
-        self._aging = aging
+        self.aging = aging
         self._jobs: dict[str, _Entry] = {}
         self._ready: list[_Entry] = []
         self._later: list[_Entry] = []
@@ -88,8 +91,8 @@ class Order:
         return None
 
     def _ready_entry(self, due_at: float, priority: float, job_id: str) -> _Entry:
-        if self._aging:
-            return (due_at - priority * self._aging if priority else due_at), due_at, job_id
+        if self.aging:
+            return (due_at - priority * self.aging if priority else due_at), due_at, job_id
         return -float(priority), due_at, job_id
 
     def _ripen(self, now: float) -> None:

@@ -40,11 +40,20 @@ class Rooms:
     order: Order
     intake: Intake
     admission: Admission
+    deadlines: Deadlines
     starter: Starter
     running: RunningAttempts
     settler: Settler
     ended: EndedAttempts
     cancelling: Cancelling
+
+    def reconfigure(self, config: Config) -> None:
+        """Go by what `config` says by now, which is the one that these rooms have. What runs keeps its policy."""
+        self.order.aging = config.priority_aging
+        self.deadlines.import_timeout = config.import_timeout
+        self.running.kill_grace = config.kill_grace
+        self.settler.max_log_bytes = config.max_log_bytes
+        self.intake.judge_anew()
 
 
 def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, clock: Clock) -> Rooms:
@@ -83,6 +92,7 @@ def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, 
         order=order,
         intake=intake,
         admission=admission,
+        deadlines=deadlines,
         starter=starter,
         running=running,
         settler=settler,

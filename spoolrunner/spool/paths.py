@@ -61,6 +61,7 @@ class Layout:
         self.status = inside + "status.json"
         self.pause = f"{self.control}{os.sep}pause"
         self.stop = f"{self.control}{os.sep}stop"
+        self.reload = f"{self.control}{os.sep}reload"
         self._states = {state: inside + state for state in _STATES}
         self.pending = self._states["pending"]
         self.running_folder = self._states["running"]

@@ -26,6 +26,7 @@ class Requests(NamedTuple):
     pause: bool
     stop: str | None
     cancels: list[str]
+    reload: bool = False
 
 
 def read(layout: Layout) -> Requests:
@@ -34,12 +35,17 @@ def read(layout: Layout) -> Requests:
         names = [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
     cancels = sorted(name[len(_CANCEL) :] for name in names if name.startswith(_CANCEL) and name != _CANCEL)
     stop = _stop_text(layout) if "stop" in names else None
-    return Requests("pause" in names, stop, cancels)
+    return Requests("pause" in names, stop, cancels, "reload" in names)
 
 
 def clear_stop(layout: Layout) -> bool:
     """Remove control/stop; whether it was there."""
     return _drop(layout.stop)
+
+
+def clear_reload(layout: Layout) -> bool:
+    """Remove control/reload; whether it was there."""
+    return durable.unlink(layout.reload)
 
 
 def request_stop(layout: Layout, leave_running: bool) -> None:

@@ -73,7 +73,7 @@ class Settler:
         key: bytes | None = None,
     ) -> None:
         self._spool = spool
-        self._max_log_bytes = max_log_bytes
+        self.max_log_bytes = max_log_bytes
         self._policy_of = policy_of
         self._liveness = liveness
         self._boot = boot
@@ -109,7 +109,7 @@ class Settler:
                 if one.settled is None and one.error is None:
                     self._guarded(one, self._finish)
                 if one.settled is not None:
-                    one.settled = cleaned_up(self._spool, one.lock, one.job_id, one.settled, self._max_log_bytes)
+                    one.settled = cleaned_up(self._spool, one.lock, one.job_id, one.settled, self.max_log_bytes)
         finally:
             for one in held:
                 one.lock.close()

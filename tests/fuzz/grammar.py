@@ -186,10 +186,14 @@ SCHEDULES = st.dictionaries(
 )  # fmt: skip
 _DURATION_KEYS = (
     "retry_interval", "retry_max_interval", "timeout", "timeout_limit", "kill_grace", "stop_grace",
-    "priority_aging", "keep_done", "keep_failed",
+    "priority_aging",
 )  # fmt: skip
+_KEPT = DURATIONS | st.fixed_dictionaries({}, optional={"age": DURATIONS, "count": NUMBERS, "size": NUMBERS})
 CONFIG_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(_DURATION_KEYS, DURATIONS),
+    "auto_prune": st.booleans() | SCALARS,
+    "keep_done": _KEPT,
+    "keep_failed": _KEPT,
     "spool": TEXTS,
     "environment": st.dictionaries(TEXTS, TEXTS | SCALARS, max_size=2),
     "inherit_environment": st.booleans() | st.lists(TEXTS, max_size=2) | SCALARS,

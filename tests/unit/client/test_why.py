@@ -119,8 +119,8 @@ def test_what_people_asked_for(spool, config, drop, serve) -> None:
         ({"state": "blocked", "trouble": ["No space left on device"]}, ["blocked: No space left on device"]),
         ({"state": "blocked"}, ["the dispatcher is blocked"]),
         ({"state": "stopping"}, ["about to end"]),
-        ({"trouble": ["/etc/config.json was changed since"]}, []),
-        ({"trouble": ["CONFIG was changed since the dispatcher started"]}, ["was changed since"]),
+        ({"trouble": ["/etc/config.json is not taken over, since"]}, []),
+        ({"trouble": ["CONFIG is not taken over, what was read before stays"]}, ["is not taken over"]),
     ],
 )
 def test_what_keeps_the_dispatcher(config, drop, serve, status, told) -> None:

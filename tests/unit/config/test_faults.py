@@ -206,3 +206,25 @@ def test_a_pause_longer_than_the_longest(keys, faulty) -> None:
     found = config_faults({"allowed_jobs": {"a.B": ["c"]}, **keys})
     assert [fault.key for fault in found] == faulty
     assert all("raise that too" in fault.problem for fault in found)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (
+            {"agee": "7d"},
+            ["keep_done.agee: unknown key (did you mean 'age'?)", 'keep_done: names neither "age" nor "count"'],
+        ),
+        ({}, ['keep_done: names neither "age" nor "count": nothing would ever be removed']),
+        ({"age": "7 days"}, ["keep_done.age: "]),
+        ({"age": "7d", "count": -1}, ["keep_done.count: "]),
+        ({"age": "soon", "count": 1.5}, ["keep_done.count: ", "keep_done.age: "]),
+        ([], ["keep_done: "]),
+        ("a week", ["keep_done: "]),
+    ],
+)
+def test_faults_of_what_is_kept(value, said) -> None:
+    """Each fault of keep_done is named by the key inside it, all at once."""
+    found = [str(fault) for fault in config_faults({"allowed_jobs": {}, "keep_done": value})]
+    assert len(found) == len(said), found
+    assert all(text.startswith(words) for text, words in zip(found, said, strict=True)), found

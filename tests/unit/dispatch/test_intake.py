@@ -355,3 +355,36 @@ def test_policy_for(config) -> None:
         policy_for(settings, check({"job": "app.Report", "method": "shred"}))
     with pytest.raises(JobFormatError, match="timeout: '11m' is more"):
         policy_for(settings, check({"job": "app.Report", "method": "build", "timeout": "11m"}))
+
+
+@pytest.mark.parametrize("content", [{"method": "publish"}, {"timeout": "2h"}], ids=["not allowed", "beyond a limit"])
+def test_a_newer_configuration_is_asked_before_a_job_is_refused(intake, drop, config, order, refused, content) -> None:
+    """What the one in force does not allow is judged by the newer one, if there is one, and refused if that forbids it too."""
+    newer = config(allowed_jobs={"app.Report": ["publish", "build"]}, timeout_limit="3h")
+
+    def take() -> bool:
+        intake._config.become(newer)
+        return True
+
+    drop(State.PENDING, "refused", content)
+    intake.look("refused")
+    assert [event.id for event in refused] == ["refused"]
+    intake.take_newer_config = take
+    drop(State.PENDING, "x", content)
+    intake.look("x")
+    assert "x" in order
+    drop(State.PENDING, "never", {"method": "burn"})
+    intake.look("never")
+    assert [event.id for event in refused] == ["refused", "never"]
+
+
+def test_what_was_read_ahead_is_judged_anew(intake, drop, config, refused) -> None:
+    """A due job that was judged by another configuration is judged once more before it is claimed."""
+    for name in ("x", "y"):
+        drop(State.PENDING, name, {"method": "send" if name == "y" else "build"})
+        intake.look(name)
+    intake._config.become(config(allowed_jobs={"app.Report": {"build": {"max_retries": 1}}}))
+    intake.judge_anew()
+    assert intake.take("x").policy.max_retries == 1
+    assert intake.take("y") is None
+    assert [event.id for event in refused] == ["y"]
