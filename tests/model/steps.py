@@ -52,7 +52,7 @@ class Bounds:
     """How much may go wrong in a world.
 
     `inodes`: how many of the free inode numbers a new file may be given; `reuses`: also when it is another job's. `lingers`: a
-    power cut may bring a name back that was moved away.
+    power cut may bring a name back that was moved away. `tells`: the job's policy has on_failure.
     """
 
     dispatcher_kills: int = 0
@@ -72,6 +72,7 @@ class Bounds:
     publishes: bool = False
     lingers: bool = False
     copies: int = 0
+    tells: bool = False
 
 
 class Model(NamedTuple):
