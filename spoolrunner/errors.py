@@ -104,6 +104,10 @@ class JobFailedError(SpoolRunnerError):
         return f"job {self.job_id!r} {self.outcome or 'lies in failed/'}" + (f": {what}" if what else "")
 
 
+class StepError(SpoolRunnerError):
+    """A step of a job cannot be made, or what it returned cannot be kept."""
+
+
 class SpoolBusyError(SpoolRunnerError):
     """The spool is in use: another dispatcher holds it, or the demo finds it paused."""
 

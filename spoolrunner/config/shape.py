@@ -40,6 +40,9 @@ class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     open_files: OpenFiles | None = None
     no_new_privileges: bool | None = None
     leftovers: Leftovers | None = None
+    retry_on: list[str] | None = None
+    discard_on: list[str] | None = None
+    on_failure: str | None = None
 
 
 class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,6 +73,9 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     open_files: OpenFiles | None = None
     no_new_privileges: bool = False
     leftovers: Leftovers = "end"
+    retry_on: list[str] = []
+    discard_on: list[str] = []
+    on_failure: str | None = None
     priority_aging: Duration = "1m"
     keep_done: Duration = "7d"
     keep_failed: Duration = "30d"

@@ -33,7 +33,8 @@ _UNTOUCHED = (Fate.LIVES, Fate.LEFT_OVER, Fate.AWAITS_STOP)
 class Settled(NamedTuple):
     """The fate; the job's name and state where it lies now; its document; and the marker that was found.
 
-    `left` says why something that is no longer needed could not be removed.
+    `left` says why something that is no longer needed could not be removed. `published` is the id of the job of on_failure that
+    was published now, if any.
     """
 
     fate: Fate
@@ -43,6 +44,7 @@ class Settled(NamedTuple):
     marker: Marker | None = None
     problem: str = ""
     left: str = ""
+    published: str = ""
 
 
 def cleaned_up(spool: Spool, lock: locks.JobLock, job_id: str, settled: Settled, max_log_bytes: int) -> Settled:

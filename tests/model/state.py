@@ -192,8 +192,9 @@ class Disk(NamedTuple):
     """What a power cut can take back to what it was.
 
     `retried`, which only the judge knows, is for each job how many final verdicts it had when it was last retried by hand, as
-    far as the disk has kept that. `notices` are the jobs of on_failure, None where no policy names one. `gone`: the names that were moved away since the folder in which they were was last synced,
-    on a file system that may bring them back; None on one that keeps all changes of names in their order.
+    far as the disk has kept that. `notices` are the jobs of on_failure, None where no policy names one. `gone`: the names that
+    were moved away since the folder in which they were was last synced, on a file system that may bring them back; None on one
+    that keeps all changes of names in their order.
     """
 
     places: tuple[File | None, ...] = (None,) * len(NAMES)
