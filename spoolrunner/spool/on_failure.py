@@ -11,8 +11,9 @@ from typing import Any
 from spoolrunner.errors import DuplicateJobError, JobFormatError
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.folders import NotOpenedError, Spool
 from spoolrunner.spool.ids import MAX_ID, numbered
+from spoolrunner.spool.record import is_own
 
 META = "on_failure_of"
 """The key in `meta` that holds the id of the job that failed."""
@@ -79,10 +80,17 @@ def _is_published(spool: Spool, name: str, made: dict[str, Any]) -> bool:
 
 
 def _read(spool: Spool, state: State, name: str) -> dict[str, Any] | None:
-    """Return the document of that name, {} for a file that holds none, None when there is no file."""
+    """Return the document of that name, {} for a file that is none of ours, None when there is no file.
+
+    OSError when it is ours and cannot be opened now.
+    """
     try:
         return jsontext.decode(spool.read(state, name).data)
     except FileNotFoundError:
         return None
+    except NotOpenedError as error:
+        if isinstance(error.__cause__, OSError) and is_own(spool.layout.job(state, name)):
+            raise error.__cause__ from None
+        return {}
     except JobFormatError:
         return {}

@@ -6,6 +6,11 @@ from spoolrunner import current_job
 from tests.crash import faults
 
 
+def told(id: str, outcome: str, error: dict[str, str]) -> None:  # noqa: A002 -- as on_failure names it
+    """Count what was told of that job: one failure a file."""
+    work(f"told of {id}", [f"{outcome} by {error['type']}"])
+
+
 def work(token: str, endings: list[str]) -> str:
     """Count the start, then end as the list says for this attempt."""
     job = current_job()

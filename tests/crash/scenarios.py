@@ -191,6 +191,22 @@ def was_run_again(world: World) -> None:
     assert world.starts("a"), f"the retry by hand was not run: {world.describe()}"
 
 
+TELLING = {JOBS: {"work": {"on_failure": f"{JOBS}.told"}, "told": {"max_retries": 9}}}
+"""The table of jobs in which failures are told of."""
+
+
+def was_told_of(world: World) -> None:
+    """Each failure for good of the job was told of by one job, which was run; and nothing else was told."""
+    _, _, raw = world.find("a")
+    failures = [made["number"] for made in raw["attempts"] if made["verdict"] == "failed"]
+    told = {key: orjson.loads(data) for key, data in world.files().items() if b"on_failure_of" in data}
+    assert len(told) <= len(failures), f"told more than once: {world.describe()}"
+    assert sorted(told) == [(State.DONE, f"a.failed.{number}") for number in failures], world.describe()
+    assert world.starts("told of a"), "the job of on_failure was not run"
+    for key in told:
+        assert told[key]["params"]["error"], "it does not say why"
+
+
 def ended(outcome: str, verdict: str, number: int = 1) -> dict[str, Any]:
     """An attempt of the past."""
     return {"number": number, "outcome": outcome, "verdict": verdict}

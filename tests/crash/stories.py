@@ -10,6 +10,7 @@ from spoolrunner.cli import cancel, retry
 from spoolrunner.protocol.states import State
 from tests.crash.faults import World
 from tests.crash.scenarios import (
+    TELLING,
     Scenario,
     asked_to_stop,
     by_hand,
@@ -27,6 +28,7 @@ from tests.crash.scenarios import (
     until_settled,
     until_stopped,
     was_run_again,
+    was_told_of,
     what_was_renamed_is_there,
     with_a_successor,
     work_about_to_end,
@@ -66,6 +68,15 @@ RUNNING = [
         33,
     ),
     Scenario("settling", work_about_to_end, until_settled, nothing, 10),
+    Scenario(
+        "a failure that is told of",
+        pending("fail"),
+        dispatch,
+        was_told_of,
+        36,
+        settings={"max_retries": 0, "allowed_jobs": TELLING},
+        ends_in=(State.FAILED,),
+    ),
     Scenario("a timeout", work_in_progress, until_settled, nothing, 10, settings={"timeout": 3, "max_retries": 2}),
 ]
 REFUSING = [
