@@ -92,6 +92,15 @@ class Layout:
         """Return the path of the file with the progress that a running job last reported."""
         return f"{self.locks}{os.sep}{_fit(job_id, '.progress')}"
 
+    @property
+    def steps(self) -> str:
+        """The folder of what jobs keep for their next attempts; made by the first of them."""
+        return f"{self.root}{os.sep}steps"
+
+    def step_file(self, job_id: str) -> str:
+        """Return the path of the steps that a job has made."""
+        return f"{self.steps}{os.sep}{_fit(job_id, '.jsonl')}"
+
     def log(self, job_id: str) -> str:
         """Return the path of the job's own output."""
         if len(job_id) < _SHORT_NAME:  # without a call, since each job's process asks this

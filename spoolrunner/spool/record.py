@@ -108,7 +108,9 @@ def replacing(layout: Layout, job_id: str, changed: dict[str, Any], stamp: Stamp
     earlier = changed.get(REPLACES, [])
     if earlier and not is_own(layout.running(job_id)):
         earlier = []
-    return {**changed, REPLACES: [*earlier[1 - _MAX_REPLACES :], list(stamp)]}
+    if len(earlier) >= _MAX_REPLACES:
+        earlier = [earlier[0], *earlier[2 - _MAX_REPLACES :]]  # the first one stays: it tells which job this is
+    return {**changed, REPLACES: [*earlier, list(stamp)]}
 
 
 def is_own(path: str) -> bool:

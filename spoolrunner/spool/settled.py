@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool import locks, output
+from spoolrunner.spool import locks, output, step_files
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.lock_files import drop_lock, drop_lock_of_moved
 from spoolrunner.spool.traces import Marker
@@ -81,7 +81,15 @@ def _tidy(spool: Spool, job_id: str, settled: Settled, max_log_bytes: int) -> No
         log = layout.log(settled.name)
         if settled.name != job_id:  # what an earlier job of its id printed stays behind
             output.split(layout.log(job_id), log, [*_headers(settled.raw), first])
+            _move_steps(spool, job_id, settled)
         output.tidy(log, max_log_bytes, first)
+
+
+def _move_steps(spool: Spool, job_id: str, settled: Settled) -> None:
+    """Let the steps of a job go with it to its new name. Without that they would still be found by its key."""
+    stamp = None if settled.state is None else spool.stamp(settled.state, settled.name)
+    if settled.raw is not None and stamp is not None:
+        step_files.follow(spool.layout, job_id, settled.name, step_files.key_of(settled.raw, stamp.inode))
 
 
 def _headers(raw: dict[str, Any] | None) -> Iterator[bytes]:

@@ -25,7 +25,7 @@ from spoolrunner.protocol.states import (
     Verdict,
 )
 from spoolrunner.protocol.verdict import NOTHING_SAID
-from spoolrunner.spool import locks, on_failure, record, traces
+from spoolrunner.spool import locks, on_failure, record, step_files, traces
 from spoolrunner.spool.ended_attempt import made_of
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.lock_lines import START
@@ -44,8 +44,8 @@ PolicyOf = Callable[[Document], Policy]
 class _Held:
     """A job that is being settled, under its lock. `data` is what is to be committed, `verdict` where it goes then.
 
-    `may_have_progress`: a file of it is to be removed. `on_failure` is that of its policy. `settled` is set when it has come to
-    its end, `error` when the disk refused.
+    `may_have_progress`, `may_have_steps`: a file of it is to be removed. `on_failure` is that of its policy. `settled` is set
+    when it has come to its end, `error` when the disk refused.
     """
 
     job_id: str
@@ -54,6 +54,7 @@ class _Held:
     marker: Marker | None = None
     raw: dict[str, Any] = field(default_factory=dict)
     may_have_progress: bool = True
+    may_have_steps: bool = True
     on_failure: tuple[str, str] | None = None
     data: bytes | None = None
     verdict: Verdict | None = None
@@ -231,7 +232,7 @@ class Settler:
         changed, decision = record.add(file.raw, made, policy, now, result, said)
         one.raw = record.replacing(self._spool.layout, one.job_id, changed, file.stamp)
         one.verdict, one.may_have_progress = decision.verdict, left is None or left.progress
-        one.on_failure = policy.on_failure
+        one.may_have_steps, one.on_failure = left is None or left.steps or bool(file.attempts), policy.on_failure
         one.data = file.record_of(one.job_id, one.raw)
 
     def _sync_record(self) -> None:
@@ -259,6 +260,8 @@ class Settler:
             published = on_failure.publish(self._spool, self._key, job_id, raw, one.on_failure)
         if one.may_have_progress:
             durable.unlink(layout.progress(job_id))
+        if verdict is Verdict.DONE and one.may_have_steps:
+            step_files.remove(layout, job_id, step_files.key_of(raw, 0))
         if verdict in FINAL:
             durable.unlink(layout.cancel(job_id))
         target = DESTINATION[verdict]

@@ -1,0 +1,135 @@
+"""The steps of a job: parts that are not made again by the next attempt, once they are made. Loaded by jobs that make some.
+
+What a step returned is kept as JSON in steps/ID.jsonl, and synced, before the job goes on. Whoever records that the job is done
+removes the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from spoolrunner.attempt import forks, returned
+from spoolrunner.attempt.returned import NotKeptError, NotRunError
+from spoolrunner.errors import StepError
+from spoolrunner.spool import output, step_files
+from spoolrunner.spool.lock_lines import quoted
+from spoolrunner.system import clock, rights
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from spoolrunner.attempt.assignment import Assignment
+    from spoolrunner.spool.paths import Layout
+
+MAX_NAME = 200
+"""Characters of the name of a step."""
+_PAUSE = 1.0
+
+
+class Steps:
+    """The steps of the job that this process runs; with `fsync` each is on the disk for good when it is made."""
+
+    def __init__(self, layout: Layout, told: Assignment, *, fsync: bool) -> None:
+        self._layout = layout
+        self._fsync = fsync
+        params = json.dumps(told.params, sort_keys=True, separators=(",", ":"))
+        checksum = hashlib.sha256(params.encode("utf-8", "surrogatepass")).hexdigest()
+        self._lines = [step_files.first_line(told.key, told.job, told.method, checksum)]
+        self._asked: dict[str, object] = {}
+        self._kept: dict[str, str] = {}
+        self._path = self._found(told)
+        for line in step_files.lines(self._path):
+            self._add(line["step"], json.dumps(line["value"]), str(line.get("ended_at", "")))
+
+    def _found(self, told: Assignment) -> str:
+        """Return the path of the file of this job, which is new or without steps if it was of other parameters."""
+        while True:
+            path, is_there = step_files.find(self._layout, told.job_id, told.key)
+            try:
+                if not is_there:
+                    step_files.begin(self._layout, path, self._lines[0], fsync=self._fsync)
+                elif step_files.header(path) != json.loads(self._lines[0]):
+                    step_files.write(self._layout, path, self._lines[0], fsync=self._fsync)
+            except FileExistsError:
+                continue  # Race: a job whose own name that is has just begun its file.
+            return path
+
+    def make(self, name: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return what the step of that name returned in an earlier attempt, or call, keep what that returns, and return it.
+
+        A value comes back as JSON gives it, so a tuple is a list. StepError when it cannot be kept.
+        """
+        self._check(name)
+        if name in self._kept:
+            return json.loads(self._kept[name])
+        try:
+            value = self._text(name, call(*args, **kwargs))
+        except BaseException:
+            del self._asked[name]  # it did not come about, and may be tried again
+            raise
+        line = self._add(name, value, clock.SYSTEM.text())
+        self._write(name, line)
+        return json.loads(value)
+
+    def _check(self, name: str) -> None:
+        if not _is_name(name):
+            raise StepError(f"{name!r} is no name of a step; it needs a text of 1 to {MAX_NAME} characters")
+        if forks.is_child:
+            raise StepError(f"step {name!r}: only the process of the job makes steps, not one that it forked")
+        if rights.is_elsewhere():
+            raise StepError(f"step {name!r}: the job has another root by now, and cannot reach its steps")
+        mine = object()
+        if self._asked.setdefault(name, mine) is not mine:
+            raise StepError(f"step {name!r} was made in this attempt already; give each step a name of its own")
+
+    def _text(self, name: str, value: object) -> str:
+        try:
+            return returned.json_text(value, _nothing)
+        except (NotKeptError, NotRunError) as error:
+            raise StepError(f"step {name!r}: what it returned cannot be kept: {error}") from None
+
+    def _add(self, name: str, value: str, ended_at: str) -> bytes:
+        line = f'{{"step":{quoted(name)},"ended_at":{quoted(ended_at)},"value":{value}}}\n'.encode()
+        self._lines.append(line)
+        self._kept[name] = value
+        return line
+
+    def _write(self, name: str, line: bytes) -> None:
+        """Keep a step that was made, waiting while the disk refuses; StepError when it never will be."""
+        is_noted = is_anew = False
+        while True:
+            try:
+                if is_anew:
+                    step_files.write(self._layout, self._path, b"".join(self._lines), fsync=self._fsync)
+                else:
+                    step_files.append(self._path, line, fsync=self._fsync)
+            except OSError as error:
+                # Anew: after an error of a sync the old file is not to be trusted, and it may have been removed.
+                is_anew = True
+                if rights.regain(error):
+                    continue
+                if rights.are_given_up(error):
+                    raise StepError(f"step {name!r} was made, but cannot be kept: {error}") from error
+                if not is_noted:
+                    output.note(f"step {name!r} was made, and cannot be kept yet, trying on: {error}")
+                is_noted = True
+                clock.SYSTEM.sleep(_PAUSE)
+            else:
+                return
+
+
+def _is_name(name: object) -> bool:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
+        return False
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _nothing() -> None:
+    """Do nothing: an attempt that hangs in a method of a value hangs in its own call."""
