@@ -6,8 +6,11 @@ removes the file.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
+from typing import Any, TypeVar
 
 from spoolrunner.attempt import forks, returned
 from spoolrunner.attempt.returned import NotKeptError, NotRunError
@@ -19,14 +22,17 @@ from spoolrunner.system import clock, rights
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from spoolrunner.attempt.assignment import Assignment
     from spoolrunner.spool.paths import Layout
 
+_Any = TypeVar("_Any")
 MAX_NAME = 200
 """Characters of the name of a step."""
 _PAUSE = 1.0
+_PATIENCE = 10.0
+"""Seconds for which the file is tried to be had before the first step, if its error is none that passes by itself."""
+_PASSING = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class Steps:
@@ -40,12 +46,14 @@ class Steps:
         self._lines = [step_files.first_line(told.key, told.job, told.method, checksum)]
         self._asked: dict[str, object] = {}
         self._kept: dict[str, str] = {}
-        self._path = self._found(told)
-        for line in step_files.lines(self._path):
+        self._is_sound = True
+        longest = clock.SYSTEM.monotonic() + _PATIENCE
+        self._path, found = _patiently(lambda: self._found(told), "the steps of the job cannot be read", longest)
+        for line in found:
             self._add(line["step"], json.dumps(line["value"]), str(line.get("ended_at", "")))
 
-    def _found(self, told: Assignment) -> str:
-        """Return the path of the file of this job, which is new or without steps if it was of other parameters."""
+    def _found(self, told: Assignment) -> tuple[str, list[dict[str, Any]]]:
+        """Return the path of the file of this job, new or without steps if it was of other parameters, and what is in it."""
         while True:
             path, is_there = step_files.find(self._layout, told.job_id, told.key)
             try:
@@ -55,7 +63,7 @@ class Steps:
                     step_files.write(self._layout, path, self._lines[0], fsync=self._fsync)
             except FileExistsError:
                 continue  # Race: a job whose own name that is has just begun its file.
-            return path
+            return path, step_files.lines(path)
 
     def make(self, name: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return what the step of that name returned in an earlier attempt, or call, keep what that returns, and return it.
@@ -99,26 +107,37 @@ class Steps:
 
     def _write(self, name: str, line: bytes) -> None:
         """Keep a step that was made, waiting while the disk refuses; StepError when it never will be."""
-        is_noted = is_anew = False
-        while True:
-            try:
-                if is_anew:
-                    step_files.write(self._layout, self._path, b"".join(self._lines), fsync=self._fsync)
-                else:
-                    step_files.append(self._path, line, fsync=self._fsync)
-            except OSError as error:
-                # Anew: after an error of a sync the old file is not to be trusted, and it may have been removed.
-                is_anew = True
-                if rights.regain(error):
-                    continue
-                if rights.are_given_up(error):
-                    raise StepError(f"step {name!r} was made, but cannot be kept: {error}") from error
-                if not is_noted:
-                    output.note(f"step {name!r} was made, and cannot be kept yet, trying on: {error}")
-                is_noted = True
-                clock.SYSTEM.sleep(_PAUSE)
-            else:
-                return
+        _patiently(lambda: self._keep(line), f"step {name!r} was made, but cannot be kept", math.inf)
+
+    def _keep(self, line: bytes) -> None:
+        """Append the line, or write the file anew: after an error it is not to be trusted, and it may have been removed."""
+        is_sound, self._is_sound = self._is_sound, False
+        if is_sound:
+            step_files.append(self._path, line, fsync=self._fsync)
+        else:
+            step_files.write(self._layout, self._path, b"".join(self._lines), fsync=self._fsync)
+        self._is_sound = True
+
+
+def _patiently(call: Callable[[], _Any], what: str, deadline: float) -> _Any:
+    """Return what the call returns, trying again each second while the disk refuses; `what` says what is wrong meanwhile.
+
+    StepError when it never will succeed, or not until `deadline` (monotonic), unless that may come of a disk that is full.
+    """
+    is_noted = False
+    while True:
+        try:
+            return call()
+        except OSError as error:
+            if rights.regain(error):
+                continue
+            is_late = clock.SYSTEM.monotonic() >= deadline and error.errno not in _PASSING
+            if is_late or rights.are_given_up(error):
+                raise StepError(f"{what}: {error}") from error
+            if not is_noted:
+                output.note(f"{what} yet, trying on: {error}")
+            is_noted = True
+            clock.SYSTEM.sleep(_PAUSE)
 
 
 def _is_name(name: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from spoolrunner.cli import as_typed, out
-from spoolrunner.client import operate
+from spoolrunner.client import operate, steps
 from spoolrunner.client.look import check_id
 from spoolrunner.config.load import Config, load_config
 from spoolrunner.errors import JobFormatError, hint_at_ending
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give the verb its arguments."""
     parser.add_argument("ids", nargs="*", metavar="ID")
     parser.add_argument("--all", action="store_true", help="all in failed/ but those that were rejected or cancelled")
+    parser.add_argument("--from-start", action="store_true", help="forget the steps that they have made")
     parser.add_argument("--sign", action="store_true", help="sign them first, as they are now (with signing_key only)")
 
 
@@ -29,6 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise JobFormatError("retry", "name the jobs, or say --all")
     if arguments.sign:
         _sign(settings, ids, everything=arguments.all)
+    if arguments.from_start:
+        _forget_steps(settings, ids)
     moved = [job_id for job_id in ids if _retry(settings, job_id)]
     if arguments.all and not ids:
         out.complain("nothing to retry in failed/")
@@ -52,6 +55,13 @@ def _sign(settings: Config, ids: list[str], *, everything: bool) -> None:
     for job_id in ids:
         if operate.sign(settings.layout, job_id, settings.signing_key):
             out.say(f"signed {settings.layout.job(State.FAILED, job_id)}")
+
+
+def _forget_steps(settings: Config, ids: list[str]) -> None:
+    for job_id in ids:
+        path = steps.path_of(settings.layout, State.FAILED, job_id)
+        if path is not None and steps.forget(settings.layout, State.FAILED, job_id):
+            out.say(as_typed.removed(path))
 
 
 def _retry(settings: Config, job_id: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from spoolrunner.client import steps
 from spoolrunner.client.look import look
 from spoolrunner.errors import DuplicateJobError, JobFormatError
 from spoolrunner.protocol import jsontext, signing
@@ -175,12 +176,15 @@ def await_cancel(layout: Layout, request: CancelRequest, limit: float) -> Cancel
 
 
 def remove(layout: Layout, state: State, job_id: str) -> bool:
-    """Remove a job's file from that state, then its ID.reason, and its log unless another job of that id is left.
+    """Remove a job's file from that state, then its ID.reason, its steps, and its log unless another job of that id is left.
 
     False when it was gone: a person removed it, or moved it back to pending/, just now.
     """
+    its_steps = steps.path_of(layout, state, job_id)
     if not durable.unlink(layout.job(state, job_id)):
         return False
+    if its_steps is not None:
+        durable.unlink(its_steps)
     if state is State.FAILED:
         durable.unlink(layout.reason(job_id))
     if not any(Spool(layout).exists(other, job_id) for other in State):

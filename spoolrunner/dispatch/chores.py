@@ -23,6 +23,7 @@ from spoolrunner.errors import StartError
 from spoolrunner.spool import output, reason_files
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.lock_files import sweep_lock
+from spoolrunner.spool.sweeping import sweep_steps
 from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock
 from spoolrunner.telling.events import Event, StatusNotWritten, Weakness
@@ -168,7 +169,7 @@ class CutLogs:
 
 
 class Sweep:
-    """Removes what the dead left behind: staged files, locks, reasons. Once an hour, when there is nothing better to do."""
+    """Removes what the dead left: staged files, locks, reasons, steps. Once an hour, when there is nothing better to do."""
 
     def __init__(self, rooms: Rooms, scan: Scan) -> None:
         self._spool = rooms.spool
@@ -191,6 +192,7 @@ class Sweep:
             self._next = now + SWEEP_PERIOD
             self._guarded(lambda: self._spool.sweep_tmp(self._clock.wall()))
             self._guarded(lambda: reason_files.sweep(self._spool.layout))
+            self._guarded(lambda: sweep_steps(self._spool.layout, self._clock.wall() - SWEEP_PERIOD))
             for entry in os.listdir(self._spool.layout.locks):
                 self._guarded(partial(self._sweep_lock, entry))
             self._sweep_register()

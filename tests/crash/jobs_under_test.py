@@ -11,6 +11,17 @@ def told(id: str, outcome: str, error: dict[str, str]) -> None:  # noqa: A002 --
     work(f"told of {id}", [f"{outcome} by {error['type']}"])
 
 
+def stepped(token: str, endings: list[str]) -> str:
+    """Make two steps, and then the work."""
+    job, world = current_job(), faults.stage
+    assert job is not None
+    assert world is not None
+    for name in ("one", "two"):
+        assert job.step(name, world.make_step, name) == name
+    world.make_step("work")
+    return work(token, endings)
+
+
 def work(token: str, endings: list[str]) -> str:
     """Count the start, then end as the list says for this attempt."""
     job = current_job()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -205,6 +206,24 @@ def was_told_of(world: World) -> None:
     assert world.starts("told of a"), "the job of on_failure was not run"
     for key in told:
         assert told[key]["params"]["error"], "it does not say why"
+
+
+STEPPING = {JOBS: ["work", "stepped"]}
+"""The table of jobs in which one makes steps."""
+
+
+def made_each_step_once(world: World) -> None:
+    """No step was made again that was over, each was made before the work, and a job that is done has left none."""
+    state, name, _ = world.find("a")
+    for earlier, later in itertools.pairwise(("one", "two", "work")):
+        if later in world.steps and earlier in world.steps[world.steps.index(later) :]:
+            raise DoubleError(f"step {earlier} was made again: {world.steps}; {world.describe()}")
+    if state is State.DONE:
+        assert {"one", "two", "work"} == set(world.steps), f"{world.steps}; {world.describe()}"
+    kept = os.listdir(world.layout.steps) if os.path.isdir(world.layout.steps) else []
+    assert kept in ([[]] if state is State.DONE else [[], [f"{name}.jsonl"]]), f"{kept}; {world.describe()}"
+    if state is not State.DONE and "two" in world.steps:
+        assert kept, "the steps are gone, though the job may be tried again"
 
 
 def ended(outcome: str, verdict: str, number: int = 1) -> dict[str, Any]:

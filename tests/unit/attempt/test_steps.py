@@ -232,9 +232,30 @@ def test_a_disk_that_refuses(spool, begin, calls, clock, monkeypatch, capfd, cod
     before = clock.monotonic()
     assert make(made, "b", calls, 2) == 2
     assert clock.monotonic() - before == 3.0
-    assert capfd.readouterr().err.count("cannot be kept yet, trying on") == 1
+    assert capfd.readouterr().err.count("but cannot be kept yet, trying on") == 1
     assert [line.get("value") for line in content(spool)] == [None, 1, 2]
     assert calls == ["a", "b"]
+
+
+@pytest.mark.parametrize(("code", "is_waited_for"), [(errno.ENOSPC, True), (errno.EACCES, False)])
+def test_a_beginning_that_is_refused(begin, calls, clock, monkeypatch, capfd, code, is_waited_for) -> None:
+    """Before the first step a full disk is waited for, and any other error for ten seconds; nothing is called meanwhile."""
+    real, tries = step_files.begin, []
+
+    def refuse(*args, **kwargs) -> None:
+        tries.append(args)
+        if len(tries) <= 60:
+            raise OSError(code, os.strerror(code))
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(step_files, "begin", refuse)
+    if is_waited_for:
+        assert make(begin(), "a", calls, 1) == 1
+    else:
+        with pytest.raises(StepError, match=r"^the steps of the job cannot be read: .*Permission denied"):
+            begin()
+    assert len(tries) == (61 if is_waited_for else 11)
+    assert capfd.readouterr().err.count("cannot be read yet, trying on") == 1
 
 
 def test_a_file_that_was_removed(spool, begin, calls) -> None:

@@ -6,7 +6,9 @@ import os
 
 import pytest
 
+from spoolrunner.protocol.states import State
 from spoolrunner.spool import step_files
+from spoolrunner.spool.sweeping import sweep_steps
 
 MINE = step_files.first_line("mine", "app.Report", "build", "0")
 OTHER = step_files.first_line("other", "app.Report", "build", "0")
@@ -129,3 +131,25 @@ def test_remove(spool, put) -> None:
     assert step_files.remove(spool.layout, "x", "mine")
     assert not step_files.remove(spool.layout, "x", "mine")
     assert step_files.names(spool.layout) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("job_id", "state", "left"),
+    [
+        (None, None, []),
+        ("x", State.PENDING, ["x"]),
+        ("x", State.RUNNING, ["x"]),
+        ("x", State.FAILED, ["x"]),
+        ("x~2", State.FAILED, ["x"]),
+        ("y", State.FAILED, []),
+    ],
+)
+def test_sweep(spool, drop, put, clock, arrived_as_written, job_id, state, left) -> None:
+    """Steps whose job is nowhere go, unless they were just written: it may be on its way."""
+    path = put("x", MINE)
+    if job_id is not None:
+        drop(state, job_id)
+    os.utime(path, (clock.wall() - 10, clock.wall() - 10))
+    assert sweep_steps(spool.layout, clock.wall() - 20) == 0
+    assert sweep_steps(spool.layout, clock.wall()) == (not left)
+    assert step_files.names(spool.layout) == left
