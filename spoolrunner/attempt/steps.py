@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _Any = TypeVar("_Any")
 MAX_NAME = 200
 """Characters of the name of a step."""
+_CO_COROUTINE = 0x80
+"""Of the flags of a code object: it is that of an `async def`."""
 _PAUSE = 1.0
 _PATIENCE = 10.0
 """Seconds for which the file is tried to be had before the first step, if its error is none that passes by itself."""
@@ -68,9 +70,12 @@ class Steps:
     def make(self, name: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return what the step of that name returned in an earlier attempt, or call, keep what that returns, and return it.
 
-        A value comes back as JSON gives it, so a tuple is a list. StepError when it cannot be kept.
+        A value comes back as JSON gives it, so a tuple is a list. Of an `async def` it returns what is to be awaited. StepError
+        when the value cannot be kept.
         """
         self._check(name)
+        if getattr(getattr(call, "__code__", None), "co_flags", 0) & _CO_COROUTINE:
+            return self._make_later(name, call, args, kwargs)
         if name in self._kept:
             return json.loads(self._kept[name])
         try:
@@ -78,8 +83,22 @@ class Steps:
         except BaseException:
             del self._asked[name]  # it did not come about, and may be tried again
             raise
-        line = self._add(name, value, clock.SYSTEM.text())
-        self._write(name, line)
+        return self._made(name, value)
+
+    async def _make_later(
+        self, name: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if name in self._kept:
+            return json.loads(self._kept[name])
+        try:
+            value = self._text(name, await call(*args, **kwargs))
+        except BaseException:
+            del self._asked[name]
+            raise
+        return self._made(name, value)
+
+    def _made(self, name: str, value: str) -> Any:
+        self._write(name, self._add(name, value, clock.SYSTEM.text()))
         return json.loads(value)
 
     def _check(self, name: str) -> None:

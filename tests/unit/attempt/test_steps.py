@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import subprocess
@@ -118,6 +119,25 @@ def test_a_coroutine(begin) -> None:
     with pytest.raises(StepError, match="has not run: it needs await"):
         begin().make("a", lambda: coroutine, (), {})
     coroutine.close()
+
+
+def test_an_async_step(begin, calls) -> None:
+    """A step that is an async def is awaited, also when it was made before; one that raises does not count."""
+
+    async def later(value: int) -> int:
+        calls.append(value)
+        return 10 // value
+
+    async def job() -> list[int]:
+        made = begin()
+        with pytest.raises(ZeroDivisionError):
+            await made.make("a", later, (0,), {})
+        return [await made.make("a", later, (5,), {}), await made.make("b", later, (2,), {})]
+
+    assert asyncio.run(job()) == [2, 5]
+    again = begin()
+    assert asyncio.run(again.make("a", later, (1,), {})) == 2
+    assert calls == [0, 5, 2]
 
 
 def test_the_largest_value(begin, calls) -> None:
