@@ -92,6 +92,10 @@ class CurrentJob:
         and comes back as JSON gives it; a step that raises, or whose value cannot be kept, does not count. A name is used once
         in an attempt. StepError says what is wrong; OSError when the steps cannot be read or begun.
         """
+        if _is_forked:
+            from spoolrunner.errors import StepError
+
+            raise StepError(f"step {name!r}: only the process of the job makes steps, not one that it forked")
         if self._steps is None:
             from spoolrunner.attempt.steps import Steps  # paid by jobs that make steps
 
@@ -105,6 +109,8 @@ class CurrentJob:
         return {name: "true" for name, is_there in left.items() if is_there}
 
 
+_is_forked = False
+"""Whether this process was forked by the one that makes the attempt, and is no part of it."""
 _current: CurrentJob | None = None
 _told: tuple[Settings, Layout, Assignment, float] | None = None
 """What `job_runs` was told: most jobs never ask for more."""
@@ -130,6 +136,12 @@ def job_runs(settings: Settings, layout: Layout, told: Assignment, end: float) -
     """From now on this process makes that attempt, and has time for it until `end` (monotonic)."""
     global _current, _told
     _current, _told = None, (settings, layout, told, end)
+
+
+def was_forked() -> None:
+    """This process is a child of the one that makes the attempt."""
+    global _is_forked  # noqa: PLW0603 -- a child stays one
+    _is_forked = True
 
 
 def ends_at(end: float) -> None:

@@ -12,7 +12,7 @@ import json
 import math
 from typing import Any, TypeVar
 
-from spoolrunner.attempt import forks, returned
+from spoolrunner.attempt import returned
 from spoolrunner.attempt.returned import NotKeptError, NotRunError
 from spoolrunner.errors import StepError
 from spoolrunner.spool import output, step_files
@@ -104,8 +104,6 @@ class Steps:
     def _check(self, name: str) -> None:
         if not _is_name(name):
             raise StepError(f"{name!r} is no name of a step; it needs a text of 1 to {MAX_NAME} characters")
-        if forks.is_child:
-            raise StepError(f"step {name!r}: only the process of the job makes steps, not one that it forked")
         if rights.is_elsewhere():
             raise StepError(f"step {name!r}: the job has another root by now, and cannot reach its steps")
         mine = object()

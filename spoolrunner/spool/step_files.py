@@ -72,7 +72,11 @@ def header(path: str) -> dict[str, Any] | None:
     """Return what the first line says, {} when it says nothing that can be read, None when there is no such file."""
     data = read_plain(path, _MAX_HEADER)
     if data is None:
-        return {} if os.path.lexists(path) else None
+        try:
+            os.lstat(path)
+        except FileNotFoundError:
+            return None
+        return {}
     return _decoded(data.partition(b"\n")[0]) or {}
 
 

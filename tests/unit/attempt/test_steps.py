@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from spoolrunner import StepError
-from spoolrunner.attempt import forks, steps
+from spoolrunner.attempt import steps
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.steps import Steps
 from spoolrunner.spool import step_files
@@ -215,15 +215,6 @@ def test_two_that_begin_at_once(spool, begin, calls, monkeypatch) -> None:
         "third",
         "another",
     ]
-
-
-def test_a_child_of_the_job(begin, calls, monkeypatch) -> None:
-    """A process that the job forked makes no steps: it is no part of the attempt."""
-    made = begin()
-    monkeypatch.setattr(forks, "is_child", True)
-    with pytest.raises(StepError, match="not one that it forked"):
-        make(made, "a", calls)
-    assert calls == []
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
