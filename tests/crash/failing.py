@@ -196,5 +196,6 @@ def may_be_silent(call: Operation, fault: Fault) -> bool:
         # The file may be one that its writer has not opened to us yet: looked at again, and refused if it stays so.
         or (fault.error == errno.EACCES and call.kind == "open" and call.path.startswith("pending/"))
         # A folder that is opened to be synced, which a guest of a spool for a group may not: all disks are synced instead.
-        or (fault.error == errno.EACCES and call.kind == "open" and call.path in FOLDERS)
+        or (fault.error == errno.EACCES and call.kind == "open" and call.path in (*FOLDERS, "steps"))
+        or (fault.error == errno.EACCES and call.kind == "open" and call.path.endswith("/spool"))
     )
