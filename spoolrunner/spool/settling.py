@@ -25,7 +25,7 @@ from spoolrunner.protocol.states import (
     Verdict,
 )
 from spoolrunner.protocol.verdict import NOTHING_SAID
-from spoolrunner.spool import locks, on_failure, record, step_files, traces
+from spoolrunner.spool import locks, on_failure, record, requests, step_files, traces
 from spoolrunner.spool.ended_attempt import made_of
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.lock_lines import START
@@ -263,7 +263,7 @@ class Settler:
         if verdict is Verdict.DONE and one.may_have_steps:
             step_files.remove(layout, job_id, step_files.key_of(raw, 0))
         if verdict in FINAL:
-            durable.unlink(layout.cancel(job_id))
+            requests.drop_cancel(layout, job_id)
         target = DESTINATION[verdict]
         if target is State.FAILED and was_rejected(raw):
             what = raw["attempts"][-1].get("error", {}).get("message", "refused by its own process")

@@ -36,7 +36,7 @@ Goal = Callable[[State], bool]
 
 LEFT_OUT = re.compile(
     r"dispatcher\.lock|control/stop|logs|"  # what the model takes for granted, and what only people read
-    r"locks/a\.progress|"  # what a job tells of its progress; nothing depends on it
+    r"locks/a\.progress|steps/|"  # what a job tells of its progress, and keeps of its steps; no move depends on it
     r"open (pending/a\.json|control)|"  # when a dispatcher looks is up to hints and scans
     r"open \w+/(a|ID)\.failed\.[N0-9]+\.json"  # where it looks whether it was published, and the look at it then
 )

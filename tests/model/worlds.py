@@ -103,6 +103,9 @@ TELLS_FORKS = of(
 )
 TELLS_CUT = of("a failure is told of, and the power fails", pending=TRIED, tells=True, cuts=1)
 COPIED = of("the spool is copied", copies=1, dispatcher_kills=1)
+COPIED_LIVE = of("the spool is copied while its jobs run", copies=1, dispatcher_kills=1, originals=True)
+CONTAINERS = of("a dispatcher in a container follows", containers=1, dispatcher_kills=2, runner_kills=1)
+COVERED = of("something is mounted over the spool", covers=1, dispatcher_kills=1, runner_kills=1)
 
 SHORT = (
     KILLS,
@@ -147,6 +150,9 @@ SHORT = (
     TELLS_FORKS,
     TELLS_CUT,
     COPIED,
+    COPIED_LIVE,
+    CONTAINERS,
+    COVERED,
 )
 
 PEOPLE = tuple(Act)
@@ -244,6 +250,7 @@ BREAKS: dict[Rule, tuple[World, Promise]] = {
     Rule.CANCEL_AFTER_MOVE: (CANCELS, Promise.CANCEL_KEPT),
     Rule.CANCEL_KNOWN: (CANCELS_LATER, Promise.CANCEL_MEANT),
     Rule.CANCEL_RECORDED: (CANCELS_TRIED, Promise.FRESH_BUDGET),
+    Rule.UNSTARTED_SPARED: (KILLS, Promise.NOT_INVENTED),
     Rule.STOP_AWAITED: (STOPS, Promise.SPARED),
     Rule.STOP_SPARES: (STOPS, Promise.SPARED),
     Rule.PUBLISH_SYNCED: (CUT, Promise.NEVER_LOST),
@@ -256,6 +263,9 @@ BREAKS: dict[Rule, tuple[World, Promise]] = {
     Rule.BOOT_VOUCHED: (CUT_KILL, Promise.NOT_AGAIN),
     Rule.MOUNT_COMPARED: (CUT, Promise.NOT_AGAIN),
     Rule.FITS_COPY: (COPIED, Promise.COUNTED),
+    Rule.MARK_COMPARED: (COPIED_LIVE, Promise.STRANGERS_SPARED),
+    Rule.PLACE_COMPARED: (CONTAINERS, Promise.STRANGERS_SPARED),
+    Rule.GROUND_COMPARED: (COVERED, Promise.RECOVERS),
     Rule.NAMES_COMPARED: (NAMES, Promise.COUNTED),
     Rule.LATER_KEPT: (NAMES, Promise.COUNTED),
     Rule.RETRY_NAMED: (NAMES_RETRIED, Promise.RETRY_RUN),
