@@ -35,8 +35,6 @@ from spoolrunner.executors.places import cannot_start
 from spoolrunner.executors.spares import Spares
 from spoolrunner.system import clock, processes
 
-assert sys.platform != "win32"  # noqa: S101 -- there is no fork, and so no template
-
 _PROGRAM = f"""
 import marshal, os
 try:
@@ -50,9 +48,8 @@ main()
 """Knows how a frame is made, since the module that does may be what is missing."""
 _BUFFER = 16384
 """Bytes. Of a large one that is cut to what came, the rest is often too small for the next: the heap grew with every job."""
-_RIGHTS = socket.CMSG_SPACE(4 * 64)
-"""Bytes for the descriptors that may come with a message."""
-_FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_MOST_DESCRIPTORS = 64
+"""That may come with one message."""
 _AFTER_AN_IMPORT = (IMPORTED, SKIPPED, LEFT_OUT)
 _AT_ITS_END = 1.0
 """Seconds from the end of the connection to that of a template that dies while it imports."""
@@ -168,13 +165,14 @@ class Template:
         """Let it go, and go on if somebody has stopped it: it ends by itself. What it has forked runs on."""
         if not self.is_gone:
             self._close()
-        self._process.send_signal(signal.SIGCONT)
+        if sys.platform != "win32":
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it and all that its imports have left in its process group; not for one that has started jobs."""
         if not self.is_gone:
             self._close()
-        if self._process.returncode is None:  # afterwards the number may be that of others
+        if sys.platform != "win32" and self._process.returncode is None:  # afterwards the number may be that of others
             try:
                 os.killpg(self._process.pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
@@ -247,13 +245,12 @@ class Template:
         if self._unsent:
             self._flush()
         try:
-            data, rights, _, _ = self._socket.recvmsg(_BUFFER, _RIGHTS, _FLAGS)
+            data, descriptors = _received(self._socket)
         except BlockingIOError:
             return
         except OSError:
-            data, rights = b"", []
-        for _, _, found in rights:
-            self._received += array.array("i", found)
+            data, descriptors = b"", []
+        self._received += descriptors
         if not data:
             self._is_lost()
             return
@@ -288,3 +285,22 @@ class Template:
         self._close()
         left, self._open = {key: pid for pid, key in self._open.items()}, {}
         self._owner.lost(self, left)
+
+
+if sys.platform != "win32":
+    _RIGHTS = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)
+    _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+    def _received(connection: socket.socket) -> tuple[bytes, list[int]]:
+        """Return what can be read now, and the descriptors that came with it."""
+        data, rights, _, _ = connection.recvmsg(_BUFFER, _RIGHTS, _FLAGS)
+        descriptors = [descriptor for _, _, found in rights for descriptor in array.array("i", found)]
+        if not _FLAGS:  # macOS
+            for descriptor in descriptors:
+                os.set_inheritable(descriptor, False)
+        return data, descriptors
+
+else:
+
+    def _received(connection: socket.socket) -> tuple[bytes, list[int]]:
+        raise NotImplementedError("Windows has no templates")

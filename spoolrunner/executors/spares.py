@@ -16,8 +16,6 @@ from spoolrunner.executors.base import Sources
 from spoolrunner.executors.frames import WARM_UP
 from spoolrunner.system import clock
 
-assert sys.platform != "win32"  # noqa: S101 -- there is no fork, and so no template
-
 _AT_REST, _AT_WORK = 2, 8
 """How many are wanted. After a fork each page that the template writes to costs it a fault: so the more are forked together the
 better, as long as they are used at once."""
@@ -25,8 +23,8 @@ _FEW = 3
 """With fewer than this at work, more are asked for: what is left is used up before they come."""
 _AT_ONCE = 0.1
 """Seconds between two jobs that are at work."""
-_QUIET = 0.02
-"""Seconds without a start until there is time to let the next ones warm up."""
+_QUIET, _QUIET_AFTER_WORK = 0.02, 0.2
+"""Seconds without a start until there is time to let the next ones warm up; the longer one where a moment ago there was none."""
 _TAKEN_WHOLE = 4096
 """Bytes that an empty pipe takes at once, however little memory for pipes its user has left: a page."""
 
@@ -41,7 +39,7 @@ class Spares:
         self._cold: set[int] = set()
         self._asked = 0
         self._is_closed = False
-        self._used_at, self._used_before, self._came_at = -math.inf, -math.inf, -math.inf
+        self._used_at, self._used_before, self._came_at = 0.0, -math.inf, -math.inf
 
     def __len__(self) -> int:
         return len(self._ready)
@@ -51,11 +49,14 @@ class Spares:
         if self._is_closed:
             return
         there = len(self._ready) + self._asked
-        is_at_work = self._used_at - self._used_before < _AT_ONCE
-        wanted = _AT_WORK if is_at_work and there < _FEW else _AT_REST - there
+        wanted = _AT_WORK if self._is_at_work and there < _FEW else _AT_REST - there
         if wanted > 0:
             self._asked += wanted
             self._ask(wanted)
+
+    @property
+    def _is_at_work(self) -> bool:
+        return self._used_at - self._used_before < _AT_ONCE
 
     def add(self, pids: Sequence[int], pipes: Sequence[int]) -> None:
         """Take those in that were asked for, with the ends of their pipes that are written to."""
@@ -78,7 +79,8 @@ class Spares:
 
     def _is_sent(self, data: bytes, pipe: int) -> bool:
         if len(data) > _TAKEN_WHOLE:
-            os.set_blocking(pipe, False)
+            if sys.platform != "win32":  # there is no template there
+                os.set_blocking(pipe, False)
             _Delivery(data, pipe, self._sources).go_on()
             return True
         try:
@@ -100,7 +102,8 @@ class Spares:
         """Seconds until `settle` has something to do; `now` is monotonic."""
         if not self._cold and len(self._ready) <= _AT_REST:
             return math.inf
-        return max(0.0, max(self._used_at, self._came_at) + _QUIET - now)
+        quiet = _QUIET_AFTER_WORK if self._is_at_work else _QUIET
+        return max(0.0, max(self._used_at, self._came_at) + quiet - now)
 
     def settle(self, now: float) -> None:
         """When nothing has been started for a moment, let those that are too many go, and the others warm up."""
