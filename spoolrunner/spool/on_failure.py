@@ -82,8 +82,10 @@ def _is_published(spool: Spool, name: str, made: dict[str, Any]) -> bool:
 def _read(spool: Spool, state: State, name: str) -> dict[str, Any] | None:
     """Return the document of that name, {} for a file that is none of ours, None when there is no file.
 
-    OSError when it is ours and cannot be opened now.
+    OSError when that cannot be found out, or it is ours and cannot be opened now.
     """
+    if not spool.exists(state, name):
+        return None
     try:
         return jsontext.decode(spool.read(state, name).data)
     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import orjson
@@ -113,3 +114,22 @@ def spool_move(spool, name: str, state: State) -> None:
     os.unlink(spool.layout.job(State.PENDING, name))
     with open(spool.layout.job(state, name), "wb") as stream:
         stream.write(data)
+
+
+def test_a_job_of_ours_that_cannot_be_opened(spool, monkeypatch) -> None:
+    """While it cannot be known whether the failure was told of, nothing is published, and the caller is told."""
+    name = publish(spool, failed())
+    real = os.open
+
+    def refuse(path, *args, **kwargs):
+        if str(path).endswith(f"{name}.json"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", refuse)
+    if os.name == "posix":
+        with pytest.raises(PermissionError):
+            publish(spool, failed())
+    monkeypatch.undo()
+    assert publish(spool, failed()) == ""
+    assert list(spool.names(State.PENDING)) == [name]
