@@ -29,13 +29,15 @@ class Assignment:
 
     `timeout` is in seconds; `limits` are those that the system keeps, None without any. `leaves`: what it starts may outlive
     it. What `prepare` sets: `mark`, which the environment of its processes carries, and the paths of its lock, its file and its
-    log. `where` is what its marker says of the place where it lives, as `lock_lines.where` writes it.
+    log. `where` is what its marker says of the place where it lives, as `lock_lines.where` writes it; `key` tells the job from
+    another one of its id (`step_files.key_of`).
     """
 
     __slots__ = (
         "file",
         "job",
         "job_id",
+        "key",
         "leaves",
         "limits",
         "lock",
@@ -75,7 +77,7 @@ class Assignment:
         self.meta = meta
         self.mark = mark
         self.leaves = leaves
-        self.lock = self.file = self.log = self.where = ""
+        self.lock = self.file = self.log = self.where = self.key = ""
 
     def prepare(self, layout: Layout) -> Assignment:
         """Set what else its process has to know, which is done where the memory for it is at hand; returns itself."""
@@ -88,7 +90,7 @@ class Assignment:
     def to_bytes(self) -> bytes:
         """Return it as bytes, to be sent to the process."""
         told = (self.job_id, self.number, tuple(self.stamp), self.job, self.method, self.params, self.timeout)
-        rest = (self.limits, self.meta, self.mark, self.leaves, self.lock, self.file, self.log, self.where)
+        rest = (self.limits, self.meta, self.mark, self.leaves, self.lock, self.file, self.log, self.where, self.key)
         return marshal.dumps((clock.this_second(), told + rest), _FORMAT)
 
     @classmethod
@@ -97,5 +99,5 @@ class Assignment:
         second, told = marshal.loads(data)  # noqa: S302 -- our own dispatcher made them
         clock.know_second(second)
         made = cls(*told[:11])
-        made.lock, made.file, made.log, made.where = told[11:]
+        made.lock, made.file, made.log, made.where, made.key = told[11:]
         return made

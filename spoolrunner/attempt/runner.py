@@ -153,7 +153,7 @@ class _Attempt:
         """Make the call, within its limits, and turn all that happens into an outcome. A forked child of it ends here."""
         assignment = self._assignment
         seconds = self._settings.import_timeout if callee is None else assignment.timeout
-        job_runs(self._layout, assignment, self._began + seconds)
+        job_runs(self._settings, self._layout, assignment, self._began + seconds)
         try:
             if assignment.limits is None:
                 result = self._call(callee)
@@ -216,8 +216,8 @@ class _Attempt:
                 if forks.is_child or os.getpid() != self.pid:
                     forks.end_of_child(None)
                 fields, job = ended.fields, asked_job()
-                if job is not None and job.has_reported:
-                    fields = {**fields, "progress": "true"}
+                if job is not None:
+                    fields = {**fields, **job.left_files}
                 now = clock.SYSTEM.text()
                 line = lock_lines.outcome(self._assignment.number, ended.outcome, now, fields)
                 met = None

@@ -50,6 +50,7 @@ def _audit(settings: Config) -> list[str]:
     A module that ends the process, or does not end, is a problem of its own, and the others are looked up in another process.
     """
     left = [(job, method) for job in settings.allowed for method in sorted(settings.allowed[job])]
+    left += [("", name) for name in _exceptions(settings)]
     problems: list[str] = []
     has_worked = False
     while left:
@@ -70,9 +71,15 @@ def _audit(settings: Config) -> list[str]:
             answered.discard((job, method))  # the others may have taken all the time
         elif not answer:
             answered.add((job, method))
-            problems.append(f"{job}.{method}: importing it {how}")
+            problems.append(f"{job}.{method}".lstrip(".") + f": importing it {how}")
         left = [one for one in left if one not in answered]
     return problems
+
+
+def _exceptions(settings: Config) -> list[str]:
+    """Return the names of exceptions that any policy has."""
+    policies = [policy for methods in settings.allowed.values() for policy in methods.values()]
+    return sorted({name for policy in policies for name in (*policy.retry_on, *policy.discard_on)})
 
 
 def _ask(settings: Config, table: dict[str, list[str]]) -> tuple[list[list[str]], str] | str:

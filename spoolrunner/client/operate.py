@@ -151,7 +151,7 @@ def await_cancel(layout: Layout, request: CancelRequest, limit: float) -> Cancel
 
 
 def remove(layout: Layout, state: State, job_id: str) -> bool:
-    """Remove a job's file from that state, then its ID.reason, and its log unless another job of that id is left.
+    """Remove a job's file from that state, then its ID.reason, its steps, and its log unless another job of that id is left.
 
     False when it was gone: a person removed it, or moved it back to pending/, just now.
     """

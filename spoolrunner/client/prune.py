@@ -9,6 +9,7 @@ from spoolrunner.protocol.states import State
 from spoolrunner.spool import reason_files, retention
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.retention import Keep
+from spoolrunner.spool.sweeping import sweep_steps
 from spoolrunner.system import clock
 
 _ORPHAN_AGE = 3600.0
@@ -24,10 +25,11 @@ def outdated(settings: Config) -> Iterator[tuple[State, str]]:
 
 
 def sweep_leftovers(settings: Config) -> int:
-    """Remove each ID.reason and log whose job a person took away, an hour and a day ago or earlier; return how many."""
+    """Remove what is left of jobs that a person took away: reasons after an hour, the rest after a day. Return how many."""
     now = clock.SYSTEM.wall()
     reasons = reason_files.sweep(settings.layout, now - _ORPHAN_AGE)
-    return reasons + retention.sweep_logs(settings.layout, now - retention.LOG_AGE)
+    before = now - retention.LOG_AGE
+    return reasons + retention.sweep_logs(settings.layout, before) + sweep_steps(settings.layout, before)
 
 
 def not_kept(layout: Layout, state: State, keep: Keep, now: float) -> list[str]:

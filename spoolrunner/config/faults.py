@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from spoolrunner.attempt import rlimits
@@ -34,6 +36,8 @@ def config_faults(raw: dict[str, Any]) -> list[Fault]:
     found += _parsed(raw, ConfigFile, "")
     found += _keeps(raw)
     found += _pauses(raw)
+    found += _exceptions(raw)
+    found += _on_failure(raw)
     found += _environment(raw.get("environment"))
     found += _paths(raw)
     found += _allowed_jobs(raw)
@@ -97,14 +101,67 @@ def _preload(names: Any) -> list[Fault]:
 def _pauses(raw: dict[str, Any]) -> list[Fault]:
     """Return a fault for each first pause between retries that is longer than the longest one, to which it would be cut."""
     longest = raw.get("retry_max_interval", _LONGEST_PAUSE)
-    jobs = raw.get("allowed_jobs")
-    given = [("retry_interval", raw.get("retry_interval"))]
-    for job, methods in jobs.items() if isinstance(jobs, dict) else ():
-        for method, policy in methods.items() if isinstance(methods, dict) else ():
-            if isinstance(policy, dict):
-                given.append((f"allowed_jobs.{job}.{method}.retry_interval", policy.get("retry_interval")))
+    given = [(f"{prefix}retry_interval", policy.get("retry_interval")) for prefix, policy in _policies(raw)]
     problem = f"is more than retry_max_interval ({longest}), to which every pause is cut: raise that too"
     return [Fault(key, problem) for key, value in given if _is_longer(value, longest)]
+
+
+def _policies(raw: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the file itself and each policy of a method, with what comes before the names of its keys."""
+    yield "", raw
+    for job, methods in _entries(raw).items():
+        for method, policy in methods.items() if isinstance(methods, dict) else ():
+            if isinstance(policy, dict):
+                yield f"allowed_jobs.{job}.{method}.", policy
+
+
+def _entries(raw: dict[str, Any]) -> dict[str, Any]:
+    jobs = raw.get("allowed_jobs")
+    return jobs if isinstance(jobs, dict) else {}
+
+
+def _exceptions(raw: dict[str, Any]) -> list[Fault]:
+    """Return a fault for each name in retry_on and discard_on that no exception can have, or that stands in both."""
+    found = []
+    for prefix, policy in _policies(raw):
+        lists = {key: _texts(policy.get(key)) for key in ("retry_on", "discard_on")}
+        for key, names in lists.items():
+            found += [Fault(prefix + key, problem) for name in names if (problem := _exception_problem(name))]
+        both = [name for name in lists["retry_on"] if name in lists["discard_on"]]
+        found += [
+            Fault(f"{prefix}discard_on", f"{name!r} stands in retry_on, too; take it out of one") for name in both
+        ]
+    return found
+
+
+def _texts(value: Any) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+
+
+def _exception_problem(name: str) -> str:
+    if not all(part.isidentifier() for part in name.split(".")):
+        return f'{name!r} is not the name of an exception; write "ValueError", or "app.errors.NoCustomer"'
+    if "." in name or _is_exception(getattr(builtins, name, None)):
+        return ""
+    own = [word for word, value in vars(builtins).items() if _is_exception(value)]
+    return f"{name!r} is none of Python's own exceptions; write the dotted path of it{nearest(name, own)}"
+
+
+def _is_exception(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)
+
+
+def _on_failure(raw: dict[str, Any]) -> list[Fault]:
+    known = [f"{job}.{method}" for job, methods in _entries(raw).items() for method in _names(methods)]
+    return [
+        Fault(f"{prefix}on_failure", f"{name!r} is no JOB.METHOD of allowed_jobs{nearest(name, known)}")
+        for prefix, policy in _policies(raw)
+        if isinstance(name := policy.get("on_failure"), str) and name not in known
+    ]
+
+
+def _names(methods: Any) -> list[Any]:
+    return list(methods) if isinstance(methods, (list, dict)) else []
 
 
 def _is_longer(value: Any, longest: Any) -> bool:

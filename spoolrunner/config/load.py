@@ -82,6 +82,9 @@ class Config:
             open_files=file.open_files,
             no_new_privileges=file.no_new_privileges,
             leftovers=file.leftovers,
+            retry_on=tuple(file.retry_on),
+            discard_on=tuple(file.discard_on),
+            on_failure=_entry(file.on_failure),
         )
 
     @cached_property
@@ -177,6 +180,9 @@ class Config:
             open_files=given.open_files,
             no_new_privileges=given.no_new_privileges,
             leftovers=given.leftovers,
+            retry_on=None if given.retry_on is None else tuple(given.retry_on),
+            discard_on=None if given.discard_on is None else tuple(given.discard_on),
+            on_failure=_entry(given.on_failure),
         )
 
     def _absolute(self, path: str) -> str:
@@ -200,6 +206,14 @@ class FoundSpool(NamedTuple):
     path: str
     layout: Layout
     problems: list[str]
+
+
+def _entry(name: str | None) -> tuple[str, str] | None:
+    """Return job and method of an entry of the whitelist that is given as JOB.METHOD."""
+    if name is None:
+        return None
+    job, _, method = name.rpartition(".")
+    return job, method
 
 
 def _if_given(parse: Callable[[object], _Number], value: object) -> _Number | None:

@@ -40,6 +40,9 @@ class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     open_files: OpenFiles | None = None
     no_new_privileges: bool | None = None
     leftovers: Leftovers | None = None
+    retry_on: list[str] | None = None
+    discard_on: list[str] | None = None
+    on_failure: str | None = None
 
 
 class ScheduleKeys(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -95,6 +98,9 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     open_files: OpenFiles | None = None
     no_new_privileges: bool = False
     leftovers: Leftovers = "end"
+    retry_on: list[str] = []
+    discard_on: list[str] = []
+    on_failure: str | None = None
     priority_aging: Duration = "1m"
     auto_prune: bool = False
     keep_done: Kept = "7d"

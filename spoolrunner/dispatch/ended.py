@@ -252,6 +252,8 @@ class EndedAttempts:
     def _report(self, job_id: str, settled: Settled, attempt: RunningAttempt | None) -> None:
         if settled.left:
             self.reporter.report(LeftBehind(job_id, settled.left))
+        if settled.published:
+            self.intake.look(settled.published)
         if settled.fate is Fate.GONE:
             self.reporter.report(Gone(job_id))
         elif settled.fate is Fate.REJECTED:

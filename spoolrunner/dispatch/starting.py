@@ -23,7 +23,7 @@ from spoolrunner.executors.base import AttemptKey, Executor
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import FINAL, State
 from spoolrunner.protocol.verdict import since_final
-from spoolrunner.spool import lock_lines, locks, traces
+from spoolrunner.spool import lock_lines, locks, step_files, traces
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import LookedAt, Origin
@@ -177,6 +177,7 @@ def _assignment(layout: Layout, candidate: Candidate) -> Assignment:
         leaves=policy.leftovers == "leave",
     ).prepare(layout)
     made.where = lock_lines.where(*place.place(layout.locks))
+    made.key = step_files.key_of(raw, candidate.stamp.inode)
     return made
 
 

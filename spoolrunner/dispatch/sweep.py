@@ -1,4 +1,4 @@
-"""What the dead left behind is removed once an hour: staged files, locks, reasons, and what was put off of lost jobs."""
+"""What the dead left behind is removed once an hour: staged files, locks, reasons, steps, and what was put off of lost jobs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import reason_files
+from spoolrunner.spool import reason_files, step_files
 from spoolrunner.spool.lock_files import sweep_lock
+from spoolrunner.spool.sweeping import remove_steps_if_left
 from spoolrunner.telling.events import Event
 from spoolrunner.telling.troubles import NotSwept
 
@@ -78,6 +79,9 @@ class Sweep:
         with os.scandir(layout.folder(State.FAILED)) as entries:
             for entry in entries:
                 yield guarded(partial(reason_files.remove_if_left, layout, entry.name), self._report)
+        before = self._clock.wall() - SWEEP_PERIOD
+        for name in step_files.names(layout):
+            yield guarded(partial(remove_steps_if_left, layout, name, before), self._report)
         with os.scandir(layout.locks) as entries:
             for entry in entries:
                 yield guarded(partial(self._sweep_lock, entry.name), self._report)

@@ -31,6 +31,8 @@ class Policy:
     """How a job is run. Durations are in seconds, memory in bytes; None means no limit.
 
     `leftovers`: what becomes of the processes that an attempt has started and that outlive it, "end" or "leave".
+    `retry_on` and `discard_on` are names of exceptions (`verdict.decide`). `on_failure` is the job and the method that are told
+    of a failure for good.
     """
 
     timeout: float = 3600.0
@@ -47,6 +49,9 @@ class Policy:
     open_files: int | None = None
     no_new_privileges: bool = False
     leftovers: str = "end"
+    retry_on: tuple[str, ...] = ()
+    discard_on: tuple[str, ...] = ()
+    on_failure: tuple[str, str] | None = None
 
     @property
     def process_limits(self) -> tuple[int | None, float | None, int | None, bool] | None:

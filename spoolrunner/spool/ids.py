@@ -6,6 +6,8 @@ import re
 
 SUFFIX = ".json"
 
+MAX_ID = 100
+"""Characters of an id without the ~ and number that a dispatcher may append."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(~[0-9]{1,9})?")
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file lists the names that no file may have there.
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}

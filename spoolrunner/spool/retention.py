@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import arrival, jobfile, reason_files
+from spoolrunner.spool import arrival, jobfile, reason_files, step_files
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import SUFFIX, id_problem, is_job_name
 from spoolrunner.spool.paths import Layout
@@ -81,17 +81,33 @@ def _recorded(path: str) -> float | None:
 
 
 def remove(layout: Layout, state: State, job_id: str) -> bool:
-    """Remove a job's file from that state, then its ID.reason, and its log unless another job of that id is left.
+    """Remove a job's file from that state, then its ID.reason, its steps, and its log unless another job of that id is left.
 
     False when it was gone: a person removed it, or moved it back to pending/, just now.
     """
+    its_steps = steps_of(layout, state, job_id)
     if not durable.unlink(layout.job(state, job_id)):
         return False
+    if its_steps is not None:
+        durable.unlink(its_steps)
     if state is State.FAILED:
         durable.unlink(layout.reason(job_id))
     if _is_nowhere(Spool(layout), job_id):
         durable.unlink(layout.log(job_id))
     return True
+
+
+def steps_of(layout: Layout, state: State, job_id: str) -> str | None:
+    """Return the path of the steps of the job that lies in that state; None when it has none, or cannot be read."""
+    if not os.path.lexists(layout.steps):
+        return None  # no job has made a step so far: none is read for that
+    try:
+        found = Spool(layout).read(state, job_id)
+        raw = jsontext.decode(found.data)
+    except (FileNotFoundError, JobFormatError):
+        return None
+    path, is_there = step_files.find(layout, job_id, step_files.key_of(raw, found.inode))
+    return path if is_there else None
 
 
 def remove_if_same(layout: Layout, state: State, job_id: str, status: os.stat_result) -> bool:

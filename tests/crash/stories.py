@@ -10,6 +10,8 @@ from spoolrunner.cli import cancel, retry
 from spoolrunner.protocol.states import State
 from tests.crash.faults import World
 from tests.crash.scenarios import (
+    STEPPING,
+    TELLING,
     Scenario,
     asked_to_stop,
     by_hand,
@@ -20,6 +22,7 @@ from tests.crash.scenarios import (
     ended,
     foreign,
     kept_its_bytes,
+    made_each_step_once,
     nothing,
     pending,
     publish,
@@ -27,6 +30,7 @@ from tests.crash.scenarios import (
     until_settled,
     until_stopped,
     was_run_again,
+    was_told_of,
     what_was_renamed_is_there,
     with_a_successor,
     work_about_to_end,
@@ -66,6 +70,23 @@ RUNNING = [
         33,
     ),
     Scenario("settling", work_about_to_end, until_settled, nothing, 10),
+    Scenario(
+        "a failure that is told of",
+        pending("fail"),
+        dispatch,
+        was_told_of,
+        36,
+        settings={"max_retries": 0, "allowed_jobs": TELLING},
+        ends_in=(State.FAILED,),
+    ),
+    Scenario(
+        "a job that makes steps and fails",
+        pending("fail", "ok", method="stepped"),
+        dispatch,
+        made_each_step_once,
+        45,
+        settings={"max_retries": 2, "allowed_jobs": STEPPING},
+    ),
     Scenario("a timeout", work_in_progress, until_settled, nothing, 10, settings={"timeout": 3, "max_retries": 2}),
 ]
 REFUSING = [
@@ -140,16 +161,16 @@ def at_work(*names: str) -> Callable[[World], None]:
     return prepare
 
 
+RETRY_A = {"ids": ["a"], "all": False, "sign": False, "from_start": False}
 EITHER = (State.DONE, State.FAILED)
 BATCHES = [
     Scenario("three jobs that end in one turn", at_work("a", "b", "c"), until_settled, nothing, 30, ("a", "b", "c"),
              ends_in=EITHER),
 ]  # fmt: skip
 ASKED = [
-    Scenario("retry by the command", failed_before, command(retry.run, ids=["a"], all=False, sign=False), nothing, 30,
+    Scenario("retry by the command", failed_before, command(retry.run, **RETRY_A), nothing, 30, ends_in=EITHER),
+    Scenario("retry by the command of an expired job", expired_before, command(retry.run, **RETRY_A), nothing, 30,
              ends_in=EITHER),
-    Scenario("retry by the command of an expired job", expired_before, command(retry.run, ids=["a"], all=False, sign=False),
-             nothing, 30, ends_in=EITHER),
     Scenario("cancel by the command", pending(), command(cancel.run, ids=["a"], no_wait=True), nothing, 15,
              ends_in=EITHER),
     Scenario("cancel of a waiting job", cancel_waiting, dispatch, nothing, 14, ends_in=EITHER),

@@ -135,6 +135,12 @@ SEEDS = st.one_of(VALID, VALID, objects().map(lambda made: json.dumps(made).enco
 """What damaged documents are made of: most of these are JSON, and half would be taken."""
 DOCUMENTS = st.one_of(documents(), documents(), VALID, VALID, st.binary(max_size=60), DEEP)
 
+EXCEPTIONS = SCALARS | st.lists(
+    st.sampled_from(["ValueError", "OSError", "app.Error", "len", "", ".", "a b", "json.JSONDecodeError"]) | SCALARS,
+    max_size=3,
+)
+ENTRIES = SCALARS | st.sampled_from(["jobs.echo", "echo", "jobs.", ".echo", "", ".", "jobs.ehco", "a.b.c"])
+FAILURES: dict[str, st.SearchStrategy[Any]] = {"retry_on": EXCEPTIONS, "discard_on": EXCEPTIONS, "on_failure": ENTRIES}
 SIZES = st.sampled_from([1 << 20, "64M", "1G", "0", "1T", "9" * 30 + "G", "m", "1.5G", -1, 1e300, True, "64M\n"])
 _POLICIES = st.fixed_dictionaries(
     {},
@@ -147,6 +153,7 @@ _POLICIES = st.fixed_dictionaries(
         "max_retries": NUMBERS,
         "retry_interval": DURATIONS,
         "on_crash": st.sampled_from(["retry", "fail", "ignore"]),
+        **FAILURES,
         "concurrency": NUMBERS,
         "priority": NUMBERS,
         "tries": NUMBERS,
@@ -210,6 +217,7 @@ CONFIG_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "retry_backoff": st.sampled_from(["exponential", "fixed", "linear"]),
     "retry_jitter": NUMBERS,
     "on_crash": st.sampled_from(["retry", "fail", "ignore"]),
+    **FAILURES,
     "max_log_bytes": NUMBERS,
     "fsync": st.booleans() | SCALARS,
     "executor": st.sampled_from(["auto", "fork", "spawn", "thread"]),

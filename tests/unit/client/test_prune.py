@@ -10,7 +10,7 @@ import pytest
 from spoolrunner.client.prune import not_kept, outdated, sweep_leftovers
 from spoolrunner.client.settings import settings_in_force
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool import arrival
+from spoolrunner.spool import arrival, step_files
 from spoolrunner.spool.retention import Keep
 
 RECORDED = {"attempts": [{"number": 1, "ended_at": "2026-11-01T00:00:00Z"}, {"ended_at": "2026-11-23T12:00:00Z"}]}
@@ -95,6 +95,18 @@ def test_sweep_leftovers(home, spool, clock, monkeypatch) -> None:
         os.utime(spool.layout.reason(name), (clock.wall() - age, clock.wall() - age))
     assert sweep_leftovers(settings_in_force()) == 1
     assert os.listdir(spool.layout.folder(State.FAILED)) == ["fresh.reason"]
+
+
+@pytest.mark.usefixtures("arrived_as_written")
+def test_steps_that_are_left_over(home, spool, clock) -> None:
+    """Steps without a job are removed when they are a day old: a person may have taken the job out to mend it."""
+    day = 86400
+    for name, age in (("old", day + 100), ("fresh", day - 100)):
+        path = spool.layout.step_file(name)
+        step_files.begin(spool.layout, path, step_files.first_line("k", "a", "b", "0"), fsync=False)
+        os.utime(path, (clock.wall() - age, clock.wall() - age))
+    assert sweep_leftovers(settings_in_force()) == 1
+    assert step_files.names(spool.layout) == ["fresh"]
 
 
 @pytest.mark.usefixtures("arrived_as_written")

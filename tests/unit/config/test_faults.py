@@ -228,3 +228,32 @@ def test_faults_of_what_is_kept(value, said) -> None:
     found = [str(fault) for fault in config_faults({"allowed_jobs": {}, "keep_done": value})]
     assert len(found) == len(said), found
     assert all(text.startswith(words) for text, words in zip(found, said, strict=True)), found
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        ({"retry_on": "OSError"}, "retry_on: expected `array"),
+        ({"retry_on": [1]}, "retry_on[0]: expected `str`, got `int`"),
+        ({"retry_on": ["OSErorr"]}, "retry_on: 'OSErorr' is none of Python's own exceptions; write the dotted path of it"),
+        ({"discard_on": ["len"]}, "discard_on: 'len' is none of Python's own exceptions"),
+        ({"discard_on": ["app.no such"]}, "discard_on: 'app.no such' is not the name of an exception"),
+        ({"retry_on": ["OSError"], "discard_on": ["OSError"]}, "discard_on: 'OSError' stands in retry_on, too"),
+        ({"on_failure": 5}, "on_failure: expected `str"),
+        ({"on_failure": "app.Report.bulid"}, "on_failure: 'app.Report.bulid' is no JOB.METHOD of allowed_jobs (did"),
+        ({"on_failure": "build"}, "on_failure: 'build' is no JOB.METHOD of allowed_jobs"),
+    ],
+)  # fmt: skip
+def test_what_follows_a_failure(policy, problem) -> None:
+    """What is wrong with the keys of what follows a failure is said under the key, of the file and of a method alike."""
+    jobs = {**JOBS, "app.Mail": {"send": policy}}
+    (found,) = problems({"allowed_jobs": JOBS, **policy})
+    assert found.startswith(problem)
+    (found,) = problems({"allowed_jobs": jobs})
+    assert found.startswith(f"allowed_jobs.app.Mail.send.{problem}")
+
+
+def test_what_may_follow_a_failure() -> None:
+    """Exceptions of Python by their names, others by their dotted paths, and an entry of either kind of table."""
+    policy = {"retry_on": ["OSError", "app.errors.Busy"], "discard_on": [], "on_failure": "app.Mail.send"}
+    assert problems({"allowed_jobs": {**JOBS, "app.Mail": {"send": {}}, "app.Two": {"go": policy}}, **policy}) == []

@@ -10,6 +10,8 @@ from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.sweep import SWEEP_PERIOD, Sweep, guarded
 from spoolrunner.protocol.states import Outcome, State
+from spoolrunner.spool import arrival, step_files
+from spoolrunner.system import durable
 from spoolrunner.telling.troubles import NotSwept
 
 NOW = 5_000.0
@@ -55,6 +57,26 @@ def test_reasons_without_a_job(rooms, drop, sweep, spool) -> None:
         spool.explain(name, Outcome.REJECTED, "", "", 0.0)
     sweep.work(NOW)
     assert sorted(os.listdir(spool.layout.folder(State.FAILED))) == ["there.json", "there.reason"]
+
+
+def test_steps_without_a_job(drop, sweep, spool, clock, monkeypatch) -> None:
+    """They go when they are an hour old, those of jobs that are there stay, and one that cannot be removed keeps no other."""
+    monkeypatch.setattr(arrival, "came_at_ns", lambda status: status.st_mtime_ns)
+    drop(State.FAILED, "there", {"key": "k"})
+    for name, age in (("there", 3700), ("gone", 3700), ("refused", 3700), ("fresh", 3500)):
+        path = spool.layout.step_file(name)
+        step_files.begin(spool.layout, path, step_files.first_line("k", "a", "b", "0"), fsync=False)
+        os.utime(path, (clock.wall() - age, clock.wall() - age))
+    unlink = durable.unlink
+
+    def refuse(path: str) -> bool:
+        if path == spool.layout.step_file("refused"):
+            raise PermissionError(1, "Operation not permitted", path)
+        return unlink(path)
+
+    monkeypatch.setattr(durable, "unlink", refuse)
+    sweep.work(NOW)
+    assert step_files.names(spool.layout) == ["fresh", "refused", "there"]
 
 
 def test_it_goes_on_where_it_was(rooms, sweep, spool, clock, monkeypatch) -> None:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool import retention
+from spoolrunner.spool import retention, step_files
 from spoolrunner.spool.retention import ended_at, look_through, remove, remove_if_same, sweep_logs
 from spoolrunner.system import durable
 
@@ -70,6 +70,17 @@ def test_a_job_goes_with_all_that_is_its_own(spool, drop) -> None:
     assert remove(spool.layout, State.FAILED, "x")
     assert (os.listdir(spool.layout.folder(State.FAILED)), os.path.exists(path)) == ([], False)
     assert not remove(spool.layout, State.FAILED, "x")
+
+
+@pytest.mark.parametrize("owner", ["mine", "another"])
+def test_its_steps_go_with_it(spool, drop, owner) -> None:
+    """The steps of a job go with its file; those of another job with its id stay."""
+    drop(State.FAILED, "x", {"key": "mine"})
+    step_files.begin(
+        spool.layout, spool.layout.step_file("x"), step_files.first_line(owner, "a", "b", "0"), fsync=False
+    )
+    assert remove(spool.layout, State.FAILED, "x")
+    assert step_files.names(spool.layout) == ([] if owner == "mine" else ["x"])
 
 
 @pytest.mark.parametrize("other", [State.PENDING, State.RUNNING, State.FAILED])
