@@ -22,6 +22,7 @@ from spoolrunner.attempt.settings import Settings
 from spoolrunner.spool import lock_lines, locks, output
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, processes
+from spoolrunner.system.heldfiles import open_null
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _run_what_we_are_told() -> int:
 
 def make_null(descriptor: int, mode: int) -> None:
     """Let the descriptor be open on nothing, for reading or writing."""
-    nothing = os.open(os.devnull, mode)
+    nothing = open_null(mode)
     os.dup2(nothing, descriptor)
     os.close(nothing)
 

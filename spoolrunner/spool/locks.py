@@ -13,7 +13,7 @@ import os
 import sys
 import time
 
-from spoolrunner.system.heldfiles import is_violation, open_file
+from spoolrunner.system.heldfiles import open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,12 +160,7 @@ def acquire(path: str, patience: float = 0.0, try_lock: Callable[[int], bool] | 
     try_lock = try_lock or _try_lock
     deadline = None
     while True:
-        try:
-            descriptor = os.open(path, _FLAGS_MADE, 0o600)
-        except OSError as error:
-            if not is_violation(error):
-                raise
-            descriptor = open_file(path, _FLAGS_MADE)
+        descriptor = open_file(path, _FLAGS_MADE)
         try:
             locked = try_lock(descriptor)
             # Race: the last holder may have removed the file between our open and our lock: then we locked no name.

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 
-from spoolrunner.system.heldfiles import is_violation, open_plain
+from spoolrunner.system.heldfiles import is_violation, open_null, open_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def take(path: str, number: int, started_at: str, pid: int, limit: int) -> None:
         log = -1
     try:
         if log < 0:
-            log = os.open(os.devnull, os.O_WRONLY)
+            log = open_null(os.O_WRONLY)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)

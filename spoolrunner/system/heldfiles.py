@@ -89,6 +89,11 @@ def open_plain(path: str, flags: int, mode: int = 0o600) -> int:
     return descriptor
 
 
+def open_null(mode: int) -> int:
+    """Open what swallows all that is written, and has nothing to be read; return the descriptor."""
+    return os.open(os.devnull, mode)
+
+
 def read_plain(path: str, limit: int) -> bytes | None:
     """Return up to `limit` bytes of the plain file at `path`; None when there is none, or something else. OSError otherwise."""
     try:
