@@ -25,7 +25,7 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | 
 
 
 class CurrentJob:
-    """The job that runs in this process: its id, attempt, meta, deadline; progress to report; cancels to notice."""
+    """The job that runs in this process: its id, attempt, names, meta, deadline; progress to report; cancels to notice."""
 
     def __init__(
         self, layout: Layout, job_id: str, number: int, meta: dict[str, Any] | None, ends: tuple[float, float]
@@ -33,6 +33,8 @@ class CurrentJob:
         self.id = job_id
         self.attempt = number
         self.meta = meta or {}
+        self.job = self.method = ""
+        """What it calls, as in its file."""
         self._layout = layout
         self._reported = 0.0
         self.ends = ends
@@ -99,6 +101,7 @@ def current_job() -> CurrentJob | None:
         layout, told, end = _told
         wall_end = clock.SYSTEM.wall() + end - clock.SYSTEM.monotonic()
         _current = CurrentJob(layout, told.job_id, told.number, told.meta, (wall_end, end))
+        _current.job, _current.method = told.job, told.method
     return _current
 
 

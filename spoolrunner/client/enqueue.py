@@ -193,12 +193,13 @@ def _make(
 ) -> tuple[str, dict[str, Any]]:
     now = clock.SYSTEM.wall()
     path, name = names_of(job, method)
-    whitelist.entry(settings.allowed, path, name)
+    policy = whitelist.entry(settings.allowed, path, name)
     job_id = _new_id(now) if id is None else id
     problem = id_problem(job_id)
     if problem:
         raise JobFormatError("id", f"{job_id!r}: {problem}")
     raw: dict[str, Any] = {"job": path, "method": name, "params": _plain(params)}
+    policy.check_params(raw["params"])
     seconds = _duration(delay.total_seconds() if isinstance(delay, timedelta) else delay)
     if seconds:
         if next_run_at is not None:

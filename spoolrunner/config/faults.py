@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from spoolrunner.attempt import rlimits
+from spoolrunner.config.commands import command_faults, paths_of
 from spoolrunner.config.shape import BUILT_IN_EXECUTORS, EXECUTOR_GROUP, ConfigFile, MethodPolicy
 from spoolrunner.errors import nearest
 from spoolrunner.protocol.document import Duration
@@ -36,6 +37,7 @@ def config_faults(raw: dict[str, Any]) -> list[Fault]:
     found += _allowed_jobs(raw)
     found += _executor(raw.get("executor"))
     found += _preload(raw.get("preload"))
+    found += _hooks(raw)
     return list(dict.fromkeys(found))
 
 
@@ -64,8 +66,8 @@ def _allowed_jobs(raw: dict[str, Any]) -> list[Fault]:
 def _method_policy(key: str, policy: Any) -> list[Fault]:
     if not isinstance(policy, dict):
         return [Fault(key, "must be an object of policy keys; {} for none")]
-    found = [Fault(f"{key}.{fault.key}", fault.problem) for fault in _of_types(policy, MethodPolicy)]
-    return found + _parsed(policy, MethodPolicy, f"{key}.")
+    by_types = [Fault(f"{key}.{fault.key}", fault.problem) for fault in _of_types(policy, MethodPolicy)]
+    return command_faults(key, policy, by_types) + _parsed(policy, MethodPolicy, f"{key}.")
 
 
 def _preload(names: Any) -> list[Fault]:
@@ -74,15 +76,40 @@ def _preload(names: Any) -> list[Fault]:
     return [Fault("preload", f"{name!r} is not a dotted path of a module") for name in bad]
 
 
+def _hooks(raw: dict[str, Any]) -> list[Fault]:
+    setup = raw.get("setup")
+    halves = setup if isinstance(setup, dict) else {}
+    given = [(f"setup.{half}", halves.get(half)) for half in ("template", "process")] + [("around", raw.get("around"))]
+    problem = "is not the dotted path of a public function, as in 'app.worker.setup'"
+    return [
+        Fault(key, f"{name!r} {problem}") for key, name in given if isinstance(name, str) and not _is_function(name)
+    ]
+
+
+def _is_function(name: str) -> bool:
+    parts = name.split(".")
+    return len(parts) > 1 and all(part.isidentifier() for part in parts) and not parts[-1].startswith("_")
+
+
+def _policies(raw: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The policies of the whitelist with their keys, whatever they are."""
+    jobs = raw.get("allowed_jobs")
+    return [
+        (f"allowed_jobs.{job}.{method}", policy)
+        for job, methods in (jobs.items() if isinstance(jobs, dict) else ())
+        for method, policy in (methods.items() if isinstance(methods, dict) else ())
+    ]
+
+
 def _pauses(raw: dict[str, Any]) -> list[Fault]:
     """Return a fault for each first pause between retries that is longer than the longest one, to which it would be cut."""
     longest = raw.get("retry_max_interval", _LONGEST_PAUSE)
-    jobs = raw.get("allowed_jobs")
     given = [("retry_interval", raw.get("retry_interval"))]
-    for job, methods in jobs.items() if isinstance(jobs, dict) else ():
-        for method, policy in methods.items() if isinstance(methods, dict) else ():
-            if isinstance(policy, dict):
-                given.append((f"allowed_jobs.{job}.{method}.retry_interval", policy.get("retry_interval")))
+    given += [
+        (f"{key}.retry_interval", policy.get("retry_interval"))
+        for key, policy in _policies(raw)
+        if isinstance(policy, dict)
+    ]
     problem = f"is more than retry_max_interval ({longest}), to which every pause is cut: raise that too"
     return [Fault(key, problem) for key, value in given if _is_longer(value, longest)]
 
@@ -106,6 +133,7 @@ def _paths(raw: dict[str, Any]) -> list[Fault]:
     several = raw.get("python_path")
     given = [(key, raw.get(key)) for key in ("spool", "python_binary", "signing_key")]
     given += [("python_path", path) for path in several] if isinstance(several, list) else []
+    given += [place for key, policy in _policies(raw) for place in paths_of(key, policy)]
     texts = [(key, path) for key, path in given if isinstance(path, str)]
     homeless = "begins with ~, but neither HOME nor an entry of the user says where that is"
     found = [Fault(key, "holds a NUL, which no path may") for key, path in texts if "\0" in path]

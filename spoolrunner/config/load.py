@@ -18,6 +18,7 @@ import msgspec
 import orjson
 
 from spoolrunner.attempt import rlimits
+from spoolrunner.config.commands import command_of
 from spoolrunner.config.faults import config_faults
 from spoolrunner.config.lookup import FILE_NAME, VARIABLE, check_owners, find_config, is_named, read_file
 from spoolrunner.config.shape import ConfigFile, MethodPolicy
@@ -75,7 +76,16 @@ class Config:
             open_files=file.open_files,
             no_new_privileges=file.no_new_privileges,
             leftovers=file.leftovers,
+            hooks=self.hooks,
         )
+
+    @cached_property
+    def hooks(self) -> tuple[str, str, str] | None:
+        """The functions `setup.template`, `setup.process` and `around`, "" for each that is not set; None without any."""
+        setup = self.file.setup
+        halves = ("", "") if setup is None else (setup.template or "", setup.process or "")
+        made = (*halves, self.file.around or "")
+        return made if any(made) else None
 
     @cached_property
     def allowed(self) -> dict[str, dict[str, Policy]]:
@@ -144,6 +154,7 @@ class Config:
             open_files=given.open_files,
             no_new_privileges=given.no_new_privileges,
             leftovers=given.leftovers,
+            command=command_of(given, self._absolute),
         )
 
     def _absolute(self, path: str) -> str:

@@ -213,6 +213,8 @@ class Intake:
             raise
         self._check_signature(job_id, raw, found.data)
         policy = policy_for(self._config, checked)
+        if policy.command is not None:
+            _check_params(policy, checked)
         due_at = document.due_at(checked, found.mtime, self._clock.wall())
         return Candidate(job_id, checked, raw, found.stamp, due_at, policy)
 
@@ -252,6 +254,13 @@ class Intake:
 
 class _FaultyValueError(JobFormatError):
     """Valid JSON with a wrong key or value: whole as it is, so there is no writer to wait for."""
+
+
+def _check_params(policy: Policy, checked: Document) -> None:
+    try:
+        policy.check_params(checked.params)
+    except JobFormatError as error:
+        raise _FaultyValueError(error.key, error.problem) from None
 
 
 def policy_for(config: Config, checked: Document) -> Policy:

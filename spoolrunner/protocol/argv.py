@@ -143,6 +143,17 @@ class Template:
         return ["".join(_text(row[piece]) if isinstance(piece, _Name) else piece for piece in word) for row in rows]
 
 
+class Command(NamedTuple):
+    """A job that is a program. `result`: what becomes of its standard output, "text", "json" or "none".
+
+    `sandbox`: absolute paths that it may read, those that it may read and write, and whether it has the network; None without.
+    """
+
+    template: Template
+    result: str = "none"
+    sandbox: tuple[list[str], list[str], bool] | None = None
+
+
 def faults(argv: object, types: object = None, allow_options: object = ()) -> list[Fault]:
     """Return all that is wrong with the keys `argv`, `types` and `allow_options` of a policy, each under its key."""
     if not isinstance(argv, list) or not argv:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.system import times
+
+if TYPE_CHECKING:
+    from spoolrunner.protocol.argv import Command
 
 OVERRIDES = ("timeout", "max_retries", "priority")
 """The keys of a document that override its method's policy."""
@@ -30,7 +33,9 @@ class Limits:
 class Policy:
     """How a job is run. Durations are in seconds, memory in bytes; None means no limit.
 
-    `leftovers`: what becomes of the processes that an attempt has started and that outlive it, "end" or "leave".
+    `leftovers`: what becomes of the processes that an attempt has started and that outlive it, "end" or "leave". `command`: the
+    program that is run, None where the job is a callable. `hooks`: the functions around a callable (`Config.hooks`), None
+    without any.
     """
 
     timeout: float = 3600.0
@@ -47,6 +52,8 @@ class Policy:
     open_files: int | None = None
     no_new_privileges: bool = False
     leftovers: str = "end"
+    command: Command | None = None
+    hooks: tuple[str, str, str] | None = None
 
     @property
     def process_limits(self) -> tuple[int | None, float | None, int | None, bool] | None:
@@ -59,6 +66,11 @@ class Policy:
         """Return this policy with the values in `changes`; a value of None changes nothing."""
         given = {name: value for name, value in changes.items() if value is not None}
         return replace(self, **given) if given else self
+
+    def check_params(self, params: object) -> None:
+        """Raise JobFormatError when the job is a command that cannot be filled with these parameters."""
+        if self.command is not None:
+            self.command.template.fill(params)
 
     def pause(self, retries: int, dice: float) -> float:
         """Return the seconds to wait before retry number `retries`, which counts from 1.

@@ -1,0 +1,28 @@
+"""Trace context in a job's `meta`: the keys of W3C Trace Context and Baggage, as OpenTelemetry writes them.
+
+A job's process has them as environment variables. What a stranger wrote there is passed on only where it may stand in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+CARRIERS = {"traceparent": "TRACEPARENT", "tracestate": "TRACESTATE", "baggage": "BAGGAGE"}
+"""The key in `meta` -> the name of the variable."""
+_MOST = 8192
+"""Characters, of which W3C Baggage lets a list have so many bytes; each program that is started has to carry them."""
+
+
+def variables(meta: object) -> dict[str, str]:
+    """Return the environment variables for the trace context in `meta`; empty without one.
+
+    A value is left out that is no text of printable ASCII, or longer than 8192 characters: `meta` may hold anything.
+    """
+    if not isinstance(meta, Mapping):
+        return {}
+    given = {name: meta.get(key) for key, name in CARRIERS.items()}
+    return {name: value for name, value in given.items() if isinstance(value, str) and _fits(value)}
+
+
+def _fits(value: str) -> bool:
+    return 0 < len(value) <= _MOST and value.isascii() and value.isprintable()
