@@ -10,6 +10,7 @@ import pytest
 from spoolrunner.config.faults import config_faults
 
 JOBS = {"app.Report": ["build"]}
+NO_FUNCTION = "is not the dotted path of a public function, as in 'app.worker.setup'"
 
 
 def problems(raw) -> list[str]:
@@ -41,6 +42,12 @@ def test_no_faults() -> None:
         ({"preload": "app"}, "preload: expected `bool | array`, got `str`"),
         ({"preload": [1]}, "preload[0]: expected `str`, got `int`"),
         ({"preload": ["app.a", "app.b c"]}, "preload: 'app.b c' is not a dotted path of a module"),
+        ({"setup": {"proces": "app.setup"}}, "setup.proces: unknown key (did you mean 'process'?)"),
+        ({"setup": "app.setup"}, "setup: expected `object | null`, got `str`"),
+        ({"setup": {"process": "setup"}}, f"setup.process: 'setup' {NO_FUNCTION}"),
+        ({"setup": {"template": "app.setup()"}}, f"setup.template: 'app.setup()' {NO_FUNCTION}"),
+        ({"around": "app._around"}, f"around: 'app._around' {NO_FUNCTION}"),
+        ({"around": ["app.around"]}, "around: expected `str | null`, got `array`"),
         ({"executor": "threads"}, "executor: 'threads' is none; there are auto, fork, spawn, inline"),
     ],
 )
