@@ -38,10 +38,10 @@ def run(words: list[str], result: str, sandbox: Sandbox | None) -> CallOutcome:
     `result` says what becomes of its standard output: "text" or "json" make it the job's result, and with "none" it is only
     output, as what it writes to standard error always is.
     """
-    name = words[0]
-    program = programs.find(name, programs.search_path(os.environ), os.curdir)
+    name, folders = words[0], programs.search_path(os.environ)
+    program = programs.find(name, folders, os.curdir)
     if program is None:
-        return _rejected(missing(name, programs.search_path(os.environ)))
+        return _rejected(missing(name, folders))
     output = None if result == "none" else _Output()
     take = None if output is None else output.take
     try:
@@ -50,10 +50,10 @@ def run(words: list[str], result: str, sandbox: Sandbox | None) -> CallOutcome:
         else:
             from spoolrunner.attempt import sandbox as module
 
-            problem = module.problem(sandbox, programs.search_path(os.environ))
+            problem = module.problem(sandbox, folders)
             if problem:
                 return _rejected(problem)
-            inside = module.words(sandbox, os.path.abspath(program), words[1:], os.getcwd())
+            inside = module.words(sandbox, [os.path.abspath(program), *words[1:]], os.getcwd(), folders)
             status = programs.run(inside[0], inside, os.environ, take)
     except OSError as error:
         if error.errno not in _NO_PROGRAM:

@@ -17,16 +17,19 @@ if TYPE_CHECKING:
     """Absolute paths that may be read, paths that may be read and written, and whether the network is there."""
 
 PROGRAM = "bwrap"
+_ALONE = ["--unshare-all", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 -- its own
+"""Namespaces of its own (the network too), no capabilities, its own processes, a few harmless devices, an empty /tmp."""
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 """Programs and their libraries; each is a folder, or a link into /usr."""
 _SETTINGS = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "fonts")
 """Of /etc: what programs need to be found and to run, and nothing about users."""
-_NET_SETTINGS = ("hosts", "nsswitch.conf", "resolv.conf", "services", "protocols", "ssl", "pki", "ca-certificates")
+_CERTIFICATES = ("ssl/certs", "ssl/openssl.cnf", "pki/tls/certs", "pki/ca-trust", "ca-certificates")
+_NET_SETTINGS = ("hosts", "nsswitch.conf", "resolv.conf", "services", "protocols", *_CERTIFICATES)
 
 
 def problem(sandbox: Sandbox, folders: str) -> str:
     """Return why it cannot be made, as far as that can be seen; nothing when it can. `folders` are those of PATH."""
-    if programs.find(PROGRAM, folders, os.curdir) is None:
+    if _wrapper(folders) is None:
         return f"sandbox: bubblewrap is not there ({PROGRAM} in PATH: {folders}), and nothing is run without it"
     read, write, _ = sandbox
     for key, paths in (("read", read), ("write", write)):
@@ -36,15 +39,15 @@ def problem(sandbox: Sandbox, folders: str) -> str:
     return ""
 
 
-def words(sandbox: Sandbox, program: str, arguments: Sequence[str], folder: str) -> list[str]:
-    """Return the words that run the program, an absolute path, with these arguments in the sandbox, where `folder` is.
+def words(sandbox: Sandbox, command: Sequence[str], folder: str, folders: str) -> list[str]:
+    """Return the words that run a command in the sandbox, in `folder`: its first word is the absolute path of the program.
 
     The program keeps its environment and its standard streams. What it starts is not ended with it: who ends the attempt
-    ends that.
+    ends that. `folders` are those of PATH.
     """
     read, write, has_network = sandbox
-    wrapper = programs.find(PROGRAM, programs.search_path(os.environ), os.curdir) or PROGRAM
-    made = [wrapper, "--unshare-all", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
+    program = command[0]
+    made = [_wrapper(folders) or PROGRAM, *_ALONE]
     if has_network:
         made.append("--share-net")
     for path in _SYSTEM:
@@ -61,7 +64,11 @@ def words(sandbox: Sandbox, program: str, arguments: Sequence[str], folder: str)
     bound += [(path, "--ro-bind") for path in read] + [(path, "--bind") for path in write]
     for path, how in sorted(bound, key=_depth):  # what lies in another comes after it, and counts there
         made += [how, path, path]
-    return [*made, "--chdir", folder, "--", program, *arguments]
+    return [*made, "--chdir", folder, "--", *command]
+
+
+def _wrapper(folders: str) -> str | None:
+    return programs.find(PROGRAM, folders, os.curdir)
 
 
 def _is_systems(path: str) -> bool:

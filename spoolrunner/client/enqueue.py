@@ -15,6 +15,7 @@ from typing import Any
 
 from spoolrunner.client.job import Job, Published
 from spoolrunner.client.settings import settings_in_force
+from spoolrunner.client.tracing import current_trace
 from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document, jsontext, signing, whitelist
@@ -50,10 +51,11 @@ def enqueue(
     kept, so an instance with state is refused. `Sub.method` of a function that a base class defines is that of the base: give
     the class and the name. `params` are a sequence (by position) or a mapping (by name) of JSON values. `delay` is in
     seconds, or like "5m", or a timedelta. Times are RFC 3339 strings or datetimes with a time zone. `config` is the path
-    of config.json, found as the command line finds it when left out.
+    of config.json, found as the command line finds it when left out. In a program that uses OpenTelemetry its trace context
+    goes along in `meta`, as far as `meta` has no `traceparent`, `tracestate` or `baggage` of its own.
 
-    Raises JobFormatError (a value that no job file may hold), NotAllowedError (not in allowed_jobs), DuplicateJobError
-    (the id waits already), ConfigError, and OSError when the disk refuses.
+    Raises JobFormatError (a value that no job file may hold, or that a command does not take), NotAllowedError (not in
+    allowed_jobs), DuplicateJobError (the id waits already), ConfigError, and OSError when the disk refuses.
     """
     given = {
         "job": job,
@@ -208,8 +210,9 @@ def _make(
     moments = {"next_run_at": next_run_at, "expires_at": expires_at}
     raw |= {key: _moment(key, value) for key, value in moments.items() if value is not None}
     raw |= {key: value for key, value in plain.items() if value is not None}
-    if meta:
-        raw["meta"] = dict(meta)
+    carried = current_trace()
+    if meta or carried:
+        raw["meta"] = carried | dict(meta or {})
     raw["created_at"] = clock.format_time(now)
     return job_id, raw
 
