@@ -29,7 +29,7 @@ _TRIAL_SECONDS = 20.0
 
 
 class Checked(NamedTuple):
-    """Sentences: `problems`, one for each allowed method and each hook that cannot run, and `warnings`: what weakens promises."""
+    """Sentences: `problems`, one for each allowed method or hook that cannot run, and `warnings`: what weakens promises."""
 
     problems: list[str]
     warnings: list[str]

@@ -15,10 +15,10 @@ from typing import Any
 
 from spoolrunner.client.job import Job, Published
 from spoolrunner.client.settings import settings_in_force
-from spoolrunner.client.tracing import current_trace
 from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document, jsontext, signing, whitelist
+from spoolrunner.protocol.tracing import current_trace
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import id_problem
 from spoolrunner.spool.recognise import check_for_publishing

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 
 import orjson
 import pytest
 from hypothesis import example, given, settings
 
 from spoolrunner.config.load import load_config, parse_config
-from spoolrunner.errors import ConfigError
+from spoolrunner.errors import ConfigError, JobFormatError
 from spoolrunner.executors.plan import runner_settings
 from tests.fuzz.grammar import CONFIGS
 from tests.fuzz.mutation import Mutator, corpus_of
@@ -39,11 +40,20 @@ def put_to_use(made):
     for policy in policies:
         assert policy.timeout > 0
         assert 0 <= policy.pause(1, 0.5) <= policy.retry_max_interval
+        fill(policy.command)
     assert os.path.isabs(made.layout.root)
     assert not any("\0" in path for path in (made.layout.root, made.python_binary, *made.python_path))
     if made.file.signing_key is None:  # else a key is read from a file, which is told of when there is none
         runner_settings(made, boot="").to_bytes()
     return made
+
+
+def fill(command) -> None:
+    """Fill a command with parameters that fit or do not: it has words, or says what is wrong."""
+    if command is not None:
+        for params in ({}, {"x": "a", "y": 1}, {"x": ["a"], "y": "-b"}, {"x": True}):
+            with suppress(JobFormatError):
+                assert all(isinstance(word, str) and "\0" not in word for word in command.template.fill(params))
 
 
 @given(CONFIGS)

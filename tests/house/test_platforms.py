@@ -48,6 +48,8 @@ OWNERS = {
     "system/machine.py": "the name of the machine",
     "system/mounting.py": "how the kernel names what it has mounted",
     "system/owners.py": "whose a file is",
+    "system/programs.py": "how a program is found and started",
+    "config/commands.py": "where there is bubblewrap",
 }
 """module -> the difference between systems that it owns."""
 SYSTEM = {"sys.platform", "os.name", "platform.system"}
