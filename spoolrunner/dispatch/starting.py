@@ -186,13 +186,14 @@ def _assignment(layout: Layout, candidate: Candidate) -> Assignment:
         leaves=policy.leftovers == "leave",
     ).prepare(layout)
     made.where = lock_lines.where(*place.place(layout.locks))
-    made.hooks = _hooks(policy, made.meta)
+    if made.meta or policy.hooks is not None:
+        made.hooks = _hooks(policy, made.meta)
     return made
 
 
 def _hooks(policy: Policy, meta: dict[str, Any] | None) -> ToldHooks | None:
     """What its process does before and around the call: a command is no call, and gets the variables alone."""
-    variables = tracing.variables(meta) if meta else {}
+    variables = tracing.variables(meta)
     named = None if policy.command is not None else policy.hooks
     return (*(named or ("", "", "")), variables) if named or variables else None
 

@@ -123,6 +123,11 @@ def test_no_capability_is_left(place) -> None:
     assert set(printed.replace("CapEff:", "").replace("CapPrm:", "").replace("CapBnd:", "")) == set()
 
 
+def test_no_right_is_gained(place) -> None:
+    """A program with a set-user-ID bit runs without that."""
+    assert shell("grep NoNewPrivs /proc/self/status") == ("succeeded", "NoNewPrivs:\t1")
+
+
 def test_a_path_that_is_not_there(place) -> None:
     """It is rejected under its key."""
     assert shell("true", read=[place / "nowhere"]) == (
