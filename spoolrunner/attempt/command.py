@@ -79,10 +79,11 @@ def _rejected(problem: str) -> CallOutcome:
 
 def _failed(name: str, status: int) -> CallOutcome:
     how = f"ended with status {status}" if status > 0 else f"was ended by {processes.signal_name(-status)}"
+    kind = "ProgramError"
     if status == TRY_AGAIN:
-        how += ", which asks to be tried again later"
+        kind, how = "spoolrunner.Retry", f"{how}, which asks to be tried again later"
     job = current_job()
-    made = outcome.failure((job and job.was_to_end) or "failed", "ProgramError", f"{name} {how}")
+    made = outcome.failure((job and job.was_to_end) or "failed", kind, f"{name} {how}")
     if status > 0:
         made.fields["exit_status"] = str(outcome.exit_status(status))
     made.note = f"{name} {how}"

@@ -14,10 +14,13 @@ from spoolrunner.system import processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal as _signal
     from collections.abc import Callable, Mapping, Sequence
 
     Take = Callable[[bytes], None]
     """Called with each piece of what a program writes to its standard output."""
+else:
+    import _signal  # what `signal` dresses in classes
 
 _PIECE = 65536
 _MOST_LEFT = 1 << 20
@@ -70,8 +73,6 @@ if sys.platform == "win32":
             take(piece)
 
 else:
-    import select
-    import signal
 
     def find(name: str, folders: str, start: str) -> str | None:
         """Return the path of a program, None where there is none: with a folder in its name as seen from `start`."""
@@ -114,7 +115,7 @@ else:
             environment,
             file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), *actions],
             # What Python ignores for itself a program would have to ignore as well.
-            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+            setsigdef=[_signal.SIGPIPE, _signal.SIGXFSZ],
             setsigmask=[],
         )
 
@@ -122,12 +123,14 @@ else:
         try:
             _, status = os.waitpid(pid, 0)
         except BaseException:
-            os.kill(pid, signal.SIGTERM)  # whoever is interrupted here will not wait for it again
+            os.kill(pid, _signal.SIGTERM)  # whoever is interrupted here will not wait for it again
             raise
         return os.waitstatus_to_exitcode(status)
 
     def _read(pid: int, pipe: int, take: Take) -> int:
         """Read until the program has ended, though another process may keep its standard output open; return its status."""
+        import select  # paid by those whose output is a result
+
         os.set_blocking(pipe, False)
         sign = processes.descriptor_of(pid)
         events = select.poll()

@@ -182,7 +182,8 @@ def test_how_it_ends(make, text, outcomes, error, status) -> None:
     until(lambda: home.where("x") == ["failed"])
     attempts = home.document("failed", "x")["attempts"]
     assert [attempt["outcome"] for attempt in attempts] == outcomes
-    assert attempts[0]["error"] == {"type": "ProgramError", "message": error}
+    kind = "spoolrunner.Retry" if status == 75 else "ProgramError"
+    assert attempts[0]["error"] == {"type": kind, "message": error}
     assert attempts[0].get("exit_status") == status
 
 
