@@ -200,6 +200,22 @@ def test_it_succeeds_at_last(make, executor) -> None:
     assert home.document("done", "x")["result"] == 2
 
 
+def test_json_that_is_none(make) -> None:
+    """The job is done, and its attempt says why there is no result; null is none without a word."""
+    home = make(**shell("printf", "%s", "{text}", result="json"))
+    texts = {"a": "{", "b": "", "c": "NaN", "d": str(2**64), "e": "[" * 64 + "]" * 64, "f": "null", "g": "[5]"}
+    for job_id, text in texts.items():
+        home.drop(job_id, job="shell", method="run", params={"text": text})
+    home.cli("run", "--drain")
+    assert {job_id: home.outcomes("done", job_id) for job_id in texts} == {key: ["succeeded"] for key in texts}
+    dropped = {job_id: home.document("done", job_id)["attempts"][0].get("result_dropped", "") for job_id in texts}
+    assert all(dropped[job_id].startswith("result: not valid UTF-8 JSON: ") for job_id in "abc")
+    assert "beyond 64 bits" in dropped["d"]
+    assert dropped["e"] == "result: nested deeper than 64 levels"
+    assert dropped["f"] == dropped["g"] == ""
+    assert home.document("done", "g")["result"] == [5]
+
+
 def test_a_missing_program(make, executor) -> None:
     """It is rejected with the PATH that was searched, which is that of the job, and not tried again."""
     home = make(**shell("no-such-program"), executor=executor, environment={"PATH": "/one:/two"})
