@@ -236,12 +236,13 @@ class _Attempt:
                     fields = {**fields, "progress": "true"}
                 now = clock.SYSTEM.text()
                 line = lock_lines.outcome(self._assignment.number, ended.outcome, now, fields)
+                met = None
                 try:
                     if self._lock.append_in_place(line):
                         return True
-                except OSError:
-                    pass  # who tries again finds out why, and says it
-                return self._lines().write_patiently(line) or self._leave_as_link(ended, now, fields)
+                except OSError as error:
+                    met = error
+                return self._lines().write_patiently(line, met) or self._leave_as_link(ended, now, fields)
             except BaseException as error:
                 output.note(f"writing the outcome was interrupted: {returned.type_name(type(error))}")
         return False

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import spoolrunner
+from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.system import machine
 from spoolrunner.system.clock import format_time
@@ -27,13 +28,16 @@ def describe(service: Service) -> dict[str, Any]:
     waiting_for_keys = rooms.register.count(Why.ID_BUSY, Why.METHOD_BUSY)
     trouble = [
         service.problem,
-        service.logfiles.trouble,
+        rooms.readiness.problem,
+        *rooms.executor.trouble,
         service.config_watch.trouble,
+        service.watch.reason,
+        service.code_watch.reason,
         *rooms.reporter.trouble,
         *_kept_off(service),
     ]
     return {
-        "state": service.phase.word,
+        "state": Phase.BLOCKED.word if service.phase.starts and rooms.readiness.problem else service.phase.word,
         "pid": os.getpid(),
         "host": machine.host(),
         "version": spoolrunner.__version__,

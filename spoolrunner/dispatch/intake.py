@@ -13,6 +13,7 @@ from spoolrunner.dispatch.config_watch import advice
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
+from spoolrunner.dispatch.read_ahead import LARGE, LargeFiles, ReadAhead
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.protocol import document, signing, whitelist
@@ -31,10 +32,9 @@ HELD_SECONDS = 60.0
 """Seconds for which another program may have a file open, so that nobody can read it, before it is refused."""
 LOOK_SLICE = 0.02
 """Seconds for which files are looked at, one after the other, before the rest of the dispatcher has its turn again."""
+_LOOKED_AT_AGAIN = (Why.NOT_JUDGED, Why.NOT_MOVED, Why.LARGE)
 _INSTANT = 0.001
 """Seconds that are too few to keep a job from its start: the difference of two clocks is no more exact."""
-_MAX_READ_AHEAD = 2000
-"""Candidates that are kept until they start, so as not to be read twice; each takes about 2 kB."""
 
 
 class Candidate(NamedTuple):
@@ -71,12 +71,13 @@ class Intake:
         self._faults = faults
         self._reporter = reporter
         self._clock = clock
-        self._read_ahead: dict[str, Candidate] = {}
+        self._read_ahead = ReadAhead[Candidate]()
+        self._large_files = LargeFiles()
 
     @property
-    def is_waiting_for_writers(self) -> bool:
-        """Whether there are files that do not parse and may still be being written."""
-        return self._register.count(Why.NOT_JUDGED) > 0
+    def has_unread(self) -> bool:
+        """Whether there are files of which it is not known yet what they are: they may still be being written, or are large."""
+        return self._register.count(Why.NOT_JUDGED, Why.LARGE) > 0
 
     def hint(self, file_name: str) -> None:
         """Something happened to this file name in pending/."""
@@ -87,14 +88,14 @@ class Intake:
 
     def look(self, job_id: str) -> None:
         """Read the file and put the job into the order, or refuse it."""
-        self._read_ahead.pop(job_id, None)
-        candidate = self.examine(job_id)
+        self._read_ahead.pop(job_id)
+        candidate = self._examine_in_turn(job_id)
         if candidate is None:
             self._order.remove(job_id)
             return
         now, due_at = self._clock.wall(), self._due_at(candidate)
-        if due_at <= now and len(self._read_ahead) < _MAX_READ_AHEAD:
-            self._read_ahead[job_id] = candidate
+        if due_at <= now:
+            self._read_ahead.keep(job_id, candidate, candidate.stamp.size)
         self._order.add(job_id, Waiting(due_at, candidate.policy.priority), now)
 
     def look_if_new(self, job_id: str) -> None:
@@ -104,7 +105,7 @@ class Intake:
 
     def look_if_judged(self, job_id: str) -> None:
         """Look at a file that a scan met, unless it waits to be judged or moved: that has a time of its own."""
-        if self._register.get(job_id, Why.NOT_JUDGED) is None and self._register.get(job_id, Why.NOT_MOVED) is None:
+        if all(self._register.get(job_id, why) is None for why in _LOOKED_AT_AGAIN):
             self.look(job_id)
 
     def put_off(self, job_id: str, why: Why, pause: float) -> None:
@@ -117,13 +118,31 @@ class Intake:
 
         It may be out of date by the time of the claim, however fresh it is: the claim compares the stamp.
         """
-        candidate = self._read_ahead.pop(job_id, None)
+        candidate = self._read_ahead.pop(job_id)
         if candidate is None or self._has_expired(candidate):
-            candidate = self.examine(job_id)
+            candidate = self._examine_in_turn(job_id)
         if candidate is not None and self._due_at(candidate) > self._clock.wall():
             self._order.add(job_id, Waiting(self._due_at(candidate), candidate.policy.priority), self._clock.wall())
             return None
         return candidate
+
+    def _examine_in_turn(self, job_id: str) -> Candidate | None:
+        """As `examine`; but a large file is put off while those rest."""
+        began = self._clock.monotonic()
+        if self._large_files.pause(began) > 0 and self._is_large(job_id):
+            self._register.put_off(job_id, Why.LARGE, began, self._large_files.pause(began))
+            return None
+        self._register.clear(job_id, Why.LARGE)
+        candidate = self.examine(job_id)
+        self._large_files.looked(began, self._clock.monotonic())
+        return candidate
+
+    def _is_large(self, job_id: str) -> bool:
+        try:
+            stamp = self._spool.stamp(State.PENDING, job_id)
+        except OSError:
+            return False  # the look meets that error too, and says so
+        return stamp is not None and stamp.size > LARGE
 
     def examine(self, job_id: str) -> Candidate | None:
         """Read and check the file; None when it is gone, was refused, or cannot be judged yet.
@@ -165,7 +184,8 @@ class Intake:
 
     def forget(self, job_id: str) -> None:
         """The job waits no more."""
-        self._read_ahead.pop(job_id, None)
+        self._read_ahead.pop(job_id)
+        self._register.clear(job_id, Why.LARGE)
         self._order.remove(job_id)
 
     def cancel(self, job_id: str) -> bool:
@@ -176,13 +196,13 @@ class Intake:
         return True
 
     def next_in(self, now: float) -> float:
-        """Seconds until a file that could not be judged or moved is looked at again. A chore."""
-        return min(self._register.next_in(Why.NOT_JUDGED, now), self._register.next_in(Why.NOT_MOVED, now))
+        """Seconds until a file that could not be judged or moved, or is large, is looked at again. A chore."""
+        return min(self._register.next_in(why, now) for why in _LOOKED_AT_AGAIN)
 
     def work(self, now: float) -> None:
-        """Look again at files that could not be judged or moved and are due, for a slice of time."""
+        """Look again at files that could not be judged or moved, or are large, and are due, for a slice of time."""
         until = self._clock.monotonic() + LOOK_SLICE
-        for job_id in [*self._register.due(Why.NOT_JUDGED, now), *self._register.due(Why.NOT_MOVED, now)]:
+        for job_id in [job_id for why in _LOOKED_AT_AGAIN for job_id in self._register.due(why, now)]:
             self.look(job_id)
             if self._clock.monotonic() >= until:
                 return  # a thousand may become refusable at once, and each is a write and a sync
@@ -211,18 +231,17 @@ class Intake:
             if error.key:
                 raise _FaultyValueError(error.key, error.problem) from None
             raise
-        self._check_signature(job_id, raw, found.data)
+        _check_signature(self._config.signing_key, job_id, raw, found.data)
+        if len(checked.attempts) >= document.MAX_ATTEMPTS:
+            what = (
+                f"{len(checked.attempts)} of them, and no more can be recorded; enqueue the job anew, under another id"
+            )
+            raise _FaultyValueError("attempts", what)
         policy = policy_for(self._config, checked)
         if policy.command is not None:
             _check_params(policy, checked)
-        due_at = document.due_at(checked, found.mtime, self._clock.wall())
+        due_at = document.due_at(checked, found.mtime, found.came_at, self._clock.wall())
         return Candidate(job_id, checked, raw, found.stamp, due_at, policy)
-
-    def _check_signature(self, job_id: str, raw: dict[str, Any], data: bytes) -> None:
-        key = self._config.signing_key
-        problem = None if key is None else signing.problem(key, job_id, raw, data)
-        if problem:
-            raise _FaultyValueError(signing.FIELD, problem)
 
     def _wait_for_writer(self, job_id: str, error: JobFormatError) -> None:
         stamp = self._spool.stamp(State.PENDING, job_id)
@@ -261,6 +280,12 @@ def _check_params(policy: Policy, checked: Document) -> None:
         policy.check_params(checked.params)
     except JobFormatError as error:
         raise _FaultyValueError(error.key, error.problem) from None
+
+
+def _check_signature(key: bytes | None, job_id: str, raw: dict[str, Any], data: bytes) -> None:
+    problem = None if key is None else signing.problem(key, job_id, raw, data)
+    if problem:
+        raise _FaultyValueError(signing.FIELD, problem)
 
 
 def policy_for(config: Config, checked: Document) -> Policy:

@@ -83,10 +83,18 @@ def open_plain(path: str, flags: int, mode: int = 0o600) -> int:
         if not is_violation(error):
             raise
         descriptor = patiently(os.open, path, flags | _PLAIN, mode)
-    if os.fstat(descriptor).st_mode & _KIND != _PLAIN_KIND:
+    try:
+        check_plain(path, os.fstat(descriptor))
+    except BaseException:
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a plain file", path)
+        raise
     return descriptor
+
+
+def check_plain(path: str, status: os.stat_result) -> None:
+    """Raise OSError if what was opened at that path, with this status, is no plain file."""
+    if status.st_mode & _KIND != _PLAIN_KIND:
+        raise OSError(errno.EINVAL, "not a plain file", path)
 
 
 def open_null(mode: int) -> int:

@@ -42,8 +42,9 @@ def started(config, tmp_path, plan_of, exits):
         plan = plan_of(made, preload=preload, notice=told.append, settings=runner_settings(made, "").to_bytes())
         executor = ForkExecutor(plan, exits.put)
         executors.append(executor)
+        exits.executors.append(executor)
         executor.prepare()
-        exits.until(lambda: executor._next is None)
+        exits.until(lambda: executor._next.template is None)
         return executor, told
 
     yield start
@@ -59,7 +60,7 @@ def run(started, config, exits):
 
     def run(executor, method: str, module: str = MODULE):
         job_id = f"job{next(numbers)}"
-        executor.start(assigned(layout, module, method, job_id=job_id))
+        exits.start(executor, assigned(layout, module, method, job_id=job_id))
         assert exits.get()[:2] == ((job_id, 1), EXIT_MADE)
         return json.loads(left_in(layout, job_id).result)
 
