@@ -69,7 +69,8 @@ def missing(name: str, folders: str) -> str:
     """Return that there is no such program, and where it was looked for."""
     if os.path.dirname(name):
         return f"there is no program {name}, or it may not be executed"
-    return f"there is no program {name!r} in PATH ({folders})"
+    advice = "; the words of a command are items of argv" if len(name.split()) > 1 else ""
+    return f"there is no program {name!r} in PATH ({folders}){advice}"
 
 
 def _rejected(problem: str) -> CallOutcome:

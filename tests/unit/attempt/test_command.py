@@ -205,6 +205,7 @@ def test_what_is_missing() -> None:
     """The words name the folders only where those were searched."""
     assert missing("tar", "/bin") == "there is no program 'tar' in PATH (/bin)"
     assert "PATH" not in missing("/bin/tar", "/bin")
+    assert missing("tar -x", "/bin").endswith("(/bin); the words of a command are items of argv")
 
 
 def test_what_its_process_is_told_to_call() -> None:

@@ -215,7 +215,7 @@ def run_hooked(run, config, exits):
         layout, job_id = config().layout, f"hooked{next(numbers)}"
         told = assigned(layout, MODULE, "look", job_id=job_id)
         told.hooks = (f"{MODULE}.{name}", "", "", {})
-        executor.start(told)
+        exits.start(executor, told)
         assert exits.get()[:2] == ((job_id, 1), EXIT_MADE)
         left = left_in(layout, job_id)
         return left.error or json.loads(left.result)
