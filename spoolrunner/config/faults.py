@@ -27,8 +27,8 @@ _LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
 
 def config_faults(raw: dict[str, Any]) -> list[Fault]:
     """Return all faults of the JSON object of a config.json; empty when there are none."""
-    others = {key: value for key, value in raw.items() if key != "allowed_jobs"}
-    # The whitelist is judged below, with words of its own.
+    others = {key: value for key, value in raw.items() if key not in ("allowed_jobs", "schedules")}
+    # The whitelist and the schedules are judged below, with words of their own.
     found = [fault for fault in _of_types(others, ConfigFile) if fault.key != "allowed_jobs"]
     found += _parsed(raw, ConfigFile, "")
     found += _pauses(raw)
@@ -38,6 +38,10 @@ def config_faults(raw: dict[str, Any]) -> list[Fault]:
     found += _executor(raw.get("executor"))
     found += _preload(raw.get("preload"))
     found += _hooks(raw)
+    if "schedules" in raw:
+        from spoolrunner.config.schedules import schedule_faults  # paid only where there are schedules
+
+        found += schedule_faults(raw["schedules"], raw.get("allowed_jobs"))
     return list(dict.fromkeys(found))
 
 
