@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from spoolrunner.config.shape import MethodPolicy
+from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import argv
 from spoolrunner.protocol.argv import Command, Template
 from spoolrunner.protocol.faults import Fault
 
 KEYS = ("argv", "types", "allow_options", "result", "sandbox")
 """The keys of a policy that make it a command."""
-_WORDED_HERE = ("argv", "types[")
+_WORDED_HERE = ("argv", "types", "allow_options")
 """What the keys of faults begin with that `argv.faults` finds too, in better words."""
 
 
@@ -43,6 +44,27 @@ def paths_of(key: str, policy: object) -> list[tuple[str, Any]]:
         return []
     lists = [(name, sandbox.get(name)) for name in ("read", "write")]
     return [(f"{key}.sandbox.{name}", path) for name, paths in lists if isinstance(paths, list) for path in paths]
+
+
+def schedule_faults(schedules: object, allowed: object) -> list[Fault]:
+    """Return a fault for each entry of `schedules` whose parameters its command does not take; other faults are skipped."""
+    found = []
+    for name, entry in schedules.items() if isinstance(schedules, dict) else ():
+        policy = _policy(allowed, entry.get("job"), entry.get("method")) if isinstance(entry, dict) else {}
+        keys = [policy.get(key) for key in ("argv", "types", "allow_options")]
+        if keys[0] is not None and not argv.faults(*keys):
+            try:
+                Template(keys[0], keys[1], keys[2] or ()).fill(entry.get("params", []))
+            except JobFormatError as error:
+                found.append(Fault(f"schedules.{name}.params", error.problem))
+    return found
+
+
+def _policy(allowed: object, job: object, method: object) -> dict[str, Any]:
+    """The policy of a method as it is written, {} where there is none."""
+    methods = allowed.get(job) if isinstance(allowed, dict) and isinstance(job, str) else None
+    policy = methods.get(method) if isinstance(methods, dict) and isinstance(method, str) else None
+    return policy if isinstance(policy, dict) else {}
 
 
 def command_of(given: MethodPolicy, absolute: Callable[[str], str]) -> Command | None:

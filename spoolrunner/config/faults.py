@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from spoolrunner.attempt import rlimits
-from spoolrunner.config.commands import command_faults, paths_of
+from spoolrunner.config import commands
 from spoolrunner.config.shape import BUILT_IN_EXECUTORS, EXECUTOR_GROUP, ConfigFile, MethodPolicy
 from spoolrunner.errors import nearest
 from spoolrunner.protocol.document import Duration
@@ -42,6 +42,7 @@ def config_faults(raw: dict[str, Any]) -> list[Fault]:
         from spoolrunner.config.schedules import schedule_faults  # paid only where there are schedules
 
         found += schedule_faults(raw["schedules"], raw.get("allowed_jobs"))
+        found += commands.schedule_faults(raw["schedules"], raw.get("allowed_jobs"))
     return list(dict.fromkeys(found))
 
 
@@ -71,7 +72,7 @@ def _method_policy(key: str, policy: Any) -> list[Fault]:
     if not isinstance(policy, dict):
         return [Fault(key, "must be an object of policy keys; {} for none")]
     by_types = [Fault(f"{key}.{fault.key}", fault.problem) for fault in _of_types(policy, MethodPolicy)]
-    return command_faults(key, policy, by_types) + _parsed(policy, MethodPolicy, f"{key}.")
+    return commands.command_faults(key, policy, by_types) + _parsed(policy, MethodPolicy, f"{key}.")
 
 
 def _preload(names: Any) -> list[Fault]:
@@ -137,7 +138,7 @@ def _paths(raw: dict[str, Any]) -> list[Fault]:
     several = raw.get("python_path")
     given = [(key, raw.get(key)) for key in ("spool", "python_binary", "signing_key")]
     given += [("python_path", path) for path in several] if isinstance(several, list) else []
-    given += [place for key, policy in _policies(raw) for place in paths_of(key, policy)]
+    given += [place for key, policy in _policies(raw) for place in commands.paths_of(key, policy)]
     texts = [(key, path) for key, path in given if isinstance(path, str)]
     homeless = "begins with ~, but neither HOME nor an entry of the user says where that is"
     found = [Fault(key, "holds a NUL, which no path may") for key, path in texts if "\0" in path]

@@ -164,6 +164,11 @@ def faults(argv: object, types: object = None, allow_options: object = ()) -> li
         found = _of_word("argv[0]", argv[0])
     found += [fault for index, part in enumerate(argv[1:], 1) for fault in _of_part(f"argv[{index}]", part)]
     named = types if isinstance(types, dict) else {}
+    if types is not None and not isinstance(types, dict):
+        found.append(Fault("types", 'must be an object: parameter -> type, as in {"width": "integer"}'))
+    allowed = allow_options if isinstance(allow_options, (list, tuple)) else ()
+    if not (allow_options is None or (allowed is allow_options and all(isinstance(name, str) for name in allowed))):
+        found.append(Fault("allow_options", "must be a list of names of parameters"))
     found += [
         Fault(f"types.{name}", f"{kind!r} is none; there are {', '.join(TYPES)}{nearest(kind, TYPES)}")
         for name, kind in named.items()
@@ -172,11 +177,10 @@ def faults(argv: object, types: object = None, allow_options: object = ()) -> li
     if found:
         return found
     names = {name for part in argv for word in ([part] if isinstance(part, str) else part) for name in _names(word)}
-    allowed = allow_options if isinstance(allow_options, (list, tuple)) else ()
     found += [
         Fault(key, f"argv has no {{{name}}}{nearest(name, names)}")
         for key, name in [*[(f"types.{name}", name) for name in named], *[("allow_options", name) for name in allowed]]
-        if isinstance(name, str) and name not in names
+        if name not in names
     ]
     return found + [fault for index, part in enumerate(argv) for fault in _of_kinds(f"argv[{index}]", part, named)]
 

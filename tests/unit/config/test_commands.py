@@ -29,10 +29,10 @@ def problems(policy) -> list[str]:
         ({"argv": ["~/bin/a"]}, "argv[0]: begins with ~, which only a shell makes a folder of"),
         ({"argv": ["a", "{x}"], "types": {"x": "int"}}, "types.x: 'int' is none; there are string, integer"),
         ({"argv": ["a", "{x}"], "types": {"x": 1}}, "types.x: 1 is none"),
-        ({"argv": ["a", "{x}"], "types": ["x"]}, "types: expected `object"),
+        ({"argv": ["a", "{x}"], "types": ["x"]}, "types: must be an object: parameter -> type"),
         ({"argv": ["a", "{x}"], "types": {"y": "string"}}, "types.y: argv has no {y}"),
         ({"argv": ["a", "{x}"], "allow_options": ["y"]}, "allow_options: argv has no {y}"),
-        ({"argv": ["a", "{x}"], "allow_options": "x"}, "allow_options: expected `array"),
+        ({"argv": ["a", "{x}"], "allow_options": "x"}, "allow_options: must be a list of names"),
         ({"argv": ["a"], "result": "xml"}, "result: invalid enum value 'xml'"),
         ({"argv": ["a"], "reslut": "text"}, "reslut: unknown key (did you mean 'result'?)"),
         ({"argv": ["a"], "timeout": 0}, "timeout: must be more than 0 seconds"),
@@ -80,6 +80,41 @@ def test_all_at_once() -> None:
     assert {problem.split(":")[0].removeprefix(f"{KEY}.") for problem in found} == {
         "argv[0]", "argv[1]", "types.x", "timeout", "colour"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("params", "problem"),
+    [
+        ({"folder": "/"}, None),
+        ({}, "folder: missing; it is required"),
+        ({"folder": 5}, "folder: must be a string, not 5"),
+        (["/"], "must be an object: a command takes its parameters by name"),
+    ],
+)
+def test_the_parameters_of_a_schedule(params, problem) -> None:
+    """They have to fit the command, since nobody would see them refused at night."""
+    schedule = {"every": "10m", "job": "shell", "method": "ls", "params": params}
+    raw = {"allowed_jobs": {"shell": {"ls": {"argv": ["ls", "{folder}"]}}}, "schedules": {"nightly": schedule}}
+    expected = [] if problem is None else [f"schedules.nightly.params: {problem}"]
+    assert [str(fault) for fault in config_faults(raw)] == expected
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    [
+        None,
+        [],
+        {"shell": ["ls"]},
+        {"shell": {"ls": 5}},
+        {"shell": {"ls": {"argv": ["{"]}}},
+        {"shell": {"ls": {"argv": ["a"], "types": ["x"]}}},
+        {"shell": {"ls": {"argv": ["a"], "allow_options": [1]}}},
+    ],
+)
+def test_a_schedule_of_a_wrong_whitelist(allowed) -> None:
+    """What is wrong with the whitelist is named there, and nothing is said of parameters."""
+    raw = {"allowed_jobs": allowed, "schedules": {"nightly": {"every": 1, "job": "shell", "method": "ls"}, "odd": 5}}
+    assert not any("params" in fault.key for fault in config_faults(raw))
 
 
 def test_a_command(config, tmp_path) -> None:
