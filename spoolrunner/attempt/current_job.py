@@ -28,11 +28,13 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | 
 
 
 class CurrentJob:
-    """The job that runs in this process: its id, attempt, meta, deadline; steps, progress to report, cancels to notice."""
+    """The job that runs in this process: id, attempt, names, meta, deadline; steps, progress to report, cancels to notice."""
 
     def __init__(self, settings: Settings, layout: Layout, told: Assignment, ends: tuple[float, float]) -> None:
         self.id = told.job_id
         self.attempt = told.number
+        self.job, self.method = told.job, told.method
+        """What it calls, as in its file."""
         self.meta = told.meta or {}
         self._settings = settings
         self._layout = layout

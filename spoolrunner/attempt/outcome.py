@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES = 16 << 10
 """Bytes of the message and of the traceback of an error; longer ones are cut in the middle."""
 _CUT = "\n  … cut …\n"
-_OWN = (os.path.join(os.path.dirname(__file__), "runner.py"), *(m.__file__ for m in (binding, callables, compiled)))
+_OWN = (
+    *(os.path.join(os.path.dirname(__file__), name) for name in ("runner.py", "hooks.py")),
+    *(m.__file__ for m in (binding, callables, compiled)),
+)
 """Files of ours whose functions call the user's code."""
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 _NEVER_CAME = "(its text cannot be had: asking for it did not end)"
@@ -74,18 +77,19 @@ def of_return(result: object, leave: Callable[[CallOutcome], None]) -> CallOutco
         return CallOutcome("succeeded", {"result": '"true"' if result else '"false"'})
     name = type_name(kind)
     try:
-        text = returned.json_text(result, lambda: leave(_dropped(f"{name} is no JSON: {_NEVER_CAME}")))
+        text = returned.json_text(result, lambda: leave(dropped(f"{name} is no JSON: {_NEVER_CAME}")))
     except NotRunError as error:
         return failure("failed", "NotRunError", str(error))
     except NotKeptError as error:
         why = str(error)
-        return _dropped(why if why.startswith("more than") else f"{name} is no JSON: {why}")
+        return dropped(why if why.startswith("more than") else f"{name} is no JSON: {why}")
     except BaseException as error:  # what its own methods raise, an exit too, is as good a reason as that it is no JSON
-        return _dropped(f"{name} is no JSON: {_text(error)}")
+        return dropped(f"{name} is no JSON: {_text(error)}")
     return CallOutcome("succeeded", {"result": quoted(text)})
 
 
-def _dropped(why: str) -> CallOutcome:
+def dropped(why: str) -> CallOutcome:
+    """Return the outcome of a call that succeeded, and whose value is not kept for that reason."""
     why = _cut(why)
     return CallOutcome("succeeded", {"result_dropped": quoted(why)}, f"the return value was not kept: {why}")
 

@@ -16,6 +16,7 @@ from spoolrunner.client.settings import settings_in_force
 from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError, nearest
 from spoolrunner.protocol import document, jsontext, signing, whitelist
+from spoolrunner.protocol.tracing import current_trace
 from spoolrunner.spool import publishing
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import id_problem
@@ -56,9 +57,11 @@ def enqueue(
     the job file calls `next_run_at`, and `expires_at` are RFC 3339 strings or datetimes with a time zone. With
     `unique="kept"` the `id` is refused while a job of it lies in any folder, done/ and failed/ too; "waiting" is what is so
     without it, while one waits in pending/. `config` is the path of config.json, found as by the command line if left out.
+    In a program that uses OpenTelemetry its trace context goes along in `meta`, as far as that has none of its own.
 
-    Raises JobFormatError (a value that no job file may hold), NotAllowedError (not in allowed_jobs), DuplicateJobError
-    (the id waits already, or lies in the folder that its `state` names), ConfigError, and OSError when the disk refuses.
+    Raises JobFormatError (a value that no job file may hold, or that a command does not take), NotAllowedError (not in
+    allowed_jobs), DuplicateJobError (the id waits already, or lies in the folder that its `state` names), ConfigError, and
+    OSError when the disk refuses.
     """
     given = {name: value for name, value in locals().items() if name != "config"}
     return enqueue_many([given], config=config)[0]
@@ -108,10 +111,11 @@ def _make(
 ) -> tuple[str, dict[str, Any]]:
     now = clock.SYSTEM.wall()
     path, name = naming.names_of(job, method)
-    whitelist.entry(settings.allowed, path, name)
+    policy = whitelist.entry(settings.allowed, path, name)
     _check_unique(unique, id)
     job_id = _new_id(now) if id is None else _checked_id(id)
     raw: dict[str, Any] = {"job": path, "method": name, "params": _plain(params)}
+    policy.check_params(raw["params"])
     if not isinstance(job, str):
         naming.check_fit(job, (path, name), raw["params"])
     if at is not None and next_run_at is not None:
@@ -127,14 +131,19 @@ def _make(
     raw |= {key: value for key, value in plain.items() if value is not None}
     if timeout is not None:
         raw["timeout"] = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    given: object = meta
-    if given is not None and not isinstance(given, Mapping):
-        raise JobFormatError("meta", f"{type(meta).__name__} is no mapping: write meta={{…}}")
-    if meta:
-        raw["meta"] = dict(meta)
+    carried = _meta(meta)
+    if carried:
+        raw["meta"] = carried
     raw["created_at"] = clock.format_time(now)
     raw["key"] = os.urandom(8).hex()
     return job_id, raw
+
+
+def _meta(given: object) -> dict[str, Any]:
+    """Return what goes along: what was given, and the trace context as far as that has none of its own."""
+    if given is not None and not isinstance(given, Mapping):
+        raise JobFormatError("meta", f"{type(given).__name__} is no mapping: write meta={{…}}")
+    return current_trace() | dict(given or {})
 
 
 def _encode(settings: Config, job_id: str, raw: dict[str, Any]) -> bytes:

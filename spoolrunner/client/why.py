@@ -88,6 +88,7 @@ def _waiting(settings: Config, job_id: str, read: Found) -> Waiting:
         raise JobFormatError("signature", problem)
     policy = whitelist.entry(settings.allowed, checked.job, checked.method)
     settings.check_limits(checked)
+    policy.check_params(checked.params)
     is_served = dispatcher_of(settings.layout) is not None
     now = clock.SYSTEM.wall()
     return Waiting(

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from spoolrunner.attempt import rlimits
+from spoolrunner.config import commands
 from spoolrunner.config.shape import BUILT_IN_EXECUTORS, EXECUTOR_GROUP, ConfigFile, KeepRule, MethodPolicy
 from spoolrunner.errors import nearest
 from spoolrunner.protocol.document import Duration
 from spoolrunner.protocol.faults import Fault, faults, fields_of
+from spoolrunner.protocol.verdict import PROGRAM_ERROR
 from spoolrunner.system import times
 
 if TYPE_CHECKING:
@@ -43,10 +45,12 @@ def config_faults(raw: dict[str, Any]) -> list[Fault]:
     found += _allowed_jobs(raw)
     found += _executor(raw.get("executor"))
     found += _preload(raw.get("preload"))
+    found += _hooks(raw)
     if "schedules" in raw:
         from spoolrunner.config.schedules import schedule_faults  # paid only where there are schedules
 
         found += schedule_faults(raw["schedules"], raw.get("allowed_jobs"))
+        found += commands.schedule_faults(raw["schedules"], raw.get("allowed_jobs"))
     return list(dict.fromkeys(found))
 
 
@@ -75,8 +79,8 @@ def _allowed_jobs(raw: dict[str, Any]) -> list[Fault]:
 def _method_policy(key: str, policy: Any) -> list[Fault]:
     if not isinstance(policy, dict):
         return [Fault(key, "must be an object of policy keys; {} for none")]
-    found = [Fault(f"{key}.{fault.key}", fault.problem) for fault in _of_types(policy, MethodPolicy)]
-    return found + _parsed(policy, MethodPolicy, f"{key}.")
+    by_types = [Fault(f"{key}.{fault.key}", fault.problem) for fault in _of_types(policy, MethodPolicy)]
+    return commands.command_faults(key, policy, by_types) + _parsed(policy, MethodPolicy, f"{key}.")
 
 
 def _keeps(raw: dict[str, Any]) -> list[Fault]:
@@ -96,6 +100,21 @@ def _preload(names: Any) -> list[Fault]:
     given = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
     bad = [name for name in given if not all(part.isidentifier() for part in name.split("."))]
     return [Fault("preload", f"{name!r} is not a dotted path of a module") for name in bad]
+
+
+def _hooks(raw: dict[str, Any]) -> list[Fault]:
+    setup = raw.get("setup")
+    halves = setup if isinstance(setup, dict) else {}
+    given = [(f"setup.{half}", halves.get(half)) for half in ("template", "process")] + [("around", raw.get("around"))]
+    problem = "is not the dotted path of a public function, as in 'app.worker.setup'"
+    return [
+        Fault(key, f"{name!r} {problem}") for key, name in given if isinstance(name, str) and not _is_function(name)
+    ]
+
+
+def _is_function(name: str) -> bool:
+    parts = name.split(".")
+    return len(parts) > 1 and all(part.isidentifier() for part in parts) and not parts[-1].startswith("_")
 
 
 def _pauses(raw: dict[str, Any]) -> list[Fault]:
@@ -141,7 +160,7 @@ def _texts(value: Any) -> list[str]:
 def _exception_problem(name: str) -> str:
     if not all(part.isidentifier() for part in name.split(".")):
         return f'{name!r} is not the name of an exception; write "ValueError", or "app.errors.NoCustomer"'
-    if "." in name or _is_exception(getattr(builtins, name, None)):
+    if "." in name or name == PROGRAM_ERROR or _is_exception(getattr(builtins, name, None)):
         return ""
     own = [word for word, value in vars(builtins).items() if _is_exception(value)]
     return f"{name!r} is none of Python's own exceptions; write the dotted path of it{nearest(name, own)}"
@@ -153,11 +172,17 @@ def _is_exception(value: object) -> bool:
 
 def _on_failure(raw: dict[str, Any]) -> list[Fault]:
     known = [f"{job}.{method}" for job, methods in _entries(raw).items() for method in _names(methods)]
-    return [
-        Fault(f"{prefix}on_failure", f"{name!r} is no JOB.METHOD of allowed_jobs{nearest(name, known)}")
-        for prefix, policy in _policies(raw)
-        if isinstance(name := policy.get("on_failure"), str) and name not in known
-    ]
+    of_commands = {prefix for prefix, policy in _policies(raw) if "argv" in policy}
+    found = []
+    for prefix, policy in _policies(raw):
+        name = policy.get("on_failure")
+        if isinstance(name, str) and name not in known:
+            problem = f"{name!r} is no JOB.METHOD of allowed_jobs{nearest(name, known)}"
+            found.append(Fault(f"{prefix}on_failure", problem))
+        elif isinstance(name, str) and f"allowed_jobs.{name}." in of_commands:
+            problem = f"{name!r} is a command, which cannot take an error: name a callable that starts the program"
+            found.append(Fault(f"{prefix}on_failure", problem))
+    return found
 
 
 def _names(methods: Any) -> list[Any]:
@@ -183,6 +208,7 @@ def _paths(raw: dict[str, Any]) -> list[Fault]:
     several = raw.get("python_path")
     given = [(key, raw.get(key)) for key in ("spool", "python_binary", "signing_key")]
     given += [("python_path", path) for path in several] if isinstance(several, list) else []
+    given += [place for prefix, policy in _policies(raw) for place in commands.paths_of(prefix, policy)]
     texts = [(key, path) for key, path in given if isinstance(path, str)]
     homeless = "begins with ~, but neither HOME nor an entry of the user says where that is"
     found = [Fault(key, "holds a NUL, which no path may") for key, path in texts if "\0" in path]

@@ -19,6 +19,7 @@ import msgspec
 import orjson
 
 from spoolrunner.attempt import rlimits
+from spoolrunner.config.commands import command_of
 from spoolrunner.config.faults import config_faults
 from spoolrunner.config.lookup import FILE_NAME, VARIABLE, FoundFile, check_owners, find_config, is_named, read_file
 from spoolrunner.config.shape import ConfigFile, KeepRule, Kept, MethodPolicy
@@ -85,7 +86,16 @@ class Config:
             retry_on=tuple(file.retry_on),
             discard_on=tuple(file.discard_on),
             on_failure=_entry(file.on_failure),
+            hooks=self.hooks,
         )
+
+    @cached_property
+    def hooks(self) -> tuple[str, str, str] | None:
+        """The functions `setup.template`, `setup.process` and `around`, "" for each that is not set; None without any."""
+        setup = self.file.setup
+        halves = ("", "") if setup is None else (setup.template or "", setup.process or "")
+        made = (*halves, self.file.around or "")
+        return made if any(made) else None
 
     @cached_property
     def allowed(self) -> dict[str, dict[str, Policy]]:
@@ -183,6 +193,7 @@ class Config:
             retry_on=None if given.retry_on is None else tuple(given.retry_on),
             discard_on=None if given.discard_on is None else tuple(given.discard_on),
             on_failure=_entry(given.on_failure),
+            command=command_of(given, self._absolute),
         )
 
     def _absolute(self, path: str) -> str:

@@ -26,6 +26,21 @@ EXECUTOR_GROUP = "spoolrunner.executors"
 """The group of entry points by which other packages provide executors: name -> a function of a Plan and a Report."""
 
 
+class Sandbox(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What a command may see, beside the programs of the system."""
+
+    read: list[str] = []
+    write: list[str] = []
+    network: bool = False
+
+
+class Setup(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Functions that are called before a job's own code: once in a template, and once in each process of a job."""
+
+    template: str | None = None
+    process: str | None = None
+
+
 class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """The keys that an operator may set for one method; a key that is missing has the value of the whole file."""
 
@@ -43,6 +58,11 @@ class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     retry_on: list[str] | None = None
     discard_on: list[str] | None = None
     on_failure: str | None = None
+    argv: list[str | list[str]] | None = None
+    types: dict[str, str] | None = None
+    allow_options: list[str] | None = None
+    result: Literal["text", "json", "none"] | None = None
+    sandbox: Sandbox | None = None
 
 
 class ScheduleKeys(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -109,4 +129,6 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     fsync: bool = True
     executor: str = "auto"
     preload: bool | list[str] = False
+    setup: Setup | None = None
+    around: str | None = None
     schedules: dict[str, ScheduleKeys] = {}

@@ -284,18 +284,29 @@ def _check_signature(key: bytes | None, job_id: str, raw: dict[str, Any], data: 
 
 
 def _newest_policy_for(config: Config, checked: Document, take_newer: Callable[[], bool]) -> Policy:
-    """As `policy_for`, by the newest configuration before the job is refused."""
+    """The policy of a job that may run under it, by the newest configuration before the job is refused."""
     try:
-        return policy_for(config, checked)
-    except (NotAllowedError, _BeyondLimitError):
+        return _fitting_policy_for(config, checked)
+    except (NotAllowedError, _BeyondConfigError):
         if not take_newer():
             raise
-        return policy_for(config, checked)
+        return _fitting_policy_for(config, checked)
+
+
+def _fitting_policy_for(config: Config, checked: Document) -> Policy:
+    """As `policy_for`; JobFormatError also when the job is a command that does not take its parameters."""
+    policy = policy_for(config, checked)
+    if policy.command is not None:
+        try:
+            policy.check_params(checked.params)
+        except JobFormatError as error:
+            raise _BeyondConfigError(error.key, error.problem) from None
+    return policy
 
 
 def _advice(config: Config, error: Exception) -> str:
     """What to add to the reason of a refusal that another configuration might not have made."""
-    return advice(config) if isinstance(error, (NotAllowedError, _BeyondLimitError)) else ""
+    return advice(config) if isinstance(error, (NotAllowedError, _BeyondConfigError)) else ""
 
 
 def policy_for(config: Config, checked: Document) -> Policy:
@@ -307,8 +318,8 @@ def policy_for(config: Config, checked: Document) -> Policy:
     try:
         return job_policy(document.overrides(checked), policy, config.limits)
     except JobFormatError as error:
-        raise _BeyondLimitError(error.key, error.problem) from None
+        raise _BeyondConfigError(error.key, error.problem) from None
 
 
-class _BeyondLimitError(_FaultyValueError):
-    """It asks for more than the configuration allows."""
+class _BeyondConfigError(_FaultyValueError):
+    """It asks for more than the configuration allows, or has other parameters than its command there takes."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.system import times
+
+if TYPE_CHECKING:
+    from spoolrunner.protocol.argv import Command
 
 OVERRIDES = ("timeout", "max_retries", "priority")
 """The keys of a document that override its method's policy."""
@@ -52,6 +55,8 @@ class Policy:
     retry_on: tuple[str, ...] = ()
     discard_on: tuple[str, ...] = ()
     on_failure: tuple[str, str] | None = None
+    command: Command | None = None
+    hooks: tuple[str, str, str] | None = None
 
     @property
     def process_limits(self) -> tuple[int | None, float | None, int | None, bool] | None:
@@ -64,6 +69,11 @@ class Policy:
         """Return this policy with the values in `changes`; a value of None changes nothing."""
         given = {name: value for name, value in changes.items() if value is not None}
         return replace(self, **given) if given else self
+
+    def check_params(self, params: object) -> None:
+        """Raise JobFormatError when the job is a command that cannot be filled with these parameters."""
+        if self.command is not None:
+            self.command.template.fill(params)
 
     def pause(self, retries: int, dice: float) -> float:
         """Return the seconds to wait before retry number `retries`, which counts from 1.

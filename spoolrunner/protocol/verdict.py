@@ -41,6 +41,8 @@ class Said(NamedTuple):
 NOTHING_SAID = Said()
 RETRY, DISCARD = "spoolrunner.Retry", "spoolrunner.Discard"
 """The names of what a job raises to say what follows (`protocol.asked`)."""
+PROGRAM_ERROR = "ProgramError"
+"""The name of the failure of a command whose program did not end with status 0 (`attempt.command`)."""
 
 
 def since_final(attempts: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

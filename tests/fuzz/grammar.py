@@ -142,6 +142,26 @@ EXCEPTIONS = SCALARS | st.lists(
 ENTRIES = SCALARS | st.sampled_from(["jobs.echo", "echo", "jobs.", ".echo", "", ".", "jobs.ehco", "a.b.c"])
 FAILURES: dict[str, st.SearchStrategy[Any]] = {"retry_on": EXCEPTIONS, "discard_on": EXCEPTIONS, "on_failure": ENTRIES}
 SIZES = st.sampled_from([1 << 20, "64M", "1G", "0", "1T", "9" * 30 + "G", "m", "1.5G", -1, 1e300, True, "64M\n"])
+_WORDS = (
+    st.sampled_from(["ls", "{x}", "--y={y}", "-v", "", "{", "{{}}", "{x}{y}", "./a b", "~/a", "{x", "a\x00"]) | TEXTS
+)
+_PARAMETER_NAMES = st.sampled_from(["x", "y", "x ", ""]) | TEXTS
+_COMMANDS = st.fixed_dictionaries(
+    {"argv": st.lists(_WORDS | st.lists(_WORDS, max_size=2), max_size=4) | SCALARS},
+    optional={
+        "types": st.dictionaries(
+            _PARAMETER_NAMES,
+            st.sampled_from(["string", "integer", "boolean", "strings", "number", "int"]) | SCALARS,
+            max_size=2,
+        ),
+        "allow_options": st.lists(_PARAMETER_NAMES, max_size=2) | SCALARS,
+        "result": st.sampled_from(["text", "json", "none", "xml"]),
+        "sandbox": st.dictionaries(
+            st.sampled_from(["read", "write", "network", "reed"]), st.lists(TEXTS, max_size=2) | SCALARS, max_size=3
+        ),
+        "timeout": DURATIONS,
+    },
+)
 _POLICIES = st.fixed_dictionaries(
     {},
     optional={
@@ -167,7 +187,7 @@ WHITELISTS = st.dictionaries(
     _JOB_NAMES,
     st.one_of(
         st.lists(_METHOD_NAMES, max_size=3),
-        st.dictionaries(_METHOD_NAMES, _POLICIES | VALUES, max_size=3),
+        st.dictionaries(_METHOD_NAMES, _POLICIES | _COMMANDS | VALUES, max_size=3),
         VALUES,
     ),
     max_size=3,
@@ -196,6 +216,7 @@ _DURATION_KEYS = (
     "priority_aging",
 )  # fmt: skip
 _KEPT = DURATIONS | st.fixed_dictionaries({}, optional={"age": DURATIONS, "count": NUMBERS, "size": NUMBERS})
+_FUNCTIONS = st.sampled_from(["app.worker.setup", "setup", "app._setup", "app.setup()", ".", ""]) | TEXTS | SCALARS
 CONFIG_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(_DURATION_KEYS, DURATIONS),
     "auto_prune": st.booleans() | SCALARS,
@@ -222,6 +243,8 @@ CONFIG_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "fsync": st.booleans() | SCALARS,
     "executor": st.sampled_from(["auto", "fork", "spawn", "thread"]),
     "preload": st.booleans() | SCALARS,
+    "setup": st.dictionaries(st.sampled_from(["template", "process", "proces"]), _FUNCTIONS, max_size=2) | SCALARS,
+    "around": _FUNCTIONS,
     "schedules": SCHEDULES | VALUES,
 }
 

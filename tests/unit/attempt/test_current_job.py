@@ -41,8 +41,9 @@ def progress(spool) -> dict:
 
 
 def test_current_job(current, clock) -> None:
-    """A job knows its id, its attempt, its meta and its deadline, with a time zone."""
+    """A job knows its id, its attempt, its names, its meta and its deadline, with a time zone."""
     assert (current.id, current.attempt, current.meta) == ("x", 2, {"k": 1})
+    assert (current.job, current.method) == ("a", "b")
     assert current.deadline.timestamp() == clock.wall() + 60
     assert current.deadline.tzinfo is not None
     assert current_job() is current

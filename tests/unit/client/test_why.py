@@ -81,6 +81,13 @@ def test_a_job_that_will_be_refused(config, drop, content, words) -> None:
     assert others == [NOBODY]
 
 
+def test_parameters_that_a_command_does_not_take(config, drop) -> None:
+    """Of a command's job that will be refused it is said which parameter is missing."""
+    drop(State.PENDING, "x")
+    first, _ = reasons(config(allowed_jobs={"app.Report": {"build": {"argv": ["ls", "{folder}"]}}}))
+    assert first.startswith("it will be refused as it is: params: folder: missing")
+
+
 def test_a_signature_that_is_wrong(config, drop, tmp_path) -> None:
     """A job without a signature, where one is asked for, will be refused."""
     (tmp_path / "key").write_text("ab" * 32)

@@ -10,6 +10,7 @@ import pytest
 from spoolrunner.config.faults import config_faults
 
 JOBS = {"app.Report": ["build"]}
+NO_FUNCTION = "is not the dotted path of a public function, as in 'app.worker.setup'"
 
 
 def problems(raw) -> list[str]:
@@ -41,6 +42,12 @@ def test_no_faults() -> None:
         ({"preload": "app"}, "preload: expected `bool | array`, got `str`"),
         ({"preload": [1]}, "preload[0]: expected `str`, got `int`"),
         ({"preload": ["app.a", "app.b c"]}, "preload: 'app.b c' is not a dotted path of a module"),
+        ({"setup": {"proces": "app.setup"}}, "setup.proces: unknown key (did you mean 'process'?)"),
+        ({"setup": "app.setup"}, "setup: expected `object | null`, got `str`"),
+        ({"setup": {"process": "setup"}}, f"setup.process: 'setup' {NO_FUNCTION}"),
+        ({"setup": {"template": "app.setup()"}}, f"setup.template: 'app.setup()' {NO_FUNCTION}"),
+        ({"around": "app._around"}, f"around: 'app._around' {NO_FUNCTION}"),
+        ({"around": ["app.around"]}, "around: expected `str | null`, got `array`"),
         ({"executor": "threads"}, "executor: 'threads' is none; there are auto, fork, spawn, inline"),
     ],
 )
@@ -242,18 +249,24 @@ def test_faults_of_what_is_kept(value, said) -> None:
         ({"on_failure": 5}, "on_failure: expected `str"),
         ({"on_failure": "app.Report.bulid"}, "on_failure: 'app.Report.bulid' is no JOB.METHOD of allowed_jobs (did"),
         ({"on_failure": "build"}, "on_failure: 'build' is no JOB.METHOD of allowed_jobs"),
+        ({"on_failure": "app.Shell.ring"}, "on_failure: 'app.Shell.ring' is a command, which cannot take an error"),
     ],
 )  # fmt: skip
 def test_what_follows_a_failure(policy, problem) -> None:
     """What is wrong with the keys of what follows a failure is said under the key, of the file and of a method alike."""
-    jobs = {**JOBS, "app.Mail": {"send": policy}}
-    (found,) = problems({"allowed_jobs": JOBS, **policy})
+    known = {**JOBS, "app.Shell": {"ring": {"argv": ["ring"]}}}
+    jobs = {**known, "app.Mail": {"send": policy}}
+    (found,) = problems({"allowed_jobs": known, **policy})
     assert found.startswith(problem)
     (found,) = problems({"allowed_jobs": jobs})
     assert found.startswith(f"allowed_jobs.app.Mail.send.{problem}")
 
 
 def test_what_may_follow_a_failure() -> None:
-    """Exceptions of Python by their names, others by their dotted paths, and an entry of either kind of table."""
-    policy = {"retry_on": ["OSError", "app.errors.Busy"], "discard_on": [], "on_failure": "app.Mail.send"}
+    """Exceptions of Python and that of commands by their names, others by dotted paths, and an entry of either table."""
+    policy = {
+        "retry_on": ["OSError", "app.errors.Busy", "ProgramError"],
+        "discard_on": [],
+        "on_failure": "app.Mail.send",
+    }
     assert problems({"allowed_jobs": {**JOBS, "app.Mail": {"send": {}}, "app.Two": {"go": policy}}, **policy}) == []
