@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", metavar="DURATION")
     parser.add_argument("--meta", metavar="JSON", help="free data, carried along: a JSON object")
     parser.add_argument("--id", metavar="ID", help="instead of one made from the time")
+    parser.add_argument(
+        "--unique",
+        metavar="WHERE",
+        help="refuse the --id: `kept`, while a job of it lies in any folder; `waiting`, in pending/ alone (always so)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         timeout=None if arguments.timeout is None else _seconds(arguments.timeout),
         expires_at=arguments.expires_at,
         meta=meta,
+        unique=arguments.unique,
         config=arguments.config,
     )
     out.say(job.id)

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 from spoolrunner.client.look import look
 from spoolrunner.client.strays import strays
-from spoolrunner.errors import JobFormatError
-from spoolrunner.protocol import document
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import dispatcher_lock, reason_files, requests
 from spoolrunner.spool.folders import Spool
@@ -62,33 +60,6 @@ def overview(layout: Layout) -> Overview:
         strays=strays(layout),
         trouble=said.get("trouble", []),
     )
-
-
-def why(layout: Layout, job_id: str) -> list[str]:
-    """Return, each a sentence, why the job in pending/ has not started; empty when it does not wait, or is the next to start.
-
-    What only the dispatcher knows is as old as its status.json: a second.
-    """
-    try:
-        found = Spool(layout).read(State.PENDING, job_id)
-        checked, _ = document.parse(found.data)
-    except FileNotFoundError:
-        return []
-    except JobFormatError as error:
-        return [f"its file is no job document: {error}"]
-    now = clock.SYSTEM.wall()
-    due_at = document.due_at(checked, found.mtime, found.came_at, now)
-    sentences = [f"it is not due until {clock.format_time(due_at)}"] if due_at > now else []
-    holder = dispatcher_of(layout)
-    if holder is None:
-        return [*sentences, "no dispatcher serves the spool"]
-    said = status_file.read(layout)
-    if is_paused(layout):
-        sentences.append(f"the spool is paused: {layout.pause} exists")
-    sentences += [
-        f"the dispatcher is blocked: {text}" for text in said.get("trouble", [])[:1] if said.get("state") == "blocked"
-    ]
-    return sentences + [entry["why"] for entry in said.get("postponed", []) if entry["id"] == job_id]
 
 
 def dispatcher_of(layout: Layout) -> dict[str, Any] | None:

@@ -27,8 +27,8 @@ _LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
 
 def config_faults(raw: dict[str, Any]) -> list[Fault]:
     """Return all faults of the JSON object of a config.json; empty when there are none."""
-    # The whitelist, and the objects of keep_done and keep_failed, are judged below, with words of their own.
-    own_words = {"allowed_jobs", *(key for key in _KEEPS if isinstance(raw.get(key), dict))}
+    # The whitelist, the schedules, and the objects of keep_done and keep_failed are judged below, with words of their own.
+    own_words = {"allowed_jobs", "schedules", *(key for key in _KEEPS if isinstance(raw.get(key), dict))}
     others = {key: value for key, value in raw.items() if key not in own_words}
     found = [fault for fault in _of_types(others, ConfigFile) if fault.key != "allowed_jobs"]
     found += _parsed(raw, ConfigFile, "")
@@ -39,6 +39,10 @@ def config_faults(raw: dict[str, Any]) -> list[Fault]:
     found += _allowed_jobs(raw)
     found += _executor(raw.get("executor"))
     found += _preload(raw.get("preload"))
+    if "schedules" in raw:
+        from spoolrunner.config.schedules import schedule_faults  # paid only where there are schedules
+
+        found += schedule_faults(raw["schedules"], raw.get("allowed_jobs"))
     return list(dict.fromkeys(found))
 
 

@@ -29,6 +29,7 @@ from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
+from spoolrunner.dispatch.recurring import Recurring
 from spoolrunner.dispatch.reloading import Reloading
 from spoolrunner.dispatch.retention import Retention
 from spoolrunner.dispatch.rewatch import Rewatch
@@ -105,6 +106,8 @@ class Service:
         self._arrivals = Arrivals(rooms.intake, rooms.clock)
         self._starts = Starts(rooms, lambda: self.phase)
         self._obeying = Obeying(self.control, rooms.cancelling, self.scan, lambda: self.phase, self.ground.check_all)
+        self.recurring = Recurring(rooms, lambda: self.phase, self.ground.check_all)
+        reloading.listeners.append(self.recurring.reconfigure)
         self._finish = Finish(rooms, self.scan, lambda: not self._arrivals.names and inbox.empty())
         self._sweep, self.retention = Sweep(rooms, self.scan), Retention(rooms)
         self._is_program = surroundings.is_program
@@ -124,6 +127,8 @@ class Service:
         while_blocked: list[Chore] = [Do(self._obeying.work_while_blocked, self._obeying.next_while_blocked)]
         while_working: list[Chore] = [
             rooms.readiness,
+            # Before the first start: a job of a slot may only run when its slot is noted.
+            self.recurring,
             # A process that ended leaves its place to the next one at once; it is settled while that one starts.
             Do(self._start),
             rooms.ended,
@@ -156,7 +161,7 @@ class Service:
         try:
             self.ground.take()
             self.rooms.readiness.work(self._clock.monotonic())  # first, since it takes a while
-            recover(self.rooms, self._holder)
+            recover(self.rooms, self._holder, self.recurring.forget_others)
         except OSError as error:
             self._block(error)
         self.scan.start()
@@ -273,7 +278,7 @@ class Service:
             self.watch.restart()  # the folders may be others by now
             self.problem = ""
             self._ask(Request.RECOVERED)
-            recover(self.rooms, self._holder)
+            recover(self.rooms, self._holder, self.recurring.forget_others)
             self.scan.start()
         except OSError as again:
             self._block(again)

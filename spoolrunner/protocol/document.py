@@ -25,6 +25,7 @@ Duration = (
 )
 Time = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset, as in 2026-11-23T17:45:01Z")]
 Name = Annotated[str, Meta(min_length=1, max_length=500)]
+Key = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", description="letters, digits, _ and -")]
 MIN_PRIORITY, MAX_PRIORITY = -1000, 1000
 Priority = Annotated[int, Meta(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -92,6 +93,9 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
     expires_at: Annotated[Time | None, _text("no first start after this time")] = None
     meta: Annotated[dict[str, Any], _text("free data, carried along untouched")] = {}
     created_at: Annotated[Time | None, _text("when it was enqueued")] = None
+    key: Annotated[
+        Key | None, _text("which publication it is, where an id is used again: random, written by enqueue")
+    ] = None
     signature: Annotated[
         str | None, _text("who made the file, where the operator asks for it: HMAC-SHA256, in hexadecimal")
     ] = None

@@ -90,6 +90,24 @@ def clutter(layout: Layout) -> list[str]:
     return [name for name in folders if name in ("pause", "stop") or name.startswith(_CANCEL)]
 
 
+def pause_schedule(layout: Layout, name: str) -> None:
+    """Ask for no more jobs of a schedule: as `touch control/pause-schedule-NAME` does."""
+    _ask(layout, layout.pause_schedule(name))
+
+
+def resume_schedule(layout: Layout, name: str) -> bool:
+    """Take the pause of a schedule back, as `rm control/pause-schedule-NAME` does; False when there was none."""
+    return durable.unlink(layout.pause_schedule(name))
+
+
+def is_schedule_paused(layout: Layout, name: str) -> bool:
+    """Return whether control/pause-schedule-NAME is there, a folder apart; OSError when that cannot be found out."""
+    try:
+        return not stat.S_ISDIR(os.lstat(layout.pause_schedule(name)).st_mode)
+    except FileNotFoundError:
+        return False
+
+
 def _stop_text(layout: Layout) -> str | None:
     try:
         data = read_plain(layout.stop, 100)

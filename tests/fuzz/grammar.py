@@ -58,6 +58,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "expires_at": TIMES,
     "meta": st.dictionaries(TEXTS, VALUES, max_size=3),
     "created_at": TIMES,
+    "key": st.sampled_from(["7f3a9c", "a_-Z9" * 12, "", "a b", "x" * 65, "é", "a\n"]) | SCALARS,
     "attempts": ATTEMPTS,
     "retries": st.integers(-1, 3),
     "result": VALUES,
@@ -72,6 +73,7 @@ VALID_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "timeout": st.sampled_from([1, 0.5, "1s", "60m"]),
     "expires_at": st.just("2100-01-01T00:00:00Z"),
     "meta": st.dictionaries(TEXTS, VALUES, max_size=3),
+    "key": st.sampled_from(["7f3a9c", "a_-Z9" * 12]),
 }
 
 
@@ -163,6 +165,25 @@ WHITELISTS = st.dictionaries(
     ),
     max_size=3,
 )
+SCHEDULES = st.dictionaries(
+    st.sampled_from(["nightly", "Nightly", "con", "a" * 81, "", "a.", "x.y"]) | TEXTS,
+    st.fixed_dictionaries(
+        {"job": _JOB_NAMES, "method": _METHOD_NAMES},
+        optional={
+            "cron": st.sampled_from(["0 3 * * *", "@daily", "*/5 * * * MON#2", "61 * * * *", "* * * *", "L * * * *"]) | TEXTS,
+            "every": DURATIONS,
+            "timezone": st.sampled_from(["UTC", "Europe/Berlin", "Europe", "../x"]) | TEXTS,
+            "params": VALUES,
+            "catch_up": st.sampled_from(["skip", "once", "all"]),
+            "catch_up_within": DURATIONS,
+            "overlap": st.sampled_from(["skip", "queue", 1]),
+            "jitter": DURATIONS,
+            "crom": SCALARS,
+        },
+    )
+    | VALUES,
+    max_size=2,
+)  # fmt: skip
 _DURATION_KEYS = (
     "retry_interval", "retry_max_interval", "timeout", "timeout_limit", "kill_grace", "stop_grace",
     "priority_aging",
@@ -193,6 +214,7 @@ CONFIG_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "fsync": st.booleans() | SCALARS,
     "executor": st.sampled_from(["auto", "fork", "spawn", "thread"]),
     "preload": st.booleans() | SCALARS,
+    "schedules": SCHEDULES | VALUES,
 }
 
 

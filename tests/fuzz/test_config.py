@@ -39,6 +39,10 @@ def put_to_use(made):
     for policy in policies:
         assert policy.timeout > 0
         assert 0 <= policy.pause(1, 0.5) <= policy.retry_max_interval
+    for schedule in made.schedules.values():
+        slot = schedule.timing.after(0)
+        assert slot is None or slot > 0
+        assert schedule.timing.words
     assert os.path.isabs(made.layout.root)
     assert not any("\0" in path for path in (made.layout.root, made.python_binary, *made.python_path))
     if made.file.signing_key is None:  # else a key is read from a file, which is told of when there is none
@@ -52,6 +56,7 @@ def put_to_use(made):
 @example({"allowed_jobs": {}, "spool": "~\x00"})
 @example({"allowed_jobs": {}, "spool": ""})
 @example({"allowed_jobs": {"jobs": {"echo": {"timeout": 0}}}})
+@example({"allowed_jobs": {"jobs": ["echo"]}, "schedules": {"a": {"job": "jobs", "method": "echo", "every": 5}}})
 def test_a_configuration_is_taken_or_every_problem_is_told(tmp_path_factory, made):
     """No value leads to another error than ConfigError; one that is taken can be put to use."""
     raw = json.loads(json.dumps(made))

@@ -74,18 +74,6 @@ def test_a_race_for_a_retry_is_an_answer(spool, drop, monkeypatch) -> None:
     assert operate.retry(spool.layout, "x", None) == Retried()
 
 
-def test_retryable(spool, drop) -> None:
-    """All in failed/ may run again but those that would be rejected again, and those that somebody cancelled."""
-    for name in ("b", "a", "bad", "unwanted"):
-        drop(State.FAILED, name)
-    drop(State.FAILED, "torn", b"{")
-    drop(State.FAILED, "stopped", {"attempts": [{"outcome": "failed"}, {"outcome": "cancelled"}]})
-    spool.explain("bad", Outcome.REJECTED, "", "", 0.0)
-    spool.explain("unwanted", Outcome.CANCELLED, "", "", 0.0)
-    spool.explain("b", Outcome.EXPIRED, "", "", 0.0)
-    assert operate.retryable(spool.layout) == (["a", "b"], 2, 2)
-
-
 @pytest.mark.parametrize("how", ["another name", "permissions", "owner"])
 def test_what_its_producer_may_still_change_is_not_signed(spool, drop, tmp_path, how) -> None:
     """A file that others can write into becomes one of ours first, to be read again; what they write later is not signed."""

@@ -33,6 +33,6 @@ def test_second_names_are_looked_for_after_a_power_cut_alone(rooms, drop, places
     """Two names of one file are one job; none comes about while this dispatcher has the spool. It vouches at the end."""
     os.link(drop(State.PENDING, "x"), rooms.spool.layout.running("x"))
     vouched = []
-    recover(rooms, SimpleNamespace(has_vouched=has_vouched, vouch=lambda: vouched.append(places())))
+    recover(rooms, SimpleNamespace(has_vouched=has_vouched, vouch=lambda: vouched.append(places())), lambda: None)
     assert (SecondNameRemoved in {type(event) for event in events}) is not has_vouched
     assert len(vouched) == 1
