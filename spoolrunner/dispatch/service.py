@@ -161,7 +161,7 @@ class Service:
         try:
             self.ground.take()
             self.rooms.readiness.work(self._clock.monotonic())  # first, since it takes a while
-            recover(self.rooms, self._holder, self.recurring)
+            recover(self.rooms, self._holder, self.recurring.forget_others)
         except OSError as error:
             self._block(error)
         self.scan.start()
@@ -278,7 +278,7 @@ class Service:
             self.watch.restart()  # the folders may be others by now
             self.problem = ""
             self._ask(Request.RECOVERED)
-            recover(self.rooms, self._holder, self.recurring)
+            recover(self.rooms, self._holder, self.recurring.forget_others)
             self.scan.start()
         except OSError as again:
             self._block(again)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from spoolrunner.dispatch.ground import Ground
 from spoolrunner.dispatch.holder import Holder
-from spoolrunner.dispatch.recurring import Recurring
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.spool import twofold
 from spoolrunner.telling.logfiles import LogFiles
@@ -21,11 +22,14 @@ def stand(rooms: Rooms, ground: Ground, logfiles: LogFiles) -> None:
         raise error
 
 
-def recover(rooms: Rooms, holder: Holder, recurring: Recurring) -> None:
-    """Take up what lies in running/, after a power cut without the names that are no longer true; then vouch for the spool."""
+def recover(rooms: Rooms, holder: Holder, forget_others: Callable[[], None]) -> None:
+    """Take up what lies in running/, after a power cut without the names that are no longer true; then vouch for the spool.
+
+    `forget_others` removes the notes of schedules that there are no more.
+    """
     if not holder.has_vouched:
         for removed, kept in twofold.remove_second_names(rooms.spool):
             rooms.reporter.report(SecondNameRemoved(kept.job_id, str(removed), str(kept)))
-    recurring.forget_others()
+    forget_others()
     rooms.ended.recover_all()
     holder.vouch()

@@ -109,6 +109,20 @@ def test_a_job_of_a_newer_configuration_is_not_refused(home):
     daemon.expect("refused", "id=c ", "config.json was changed, but is not in force")
 
 
+def test_schedules_are_followed_as_the_file_says(home):
+    """A schedule that a reload brings is run from its next slot on, and one that it takes away no more."""
+    daemon = home.start().ready()
+    change(home, schedules={"tick": {"every": "1s", "job": "jobs", "method": "noop"}})
+    ask(home, daemon, "request")
+    daemon.expect("was read again; changed: schedules")
+    for _ in range(2):
+        daemon.expect("completed", "id=tick.")
+    change(home, schedules={})
+    ask(home, daemon, "request")
+    daemon.expect("was read again; changed: schedules")
+    until(lambda: not list((home.spool / "schedules").iterdir()))
+
+
 def test_what_is_preloaded_is_renewed(make):
     """A module that the new configuration preloads is imported by the new template, and its jobs are forked from that."""
     if sys.platform != "linux":

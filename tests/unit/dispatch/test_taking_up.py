@@ -34,8 +34,8 @@ def test_second_names_are_looked_for_after_a_power_cut_alone(rooms, drop, places
     os.link(drop(State.PENDING, "x"), rooms.spool.layout.running("x"))
     vouched = []
     forgotten = []
-    recurring = SimpleNamespace(forget_others=lambda: forgotten.append(len(vouched)))
-    recover(rooms, SimpleNamespace(has_vouched=has_vouched, vouch=lambda: vouched.append(places())), recurring)
+    holder = SimpleNamespace(has_vouched=has_vouched, vouch=lambda: vouched.append(places()))
+    recover(rooms, holder, lambda: forgotten.append(len(vouched)))
     assert forgotten == [0]
     assert (SecondNameRemoved in {type(event) for event in events}) is not has_vouched
     assert len(vouched) == 1
