@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import orjson
@@ -349,6 +350,13 @@ def command(verb: Callable[[argparse.Namespace], int], **words: Any) -> Callable
         dispatch(world)
 
     return act
+
+
+def typed(verb: ModuleType, *words: str) -> dict[str, Any]:
+    """The arguments of a command that is typed like that."""
+    parser = argparse.ArgumentParser()
+    verb.add_arguments(parser)
+    return vars(parser.parse_args(words))
 
 
 def asked_to_stop(text: str) -> Callable[[World], None]:

@@ -27,6 +27,7 @@ from tests.crash.scenarios import (
     pending,
     publish,
     publish_one,
+    typed,
     until_settled,
     until_stopped,
     was_run_again,
@@ -161,7 +162,7 @@ def at_work(*names: str) -> Callable[[World], None]:
     return prepare
 
 
-RETRY_A = {"ids": ["a"], "all": False, "sign": False, "from_start": False}
+RETRY_A, CANCEL_A = typed(retry, "a"), typed(cancel, "a", "--no-wait")
 EITHER = (State.DONE, State.FAILED)
 BATCHES = [
     Scenario("three jobs that end in one turn", at_work("a", "b", "c"), until_settled, nothing, 30, ("a", "b", "c"),
@@ -171,7 +172,7 @@ ASKED = [
     Scenario("retry by the command", failed_before, command(retry.run, **RETRY_A), nothing, 30, ends_in=EITHER),
     Scenario("retry by the command of an expired job", expired_before, command(retry.run, **RETRY_A), nothing, 30,
              ends_in=EITHER),
-    Scenario("cancel by the command", pending(), command(cancel.run, ids=["a"], no_wait=True), nothing, 15,
+    Scenario("cancel by the command", pending(), command(cancel.run, **CANCEL_A), nothing, 15,
              ends_in=EITHER),
     Scenario("cancel of a waiting job", cancel_waiting, dispatch, nothing, 14, ends_in=EITHER),
     Scenario("cancel between two attempts", retried_between, dispatch, nothing, 14, ends_in=(State.FAILED,)),
