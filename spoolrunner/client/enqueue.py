@@ -131,15 +131,18 @@ def _make(
     raw |= {key: value for key, value in plain.items() if value is not None}
     if timeout is not None:
         raw["timeout"] = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    given: object = meta
-    if given is not None and not isinstance(given, Mapping):
-        raise JobFormatError("meta", f"{type(meta).__name__} is no mapping: write meta={{…}}")
-    carried = current_trace()
-    if meta or carried:
-        raw["meta"] = carried | dict(meta or {})
+    raw |= _meta(meta)
     raw["created_at"] = clock.format_time(now)
     raw["key"] = os.urandom(8).hex()
     return job_id, raw
+
+
+def _meta(given: object) -> dict[str, Any]:
+    """The field `meta`: what is given, and the trace of what this program does now; nothing where both are empty."""
+    if given is not None and not isinstance(given, Mapping):
+        raise JobFormatError("meta", f"{type(given).__name__} is no mapping: write meta={{…}}")
+    made = current_trace() | dict(given or {})
+    return {"meta": made} if made else {}
 
 
 def _encode(settings: Config, job_id: str, raw: dict[str, Any]) -> bytes:
