@@ -127,7 +127,7 @@ class Starts:
         while self._can_start():
             if self._rooms.clock.monotonic() >= until:
                 return  # a thousand may have expired while they waited, and each is a write and a sync
-            job_id = self._rooms.order.pop(self._rooms.clock.wall())
+            job_id = self._rooms.order.pop(self._rooms.clock.wall(), self._rooms.admission.ask)
             candidate = None if job_id is None else self._rooms.intake.take(job_id)
             if candidate is not None:
                 self._begin(candidate)

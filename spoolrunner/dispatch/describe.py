@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+from heapq import nlargest
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import spoolrunner
+from spoolrunner.dispatch.admission import WHY
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.system import machine
 from spoolrunner.system.clock import format_time
@@ -24,7 +26,7 @@ MOST_POSTPONED = 100
 def describe(service: Service) -> dict[str, Any]:
     """What the dispatcher does at this moment, as JSON data; without the time it is written."""
     rooms = service.rooms
-    waiting_for_keys = rooms.register.count(Why.ID_BUSY, Why.METHOD_BUSY)
+    behind_namesakes = rooms.register.count(Why.ID_BUSY)
     trouble = [
         service.problem,
         service.logfiles.trouble,
@@ -40,10 +42,11 @@ def describe(service: Service) -> dict[str, Any]:
         "started_at": format_time(service.began),
         "events": "events" if service.watch.has_events else "polling",
         "concurrency": rooms.config.concurrency,
-        "waiting": len(rooms.order) + waiting_for_keys,
-        "due": rooms.order.due(rooms.clock.wall()) + waiting_for_keys,
+        "waiting": len(rooms.order) + behind_namesakes,
+        "due": rooms.order.due(rooms.clock.wall()) + behind_namesakes,
         "running": rooms.running.describe(),
         "postponed": _postponed(service),
+        "held": _held(service),
         "totals": service.totals.counts(),
         "trouble": [text for text in trouble if text] + _elsewhere(service) + service.weaknesses,
     }
@@ -70,6 +73,27 @@ def _postponed(service: Service) -> list[dict[str, Any]]:
         {"id": entry.job_id, "why": entry.why.value, "until": _moment(entry.until, now, wall)}
         for entry in islice(service.rooms.register.all(now), MOST_POSTPONED)
     ]
+
+
+def _held(service: Service) -> list[dict[str, Any]]:
+    """What due jobs wait for, the most wanted first: a pause or a limit, how many wait, which is next and, if known, until when."""
+    rooms = service.rooms
+    clock, admission = rooms.clock, rooms.admission
+    now, wall = clock.monotonic(), clock.wall()
+    found = []
+    for (by, *names), lanes in rooms.order.held():
+        until = now + admission.opens_in(names[0], now) if by == "rate" else math.inf
+        found.append(
+            {
+                "by": by,
+                "name": ".".join(names),
+                "why": WHY[by].value,
+                "waiting": sum(len(lane.entries) for lane in lanes),
+                "first": min(lane.entries[0] for lane in lanes)[2],
+                "until": _moment(until, now, wall),
+            }
+        )
+    return nlargest(MOST_POSTPONED, found, key=lambda entry: entry["waiting"])
 
 
 def _moment(until: float, now: float, wall: float) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from spoolrunner.config.load import Config
 from spoolrunner.dispatch.config_watch import advice
 from spoolrunner.dispatch.one_file import FileFaults
+from spoolrunner.dispatch.lanes import LaneKey
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
 from spoolrunner.dispatch.reporter import Reporter
@@ -49,6 +50,11 @@ class Candidate(NamedTuple):
     stamp: Stamp
     due_at: float
     policy: Policy
+
+    @property
+    def lane(self) -> LaneKey:
+        """Whose limits and pauses it shares."""
+        return LaneKey(self.document.job, self.document.method, self.policy.group or "")
 
 
 class Intake:
@@ -95,7 +101,7 @@ class Intake:
         now, due_at = self._clock.wall(), self._due_at(candidate)
         if due_at <= now and len(self._read_ahead) < _MAX_READ_AHEAD:
             self._read_ahead[job_id] = candidate
-        self._order.add(job_id, Waiting(due_at, candidate.policy.priority), now)
+        self._order.add(job_id, Waiting(due_at, candidate.policy.priority, candidate.lane), now)
 
     def look_if_new(self, job_id: str) -> None:
         """Look at a file that a scan met, unless it is known already."""
@@ -121,7 +127,8 @@ class Intake:
         if candidate is None or self._has_expired(candidate):
             candidate = self.examine(job_id)
         if candidate is not None and self._due_at(candidate) > self._clock.wall():
-            self._order.add(job_id, Waiting(self._due_at(candidate), candidate.policy.priority), self._clock.wall())
+            waiting = Waiting(self._due_at(candidate), candidate.policy.priority, candidate.lane)
+            self._order.add(job_id, waiting, self._clock.wall())
             return None
         return candidate
 

@@ -53,7 +53,8 @@ def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, 
     intake = Intake(config, spool, order, register, faults, reporter, clock)
     deadlines = Deadlines(config.layout, reporter, clock, config.import_timeout)
     running = RunningAttempts(executor, reporter, clock, deadlines, config.kill_grace, spool.same)
-    admission = Admission(running, spool.same)
+    admission = Admission(order, config.allowed, config.groups, clock, spool.same)
+    running.added, running.removed = admission.started, admission.ended
     settler = Settler(
         spool,
         lambda document: policy_of(config, document),

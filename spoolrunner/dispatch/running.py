@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spoolrunner.dispatch.deadlines import Deadlines
+from spoolrunner.dispatch.postponed import Key
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.executors.base import AttemptKey, Executor, Exited
 from spoolrunner.protocol.policy import Policy
@@ -89,6 +90,12 @@ class RunningAttempt:
         return now - self.held_since >= LET_GO_SECONDS
 
     @property
+    def holds(self) -> tuple[Key, ...]:
+        """The keys that others may have to wait for while it runs."""
+        method = "method", self.job, self.method
+        return (method, ("group", self.policy.group)) if self.policy.group else (method,)
+
+    @property
     def is_being_ended(self) -> bool:
         """Whether it, or what it left, is being ended."""
         return self.termination is not None or self.clearing is not None
@@ -97,6 +104,10 @@ class RunningAttempt:
     def who(self) -> Who:
         """Which attempt it is, for events."""
         return Who(self.key.job_id, self.job, self.method, self.key.number, self.starts)
+
+
+def _nobody(_: RunningAttempt) -> None:
+    return
 
 
 class RunningAttempts:
@@ -121,6 +132,9 @@ class RunningAttempts:
         self._kill_grace = kill_grace
         self._same = same
         self._running: dict[str, RunningAttempt] = {}
+        self.added: Callable[[RunningAttempt], object] = _nobody
+        self.removed: Callable[[RunningAttempt], object] = _nobody
+        """Called with each attempt that is watched from now on, or no more."""
         self._stops = False
 
     def __len__(self) -> int:
@@ -159,10 +173,12 @@ class RunningAttempts:
     def add(self, attempt: RunningAttempt) -> None:
         """From now on this attempt is watched."""
         self._running[self._same(attempt.key.job_id)] = attempt
+        self.added(attempt)
 
     def remove(self, attempt: RunningAttempt) -> None:
         """The attempt is settled."""
-        self._running.pop(self._same(attempt.key.job_id), None)
+        if self._running.pop(self._same(attempt.key.job_id), None) is not None:
+            self.removed(attempt)
         self._executor.forget(attempt.key)
 
     def forget_all(self) -> None:
@@ -170,10 +186,6 @@ class RunningAttempts:
         for attempt in self.all():
             self._reporter.report(Gone(attempt.key.job_id))
             self.remove(attempt)
-
-    def count(self, job: str, method: str) -> int:
-        """How many attempts of this method run."""
-        return sum(1 for attempt in self._running.values() if (attempt.job, attempt.method) == (job, method))
 
     def cancel(self, attempt: RunningAttempt) -> None:
         """Let the job see the request, then end it; nothing when it is being ended already."""

@@ -31,6 +31,7 @@ from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
 from spoolrunner.dispatch.postponed import Why
+from spoolrunner.dispatch.read_back import ReadBack
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.stopping import Stopping
@@ -115,6 +116,8 @@ class Service:
             rooms.ended,
             self._arrivals,
             rooms.intake,
+            rooms.admission,
+            ReadBack(rooms.config, rooms.spool, rooms.admission, rooms.clock),
             self.scan,
             self._obeying,
             CutLogs(rooms.spool, rooms.running, rooms.config.max_log_bytes),
@@ -173,7 +176,9 @@ class Service:
         if phase.is_paused:
             return True
         is_idle = not self.scan.is_under_way and self.scan.done > 0 and not rooms.intake.is_waiting_for_writers
-        return is_idle and not self._arrivals.names and self._inbox.empty() and not rooms.order.due(self._clock.wall())
+        is_idle = is_idle and not self._arrivals.names and self._inbox.empty()
+        # What is paused is left; what its rate lets start later is waited for.
+        return is_idle and not rooms.order.is_due(self._clock.wall()) and not rooms.admission.waits_for_time
 
     # -- one turn
 
