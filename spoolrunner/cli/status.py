@@ -8,6 +8,7 @@ from typing import Any
 from spoolrunner.cli import render
 from spoolrunner.client.overview import Overview, overview
 from spoolrunner.config.load import load_config
+from spoolrunner.config.pausable import in_words
 from spoolrunner.system import clock, times
 
 
@@ -40,16 +41,26 @@ def _print_spool(found: Overview) -> None:
             ("spool", found.spool),
             ("dispatcher", serving),
             ("paused", "yes: `spoolrunner resume` goes on" if found.paused else ""),
+            *(("paused", in_words(name)) for name in found.pauses),
             ("pending", f"{counts['pending']}{due}"),
             ("running", str(counts["running"])),
             ("done", str(counts["done"])),
             ("failed", str(counts["failed"])),
             ("as of", render.to_the_second(found.at) + told),
+            *(("held", _held(entry)) for entry in found.held),
             *(("put off", _put_off(entry)) for entry in found.postponed),
             *(("no job", text) for text in found.strays),
             *(("trouble", text) for text in found.trouble),
         ]
     )
+
+
+def _held(entry: dict[str, Any]) -> str:
+    """What due jobs wait for, and how many: `group mail: its group runs as many jobs as it may at once; 7 wait, x first`."""
+    by = "" if entry["by"] in ("method", "pause") else "group "
+    until = f", until {entry['until']}" if entry.get("until") else ""
+    waits = f"{entry.get('waiting', '')} wait, {entry.get('first', '')} first"
+    return f"{by}{in_words(entry['name'])}: {entry['why']}; {waits}{until}"
 
 
 def _put_off(entry: dict[str, Any]) -> str:

@@ -32,6 +32,7 @@ def describe(service: Service) -> dict[str, Any]:
         service.logfiles.trouble,
         service.config_watch.trouble,
         *rooms.reporter.trouble,
+        *service.part_pauses.troubles,
         *_kept_off(service),
     ]
     return {

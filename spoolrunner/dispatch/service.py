@@ -29,6 +29,7 @@ from spoolrunner.dispatch.ground import Ground
 from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
+from spoolrunner.dispatch.part_pauses import PartPauses
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.read_back import ReadBack
@@ -82,7 +83,8 @@ class Service:
         self._layout, self._inbox = layout, inbox = rooms.config.layout, surroundings.inbox
         self.watch = surroundings.watch(layout.pending, layout.control, lambda: inbox.put(Wish.LOOK))
         self.scan = Scan(rooms.spool, rooms.intake, rooms.clock, lambda: self.watch.has_events, self._scan_share)
-        self.control = Control(layout, rooms.cancelling, self._ask)
+        self.part_pauses = PartPauses(rooms.config, rooms.admission, rooms.reporter)
+        self.control = Control(layout, rooms.cancelling, self._ask, self.part_pauses.obey)
         self._holder = holder
         self.ground = Ground(layout, holder, rooms.reporter, lambda: len(rooms.running) > 0, surroundings.try_renames)
         rooms.ended.check_ground = self.ground.check
