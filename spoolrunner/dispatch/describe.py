@@ -43,11 +43,11 @@ def describe(service: Service) -> dict[str, Any]:
         "started_at": format_time(service.began),
         "events": "events" if service.watch.has_events else "polling",
         "concurrency": rooms.config.concurrency,
-        "waiting": len(rooms.order) + behind_namesakes,
+        "waiting": len(rooms.order) + behind_namesakes + rooms.intake.dependencies.waiting,
         "due": rooms.order.due(rooms.clock.wall()) + behind_namesakes,
         "running": rooms.running.describe(),
         "postponed": _postponed(service),
-        "held": _held(service),
+        "held": [*_held(service), *_after(service)],
         "totals": service.totals.counts(),
         "trouble": [text for text in trouble if text] + _elsewhere(service) + service.weaknesses,
     }
@@ -95,6 +95,16 @@ def _held(service: Service) -> list[dict[str, Any]]:
             }
         )
     return nlargest(MOST_POSTPONED, found, key=lambda entry: entry["waiting"])
+
+
+def _after(service: Service) -> list[dict[str, Any]]:
+    """How many jobs wait for others and, for each name that lies in no folder, how many wait for that."""
+    dependencies = service.rooms.intake.dependencies
+    everything = {"by": "after", "name": "", "why": Why.AFTER_OTHERS.value, "waiting": dependencies.waiting}
+    found = [everything] if dependencies.waiting else []
+    for name, waiting, first in dependencies.first_nowhere(MOST_TROUBLED):
+        found.append({"by": "after", "name": name, "why": Why.AFTER_NOBODY.value, "waiting": waiting, "first": first})
+    return found
 
 
 def _moment(until: float, now: float, wall: float) -> str | None:

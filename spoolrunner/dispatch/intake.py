@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from spoolrunner.config.load import Config
 from spoolrunner.dispatch.config_watch import advice
+from spoolrunner.dispatch.dependencies import Dependencies
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.lanes import LaneKey
 from spoolrunner.dispatch.order import Order, Waiting
@@ -78,6 +79,8 @@ class Intake:
         self._reporter = reporter
         self._clock = clock
         self._read_ahead: dict[str, Candidate] = {}
+        self.dependencies = Dependencies(spool, self.look, clock)
+        """The jobs that wait for others."""
 
     @property
     def is_waiting_for_writers(self) -> bool:
@@ -97,6 +100,11 @@ class Intake:
         candidate = self.examine(job_id)
         if candidate is None:
             self._order.remove(job_id)
+            if self.dependencies.knows(job_id) and not self._spool.exists(State.RUNNING, job_id):
+                self.dependencies.forget(job_id)
+            return
+        if self.dependencies.holds(job_id):
+            self._hold(candidate)
             return
         now, due_at = self._clock.wall(), self._due_at(candidate)
         if due_at <= now and len(self._read_ahead) < _MAX_READ_AHEAD:
@@ -105,7 +113,7 @@ class Intake:
 
     def look_if_new(self, job_id: str) -> None:
         """Look at a file that a scan met, unless it is known already."""
-        if job_id not in self._order:
+        if job_id not in self._order and not self.dependencies.holds(job_id):
             self.look_if_judged(job_id)
 
     def look_if_judged(self, job_id: str) -> None:
@@ -126,6 +134,9 @@ class Intake:
         candidate = self._read_ahead.pop(job_id, None)
         if candidate is None or self._has_expired(candidate):
             candidate = self.examine(job_id)
+        if candidate is not None and self.dependencies.holds(job_id):
+            self._hold(candidate)
+            return None
         if candidate is not None and self._due_at(candidate) > self._clock.wall():
             waiting = Waiting(self._due_at(candidate), candidate.policy.priority, candidate.lane)
             self._order.add(job_id, waiting, self._clock.wall())
@@ -167,6 +178,11 @@ class Intake:
             what = f"expires_at {candidate.raw['expires_at']} passed before its first start"
             self._refuse(job_id, Outcome.EXPIRED, what)
             return None
+        self.dependencies.note(job_id, candidate.document)
+        failed = self.dependencies.failed(job_id)
+        if failed:
+            self._refuse(job_id, Outcome.DEPENDENCY_FAILED, f"after: {failed} failed, so this one can never start")
+            return None
         self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
         return candidate
 
@@ -174,6 +190,7 @@ class Intake:
         """The job waits no more."""
         self._read_ahead.pop(job_id, None)
         self._order.remove(job_id)
+        self.dependencies.forget(job_id)
 
     def cancel(self, job_id: str) -> bool:
         """Move a waiting job to failed/ as cancelled; False when it does not wait."""
@@ -193,6 +210,15 @@ class Intake:
             self.look(job_id)
             if self._clock.monotonic() >= until:
                 return  # a thousand may become refusable at once, and each is a write and a sync
+
+    def _hold(self, candidate: Candidate) -> None:
+        """Let it wait for others; it is looked at again when they are over, or when it has expired."""
+        job_id, expires_at = candidate.job_id, candidate.document.expires_at
+        if expires_at is None:
+            self._order.remove(job_id)
+        else:
+            at = expires_at.timestamp() + _INSTANT
+            self._order.add(job_id, Waiting(at, candidate.policy.priority, candidate.lane), self._clock.wall())
 
     def _is_as_unmovable_as_before(self, job_id: str) -> bool:
         """Whether it could be neither read nor moved, is the same file still, and not to be tried again yet."""

@@ -118,6 +118,7 @@ class Service:
             rooms.ended,
             self._arrivals,
             rooms.intake,
+            rooms.intake.dependencies,
             rooms.admission,
             ReadBack(rooms.config, rooms.spool, rooms.admission, rooms.clock),
             self.scan,
@@ -180,6 +181,7 @@ class Service:
         is_idle = not self.scan.is_under_way and self.scan.done > 0 and not rooms.intake.is_waiting_for_writers
         is_idle = is_idle and not self._arrivals.names and self._inbox.empty()
         # What is paused is left; what its rate lets start later is waited for.
+        is_idle = is_idle and not rooms.intake.dependencies.is_busy
         return is_idle and not rooms.order.is_due(self._clock.wall()) and not rooms.admission.waits_for_time
 
     # -- one turn

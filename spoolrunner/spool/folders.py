@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
 
@@ -34,6 +34,8 @@ class Spool:
     def __init__(self, layout: Layout, fsync: bool = True) -> None:
         self.layout = layout
         self.fsync = fsync
+        self.arrived: Callable[[str], object] | None = None
+        """Called with each id of which a file has come to done/ or failed/; it must not fail."""
 
     def make(self) -> None:
         """Make the folders that are missing, for their owner alone."""
@@ -215,11 +217,14 @@ class Spool:
 
         FileNotFoundError when the file is gone, FolderMissingError when it is one of the two folders that is missing.
         """
-        target = transition(source, event).target
+        target, name = transition(source, event).target, job_id if name is None else name
         try:
-            durable.rename(self.layout.job(source, job_id), self.layout.job(target, job_id if name is None else name))
+            durable.rename(self.layout.job(source, job_id), self.layout.job(target, name))
         except FileNotFoundError as error:
             raise folder_of(self.layout.folder(target), self.layout.folder(source)) or error from None
+        if self.arrived is not None and target in (State.DONE, State.FAILED):
+            for known in {job_id, name}:
+                self.arrived(known)
 
     def _forget_cancel(self, job_id: str) -> None:
         if id_problem(job_id) is None:
