@@ -86,7 +86,7 @@ class Memory(NamedTuple):
 class State(NamedTuple):
     """The world. `was_done`, `was_failed`: names of which that was true at some time since J waits. The judge knows them alone.
 
-    `seen`: the names that this dispatcher saw to be over as J asks. `taken`: a person removed D, so J may wait for ever.
+    `seen`: the names that this dispatcher saw to be over as J asks. `taken`: D was removed, by a person or when J did not wait, so J may wait for ever.
     """
 
     files: tuple[File, ...]
@@ -283,11 +283,15 @@ class Model:
             elif act is Act.REMOVE:
                 yield moved(state, file, GONE)._replace(taken=True)
             elif act is Act.PRUNE and not self._is_kept(state, file.name):
-                yield moved(state, file, GONE)
+                yield moved(state, file, GONE)._replace(taken=state.taken or not _waits(state))
 
     def _is_kept(self, state: State, name: str) -> bool:
-        waits = any(file.name == J and file.place == PENDING for file in state.files) and not state.started
-        return Rule.PRUNE_KEEPS in self.rules and waits and name in state.after
+        return Rule.PRUNE_KEEPS in self.rules and _waits(state) and name in state.after
+
+
+def _waits(state: State) -> bool:
+    """Whether J lies in pending/, as a job that has not started."""
+    return any(file.name == J and file.place == PENDING for file in state.files) and not state.started
 
 
 def _checking(state: State, names: set[str] | frozenset[str]) -> State:
