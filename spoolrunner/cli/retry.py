@@ -5,17 +5,22 @@ from __future__ import annotations
 import argparse
 
 from spoolrunner.cli import as_typed, out
-from spoolrunner.client import operate
+from spoolrunner.client import dependants, operate
 from spoolrunner.client.look import check_id
 from spoolrunner.config.load import Config, load_config
 from spoolrunner.errors import JobFormatError, hint_at_ending
 from spoolrunner.protocol.states import State
+from spoolrunner.spool.folders import Spool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give the verb its arguments."""
     parser.add_argument("ids", nargs="*", metavar="ID")
     parser.add_argument("--all", action="store_true", help="all in failed/ but those that were rejected or cancelled")
+    parser.add_argument("--with-dependants", action="store_true", help="and those that failed because these did")
+    parser.add_argument(
+        "--without-after", action="store_true", help="let them start, also waiting ones, without what they wait for"
+    )
     parser.add_argument("--sign", action="store_true", help="sign them first, as they are now (with signing_key only)")
 
 
@@ -27,8 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
         ids += _all(settings)
     if not ids and not arguments.all:
         raise JobFormatError("retry", "name the jobs, or say --all")
+    if arguments.without_after:
+        return _without_after(settings, ids, everything=arguments.all)
     if arguments.sign:
         _sign(settings, ids, everything=arguments.all)
+    if arguments.with_dependants:
+        ids = _with_dependants(settings, ids)
     moved = [job_id for job_id in ids if _retry(settings, job_id)]
     if arguments.all and not ids:
         out.complain("nothing to retry in failed/")
@@ -41,7 +50,27 @@ def _all(settings: Config) -> list[str]:
         out.complain(f"{found.rejected} rejected jobs left: mend the file, then `spoolrunner retry ID`")
     if found.cancelled:
         out.complain(f"{found.cancelled} cancelled jobs left: `spoolrunner retry ID` runs one all the same")
+    if found.dependent:
+        out.complain(f"{found.dependent} left, since a job that each waits for lies in failed/")
     return found.ids
+
+
+def _with_dependants(settings: Config, ids: list[str]) -> list[str]:
+    """Return the ids, each with those that failed because it did behind it."""
+    spool = Spool(settings.layout)
+    return list(dict.fromkeys(name for job_id in ids for name in (job_id, *dependants.of(spool, job_id))))
+
+
+def _without_after(settings: Config, ids: list[str], *, everything: bool) -> int:
+    if everything:
+        raise JobFormatError("--without-after", "name the jobs: each would start without what it waits for")
+    freed = [(job_id, dependants.without_after(Spool(settings.layout), job_id, settings.signing_key)) for job_id in ids]
+    for job_id, one in freed:
+        if one.problem:
+            out.complain(f"{job_id}: {one.problem}{hint_at_ending(job_id)}")
+        else:
+            out.say(f"took after out of {settings.layout.job(State.PENDING, one.name)}")
+    return 1 if any(one.problem for _, one in freed) else 0
 
 
 def _sign(settings: Config, ids: list[str], *, everything: bool) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from spoolrunner.client import after as dependencies
+from spoolrunner.client.after import After
 from spoolrunner.client.job import Job, Published
 from spoolrunner.client.settings import settings_in_force
 from spoolrunner.config.load import Config
@@ -41,16 +43,19 @@ def enqueue(
     timeout: float | str | None = None,
     expires_at: Moment | None = None,
     meta: Mapping[str, Any] | None = None,
+    after: After | None = None,
+    group: str | None = None,
     config: str | None = None,
 ) -> Job:
     """Publish a job; when this returns it is on disk for good (with `fsync` on, as by default).
 
-    `job` is the dotted path of a class or module with `method` in it, or the class itself, or the function or method
-    itself without `method`. A class method keeps the class that it was asked of; of a method of an instance only the class is
-    kept, so an instance with state is refused. `Sub.method` of a function that a base class defines is that of the base: give
-    the class and the name. `params` are a sequence (by position) or a mapping (by name) of JSON values. `delay` is in
-    seconds, or like "5m", or a timedelta. Times are RFC 3339 strings or datetimes with a time zone. `config` is the path
-    of config.json, found as the command line finds it when left out.
+    `job` is the dotted path of a class or module with `method` in it, or the class itself, or the function or method itself
+    without `method`. A class method keeps the class that it was asked of; of a method of an instance only the class is kept,
+    so an instance with state is refused. `Sub.method` of a function that a base class defines is that of the base: give the
+    class and the name. `params` are a sequence (by position) or a mapping (by name) of JSON values. `delay` is in seconds, or
+    like "5m", or a timedelta. Times are RFC 3339 strings or datetimes with a time zone. `after` is a job, or several, or
+    their ids: it starts when all of them are done, or with {"jobs": …, "when": "ended"} when they are over. `group` is whose
+    limits and pauses it is under. `config` is the path of config.json, found as the command line finds it when left out.
 
     Raises JobFormatError (a value that no job file may hold), NotAllowedError (not in allowed_jobs), DuplicateJobError
     (the id waits already), ConfigError, and OSError when the disk refuses.
@@ -67,6 +72,8 @@ def enqueue(
         "timeout": timeout,
         "expires_at": expires_at,
         "meta": meta,
+        "after": after,
+        "group": group,
     }
     return enqueue_many([given], config=config)[0]
 
@@ -74,20 +81,23 @@ def enqueue(
 def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None) -> list[Job]:
     """Publish many jobs, each given as a mapping of `enqueue`'s arguments; faster than one by one.
 
-    All are checked before the first is published. Raises what `enqueue` raises; of a DuplicateJobError's batch the jobs
-    before the taken id are published.
+    All are checked before the first is published. A job may wait for those that are given before it, by their ids, and what
+    is returned can be waited for: `enqueue(Mail.send, after=enqueue_many(…))`. Raises what `enqueue` raises; of a
+    DuplicateJobError's batch the jobs before the taken id are published.
     """
     settings = settings_in_force(config)
+    spool = Spool(settings.layout, settings.fsync)
     made: dict[str, bytes] = {}
+    waits: dict[str, list[str]] = {}
     published = []
     for given in jobs:
         job_id, raw = _make(settings, **given)
         if job_id in made:
             raise JobFormatError("id", f"{job_id!r} occurs twice in one batch")
+        waits[job_id] = _check_after(spool, job_id, raw, waits)
         made[job_id] = _encode(settings, job_id, raw)
         known = Published(made[job_id], raw["created_at"])
         published.append(Job(job_id, settings.layout.root, config=settings.path, published=known))
-    spool = Spool(settings.layout, settings.fsync)
     check_for_publishing(settings.layout)
     if len(made) == 1:
         for job_id, data in made.items():
@@ -95,6 +105,15 @@ def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None
     else:
         spool.publish_many(made)
     return published
+
+
+def _check_after(spool: Spool, job_id: str, raw: dict[str, Any], batch: Mapping[str, list[str]]) -> list[str]:
+    """Return the ids that this job waits for; JobFormatError when it would wait for ever for one of them."""
+    if "after" not in raw:
+        return []
+    wanted = dependencies.names(raw["after"])
+    dependencies.check(spool, job_id, wanted, batch)
+    return wanted
 
 
 def names_of(job: object, method: str | None) -> tuple[str, str]:
@@ -189,6 +208,7 @@ def _make(
     next_run_at: Moment | None = None,
     meta: Mapping[str, Any] | None = None,
     expires_at: Moment | None = None,
+    after: After | None = None,
     **plain: Any,
 ) -> tuple[str, dict[str, Any]]:
     now = clock.SYSTEM.wall()
@@ -207,6 +227,8 @@ def _make(
     moments = {"next_run_at": next_run_at, "expires_at": expires_at}
     raw |= {key: _moment(key, value) for key, value in moments.items() if value is not None}
     raw |= {key: value for key, value in plain.items() if value is not None}
+    if after is not None:
+        raw["after"] = dependencies.as_written(after, settings.layout.root)
     if meta:
         raw["meta"] = dict(meta)
     raw["created_at"] = clock.format_time(now)

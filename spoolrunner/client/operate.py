@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from spoolrunner.client import dependants
 from spoolrunner.client.look import look
 from spoolrunner.config.load import Config
 from spoolrunner.config.pausable import pause_problem
@@ -67,14 +68,16 @@ class Cancelled(NamedTuple):
 
 
 class Retryable(NamedTuple):
-    """The ids in failed/: those to be retried, sorted, and how many are left, which would be refused again or are not wanted.
+    """The ids in failed/: those to be retried, and how many are left, which would be refused again or are not wanted.
 
-    `rejected` counts the rejected ones and those that cannot be read, `cancelled` those that somebody cancelled.
+    `rejected` counts the rejected ones and those that cannot be read, `cancelled` those that somebody cancelled, and
+    `dependent` those that would fail again at once, since one that they wait for lies in failed/.
     """
 
     ids: list[str]
     rejected: int
     cancelled: int
+    dependent: int = 0
 
 
 def retry(
@@ -103,7 +106,9 @@ def retry(
 
 def retryable(layout: Layout) -> Retryable:
     """Return what lies in failed/ and may run again without being mended, and was not cancelled on purpose."""
-    ids, rejected, cancelled = [], 0, 0
+    ids: list[str] = []
+    rejected = cancelled = 0
+    dependent: list[str] = []
     for name in sorted(Spool(layout).names(State.FAILED)):
         found = look(layout, State.FAILED, name)
         if found is None:
@@ -112,9 +117,12 @@ def retryable(layout: Layout) -> Retryable:
             rejected += 1
         elif found.outcome == Outcome.CANCELLED:
             cancelled += 1
+        elif found.outcome == Outcome.DEPENDENCY_FAILED:
+            dependent.append(name)
         else:
             ids.append(name)
-    return Retryable(ids, rejected, cancelled)
+    going = dependants.that_may_go(Spool(layout), ids, dependent)
+    return Retryable([*ids, *going], rejected, cancelled, len(dependent) - len(going))
 
 
 def sign(layout: Layout, job_id: str, key: bytes) -> bool:

@@ -1,7 +1,7 @@
 """Whether a job of a lane may start now, or which key it waits for: a pause, a limit of its group, the limit of its method.
 
-Knows only what runs, what has started lately, and what is paused. A job that waits for a key uses no attempt, keeps its place, and
-holds up no other.
+Knows only what runs, what has started lately, and what is paused. A job that waits for a key uses no attempt, keeps its
+place, and holds up no other.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FORGET_PERIOD = 60.0
 
 
 class Admission:
-    """The limits that due jobs may meet, in the order `order`; `same` is that of the spool. A chore: a rate is kept to by time."""
+    """The limits that jobs due in `order` may meet. A chore, since a rate is kept to by time. `same` is that of the spool."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """The jobs that wait for others (`after`): which they wait for, and when they need not wait any longer.
 
-A job is told of each other one that ends, so nobody is looked for when one settles. Each name is looked at on the disk when somebody
-begins to wait for it, when a job of that name ends, and in rounds, since people may move files by hand. What was once seen to be done
-is not asked again for that job: its file may be removed meanwhile.
+A job is told of each other one that ends, so nobody is looked for when one settles. Each name is looked at on the disk when
+somebody begins to wait for it, when a job of that name ends, and in rounds, since people may move files by hand. What was
+once seen to be done is not asked again for that job: its file may be removed meanwhile.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Held:
 
 
 class Dependencies:
-    """Who waits for whom. A chore. `look` is called with the id of each job that need not wait any longer, or never can start."""
+    """Who waits for whom. A chore. `look` is called with the id of each job that may start now, or never can."""
 
     def __init__(self, spool: Spool, look: Callable[[str], object], clock: Clock) -> None:
         self._spool = spool

@@ -77,7 +77,7 @@ def _postponed(service: Service) -> list[dict[str, Any]]:
 
 
 def _held(service: Service) -> list[dict[str, Any]]:
-    """What due jobs wait for, the most wanted first: a pause or a limit, how many wait, which is next and, if known, until when."""
+    """What due jobs wait for, a pause or a limit, the most wanted first: how many wait, which is next, until when if known."""
     rooms = service.rooms
     clock, admission = rooms.clock, rooms.admission
     now, wall = clock.monotonic(), clock.wall()

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from spoolrunner.config.load import Config
 from spoolrunner.dispatch.config_watch import advice
 from spoolrunner.dispatch.dependencies import Dependencies
-from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.lanes import LaneKey
+from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
 from spoolrunner.dispatch.reporter import Reporter

@@ -1,8 +1,8 @@
-"""The due jobs by lane, and the lanes that stand before a gate. The next job is found without a look at those that may not start.
+"""The due jobs by lane, and the lanes that stand before a gate: the next job is found without a look at those that must wait.
 
-A lane is the jobs of one method and group: the same limits and pauses hold all of them up. A gate is one limit that is reached,
-or one pause. A lane whose first job may not start stands before that gate until the gate is freed, however many jobs it has. Each
-job keeps its place: what is next is decided by the entries alone. Pure; knows neither files nor clocks.
+A lane is the jobs of one method and group: the same limits and pauses hold all of them up. A gate is one limit that is
+reached, or one pause. A lane whose first job may not start stands before that gate until the gate is freed, however many jobs
+it has. Each job keeps its place: what is next is decided by the entries alone. Pure; knows neither files nor clocks.
 """
 
 from __future__ import annotations

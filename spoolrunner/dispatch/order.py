@@ -33,8 +33,8 @@ def _anybody(_: LaneKey) -> None:
 class Order:
     """The waiting jobs by id. `aging` is in seconds a step of priority.
 
-    One tuple stands in a heap and in the table of jobs: 1,000,000 waiting jobs are kept, and are known from entries that a change
-    left behind, by identity and without another object each.
+    One tuple stands in a heap and in the table of jobs: 1,000,000 waiting jobs are kept, and are known from entries that a
+    change left behind, by identity and without another object each.
     """
 
     def __init__(self, aging: float) -> None:
@@ -89,8 +89,8 @@ class Order:
     def pop(self, now: float, ask: Ask = _anybody) -> str | None:
         """Take the next job to start out of the order, or None when none is due that may start.
 
-        `ask` says of a lane whether its jobs may start now, or which key they wait for. A job that was due once stays so when the
-        clock is set back: its file is read again before it is claimed.
+        `ask` says of a lane whether its jobs may start now, or which key they wait for. A job that was due once stays so when
+        the clock is set back: its file is read again before it is claimed.
         """
         self._ripen(now)
         entry = self._lanes.pop(ask)

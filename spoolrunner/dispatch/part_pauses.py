@@ -34,9 +34,10 @@ class PartPauses:
         self.troubles = [f"control/pause-{name}: {problem}" for name, problem in found.items()]
         self._admission.pause(asked.difference(found))
         for name in sorted(asked - before):
-            problem = found.get(name)
-            event = PartPaused(in_words(name)) if problem is None else PauseOfNothing(f"control/pause-{name}: {problem}")
-            self._reporter.report(event)
+            if name in found:
+                self._reporter.report(PauseOfNothing(f"control/pause-{name}: {found[name]}"))
+            else:
+                self._reporter.report(PartPaused(in_words(name)))
         for name in sorted(before - asked):
             if not pause_problem(self._config, name):
                 self._reporter.report(PartResumed(in_words(name)))

@@ -1,7 +1,7 @@
 """Reading back how often the jobs of groups with a rate started before this dispatcher did, from the records of their attempts.
 
-A rate holds over the death of a dispatcher. Until the records of the longest window are read, jobs whose group has a rate wait; the
-others start meanwhile. No job that counts can move then: it would have to start.
+A rate holds over the death of a dispatcher. Until the records of the longest window are read, jobs whose group has a rate
+wait; the others start meanwhile. No job that counts can move then: it would have to start.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ NO_LIMIT = GroupLimit()
 
 
 def pattern_problem(pattern: str) -> str:
-    """Return why `pattern` can be no key of `limits`, which is a group or, with * at its end, all that begin like it; else ""."""
+    """Return why `pattern` can be no key of `limits`, else "": a group or, with * at its end, all that begin like it."""
     beginning = pattern.removesuffix(_ANY)
     if not pattern or _ANY in beginning:
         return "write the name of a group, or its beginning and one * at the end, as in customer.*"

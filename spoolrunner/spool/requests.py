@@ -74,7 +74,7 @@ def resume_part(layout: Layout, what: str) -> bool:
 
 
 def paused_parts(layout: Layout) -> frozenset[str]:
-    """Return the methods, groups and schedules that are paused, named as in `Requests`; OSError when that cannot be found out."""
+    """Return what is paused by itself, named as in `Requests`; OSError when that cannot be found out."""
     return _pauses(_names(layout))
 
 

@@ -1,7 +1,7 @@
 """What has become of a job that others wait for: it waits or runs, is done, failed, or is nowhere.
 
-An id may be used again. As long as a job of the id waits or runs, nobody goes by an earlier one; then the one counts, of ID, ID~2 and
-so on, that ended last.
+An id may be used again. As long as a job of the id waits or runs, nobody goes by an earlier one; then the one counts, of ID,
+ID~2 and so on, that ended last.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def standing(spool: Spool, job_id: str) -> Standing:
     over = list(_over(spool, job_id))
     if not over:
         return Standing(Stands.NOWHERE)
-    if spool.exists(State.PENDING, job_id):  # Race: the last one of them was moved back to be tried again, since we looked
+    if spool.exists(
+        State.PENDING, job_id
+    ):  # Race: the last one of them was moved back to be tried again, since we looked
         return Standing(Stands.UNDERWAY)
     state, name = over[0] if len(over) == 1 else max(over, key=lambda one: (_ended_at(spool, *one), one[1]))
     return Standing(Stands.DONE if state is State.DONE else Stands.FAILED, name)

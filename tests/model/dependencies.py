@@ -1,8 +1,8 @@
 """`after` as a model of its own: a job waits for others, and dispatchers, people and `prune` do what they like meanwhile.
 
-Where the other model has one id and every operation on it, this one has three: D, of which a second publication may come, E, and J,
-which waits for them. Their own lives are short here: how a job moves without being lost is for the other model. A look of the
-dispatcher at a name is one operation a folder, so that people may come between.
+Where the other model has one id and every operation on it, this one has three: D, of which a second publication may come, E,
+and J, which waits for them. Their own lives are short here: how a job moves without being lost is for the other model. A look
+of the dispatcher at a name is one operation a folder, so that people may come between.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Look(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a dispatcher knows: what J asked for when it was noted, what of that is over, and which names are to be looked at."""
+    """What a dispatcher knows: what J asked for when it was noted, what of that is over, which names are to be looked at."""
 
     asked: frozenset[str] = frozenset()
     over: frozenset[str] = frozenset()
@@ -86,7 +86,8 @@ class Memory(NamedTuple):
 class State(NamedTuple):
     """The world. `was_done`, `was_failed`: names of which that was true at some time since J waits. The judge knows them alone.
 
-    `seen`: the names that this dispatcher saw to be over as J asks. `taken`: D was removed, by a person or when J did not wait, so J may wait for ever.
+    `seen`: the names that this dispatcher saw to be over as J asks. `taken`: D was removed, by a person or when J did not
+    wait, so J may wait for ever.
     """
 
     files: tuple[File, ...]
@@ -188,7 +189,9 @@ class Model:
             yield from self._wait(state, memory, waiting)
 
     def _live(self, state: State, file: File) -> Iterator[tuple[str, State]]:
-        if file.place == PENDING and not any(other.name == file.name and other.place == RUNNING for other in state.files):
+        if file.place == PENDING and not any(
+            other.name == file.name and other.place == RUNNING for other in state.files
+        ):
             yield f"{file.name} is claimed", moved(state, file, RUNNING)
         if file.place == RUNNING:
             ends = (DONE, FAILED) if self.world.fails else (DONE,)
@@ -233,7 +236,11 @@ class Model:
         if answer == DONE or (answer == FAILED and self.world.ended and Rule.ENDED_TAKES_FAILED in self.rules):
             state = state._replace(seen=state.seen | {look.name})
             # Without that rule each look sees everything afresh: what was seen before counts only while it is there.
-            kept = memory.over if Rule.SEEN_KEPT in self.rules else {n for n in memory.over if stands(state.files, n) == DONE}
+            kept = (
+                memory.over
+                if Rule.SEEN_KEPT in self.rules
+                else {n for n in memory.over if stands(state.files, n) == DONE}
+            )
             made = made._replace(over=frozenset({*kept, look.name} & memory.asked))
         elif answer == FAILED:
             made = made._replace(failed=look.name in memory.asked)
@@ -261,29 +268,29 @@ class Model:
                 yield f"somebody {act}", made._replace(acts=left)
 
     def _act(self, state: State, act: Act) -> Iterator[State]:
-        if act is Act.SECOND:
+        if act not in (Act.SECOND, Act.EDIT):
+            for file in state.files:
+                yield from self._move(state, act, file)
+        elif act is Act.SECOND:
             if not any(file.name == D and file.place == PENDING for file in state.files):
                 yield judged(state._replace(files=(*state.files, File(D, PENDING))))
+        elif _waits(state):
+            yield judged(state._replace(after=frozenset({E}), was_done=frozenset(), was_failed=frozenset()))
+
+    def _move(self, state: State, act: Act, file: File) -> Iterator[State]:
+        is_over = file.place in OVER
+        if file.name == J and act is Act.RETRY_J and is_over:
+            yield moved(state, file, PENDING)
+        if file.name != D:
             return
-        if act is Act.EDIT:
-            if any(file == File(J, PENDING, file.ended) for file in state.files) and not state.started:
-                yield judged(state._replace(after=frozenset({E}), was_done=frozenset(), was_failed=frozenset()))
-            return
-        for file in state.files:
-            is_pending = any(other.name == file.name and other.place == PENDING for other in state.files)
-            if act is Act.RETRY_J:
-                if file.name == J and file.place in OVER:
-                    yield moved(state, file, PENDING)._replace(taken=state.taken)
-            elif act is Act.DECLARE and file.name == D and file.place in (PENDING, FAILED):
-                yield moved(state, file, DONE)
-            elif file.name != D or file.place not in OVER:
-                continue
-            elif act is Act.RETRY and not is_pending:
-                yield moved(state, file, PENDING)
-            elif act is Act.REMOVE:
-                yield moved(state, file, GONE)._replace(taken=True)
-            elif act is Act.PRUNE and not self._is_kept(state, file.name):
-                yield moved(state, file, GONE)._replace(taken=state.taken or not _waits(state))
+        if act is Act.DECLARE and file.place in (PENDING, FAILED):
+            yield moved(state, file, DONE)
+        elif act is Act.RETRY and is_over and (D, PENDING) not in [other[:2] for other in state.files]:
+            yield moved(state, file, PENDING)
+        elif act is Act.REMOVE and is_over:
+            yield moved(state, file, GONE)._replace(taken=True)
+        elif act is Act.PRUNE and is_over and not self._is_kept(state, file.name):
+            yield moved(state, file, GONE)._replace(taken=state.taken or not _waits(state))
 
     def _is_kept(self, state: State, name: str) -> bool:
         return Rule.PRUNE_KEEPS in self.rules and _waits(state) and name in state.after

@@ -48,7 +48,7 @@ EDITED = World("the waiting file is changed", (File(D, PENDING), File(E, PENDING
 ENDED = World("how it ends does not matter", (File(D, PENDING),), acts=(Act.RETRY, Act.SECOND), kills=1, ended=True)
 _MOST = (Act.RETRY, Act.REMOVE, Act.SECOND, Act.RETRY_J, Act.PRUNE)
 ALL_ACTS = World("anything may come", (File(D, PENDING), File(E, DONE, 1)), BOTH, _MOST, kills=1)
-"""But that a person retries D and then moves it to done/ by hand, both within one look: that J may be failed for, and can be retried."""
+"""But that a person retries D and then moves it to done/ by hand, both within one look: J may be failed for that."""
 WORLDS = (WAITS, TWO, PEOPLE, EARLIER, AGAIN, DECLARED, LAST, PRUNED, EDITED, ENDED)
 
 BREAKS: dict[Rule, tuple[World, Promise]] = {

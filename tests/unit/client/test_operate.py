@@ -83,7 +83,7 @@ def test_retryable(spool, drop) -> None:
     spool.explain("bad", Outcome.REJECTED, "", "", 0.0)
     spool.explain("unwanted", Outcome.CANCELLED, "", "", 0.0)
     spool.explain("b", Outcome.EXPIRED, "", "", 0.0)
-    assert operate.retryable(spool.layout) == (["a", "b"], 2, 2)
+    assert operate.retryable(spool.layout) == (["a", "b"], 2, 2, 0)
 
 
 @pytest.mark.parametrize("how", ["another name", "permissions", "owner"])

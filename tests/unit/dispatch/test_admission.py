@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import count
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -144,7 +145,7 @@ class Bench:
     LIMITS = GroupLimits(
         {"g": LimitKeys(concurrency=2, rate="3/10s"), "c.*": LimitKeys(concurrency=1), "c.2": LimitKeys(rate="1/7s")}
     )
-    METHODS = {"a": 2, "b": None}
+    METHODS: ClassVar = {"a": 2, "b": None}
     """method -> its concurrency."""
 
     def __init__(self, aging: float, clock: SimpleNamespace) -> None:
@@ -227,7 +228,7 @@ STEPS = st.lists(
 @settings(max_examples=300)
 @given(st.sampled_from([0.0, 0.3]), STEPS)
 def test_limits_against_a_model(aging, steps) -> None:
-    """Whatever waits, starts, ends, is changed or paused: what starts is the first that all its limits allow, and nobody else."""
+    """Whatever waits, starts, ends, is changed or paused: what starts is the first that all its limits allow."""
     now = [1_800_000_000.0]
     bench = Bench(aging, SimpleNamespace(wall=lambda: now[0], monotonic=lambda: now[0] - 1_799_000_000.0))
     names = (f"j{number:03}" for number in count())

@@ -278,7 +278,7 @@ def test_ten_thousand_after_one(looks, drop, spool, clock) -> None:
 
 
 def test_one_after_ten_thousand(looks, spool, clock, drop, monkeypatch) -> None:
-    """An end costs the one that waits nothing but the look at that one name, and it is looked at once, when the last has ended."""
+    """An end costs the one that waits nothing but the look at that one name; it is looked at once, after the last."""
     dependencies, found = looks
     names = [f"a{number}" for number in range(10_000)]
     dependencies.note("x", checked(*names))

@@ -1,4 +1,4 @@
-"""The lanes of due jobs and the gates they stand before: what that costs, and that nothing piles up. test_admission has the model."""
+"""The lanes of due jobs and the gates they stand before: what they cost, and that nothing piles up. See test_admission, too."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_job_that_waits_keeps_its_place(order) -> None:
 
 
 def test_a_lane_is_asked_once_for_all_its_jobs(order) -> None:
-    """However many jobs wait before the first that may start, each lane is asked once, and not again before its gate is freed."""
+    """However many jobs wait before the first that may start, each lane is asked once until its gate is freed."""
     for number in range(10_000):
         order.add(f"x{number:05}", Waiting(float(number), 0, lane(number % 10)), NOW)
     order.add("last", Waiting(99_999.0, 0, LaneKey("app.Mail", "fetch")), NOW)

@@ -38,7 +38,7 @@ def test_words() -> None:
 
 
 def test_what_a_job_can_say_of_itself() -> None:
-    """That it crashed, was interrupted, expired or never could start is for the dispatcher to say; everything else a job's process can leave."""
+    """That it crashed, was interrupted, expired or could not start is for the dispatcher to say; a job can leave the rest."""
     by_dispatcher = {Outcome.CRASHED, Outcome.INTERRUPTED, Outcome.EXPIRED, Outcome.DEPENDENCY_FAILED}
     assert set(Outcome) - LEFT_BY_JOBS == by_dispatcher
 
