@@ -111,6 +111,7 @@ def _check_after(spool: Spool, job_id: str, raw: dict[str, Any], batch: Mapping[
     """Return the ids that this job waits for; JobFormatError when it would wait for ever for one of them."""
     if "after" not in raw:
         return []
+    check_for_publishing(spool.layout)  # where there is no spool no job is in it
     wanted = dependencies.names(raw["after"])
     dependencies.check(spool, job_id, wanted, batch)
     return wanted

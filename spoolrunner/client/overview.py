@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from spoolrunner.client import held
 from spoolrunner.client.look import look
 from spoolrunner.client.strays import strays
 from spoolrunner.errors import JobFormatError
@@ -87,14 +88,15 @@ def why(layout: Layout, job_id: str) -> list[str]:
     sentences = [f"it is not due until {clock.format_time(due_at)}"] if due_at > now else []
     holder = dispatcher_of(layout)
     if holder is None:
-        return [*sentences, "no dispatcher serves the spool"]
+        return [*sentences, "no dispatcher serves the spool", *held.reasons(layout, job_id, checked, checked.group, {})]
     said = status_file.read(layout)
     if is_paused(layout):
         sentences.append(f"the spool is paused: {layout.pause} exists")
     sentences += [
         f"the dispatcher is blocked: {text}" for text in said.get("trouble", [])[:1] if said.get("state") == "blocked"
     ]
-    return sentences + [entry["why"] for entry in said.get("postponed", []) if entry["id"] == job_id]
+    sentences += [entry["why"] for entry in said.get("postponed", []) if entry["id"] == job_id]
+    return [*sentences, *held.reasons(layout, job_id, checked, checked.group, said)]
 
 
 def dispatcher_of(layout: Layout) -> dict[str, Any] | None:

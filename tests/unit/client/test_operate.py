@@ -86,6 +86,29 @@ def test_retryable(spool, drop) -> None:
     assert operate.retryable(spool.layout) == (["a", "b"], 2, 2, 0)
 
 
+def test_retryable_of_those_that_failed_for_others(spool, drop) -> None:
+    """One that failed for another is left while that lies failed and is not retried with it; else it comes behind that."""
+    drop(State.FAILED, "z")
+    drop(State.FAILED, "bad")
+    spool.explain("bad", Outcome.REJECTED, "", "", 0.0)
+    for name, cause in (("x", "z"), ("a", "x"), ("y", "bad")):
+        drop(State.FAILED, name, {"after": [cause]})
+        spool.explain(name, Outcome.DEPENDENCY_FAILED, "", "", 0.0)
+    assert operate.retryable(spool.layout) == (["z", "x", "a"], 1, 0, 1)
+
+
+def test_a_part_is_paused(config, spool) -> None:
+    """A method or a group is paused by a file, and what there is not is refused with what was meant."""
+    settings = config()
+    operate.pause_part(settings, "app.Report.build")
+    operate.pause_part(settings, "group-mail")
+    assert sorted(os.listdir(spool.layout.control)) == ["pause-app.Report.build", "pause-group-mail"]
+    with pytest.raises(JobFormatError, match=r"did you mean 'app\.Report\.build'"):
+        operate.pause_part(settings, "app.Report.biuld")
+    assert operate.resume_part(spool.layout, "group-mail")
+    assert not operate.resume_part(spool.layout, "group-mail")
+
+
 @pytest.mark.parametrize("how", ["another name", "permissions", "owner"])
 def test_what_its_producer_may_still_change_is_not_signed(spool, drop, tmp_path, how) -> None:
     """A file that others can write into becomes one of ours first, to be read again; what they write later is not signed."""
