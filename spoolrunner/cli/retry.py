@@ -10,7 +10,6 @@ from spoolrunner.client.look import check_id
 from spoolrunner.config.load import Config, load_config
 from spoolrunner.errors import JobFormatError, hint_at_ending
 from spoolrunner.protocol.states import State
-from spoolrunner.spool.folders import Spool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,14 +56,14 @@ def _all(settings: Config) -> list[str]:
 
 def _with_dependants(settings: Config, ids: list[str]) -> list[str]:
     """Return the ids, each with those that failed because it did behind it."""
-    spool = Spool(settings.layout)
-    return list(dict.fromkeys(name for job_id in ids for name in (job_id, *dependants.of(spool, job_id))))
+    layout = settings.layout
+    return list(dict.fromkeys(name for job_id in ids for name in (job_id, *dependants.of(layout, job_id))))
 
 
 def _without_after(settings: Config, ids: list[str], *, everything: bool) -> int:
     if everything:
         raise JobFormatError("--without-after", "name the jobs: each would start without what it waits for")
-    freed = [(job_id, dependants.without_after(Spool(settings.layout), job_id, settings.signing_key)) for job_id in ids]
+    freed = [(job_id, dependants.without_after(settings.layout, job_id, settings.signing_key)) for job_id in ids]
     for job_id, one in freed:
         if one.problem:
             out.complain(f"{job_id}: {one.problem}{hint_at_ending(job_id)}")

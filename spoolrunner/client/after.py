@@ -8,14 +8,12 @@ from typing import Any
 from spoolrunner.client.job import Job
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol.names import ID_RULE, is_id
+from spoolrunner.spool import circles
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.named import names_of
 from spoolrunner.spool.standing import Stands, standing
 
 After = Job | str | Iterable[Job | str] | Mapping[str, Any]
 """A job or several, or {"jobs": …, "when": "done" or "ended"}."""
-_MOST_FOLLOWED = 100_000
-"""Waiting jobs that are read at most in the search for a circle."""
 
 
 def as_written(after: After, root: str) -> list[str] | dict[str, Any]:
@@ -41,34 +39,9 @@ def check(spool: Spool, job_id: str, wanted: list[str], batch: Mapping[str, list
             raise JobFormatError("after", f"{name!r} is this job itself, which would wait for ever")
         if name not in batch and _is_nowhere(spool, name):
             raise JobFormatError("after", f"{name!r} lies in no folder of the spool: enqueue it first")
-    circle = find_circle(spool, job_id, wanted, batch)
+    circle = circles.find(spool, job_id, wanted, batch)
     if circle:
         raise JobFormatError("after", f"a circle, in which each waits for the next one: {' -> '.join(circle)}")
-
-
-def find_circle(
-    spool: Spool, job_id: str, wanted: list[str], batch: Mapping[str, list[str]] | None = None
-) -> list[str]:
-    """Return the way from a job back to itself, by what each one on it waits for; empty when there is none."""
-    batch = batch or {}
-    came: dict[str, str] = dict.fromkeys(wanted, job_id)
-    left = list(came)
-    while left and len(came) < _MOST_FOLLOWED:
-        at = left.pop()
-        for name in batch[at] if at in batch else names_of(spool, at):
-            if name == job_id:
-                return _way(came, job_id, at)
-            if name not in came:
-                came[name] = at
-                left.append(name)
-    return []
-
-
-def _way(came: Mapping[str, str], start: str, end: str) -> list[str]:
-    way = [start, end]
-    while (end := came[end]) != start:
-        way.insert(1, end)
-    return [*way, start]
 
 
 def _is_nowhere(spool: Spool, name: str) -> bool:

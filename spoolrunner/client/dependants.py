@@ -10,6 +10,7 @@ from spoolrunner.protocol import document, jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import reason_files
 from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.standing import Stands, standing
 from spoolrunner.system import clock
 
@@ -23,11 +24,12 @@ class Freed(NamedTuple):
     problem: str = ""
 
 
-def of(spool: Spool, job_id: str) -> list[str]:
+def of(layout: Layout, job_id: str) -> list[str]:
     """Return the jobs in failed/ that may be retried with this one, since they failed because it did, or one of them did.
 
     Each comes behind what it waits for. One of which another cause lies in failed/ is left out: it would fail again.
     """
+    spool = Spool(layout)
     waiting: dict[str, list[str]] = {}
     for name in sorted(spool.names(State.FAILED)):
         for wanted in _names(spool, name):
@@ -39,15 +41,15 @@ def of(spool: Spool, job_id: str) -> list[str]:
             found[name] = None
             left.append(name)
     found.pop(job_id, None)
-    return that_may_go(spool, [job_id], list(found))
+    return that_may_go(layout, [job_id], list(found))
 
 
-def that_may_go(spool: Spool, retried: Iterable[str], names: Sequence[str]) -> list[str]:
+def that_may_go(layout: Layout, retried: Iterable[str], names: Sequence[str]) -> list[str]:
     """Return those of `names`, which failed for others, that would not fail again at once: no cause of theirs lies in failed/.
 
     What is `retried` with them is no cause. Each comes behind what it waits for.
     """
-    goes = set(retried)
+    spool, goes = Spool(layout), set(retried)
     causes = {
         name: {cause for cause in _names(spool, name) if cause not in goes and _lies_failed(spool, cause)}
         for name in names
@@ -65,13 +67,13 @@ def that_may_go(spool: Spool, retried: Iterable[str], names: Sequence[str]) -> l
     return found
 
 
-def without_after(spool: Spool, job_id: str, key: bytes | None) -> Freed:
+def without_after(layout: Layout, job_id: str, key: bytes | None) -> Freed:
     """Take `after` out of a job that waits, or that failed for others, and let it wait in pending/ for its start alone.
 
     A job in pending/ is moved to failed/ first, where it can be mended; it is signed anew with `key`, if there is one. Killed
     in between, it lies there, with the reason, and can be retried in the same way. JobFormatError when it cannot be read.
     """
-    name = job_id
+    spool, name = Spool(layout), job_id
     if spool.exists(State.PENDING, job_id):
         if not _waits(spool, job_id, key):
             return Freed(problem="waits for no other job")

@@ -60,21 +60,7 @@ def enqueue(
     Raises JobFormatError (a value that no job file may hold), NotAllowedError (not in allowed_jobs), DuplicateJobError
     (the id waits already), ConfigError, and OSError when the disk refuses.
     """
-    given = {
-        "job": job,
-        "method": method,
-        "params": params,
-        "delay": delay,
-        "priority": priority,
-        "id": id,
-        "next_run_at": next_run_at,
-        "max_retries": max_retries,
-        "timeout": timeout,
-        "expires_at": expires_at,
-        "meta": meta,
-        "after": after,
-        "group": group,
-    }
+    given = {name: value for name, value in locals().items() if name != "config"}
     return enqueue_many([given], config=config)[0]
 
 

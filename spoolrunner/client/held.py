@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from spoolrunner.client.after import find_circle
 from spoolrunner.protocol import document
 from spoolrunner.protocol.document import Document
-from spoolrunner.spool import requests
+from spoolrunner.spool import circles, requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.standing import Stands, standing
@@ -43,7 +42,7 @@ def _dependencies(spool: Spool, job_id: str, checked: Document) -> Iterator[str]
     found: dict[Stands, list[str]] = {stands: [] for stands in Stands}
     for name in dict.fromkeys(after.jobs):
         found[standing(spool, name).stands].append(name)
-    circle = find_circle(spool, job_id, found[Stands.UNDERWAY])
+    circle = circles.find(spool, job_id, found[Stands.UNDERWAY])
     if circle:
         yield (
             f"it waits in a circle, in which each waits for the next one: {' -> '.join(circle)}; "

@@ -121,7 +121,7 @@ def retryable(layout: Layout) -> Retryable:
             dependent.append(name)
         else:
             ids.append(name)
-    going = dependants.that_may_go(Spool(layout), ids, dependent)
+    going = dependants.that_may_go(layout, ids, dependent)
     return Retryable([*ids, *going], rejected, cancelled, len(dependent) - len(going))
 
 

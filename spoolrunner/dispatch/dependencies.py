@@ -14,6 +14,7 @@ from itertools import islice
 
 from spoolrunner.protocol import document
 from spoolrunner.protocol.document import Document
+from spoolrunner.protocol.states import State
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.standing import Stands, standing
 from spoolrunner.system.clock import Clock
@@ -94,10 +95,6 @@ class Dependencies:
         held = self._held.get(job_id)
         return "" if held is None else held.failed
 
-    def knows(self, job_id: str) -> bool:
-        """Return whether that job waits for others, or did so and has not started yet."""
-        return job_id in self._held
-
     def holds(self, job_id: str) -> bool:
         """Return whether that job is known to wait for others."""
         held = self._held.get(job_id)
@@ -108,6 +105,11 @@ class Dependencies:
         held = self._held.pop(job_id, None)
         if held is not None and held.waits:
             self.waiting -= 1
+
+    def lost(self, job_id: str) -> None:
+        """The job cannot be read in pending/: it has left for good, unless it was claimed, and may be put back."""
+        if job_id in self._held and not self._spool.exists(State.RUNNING, job_id):
+            self.forget(job_id)
 
     def ended(self, job_id: str) -> None:
         """A job of that id has come to done/ or failed/."""

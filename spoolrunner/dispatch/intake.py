@@ -100,8 +100,7 @@ class Intake:
         candidate = self.examine(job_id)
         if candidate is None:
             self._order.remove(job_id)
-            if self.dependencies.knows(job_id) and not self._spool.exists(State.RUNNING, job_id):
-                self.dependencies.forget(job_id)
+            self.dependencies.lost(job_id)
             return
         if self.dependencies.holds(job_id):
             self._hold(candidate)
@@ -244,16 +243,10 @@ class Intake:
             if error.key:
                 raise _FaultyValueError(error.key, error.problem) from None
             raise
-        self._check_signature(job_id, raw, found.data)
+        _check_signature(self._config.signing_key, job_id, raw, found.data)
         policy = policy_for(self._config, checked)
         due_at = document.due_at(checked, found.mtime, self._clock.wall())
         return Candidate(job_id, checked, raw, found.stamp, due_at, policy)
-
-    def _check_signature(self, job_id: str, raw: dict[str, Any], data: bytes) -> None:
-        key = self._config.signing_key
-        problem = None if key is None else signing.problem(key, job_id, raw, data)
-        if problem:
-            raise _FaultyValueError(signing.FIELD, problem)
 
     def _wait_for_writer(self, job_id: str, error: JobFormatError) -> None:
         stamp = self._spool.stamp(State.PENDING, job_id)
@@ -285,6 +278,12 @@ class Intake:
 
 class _FaultyValueError(JobFormatError):
     """Valid JSON with a wrong key or value: whole as it is, so there is no writer to wait for."""
+
+
+def _check_signature(key: bytes | None, job_id: str, raw: dict[str, Any], data: bytes) -> None:
+    problem = None if key is None else signing.problem(key, job_id, raw, data)
+    if problem:
+        raise _FaultyValueError(signing.FIELD, problem)
 
 
 def policy_for(config: Config, checked: Document) -> Policy:

@@ -44,6 +44,12 @@ class Rooms:
     ended: EndedAttempts
     cancelling: Cancelling
 
+    @property
+    def has_work(self) -> bool:
+        """Whether something of what waits may be started, at once or by and by: what is paused, or not due, is left."""
+        is_due = self.order.is_due(self.clock.wall()) or self.admission.waits_for_time
+        return is_due or self.intake.dependencies.is_busy
+
 
 def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, clock: Clock) -> Rooms:
     """The rooms of a dispatcher that holds the spool of `config`."""

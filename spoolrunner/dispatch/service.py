@@ -179,10 +179,7 @@ class Service:
         if phase.is_paused:
             return True
         is_idle = not self.scan.is_under_way and self.scan.done > 0 and not rooms.intake.is_waiting_for_writers
-        is_idle = is_idle and not self._arrivals.names and self._inbox.empty()
-        # What is paused is left; what its rate lets start later is waited for.
-        is_idle = is_idle and not rooms.intake.dependencies.is_busy
-        return is_idle and not rooms.order.is_due(self._clock.wall()) and not rooms.admission.waits_for_time
+        return is_idle and not self._arrivals.names and self._inbox.empty() and not rooms.has_work
 
     # -- one turn
 

@@ -1,4 +1,4 @@
-"""Groups, rates, pauses of a part, and jobs that wait for others, with real dispatchers that are killed and jobs that run on."""
+"""Groups, rates, pauses of a part, and jobs that wait for others, with real dispatchers that are killed."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_drain_leaves_what_is_paused_and_waits_for_a_rate(limited):
 
 
 def test_after_over_the_death_of_a_dispatcher(limited):
-    """A job that waits for others starts when they are done, also when the dispatcher dies in between; and so does the next one."""
+    """A job that waits for others starts when they are done, also when the dispatcher dies in between; so does the next one."""
     daemon = limited.start().ready()
     for name in ("a", "b"):
         limited.drop(name, method="wait_for", params=[f"go-{name}", name])

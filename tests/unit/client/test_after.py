@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from spoolrunner.client.after import as_written, check, find_circle, names
+from spoolrunner.client.after import as_written, check, names
 from spoolrunner.client.job import Job
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol.states import State
@@ -75,16 +73,3 @@ def test_a_circle(spool, drop) -> None:
     drop(State.DONE, "c")
     with pytest.raises(JobFormatError, match="a circle, in which each waits for the next one: x -> a -> b -> x"):
         check(spool, "x", ["c", "a"], {})
-
-
-def test_a_circle_in_a_batch(spool, drop) -> None:
-    """A circle is seen through the jobs that are published with it."""
-    drop(State.DONE, "x")
-    assert find_circle(spool, "x", ["b"], {"a": ["x"], "b": ["a"]}) == ["x", "b", "a", "x"]
-
-
-def test_of_one_that_has_started(spool, drop) -> None:
-    """What has started waits for nobody: there is no circle through it."""
-    attempt = {"number": 1, "outcome": "failed", "verdict": "retry"}
-    drop(State.PENDING, "a", json.dumps({"job": "a", "method": "b", "after": ["x"], "attempts": [attempt]}).encode())
-    assert find_circle(spool, "x", ["a"]) == []

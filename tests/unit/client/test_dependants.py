@@ -34,7 +34,7 @@ def test_of(spool, drop, failed) -> None:
     failed("c", "b", "z")
     failed("other", "gone")
     drop(State.FAILED, "own", {"after": ["a"]})
-    assert dependants.of(spool, "a") == ["z", "b", "c"]
+    assert dependants.of(spool.layout, "a") == ["z", "b", "c"]
 
 
 def test_of_one_with_another_cause(spool, drop, failed) -> None:
@@ -44,8 +44,8 @@ def test_of_one_with_another_cause(spool, drop, failed) -> None:
     failed("x", "a", "b")
     failed("y", "x")
     failed("z", "a")
-    assert dependants.of(spool, "a") == ["z"]
-    assert dependants.that_may_go(spool, ["a", "b"], ["x", "y", "z"]) == ["x", "z", "y"]
+    assert dependants.of(spool.layout, "a") == ["z"]
+    assert dependants.that_may_go(spool.layout, ["a", "b"], ["x", "y", "z"]) == ["x", "z", "y"]
 
 
 def test_those_whose_cause_is_gone(spool, drop, failed) -> None:
@@ -53,7 +53,7 @@ def test_those_whose_cause_is_gone(spool, drop, failed) -> None:
     drop(State.PENDING, "a")
     drop(State.DONE, "b")
     failed("x", "a", "b", "gone")
-    assert dependants.that_may_go(spool, [], ["x"]) == ["x"]
+    assert dependants.that_may_go(spool.layout, [], ["x"]) == ["x"]
 
 
 def test_a_chain_of_many(spool, failed, drop) -> None:
@@ -61,7 +61,7 @@ def test_a_chain_of_many(spool, failed, drop) -> None:
     drop(State.FAILED, "a")
     for number in range(300, 0, -1):
         failed(f"x{number:03}", "a" if number == 300 else f"x{number + 1:03}")
-    assert dependants.of(spool, "a") == [f"x{number:03}" for number in range(300, 0, -1)]
+    assert dependants.of(spool.layout, "a") == [f"x{number:03}" for number in range(300, 0, -1)]
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.FAILED])
@@ -71,7 +71,7 @@ def test_without_after(spool, drop, failed, state) -> None:
         failed("x", "gone")
     else:
         drop(State.PENDING, "x", {"after": ["gone"], "priority": 7})
-    assert dependants.without_after(spool, "x", None) == Freed("x")
+    assert dependants.without_after(spool.layout, "x", None) == Freed("x")
     raw = json.loads(spool.read(State.PENDING, "x").data)
     assert "after" not in raw
     assert raw.get("priority") == (7 if state is State.PENDING else None)
@@ -90,7 +90,7 @@ def test_without_after(spool, drop, failed, state) -> None:
 def test_what_does_not_wait(spool, drop, state, fields, problem) -> None:
     """Where there is nothing to be taken out nothing is moved."""
     drop(state, "x", fields)
-    assert dependants.without_after(spool, "x", None) == Freed(problem=problem)
+    assert dependants.without_after(spool.layout, "x", None) == Freed(problem=problem)
     assert spool.exists(state, "x")
 
 
@@ -98,19 +98,19 @@ def test_a_job_that_has_started(spool, drop) -> None:
     """A job that was tried waits for its retry, and for nobody else."""
     attempt = {"number": 1, "outcome": "failed", "verdict": "retry"}
     drop(State.PENDING, "x", {"after": ["a"], "attempts": [attempt]})
-    assert dependants.without_after(spool, "x", None).problem == "waits for no other job"
+    assert dependants.without_after(spool.layout, "x", None).problem == "waits for no other job"
 
 
 def test_a_signed_job(spool, drop) -> None:
     """What was signed is signed anew; what was not is refused, and stays where it is."""
     raw = {"job": "app.Report", "method": "build", "after": ["gone"]}
     drop(State.PENDING, "x", signing.sign(KEY, "x", raw))
-    assert dependants.without_after(spool, "x", KEY) == Freed("x")
+    assert dependants.without_after(spool.layout, "x", KEY) == Freed("x")
     data = spool.read(State.PENDING, "x").data
     assert not signing.problem(KEY, "x", jsontext.decode(data), data)
     drop(State.PENDING, "y", raw)
     with pytest.raises(JobFormatError, match="signature"):
-        dependants.without_after(spool, "y", KEY)
+        dependants.without_after(spool.layout, "y", KEY)
     assert spool.exists(State.PENDING, "y")
 
 
@@ -118,5 +118,5 @@ def test_a_name_that_is_taken(spool, drop, failed) -> None:
     """Where another job of that id waits nothing is lost."""
     failed("x", "gone")
     drop(State.PENDING, "x")
-    assert dependants.without_after(spool, "x", None).problem == "waits for no other job"
+    assert dependants.without_after(spool.layout, "x", None).problem == "waits for no other job"
     assert spool.exists(State.FAILED, "x")
