@@ -57,10 +57,11 @@ def _print_spool(found: Overview) -> None:
 
 def _held(entry: dict[str, Any]) -> str:
     """What due jobs wait for, and how many: `group mail: its group runs as many jobs as it may at once; 7 wait, x first`."""
-    by = "" if entry["by"] in ("method", "pause") else "group "
+    by = {"group": "group ", "rate": "group "}.get(entry["by"], "")
     until = f", until {entry['until']}" if entry.get("until") else ""
-    waits = f"{entry.get('waiting', '')} wait, {entry.get('first', '')} first"
-    return f"{by}{in_words(entry['name'])}: {entry['why']}; {waits}{until}"
+    first = f", {entry['first']} first" if entry.get("first") else ""
+    name = in_words(entry["name"]) or "after others"
+    return f"{by}{name}: {entry['why']}; {entry.get('waiting', '')} wait{first}{until}"
 
 
 def _put_off(entry: dict[str, Any]) -> str:

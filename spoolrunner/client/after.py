@@ -45,8 +45,14 @@ def check(spool: Spool, job_id: str, wanted: list[str], batch: Mapping[str, list
 
 
 def _is_nowhere(spool: Spool, name: str) -> bool:
-    """Whether no folder holds it; looked at twice, since it may be on its way from one to the next."""
-    return all(standing(spool, name).stands is Stands.NOWHERE for _ in range(2))
+    """Whether no folder holds it; looked at twice, since it may be on its way from one to the next.
+
+    False where we may not look: a producer of a group is let into pending/ alone.
+    """
+    try:
+        return all(standing(spool, name).stands is Stands.NOWHERE for _ in range(2))
+    except PermissionError:
+        return False
 
 
 def _ids(after: object, root: str) -> list[str]:

@@ -58,6 +58,16 @@ def test_nowhere(spool) -> None:
         check(spool, "x", ["a"], {})
 
 
+def test_where_we_may_not_look(spool, monkeypatch) -> None:
+    """A producer who is let into pending/ alone cannot know, and is believed."""
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(spool, "exists", refuse)
+    check(spool, "x", ["a"], {})
+
+
 def test_itself(spool, drop) -> None:
     """A job cannot wait for itself, also where an earlier one of its id is done."""
     drop(State.DONE, "x")
