@@ -114,14 +114,14 @@ class Admission:
     def starts_are_known(self) -> None:
         """The starts before this dispatcher have been noted: who waited for that may be asked for again."""
         self.rates.is_known = True
-        for key, _ in list(self._order.held()):
-            if key[0] == "rate":
-                self._order.free(key)
+        for held in list(self._order.held()):
+            if held.key[0] == "rate":
+                self._order.free(held.key)
 
     @property
     def waits_for_time(self) -> bool:
         """Whether due jobs wait for their rate, and will start by themselves."""
-        return any(key[0] == "rate" for key, _ in self._order.held())
+        return any(held.key[0] == "rate" for held in self._order.held())
 
     def opens_in(self, group: str, now: float) -> float:
         """Seconds until a group may start its next job by its rate; infinite where that is not known."""

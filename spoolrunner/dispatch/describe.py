@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from heapq import nlargest
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -77,24 +76,25 @@ def _postponed(service: Service) -> list[dict[str, Any]]:
 
 
 def _held(service: Service) -> list[dict[str, Any]]:
-    """What due jobs wait for, a pause or a limit, the most wanted first: how many wait, which is next, until when if known."""
+    """The first limits and pauses that due jobs wait for: how many wait, which is next and, if that is known, until when."""
     rooms = service.rooms
     clock, admission = rooms.clock, rooms.admission
     now, wall = clock.monotonic(), clock.wall()
     found = []
-    for (by, *names), lanes in rooms.order.held():
+    for held in islice(rooms.order.held(), MOST_POSTPONED):
+        by, *names = held.key
         until = now + admission.opens_in(names[0], now) if by == "rate" else math.inf
         found.append(
             {
                 "by": by,
                 "name": ".".join(names),
                 "why": WHY[by].value,
-                "waiting": sum(len(lane.entries) for lane in lanes),
-                "first": min(lane.entries[0] for lane in lanes)[2],
+                "waiting": held.waiting,
+                "first": held.first,
                 "until": _moment(until, now, wall),
             }
         )
-    return nlargest(MOST_POSTPONED, found, key=lambda entry: entry["waiting"])
+    return found
 
 
 def _after(service: Service) -> list[dict[str, Any]]:

@@ -63,6 +63,19 @@ class Gate:
         self.shown: Entry | None = None
 
 
+class Held(NamedTuple):
+    """A gate before which due jobs wait: its key, the id of the next one (or that was, if it was removed), and their lanes."""
+
+    key: Key
+    first: str
+    lanes: set[Lane]
+
+    @property
+    def waiting(self) -> int:
+        """About how many jobs wait: entries that a change left behind are counted too."""
+        return sum(len(lane.entries) for lane in self.lanes)
+
+
 class Lanes:
     """All lanes. `jobs` has the entry that counts of each job; any other is one that a change left behind."""
 
@@ -137,12 +150,12 @@ class Lanes:
             gate.is_open = True
             self._show_gate(gate)
 
-    def held(self) -> Iterator[tuple[Key, list[Lane]]]:
-        """The keys of the gates before which due jobs wait, each with their lanes."""
+    def held(self) -> Iterator[Held]:
+        """The gates before which due jobs wait, the oldest first."""
         for key, gate in self._gates.items():
-            waiting = [lane for lane in gate.lanes if self._first_of(lane) is not None]
-            if waiting and not gate.is_open:
-                yield key, waiting
+            first = None if gate.is_open else self._first_at(gate)
+            if first is not None:
+                yield Held(key, first[2], gate.lanes)
 
     def drop_stale(self) -> None:
         """Forget every entry that a change left behind."""

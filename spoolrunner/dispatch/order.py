@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
-from spoolrunner.dispatch.lanes import Ask, Entry, Lane, LaneKey, Lanes
+from spoolrunner.dispatch.lanes import Ask, Entry, Held, Lane, LaneKey, Lanes
 from spoolrunner.dispatch.postponed import Key
 
 NO_LANE = LaneKey("", "")
@@ -105,8 +105,8 @@ class Order:
         """What waits for this key may be asked for again."""
         self._lanes.free(key)
 
-    def held(self) -> Iterator[tuple[Key, list[Lane]]]:
-        """The keys that due jobs wait for, each with their lanes."""
+    def held(self) -> Iterator[Held]:
+        """What due jobs wait for."""
         return self._lanes.held()
 
     def next_due_at(self) -> float | None:

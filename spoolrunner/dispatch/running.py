@@ -283,6 +283,7 @@ class RunningAttempts:
                 "id": attempt.key.job_id,
                 "job": attempt.job,
                 "method": attempt.method,
+                "group": attempt.policy.group,
                 "attempt": attempt.key.number,
                 "pid": self._executor.pid(attempt.key),
                 "started_at": attempt.started_at,
