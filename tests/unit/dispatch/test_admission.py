@@ -210,10 +210,14 @@ class Bench:
             assert self.admission.next_in(self.clock.monotonic()) < math.inf
 
 
+_ADD = st.tuples(st.just("add"), st.integers(0, 2), st.integers(-2, 2), st.sampled_from(Bench.LANES))
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("add"), st.integers(0, 5), st.integers(-2, 2), st.sampled_from(Bench.LANES)),
+        _ADD,
+        _ADD,
+        _ADD,
         st.tuples(st.just("remove"), st.integers(0, 30)),
+        st.tuples(st.just("start")),
         st.tuples(st.just("start")),
         st.tuples(st.just("start")),
         st.tuples(st.just("end"), st.integers(0, 9)),
@@ -221,11 +225,12 @@ STEPS = st.lists(
         st.tuples(st.just("change"), st.integers(0, 30), st.sampled_from(Bench.LANES)),
         st.tuples(st.just("pause"), st.sets(st.sampled_from([f"{JOB}.a", "group-g", "group-c.1"]))),
     ),
-    max_size=80,
+    min_size=30,
+    max_size=120,
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.sampled_from([0.0, 0.3]), STEPS)
 def test_limits_against_a_model(aging, steps) -> None:
     """Whatever waits, starts, ends, is changed or paused: what starts is the first that all its limits allow."""
