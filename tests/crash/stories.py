@@ -171,7 +171,7 @@ EITHER = (State.DONE, State.FAILED)
 RETRY = {"ids": ["a"], "all": False, "sign": False, "with_dependants": False, "without_after": False}
 WAITING = [
     Scenario("one job after another", one_after_another(), dispatch, started_in_order, 50, ("a", "b")),
-    Scenario("one job after another that fails once", one_after_another("fail", "ok"), dispatch, started_in_order, 60,
+    Scenario("one job after another that fails once", one_after_another("fail", "ok"), dispatch, started_in_order, 40,
              ("a", "b"), settings={"max_retries": 2}),
     Scenario("one job after a failure", one_after_another("fail"), dispatch, failed_for_it, 40, ("a", "b"),
              settings={"max_retries": 0}, ends_in=(State.FAILED,)),
@@ -185,8 +185,8 @@ ASKED = [
              ends_in=EITHER),
     Scenario("retry by the command of an expired job", expired_before, command(retry.run, **RETRY),
              nothing, 30, ends_in=EITHER),
-    Scenario("retry without after by the command", pending(after=["nowhere"]),
-             command(retry.run, **{**RETRY, "without_after": True}), nothing, 15, ends_in=EITHER),
+    Scenario("retry without after by the command", one_after_another(),
+             command(retry.run, **{**RETRY, "ids": ["b"], "without_after": True}), nothing, 15, ("a", "b"), ends_in=EITHER),
     Scenario("cancel by the command", pending(), command(cancel.run, ids=["a"], no_wait=True), nothing, 15,
              ends_in=EITHER),
     Scenario("cancel of a waiting job", cancel_waiting, dispatch, nothing, 14, ends_in=EITHER),
