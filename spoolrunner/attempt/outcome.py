@@ -53,7 +53,8 @@ class CallOutcome:
         self.note = note
 
 
-_SUCCEEDED = CallOutcome("succeeded")
+SUCCEEDED = CallOutcome("succeeded")
+"""The outcome of a call that returned None."""
 
 
 def of_return(result: object, leave: Callable[[CallOutcome], None]) -> CallOutcome:
@@ -62,7 +63,7 @@ def of_return(result: object, leave: Callable[[CallOutcome], None]) -> CallOutco
     `leave` is called with what is to count if the value's own methods, which come next, hang or end the process.
     """
     if result is None:
-        return _SUCCEEDED
+        return SUCCEEDED
     kind = type(result)
     if kind is bool:
         return CallOutcome("succeeded", {"result": '"true"' if result else '"false"'})

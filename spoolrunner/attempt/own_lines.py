@@ -40,25 +40,26 @@ class OwnLines:
         self._assignment = assignment
         self._start_marker = start_marker
 
-    def write_patiently(self, line: bytes) -> bool:
+    def write_patiently(self, line: bytes, met: OSError | None = None) -> bool:
         """Write a line, waiting while the disk refuses: what was done must not be lost to a full disk.
 
-        False when it cannot be written however long we wait: the job gave up what that needs, and has closed our descriptor.
+        `met` is the error of a try that was made already. False when it cannot be written however long we wait: the job gave up
+        what that needs, and has closed our descriptor.
         """
         is_noted = False
         while True:
-            try:
-                self._write(line)
-            except OSError as error:
-                if rights.regain(error):
-                    continue
-                is_final = rights.are_given_up(error)
+            if met is not None and not rights.regain(met):
+                is_final = rights.are_given_up(met)
                 if not is_noted:
-                    output.note(f"its lock file cannot be written{'' if is_final else ', trying on'}: {error}")
+                    output.note(f"its lock file cannot be written{'' if is_final else ', trying on'}: {met}")
                 if is_final:
                     return False
                 is_noted = True
                 clock.SYSTEM.sleep(_PAUSE)
+            try:
+                self._write(line)
+            except OSError as error:
+                met = error
             else:
                 return True
 

@@ -22,6 +22,7 @@ from spoolrunner.attempt.settings import Settings
 from spoolrunner.spool import lock_lines, locks, output
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, processes
+from spoolrunner.system.heldfiles import open_null
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _run_what_we_are_told() -> int:
 
 def make_null(descriptor: int, mode: int) -> None:
     """Let the descriptor be open on nothing, for reading or writing."""
-    nothing = os.open(os.devnull, mode)
+    nothing = open_null(mode)
     os.dup2(nothing, descriptor)
     os.close(nothing)
 
@@ -106,7 +107,7 @@ def run(
     except OSError as error:
         output.note(f"attempt {assignment.number} of {assignment.job_id} was not begun: {error}")
         return EXIT_UNWRITABLE
-    attempt.take_over_output()
+    output.take(assignment.log, assignment.number, attempt.started_at, attempt.pid, settings.max_log_bytes)
     if processes.HAS_JOB_OBJECTS:
         _keep_together()
     made = attempt.make(callee)
@@ -118,58 +119,35 @@ def run(
 
 
 class _Attempt:
-    """An attempt that this process makes, under its lock."""
+    """An attempt that this process makes, under its lock.
+
+    What every attempt does stands in few functions: each more that a forked process calls costs it two or three copies of
+    memory.
+    """
 
     def __init__(self, settings: Settings, layout: Layout, assignment: Assignment, lock: locks.JobLock) -> None:
         self._settings = settings
         self._layout = layout
         self._assignment = assignment
         self._lock = lock
-        self._pid = os.getpid()
-        self._started_at = ""
-        self._began = 0.0
+        self.pid = os.getpid()
 
     def begin(self, *, imports: bool) -> bool:
         """Leave the start marker; False when the attempt is not ours to make."""
-        number, stamp = self._assignment.number, self._assignment.stamp
-        if not is_the_file(self._assignment):
+        told, lock, pid = self._assignment, self._lock, self.pid
+        if not is_the_file(told):
             return False  # settled meanwhile, or changed by somebody: the dispatcher sees to that
-        if not self._lock.is_new and lock_lines.is_begun(self._lock.read(), number, stamp):
+        if not lock.is_new and lock_lines.is_begun(lock.read(), told.number, told.stamp):
             return False  # this very attempt was begun by another process, and died
-        self._started_at = clock.SYSTEM.text()
-        self._began = clock.SYSTEM.monotonic()
-        marker = lock_lines.start(
-            number,
-            stamp,
-            self._pid,
-            processes.known_by(self._pid, self._settings.boot),
-            self._started_at,
-            self._began,
-            imports=imports,
-            where=self._assignment.where,
+        self.started_at = started_at = clock.SYSTEM.text()
+        self._began = began = clock.SYSTEM.monotonic()
+        known_by = processes.known_by(pid, self._settings.boot)
+        self._marker = marker = lock_lines.start(
+            told.number, told.stamp, pid, known_by, started_at, began, imports=imports, where=told.where
         )
-        self._lock.append(marker)
-        forks.hold(self._lock)
-        self._lines = OwnLines(self._lock, self._assignment, marker)
+        lock.append(marker)
+        forks.hold(lock)
         return True
-
-    def take_over_output(self) -> None:
-        """Make the job's log the standard output and error. One that cannot be had is noted, and is no reason not to run."""
-        job_id, limit = self._assignment.job_id, self._settings.max_log_bytes
-        try:
-            log = output.begin(self._assignment.log, self._assignment.number, self._started_at, self._pid, limit)
-        except OSError as error:
-            output.note(f"{job_id}: no log of its own: {error}")
-            log = -1
-        try:
-            if log < 0:
-                log = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
-            os.close(log)
-            output.write_utf8()
-        except OSError as error:
-            output.note(f"{job_id}: its output: {error}")
 
     def make(self, callee: Callee | None) -> CallOutcome:
         """Make the call, within its limits, and turn all that happens into an outcome. A forked child of it ends here."""
@@ -188,34 +166,31 @@ class _Attempt:
             if self._is_a_child():
                 forks.end_of_child(error)
             return self._of_error(error)
-        return self._of_result(result)
+        if type(result) is CallOutcome:
+            return result
+        job = asked_job()
+        if job is not None and job.saw_cancel:
+            return CallOutcome("cancelled")
+        return outcome.SUCCEEDED if result is None else outcome.of_return(result, self._leave_first)
 
     def _is_a_child(self) -> bool:
         """Whether this is not the process that left the start marker, but one that the job has forked."""
-        return forks.is_child or os.getpid() != self._pid
+        return forks.is_child or os.getpid() != self.pid
 
     def _of_error(self, error: BaseException) -> CallOutcome:
         job = current_job()
         stopped = job.was_to_end if job is not None else None
         return outcome.of_error(error, stopped, self._leave_first, is_early=_came_before_the_call(error))
 
-    def _of_result(self, result: Any) -> CallOutcome:
-        if type(result) is CallOutcome:
-            return result
-        job = asked_job()
-        if job is not None and job.saw_cancel:
-            return CallOutcome("cancelled")
-        return outcome.of_return(result, self._leave_first)
-
     def _call(self, callee: Callee | None) -> Any:
         """Look up and call, and return what that returned, or the outcome if it was refused; errors come through."""
         params = self._assignment.params
         if callee is None:
             callee = self._resolve()
-            if os.getpid() != self._pid:
+            if os.getpid() != self.pid:
                 forks.end_of_child(None)  # the module forked when it was imported
             ready = clock.SYSTEM.monotonic()
-            self._lines.write_patiently(lock_lines.ready(self._assignment.number, ready))
+            self._lines().write_patiently(lock_lines.ready(self._assignment.number, ready))
             ends_at(ready + self._assignment.timeout)
         try:
             result = callee.call(params)
@@ -238,24 +213,32 @@ class _Attempt:
         """Leave the outcome line; False when that is not possible. Signal handlers of the job may raise here: tried again."""
         for _ in range(_INTERRUPTED_TRIES):
             try:
-                if self._is_a_child():
+                if forks.is_child or os.getpid() != self.pid:
                     forks.end_of_child(None)
                 fields, job = ended.fields, asked_job()
                 if job is not None and job.has_reported:
                     fields = {**fields, "progress": "true"}
-                number, now = self._assignment.number, clock.SYSTEM.text()
-                return self._lines.write_patiently(
-                    lock_lines.outcome(number, ended.outcome, now, fields)
-                ) or self._leave_as_link(ended, now, fields)
+                now = clock.SYSTEM.text()
+                line = lock_lines.outcome(self._assignment.number, ended.outcome, now, fields)
+                met = None
+                try:
+                    if self._lock.append_in_place(line):
+                        return True
+                except OSError as error:
+                    met = error
+                return self._lines().write_patiently(line, met) or self._leave_as_link(ended, now, fields)
             except BaseException as error:
                 output.note(f"writing the outcome was interrupted: {returned.type_name(type(error))}")
         return False
 
     def _leave_as_link(self, ended: CallOutcome, now: str, fields: dict[str, str]) -> bool:
         return any(
-            self._lines.leave_link(lock_lines.outcome(self._assignment.number, ended.outcome, now, less))
+            self._lines().leave_link(lock_lines.outcome(self._assignment.number, ended.outcome, now, less))
             for less in (fields, outcome.shortened(fields))
         )
+
+    def _lines(self) -> OwnLines:
+        return OwnLines(self._lock, self._assignment, self._marker)
 
     def _leave_first(self, ended: CallOutcome) -> None:
         """Leave an outcome line that counts unless another follows: what comes next is the user's, and may not come back."""
@@ -270,7 +253,7 @@ class _Attempt:
         if ended.note:
             output.note(ended.note)
         if self._settings.fsync and parent != NO_PARENT and os.getppid() != parent:
-            self._lines.sync(self._layout)
+            self._lines().sync(self._layout)
 
 
 def _came_before_the_call(error: BaseException) -> bool:

@@ -7,12 +7,13 @@ module of the verb that was given is imported, so that `spoolrunner enqueue` doe
 from __future__ import annotations
 
 import argparse
+import sys
 from copy import copy
 from importlib import import_module
 from typing import Any
 
 import spoolrunner
-from spoolrunner.cli.out import complain
+from spoolrunner.cli.out import complain, say
 from spoolrunner.errors import SpoolRunnerError
 from spoolrunner.system import owners, streams
 
@@ -55,15 +56,25 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     streams.make_ready()
     try:
-        code = _run(_parser().parse_args(argv))
-    except SystemExit:
-        streams.flush()  # the help was printed
-        raise
-    return code if streams.flush() else max(code, 1)
+        code = _run(argv)
+    except SystemExit as ended:  # the help or the version was printed, or the words make no command
+        raise SystemExit(_when_printed(int(ended.code or 0))) from None
+    return _when_printed(code)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _when_printed(code: int) -> int:
+    """Return the exit code when all is printed; where that cannot be done it is not 0."""
+    problem = streams.flush()
+    if problem is None:
+        return code
+    if code == 0 and not isinstance(problem, BrokenPipeError):
+        complain(f"spoolrunner: standard output cannot be written: {problem.strerror}")
+    return max(code, 1)
+
+
+def _run(argv: list[str] | None) -> int:
     try:
+        arguments = _parser().parse_args(argv)
         _act_as_user_of_spool(arguments)
         code: int = arguments.run(arguments)
     except SpoolRunnerError as error:
@@ -81,13 +92,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="spoolrunner",
         description="Background jobs out of plain files.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"spoolrunner {spoolrunner.__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     parser.add_argument(
         "--config", metavar="FILE", help="path of config.json (default: $SPOOLRUNNER_CONFIG, else upwards)"
     )
@@ -119,7 +130,21 @@ def _act_as_user_of_spool(arguments: argparse.Namespace) -> None:
         arguments.config = settings.path  # he may not be able to look for it
 
 
-class _VerbParser(argparse.ArgumentParser):
+class _Version(argparse.Action):
+    """Prints the version. The one of argparse drops the error when that cannot be written."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        say(f"spoolrunner {spoolrunner.__version__}")
+        parser.exit()
+
+
+class _Parser(argparse.ArgumentParser):
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; OSError when it cannot be written, which argparse drops."""
+        (file or sys.stdout).write(self.format_help())
+
+
+class _VerbParser(_Parser):
     """The parser of one verb. It imports the verb's module when it is asked to parse, which only the chosen one is."""
 
     _is_complete = False

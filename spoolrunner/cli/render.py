@@ -150,6 +150,11 @@ class EventPrinter:
         entry = event.entry(at)
         self._outlet.put(line_format.line(entry) if self._console is None else self._drawn(entry))
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing is printed at this moment; empty when it is."""
+        return self._outlet.trouble
+
     def close(self) -> None:
         """Give the last events a moment to be printed, which they need where the reader is slow."""
         self._outlet.close()

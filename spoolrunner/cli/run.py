@@ -22,13 +22,15 @@ _LEFT_IGNORED = ("SIGINT", "SIGHUP")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give the verb its arguments."""
-    parser.add_argument("--drain", action="store_true", help="run what is due, wait for it, and end")
+    parser.add_argument(
+        "--drain", action="store_true", help="run what is due, wait for it, and end; 1 if a job could not be started"
+    )
     parser.add_argument("--standby", action="store_true", help="wait for the spool while another dispatcher holds it")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing; the logs have it all")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if the spool is paused then)."""
+    """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if a job could not be started)."""
     printers = [] if arguments.quiet else [EventPrinter()]
     orphans.get_them()  # what jobs leave is found among our children then, and costs no look at all processes
     dispatcher = Dispatcher(load_config(arguments.config, to_run=True), printers, Surroundings(is_program=True))
@@ -40,6 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
             printer.close()
     if arguments.drain and dispatcher.is_paused:
         out.complain("spoolrunner: the spool is paused, so nothing was started; `spoolrunner resume`")
+        return 1
+    if arguments.drain and dispatcher.unstarted:
+        count = dispatcher.unstarted
+        out.complain(f"spoolrunner: {count} due job{'s' * (count > 1)} could not be started; see `spoolrunner status`")
         return 1
     return 0
 
@@ -66,9 +72,12 @@ def stop_on_signals(dispatcher: Dispatcher) -> None:
 
 
 def _wake_on_signals(dispatcher: Dispatcher) -> None:
-    """End the loop's wait at each signal: Python calls handlers in the main thread only, and Windows does not wake that."""
+    """End the loop's wait at each signal: it may come to any thread, and its handler is called when the main one wakes."""
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
+
+    def heard(_kept: socket.socket = theirs) -> None:
+        ours.recv(64)
 
     def wake() -> None:
         with theirs:
@@ -76,4 +85,7 @@ def _wake_on_signals(dispatcher: Dispatcher) -> None:
                 dispatcher.request(Wish.LOOK)
 
     signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=wake, name="signals", daemon=True).start()
+    try:
+        dispatcher.listen(ours.fileno(), heard)
+    except NotImplementedError:  # Windows waits for no descriptors
+        threading.Thread(target=wake, name="signals", daemon=True).start()

@@ -96,7 +96,8 @@ def _start(settings: Config, name: str) -> _Start | None:
         return None
     except (OSError, JobFormatError):
         return _Start((2.0, 0.0, 0.0, name), None, None)
-    due_at, priority, aging = document.due_at(checked, found.mtime, now), policy.priority, settings.priority_aging
+    due_at = document.due_at(checked, found.mtime, found.came_at, now)
+    priority, aging = policy.priority, settings.priority_aging
     if due_at > now:
         key = (1.0, due_at, float(priority), name)
     elif aging:

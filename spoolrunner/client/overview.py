@@ -84,7 +84,7 @@ def why(layout: Layout, job_id: str) -> list[str]:
     except JobFormatError as error:
         return [f"its file is no job document: {error}"]
     now = clock.SYSTEM.wall()
-    due_at = document.due_at(checked, found.mtime, now)
+    due_at = document.due_at(checked, found.mtime, found.came_at, now)
     sentences = [f"it is not due until {clock.format_time(due_at)}"] if due_at > now else []
     holder = dispatcher_of(layout)
     if holder is None:

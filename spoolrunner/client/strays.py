@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from spoolrunner.protocol.states import State
+from spoolrunner.spool import requests
 from spoolrunner.spool.ids import SUFFIX, is_job_name
 from spoolrunner.spool.paths import Layout
 
@@ -25,7 +26,9 @@ def strays(layout: Layout) -> list[str]:
     sentences = [f"{name} is no job: {_advice(name)}" for name in found[:MOST_NAMED]]
     if len(found) > MOST_NAMED:
         sentences.append(f"{len(found) - MOST_NAMED} more files are no jobs")
-    return sentences
+    return sentences + [
+        f"control/{name} is a folder, which asks for nothing" for name in requests.clutter(layout)[:MOST_NAMED]
+    ]
 
 
 def _is_stray(state: State, name: str) -> bool:

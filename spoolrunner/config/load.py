@@ -115,9 +115,8 @@ class Config:
             stamp = _stamp(os.stat(self.path))
             if stamp == self._source.stamp:
                 return False
-            with open(self.path, "rb") as stream:
-                digest = hash(stream.read())
-        except OSError:
+            digest = hash(read_file(self.path).data)
+        except (OSError, ConfigError):
             return False
         if digest == self._source.digest:
             self._source = _Source(stamp, digest)  # touched, or checked out once more

@@ -13,12 +13,11 @@ from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.running import RunningAttempts
 from spoolrunner.dispatch.starting import Starter
 from spoolrunner.protocol.states import FINAL, Outcome, State
-from spoolrunner.spool import reason_files
+from spoolrunner.spool import reason_files, requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.giving_up import give_up
 from spoolrunner.spool.running_file import RunningFiles
 from spoolrunner.spool.settling_rules import Origin
-from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock
 from spoolrunner.telling.events import CancelMissed, Refused
 
@@ -78,16 +77,16 @@ class Cancelling:
             self.register.clear(job_id, Why.NOT_CANCELLED)
 
     def _cancel(self, job_id: str) -> None:
-        request = self.spool.layout.cancel(job_id)
+        layout = self.spool.layout
         running = self.running.get(job_id)
         if running is not None:
             self.running.cancel(running)
-        elif reason_files.was_cancelled(self.spool.layout, job_id):
-            durable.unlink(request)
+        elif reason_files.was_cancelled(layout, job_id):
+            requests.drop_cancel(layout, job_id)
         elif self.spool.exists(State.RUNNING, job_id):
             return  # neither settled nor adopted yet: it may be the one that is meant
         elif not self._cancel_waiting(job_id) and not self.spool.waits_or_runs(job_id):
-            durable.unlink(request)
+            requests.drop_cancel(layout, job_id)
             self.reporter.report(CancelMissed(job_id))
 
     def _cancel_waiting(self, job_id: str) -> bool:

@@ -32,7 +32,6 @@ from spoolrunner.telling.troubles import NotSwept
 CUT_PERIOD = 1.0
 """Seconds between looks at the size of the logs of running jobs."""
 SWEEP_PERIOD = 3600.0
-_MAX_START_PAUSE = 30.0
 _HINTS_A_TURN = 500
 LONGEST_WAIT = 60.0
 """Seconds after which the clocks are looked at again, whatever is due: the wall clock may have jumped."""
@@ -104,17 +103,15 @@ class Arrivals:
 
 
 class Starts:
-    """Starts due jobs while there are places. `block` is called when no process can be started, with the seconds to wait."""
+    """Starts due jobs while there are places, and processes to be had."""
 
-    def __init__(self, rooms: Rooms, phase: Callable[[], Phase], block: Callable[[Exception, float], None]) -> None:
+    def __init__(self, rooms: Rooms, phase: Callable[[], Phase]) -> None:
         self._rooms = rooms
         self._phase = phase
-        self._block = block
-        self._failures = 0
 
     def next_in(self, now: float) -> float:  # noqa: ARG002 -- what is due is told by the wall clock
         """0 when a job can be started, else the time until the next one is due."""
-        if self._can_start():
+        if self._can_start() and self._rooms.readiness.may_be_given:
             return 0.0
         due_at = None if self._phase().is_paused else self._rooms.order.next_due_at()
         return math.inf if due_at is None else max(0.0, due_at - self._rooms.clock.wall())
@@ -124,7 +121,7 @@ class Starts:
         if not self._can_start():
             return
         until = self._rooms.clock.monotonic() + LOOK_SLICE
-        while self._can_start():
+        while self._can_start() and self._rooms.readiness.is_given():
             if self._rooms.clock.monotonic() >= until:
                 return  # a thousand may have expired while they waited, and each is a write and a sync
             job_id = self._rooms.order.pop(self._rooms.clock.wall(), self._rooms.admission.ask)
@@ -140,11 +137,10 @@ class Starts:
 
     def _begin(self, candidate: Candidate) -> None:
         try:
-            self._rooms.starter.begin(candidate)
-            self._failures = 0
+            if self._rooms.starter.begin(candidate):
+                self._rooms.readiness.came_about()
         except StartError as error:
-            self._failures += 1
-            self._block(error, min(_MAX_START_PAUSE, 2.0 ** (self._failures - 1)))
+            self._rooms.readiness.failed(str(error))
 
 
 class CutLogs:

@@ -14,7 +14,6 @@ from itertools import islice
 
 from spoolrunner.protocol import document
 from spoolrunner.protocol.document import Document
-from spoolrunner.protocol.states import State
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.standing import Stands, standing
 from spoolrunner.system.clock import Clock
@@ -107,8 +106,8 @@ class Dependencies:
             self.waiting -= 1
 
     def lost(self, job_id: str) -> None:
-        """The job cannot be read in pending/: it has left for good, unless it was claimed, and may be put back."""
-        if job_id in self._held and not self._spool.exists(State.RUNNING, job_id):
+        """The job cannot be judged now: it is forgotten if it has left, and was not claimed, as it may be put back then."""
+        if job_id in self._held and not self._spool.waits_or_runs(job_id):
             self.forget(job_id)
 
     def ended(self, job_id: str) -> None:

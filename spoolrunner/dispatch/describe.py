@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import spoolrunner
 from spoolrunner.dispatch.admission import WHY
+from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.system import machine
 from spoolrunner.system.clock import format_time
@@ -28,14 +29,17 @@ def describe(service: Service) -> dict[str, Any]:
     behind_namesakes = rooms.register.count(Why.ID_BUSY)
     trouble = [
         service.problem,
-        service.logfiles.trouble,
+        rooms.readiness.problem,
+        *rooms.executor.trouble,
         service.config_watch.trouble,
+        service.watch.reason,
+        service.code_watch.reason,
         *rooms.reporter.trouble,
         *service.part_pauses.troubles,
         *_kept_off(service),
     ]
     return {
-        "state": service.phase.word,
+        "state": Phase.BLOCKED.word if service.phase.starts and rooms.readiness.problem else service.phase.word,
         "pid": os.getpid(),
         "host": machine.host(),
         "version": spoolrunner.__version__,

@@ -224,7 +224,7 @@ class EndedAttempts:
             usage=attempt.usage,
             reaped=None if attempt.status is None else self.executor.pid(attempt.key),
             stop=self.running.stop_of(attempt),
-            releases=self.register.times(attempt.key.job_id, Why.NOT_STARTED),
+            releases=0 if attempt.never_started else self.register.times(attempt.key.job_id, Why.NOT_STARTED),
         )
 
     def _is_not_over(self, attempt: RunningAttempt, marker: Marker | None) -> None:
@@ -268,7 +268,7 @@ class EndedAttempts:
                 self.intake.look(settled.name)
 
     def _released(self, job_id: str, settled: Settled, attempt: RunningAttempt | None) -> None:
-        if attempt is None or attempt.termination is not None:
+        if attempt is None or attempt.termination is not None or attempt.never_started:
             self.reporter.report(Released(settled.name))
             self.intake.look(settled.name)
             return

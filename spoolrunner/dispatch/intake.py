@@ -15,6 +15,7 @@ from spoolrunner.dispatch.lanes import LaneKey
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
+from spoolrunner.dispatch.read_ahead import LARGE, LargeFiles, ReadAhead
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.protocol import document, signing, whitelist
@@ -33,10 +34,9 @@ HELD_SECONDS = 60.0
 """Seconds for which another program may have a file open, so that nobody can read it, before it is refused."""
 LOOK_SLICE = 0.02
 """Seconds for which files are looked at, one after the other, before the rest of the dispatcher has its turn again."""
+_LOOKED_AT_AGAIN = (Why.NOT_JUDGED, Why.NOT_MOVED, Why.LARGE)
 _INSTANT = 0.001
 """Seconds that are too few to keep a job from its start: the difference of two clocks is no more exact."""
-_MAX_READ_AHEAD = 2000
-"""Candidates that are kept until they start, so as not to be read twice; each takes about 2 kB."""
 
 
 class Candidate(NamedTuple):
@@ -78,14 +78,15 @@ class Intake:
         self._faults = faults
         self._reporter = reporter
         self._clock = clock
-        self._read_ahead: dict[str, Candidate] = {}
+        self._read_ahead = ReadAhead[Candidate]()
+        self._large_files = LargeFiles()
         self.dependencies = Dependencies(spool, self.look, clock)
         """The jobs that wait for others."""
 
     @property
-    def is_waiting_for_writers(self) -> bool:
-        """Whether there are files that do not parse and may still be being written."""
-        return self._register.count(Why.NOT_JUDGED) > 0
+    def has_unread(self) -> bool:
+        """Whether there are files of which it is not known yet what they are: they may still be being written, or are large."""
+        return self._register.count(Why.NOT_JUDGED, Why.LARGE) > 0
 
     def hint(self, file_name: str) -> None:
         """Something happened to this file name in pending/."""
@@ -96,8 +97,8 @@ class Intake:
 
     def look(self, job_id: str) -> None:
         """Read the file and put the job into the order, or refuse it."""
-        self._read_ahead.pop(job_id, None)
-        candidate = self.examine(job_id)
+        self._read_ahead.pop(job_id)
+        candidate = self._examine_in_turn(job_id)
         if candidate is None:
             self._order.remove(job_id)
             self.dependencies.lost(job_id)
@@ -106,8 +107,8 @@ class Intake:
             self._hold(candidate)
             return
         now, due_at = self._clock.wall(), self._due_at(candidate)
-        if due_at <= now and len(self._read_ahead) < _MAX_READ_AHEAD:
-            self._read_ahead[job_id] = candidate
+        if due_at <= now:
+            self._read_ahead.keep(job_id, candidate, candidate.stamp.size)
         self._order.add(job_id, Waiting(due_at, candidate.policy.priority, candidate.lane), now)
 
     def look_if_new(self, job_id: str) -> None:
@@ -117,7 +118,7 @@ class Intake:
 
     def look_if_judged(self, job_id: str) -> None:
         """Look at a file that a scan met, unless it waits to be judged or moved: that has a time of its own."""
-        if self._register.get(job_id, Why.NOT_JUDGED) is None and self._register.get(job_id, Why.NOT_MOVED) is None:
+        if all(self._register.get(job_id, why) is None for why in _LOOKED_AT_AGAIN):
             self.look(job_id)
 
     def put_off(self, job_id: str, why: Why, pause: float) -> None:
@@ -130,9 +131,9 @@ class Intake:
 
         It may be out of date by the time of the claim, however fresh it is: the claim compares the stamp.
         """
-        candidate = self._read_ahead.pop(job_id, None)
+        candidate = self._read_ahead.pop(job_id)
         if candidate is None or self._has_expired(candidate):
-            candidate = self.examine(job_id)
+            candidate = self._examine_in_turn(job_id)
         if candidate is not None and self.dependencies.holds(job_id):
             self._hold(candidate)
             return None
@@ -141,6 +142,24 @@ class Intake:
             self._order.add(job_id, waiting, self._clock.wall())
             return None
         return candidate
+
+    def _examine_in_turn(self, job_id: str) -> Candidate | None:
+        """As `examine`; but a large file is put off while those rest."""
+        began = self._clock.monotonic()
+        if self._large_files.pause(began) > 0 and self._is_large(job_id):
+            self._register.put_off(job_id, Why.LARGE, began, self._large_files.pause(began))
+            return None
+        self._register.clear(job_id, Why.LARGE)
+        candidate = self.examine(job_id)
+        self._large_files.looked(began, self._clock.monotonic())
+        return candidate
+
+    def _is_large(self, job_id: str) -> bool:
+        try:
+            stamp = self._spool.stamp(State.PENDING, job_id)
+        except OSError:
+            return False  # the look meets that error too, and says so
+        return stamp is not None and stamp.size > LARGE
 
     def examine(self, job_id: str) -> Candidate | None:
         """Read and check the file; None when it is gone, was refused, or cannot be judged yet.
@@ -187,7 +206,8 @@ class Intake:
 
     def forget(self, job_id: str) -> None:
         """The job waits no more."""
-        self._read_ahead.pop(job_id, None)
+        self._read_ahead.pop(job_id)
+        self._register.clear(job_id, Why.LARGE)
         self._order.remove(job_id)
         self.dependencies.forget(job_id)
 
@@ -199,13 +219,13 @@ class Intake:
         return True
 
     def next_in(self, now: float) -> float:
-        """Seconds until a file that could not be judged or moved is looked at again. A chore."""
-        return min(self._register.next_in(Why.NOT_JUDGED, now), self._register.next_in(Why.NOT_MOVED, now))
+        """Seconds until a file that could not be judged or moved, or is large, is looked at again. A chore."""
+        return min(self._register.next_in(why, now) for why in _LOOKED_AT_AGAIN)
 
     def work(self, now: float) -> None:
-        """Look again at files that could not be judged or moved and are due, for a slice of time."""
+        """Look again at files that could not be judged or moved, or are large, and are due, for a slice of time."""
         until = self._clock.monotonic() + LOOK_SLICE
-        for job_id in [*self._register.due(Why.NOT_JUDGED, now), *self._register.due(Why.NOT_MOVED, now)]:
+        for job_id in [job_id for why in _LOOKED_AT_AGAIN for job_id in self._register.due(why, now)]:
             self.look(job_id)
             if self._clock.monotonic() >= until:
                 return  # a thousand may become refusable at once, and each is a write and a sync
@@ -244,8 +264,13 @@ class Intake:
                 raise _FaultyValueError(error.key, error.problem) from None
             raise
         _check_signature(self._config.signing_key, job_id, raw, found.data)
+        if len(checked.attempts) >= document.MAX_ATTEMPTS:
+            what = (
+                f"{len(checked.attempts)} of them, and no more can be recorded; enqueue the job anew, under another id"
+            )
+            raise _FaultyValueError("attempts", what)
         policy = policy_for(self._config, checked)
-        due_at = document.due_at(checked, found.mtime, self._clock.wall())
+        due_at = document.due_at(checked, found.mtime, found.came_at, self._clock.wall())
         return Candidate(job_id, checked, raw, found.stamp, due_at, policy)
 
     def _wait_for_writer(self, job_id: str, error: JobFormatError) -> None:

@@ -9,7 +9,7 @@ disk stands in the table of `phases`.
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from spoolrunner.config.load import Config
 from spoolrunner.dispatch.holder import Holder
@@ -50,13 +50,22 @@ class Dispatcher:
         """Ask something of the running loop; safe from any thread and from signal handlers."""
         self._inbox.put(wish)
 
+    def listen(self, descriptor: int, ready: Callable[[], None]) -> None:
+        """Call `ready` whenever the descriptor can be read while the loop waits. NotImplementedError on Windows."""
+        self._inbox.listen(descriptor, ready)
+
     @property
     def is_paused(self) -> bool:
         """Whether control/pause was there when last looked at."""
         return self.service is not None and self.service.phase.is_paused
 
+    @property
+    def unstarted(self) -> int:
+        """How many jobs were due and could not be started when it was last looked at: in the end, those that a drain left."""
+        return 0 if self.service is None else self.service.unstarted
+
     def run(self, *, drain: bool = False, standby: bool = False) -> None:
-        """Dispatch until stopped or, with `drain`, until nothing is due and nothing runs.
+        """Dispatch until stopped or, with `drain`, until nothing is due and nothing runs, or what is due cannot be started.
 
         SpoolBusyError when another dispatcher holds the spool and `standby` does not say to wait for it; SpoolLayoutError when
         the folders are not fit; StartError when there is no such executor here.

@@ -39,7 +39,7 @@ class Request(StrEnum):
     RESUME = "control/pause was removed"
     STOP = "a stop was asked for, for the first time or again"
     LEAVE = "a stop was asked for that lets the jobs run on"
-    TROUBLE = "the spool could not be worked on, or no process be started"
+    TROUBLE = "the spool could not be worked on"
     RECOVERED = "it can again"
 
 

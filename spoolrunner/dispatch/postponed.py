@@ -24,6 +24,7 @@ class Why(StrEnum):
     """Why something is not done now, in words for people."""
 
     NOT_JUDGED = "its file cannot be read yet: it may still be being written"
+    LARGE = "its file is large, and another large one was read just now"
     NOT_MOVED = "its file in pending/ can be neither read nor moved to failed/; that is tried again, ever more rarely"
     FILE_HELD = (
         "its file, or its lock, is refused to us, so it cannot be claimed; that is tried again, ever more rarely"

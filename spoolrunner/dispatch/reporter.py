@@ -34,8 +34,11 @@ class Reporter:
 
     @property
     def trouble(self) -> list[str]:
-        """A sentence for each way in which a listener has failed."""
-        return [event.entry(0.0).note for event in self._failures.values()]
+        """A sentence for each way in which a listener has failed, and what each says of itself that has a `trouble`."""
+        said = [getattr(listener, "trouble", "") for listener in self._listeners]
+        return [event.entry(0.0).note for event in self._failures.values()] + [
+            sentence for sentence in said if isinstance(sentence, str) and sentence
+        ]
 
     def _name(self, failed: Listener, error: Exception, at: float) -> None:
         """Report to the other listeners, once for each kind of error, that this one failed."""

@@ -14,6 +14,7 @@ from spoolrunner.dispatch.intake import Intake
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order
 from spoolrunner.dispatch.postponed import Register
+from spoolrunner.dispatch.readiness import Readiness
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.running import RunningAttempts
 from spoolrunner.dispatch.starting import Starter
@@ -34,6 +35,7 @@ class Rooms:
     reporter: Reporter
     clock: Clock
     executor: Executor
+    readiness: Readiness
     register: Register
     order: Order
     intake: Intake
@@ -83,6 +85,7 @@ def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, 
         reporter=reporter,
         clock=clock,
         executor=executor,
+        readiness=Readiness(executor, reporter.report, clock),
         register=register,
         order=order,
         intake=intake,

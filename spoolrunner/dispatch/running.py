@@ -13,7 +13,7 @@ from typing import Any
 from spoolrunner.dispatch.deadlines import Deadlines
 from spoolrunner.dispatch.postponed import Key
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.executors.base import AttemptKey, Executor, Exited
+from spoolrunner.executors.base import AttemptKey, Executor, Exited, NotStarted
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome
 from spoolrunner.spool.settling_rules import ENDED_BY_STOP, LookedAt, Stop, Usage
@@ -59,6 +59,7 @@ class RunningAttempt:
     `is_kept_off`: nothing of it is left, but it cannot be settled, since a file of it is refused to us.
     `aside_until` (monotonic): a stop that comes before that is what ended it; None if it did not end so. `clearing`: its
     process is gone, and what it left is being ended. `held_since`: its lock was found to outlive its process then.
+    `never_started`: no process was to be had for it, so that it is released, and nothing is counted.
     """
 
     key: AttemptKey
@@ -78,6 +79,7 @@ class RunningAttempt:
     aside_until: float | None = None
     clearing: Clearing | None = None
     held_since: float | None = None
+    never_started: bool = False
 
     @property
     def adopted(self) -> bool:
@@ -219,23 +221,25 @@ class RunningAttempts:
         """Settle it when the stop has come that may have ended it, or had its time."""
         attempt.aside_until = self._clock.monotonic() + STOP_ARRIVES
 
-    def exited(self, ended: Exited) -> None:
-        """The process of an attempt is gone; nothing when the attempt was settled before."""
+    def exited(self, ended: Exited | NotStarted) -> None:
+        """The process of an attempt is gone, or was not to be had; nothing when the attempt was settled before."""
         attempt = self.get(ended.key.job_id)
-        if attempt is not None and attempt.key == ended.key:
-            attempt.has_exited = True
-            attempt.status = ended.status
-            attempt.usage = ended.usage
-            if ended.left and attempt.termination is None and attempt.policy.leftovers == "end":
-                self._clear(attempt)
+        if attempt is None or attempt.key != ended.key:
+            return
+        attempt.has_exited, attempt.never_started = True, isinstance(ended, NotStarted)
+        if isinstance(ended, NotStarted):
+            return
+        attempt.status, attempt.usage = ended.status, ended.usage
+        if ended.left and attempt.termination is None and attempt.policy.leftovers == "end":
+            self._clear(attempt)
 
     def _clear(self, attempt: RunningAttempt) -> None:
         """End what an attempt left, before it counts as over: no other one finds anything of it."""
         count = self._executor.end_left(attempt.key)
         if count:
             attempt.clearing = Clearing(self._clock.monotonic() + self._kill_grace)
-            why = f"what it left is ended: {count} process{'es' if count > 1 else ''}"
-            self._reporter.report(Ending(attempt.who, None, why))
+            what = f"{count} process{'es' if count > 1 else ''}"
+            self._reporter.report(Ending(attempt.who, None, f"what it left is ended: {what}"))
 
     def is_over(self, attempt: RunningAttempt) -> bool:
         """Whether it may be settled: the process is gone and, if we ended it, nothing of its tree is left."""

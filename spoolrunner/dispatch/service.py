@@ -1,7 +1,8 @@
 """The work on a spool that is held: what is done in a turn, in which order, and what follows when the disk refuses.
 
 The chores of a turn stand in lists: those that touch no file of the spool, and those that do, which rest while it is blocked. A
-full disk or a failing call blocks: nothing is claimed, a write is tried once a second, and work goes on by itself.
+full disk or a failing call blocks: nothing is claimed, a write is tried once a second, and work goes on by itself. That no job
+can be started (`readiness`) keeps nothing else from its work.
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ from spoolrunner.dispatch.chores import (
 from spoolrunner.dispatch.config_watch import ConfigWatch
 from spoolrunner.dispatch.control_folder import Control
 from spoolrunner.dispatch.describe import describe
+from spoolrunner.dispatch.finish import Finish
 from spoolrunner.dispatch.ground import Ground
 from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.part_pauses import PartPauses
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
-from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.read_back import ReadBack
+from spoolrunner.dispatch.rewatch import Rewatch
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.watch import CodeWatch
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
-from spoolrunner.errors import StartError
-from spoolrunner.executors.base import Exited
+from spoolrunner.executors.base import Exited, NotStarted
 from spoolrunner.spool import requests, twofold
 from spoolrunner.telling.events import (
     Blocked,
@@ -88,15 +89,17 @@ class Service:
         self._holder = holder
         self.ground = Ground(layout, holder, rooms.reporter, lambda: len(rooms.running) > 0, surroundings.try_renames)
         rooms.ended.check_ground = self.ground.check
+        rooms.readiness.is_wanted = lambda: not self.phase.is_ending
         self._clock = rooms.clock
         self._report = rooms.reporter.report
-        self._code_watch = CodeWatch(rooms.executor.renew)
+        self.code_watch = CodeWatch(rooms.executor.renew)
         self._status = StatusFile(layout, rooms.clock)
         self._stopping = Stopping(rooms)
         self._probe_again = Once(self._probe)
         self._arrivals = Arrivals(rooms.intake, rooms.clock)
-        self._starts = Starts(rooms, lambda: self.phase, self._block)
+        self._starts = Starts(rooms, lambda: self.phase)
         self._obeying = Obeying(self.control, rooms.cancelling, self.scan, lambda: self.phase, self.ground.check_all)
+        self._finish = Finish(rooms, self.scan, lambda: not self._arrivals.names and inbox.empty())
         self.config_watch = ConfigWatch(rooms.config, rooms.reporter.report)
         self._is_program = surroundings.is_program
         self._make_chores()
@@ -105,6 +108,7 @@ class Service:
         rooms = self.rooms
         always: list[Chore] = [
             Do(lambda _: self.scan.mind_the_clock()),
+            rooms.executor,
             rooms.running,
             self._stopping,
             self._probe_again,
@@ -113,6 +117,7 @@ class Service:
         ]
         while_blocked: list[Chore] = [Do(self._obeying.work_while_blocked, self._obeying.next_while_blocked)]
         while_working: list[Chore] = [
+            rooms.readiness,
             # A process that ended leaves its place to the next one at once; it is settled while that one starts.
             Do(self._start),
             rooms.ended,
@@ -121,6 +126,8 @@ class Service:
             rooms.intake.dependencies,
             rooms.admission,
             ReadBack(rooms.config, rooms.spool, rooms.admission, rooms.clock),
+            Rewatch(self.watch, self._report, lambda: self.scan.start(thorough=True)),
+            Rewatch(self.code_watch, self._report, rooms.executor.renew),
             self.scan,
             self._obeying,
             CutLogs(rooms.spool, rooms.running, rooms.config.max_log_bytes),
@@ -140,22 +147,21 @@ class Service:
     def open(self) -> None:
         """Look at what an earlier dispatcher left, and begin to scan."""
         self.watch.start()
-        self.weaknesses += [self.watch.reason] if self.watch.reason else []
         self._report(DispatcherStarted(spoolrunner.__version__, os.getpid()))
         for weakness in self.weaknesses:
             self._report(Weakness(weakness))
         try:
             self.ground.take()
-            self.rooms.executor.prepare()
+            self.rooms.readiness.work(self._clock.monotonic())  # first, since it takes a while
             self._recover()
-        except (OSError, StartError) as error:
+        except OSError as error:
             self._block(error)
         self.scan.start()
 
     def close(self) -> None:
         """Let go of everything but the spool itself. What runs, runs on."""
         self.watch.stop()
-        self._code_watch.stop()
+        self.code_watch.stop()
         self.rooms.executor.close()
         left = len(self.rooms.running)
         self._report(DispatcherLeft(left) if left else DispatcherStopped())
@@ -168,18 +174,12 @@ class Service:
 
     def is_finished(self, *, drain: bool) -> bool:
         """Whether the end has come: a stop is carried out or, with `drain`, nothing is due and nothing runs."""
-        rooms, phase = self.rooms, self.phase
-        # What has ended, but whose files are refused to us, is left to the next dispatcher, and so is all on a full disk.
-        runs = not rooms.running.all_exited or len(rooms.running) > rooms.register.count(Why.NOT_SETTLED)
-        if phase.is_ending:
-            may_leave = not phase.works and rooms.running.all_exited
-            return phase is Phase.LEAVING or not runs or may_leave
-        if not drain or runs or rooms.register.count(Why.NOT_RESOLVED) or not phase.works:
-            return False
-        if phase.is_paused:
-            return True
-        is_idle = not self.scan.is_under_way and self.scan.done > 0 and not rooms.intake.is_waiting_for_writers
-        return is_idle and not self._arrivals.names and self._inbox.empty() and not rooms.has_work
+        return self._finish.has_come(self.phase, drain=drain)
+
+    @property
+    def unstarted(self) -> int:
+        """How many jobs are due and could not be started so far."""
+        return self._finish.unstarted
 
     # -- one turn
 
@@ -191,10 +191,13 @@ class Service:
         """Note what a message says; it is acted upon in the next turn."""
         if isinstance(message, Exited):
             self.rooms.running.exited(message)
+        elif isinstance(message, NotStarted):
+            self.rooms.running.exited(message)
+            self.rooms.readiness.failed(message.problem)
         elif isinstance(message, Notice):
             self._report(message.event)
         elif isinstance(message, CodeLoaded):
-            self._code_watch.watch(message.files)
+            self.code_watch.watch(message.files)
         elif message is Wish.STOP:
             self._ask(Request.STOP)
         elif message is Wish.LEAVE:
@@ -247,9 +250,8 @@ class Service:
             self._report(_REPORTS[request])
         return self.phase
 
-    def _block(self, error: Exception, pause: float = PROBE_PERIOD) -> None:
-        if isinstance(error, OSError) and self.ground.can_be_mended:
-            pause = 0.0
+    def _block(self, error: OSError) -> None:
+        pause = 0.0 if self.ground.can_be_mended else PROBE_PERIOD
         self._probe_again.at = self._clock.monotonic() + pause
         self.control.is_due = True  # what was asked for may not be done yet, and comes before the next start
         self._ask(Request.TROUBLE)

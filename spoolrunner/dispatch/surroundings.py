@@ -26,11 +26,14 @@ class Watcher(Protocol):
 
     arrivals: Hints
     control: Hints
-    reason: str
 
     @property
     def has_events(self) -> bool:
         """Whether events come; otherwise `reason` says why not."""
+
+    @property
+    def reason(self) -> str:
+        """Why no events come, and what is done instead; empty while they come."""
 
     def start(self) -> None:
         """Begin."""

@@ -1,8 +1,8 @@
 """Names of files that appeared: the only importer of watchdog.
 
 Gives names, opens no file, and promises nothing: events are hints, and scans find what they miss. When names come
-faster than they are taken, or the kernel drops events, the hint is "scan". Where no events can be had, `reason` says why
-and the owner polls.
+faster than they are taken, or the kernel drops events, the hint is "scan". Where no events can be had, or their thread died,
+`reason` says why, the owner polls, and `Rewatch` tries again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from watchdog.events import (
@@ -23,7 +24,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
+from watchdog.observers.api import BaseObserver, EventEmitter
 
 MAX_CODE_FOLDERS = 64
 """Folders of code that are watched, each with a thread; of an application with more, the first ones by name."""
@@ -87,80 +88,111 @@ class _ArrivalHandler(_Handler):
             super().dispatch(event)
 
 
-class Watch:
-    """Watches `arrivals` for files that come and `control` for any change; `wake` is called from another thread."""
+class _Observed:
+    """Folders that are watched by threads of watchdog. `reason` says why no events come; it is empty while they do."""
 
-    def __init__(self, arrivals: str, control: str, wake: Callable[[], None]) -> None:
-        self.arrivals = Hints(wake)
-        self.control = Hints(wake)
-        self.reason = ""
+    def __init__(self, instead: str) -> None:
+        self._instead = instead
         self._observer: BaseObserver | None = None
-        self._folders = (arrivals, control)
+        self._problem = ""
 
     @property
     def has_events(self) -> bool:
         """Whether events come; otherwise `reason` says why not."""
-        return self._observer is not None and self._observer.is_alive()
+        return self._observer is not None and all(thread.is_alive() for thread in _threads_of(self._observer))
+
+    @property
+    def reason(self) -> str:
+        """Why no events come, and what is done instead; empty while they come."""
+        if self._observer is not None and not self.has_events:
+            return f"the thread that hears of file events died: {self._instead}"
+        return self._problem and f"no file events here ({self._problem}): {self._instead}"
+
+    def restart(self) -> None:
+        """Watch what lies at the paths now: a watch is on a folder, whatever becomes of its path."""
+        self.stop()
+        self.start()
+
+    def start(self) -> None:
+        """Begin to watch, if that is possible."""
+        raise NotImplementedError
+
+    def _begin(
+        self, make: Callable[[], BaseObserver], handlers: list[tuple[FileSystemEventHandler, str, _Kinds]]
+    ) -> None:
+        observer = None
+        try:
+            observer = make()
+            for handler, folder, kinds in handlers:
+                observer.schedule(handler, folder, event_filter=kinds)
+            observer.start()
+        except (OSError, RuntimeError) as error:  # RuntimeError: no more threads to be had
+            self._problem = getattr(error, "strerror", None) or str(error)
+            if observer is not None:
+                _end(observer)
+            return
+        self._problem, self._observer = "", observer
+
+    def stop(self) -> None:
+        """End the observer's threads."""
+        if self._observer is not None:
+            _end(self._observer)
+            self._observer = None
+
+
+_Kinds = list[type[FileSystemEvent]] | None
+
+
+class Watch(_Observed):
+    """Watches `arrivals` for files that come and `control` for any change; `wake` is called from another thread."""
+
+    def __init__(self, arrivals: str, control: str, wake: Callable[[], None]) -> None:
+        super().__init__("looking once a second instead")
+        self.arrivals = Hints(wake)
+        self.control = Hints(wake)
+        self._folders = (arrivals, control)
 
     def start(self) -> None:
         """Begin. Start before the first scan: what comes in between would be missed by both the other way round."""
-        self.reason = ""
         arrivals, control = self._folders
 
         def lost() -> None:
             self.arrivals.lost()
             self.control.lost()
 
-        try:
-            observer = _observer(lost, control)
-            observer.schedule(_ArrivalHandler(arrivals, self.arrivals), arrivals)
-            observer.schedule(_Handler(control, self.control), control)
-            observer.start()
-        except OSError as error:
-            self.reason = f"no file events here ({error.strerror or error}): looking once a second instead"
-            return
-        self._observer = observer
-
-    def restart(self) -> None:
-        """Watch what lies at the paths of the two folders now: a watch is on a folder, whatever becomes of its path."""
-        self.stop()
-        self.start()
-
-    def stop(self) -> None:
-        """End the observer's threads."""
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join()
-            self._observer = None
+        handlers: list[tuple[FileSystemEventHandler, str, _Kinds]] = [
+            (_ArrivalHandler(arrivals, self.arrivals), arrivals, None),
+            (_Handler(control, self.control), control, None),
+        ]
+        self._begin(lambda: _observer(lost, control), handlers)
 
 
-class CodeWatch:
+class CodeWatch(_Observed):
     """Calls `changed`, from another thread, when one of the files that it watches is written, replaced or removed."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__("each job's process compares the files of its code itself")
         self._changed = changed
-        self._observer: BaseObserver | None = None
+        self._files: list[str] = []
+
+    @property
+    def has_events(self) -> bool:
+        """Whether events come, or there is nothing to watch."""
+        return not self._files or super().has_events
 
     def watch(self, files: list[str]) -> None:
         """Watch these files and no others. Without events nothing is called; each job's process compares the files itself."""
-        self.stop()
-        folders = {os.path.dirname(path) for path in files}
-        kinds: list[type[FileSystemEvent]] = [FileClosedEvent, FileMovedEvent, FileDeletedEvent, FileCreatedEvent]
-        try:
-            observer: BaseObserver = Observer()
-            for folder in sorted(folders)[:MAX_CODE_FOLDERS]:
-                observer.schedule(_CodeHandler(set(files), self._changed), folder, event_filter=kinds)
-            observer.start()
-        except OSError:
-            return  # no event instances left: each job's process still compares the files it depends on
-        self._observer = observer
+        self._files = files
+        self.restart()
 
-    def stop(self) -> None:
-        """End the observer's threads."""
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join()
-            self._observer = None
+    def start(self) -> None:
+        """Begin to watch the folders of the files, the first MAX_CODE_FOLDERS of them."""
+        if not self._files:
+            return
+        folders = sorted({os.path.dirname(path) for path in self._files})[:MAX_CODE_FOLDERS]
+        kinds: _Kinds = [FileClosedEvent, FileMovedEvent, FileDeletedEvent, FileCreatedEvent]
+        handler = _CodeHandler(set(self._files), self._changed)
+        self._begin(lambda: _code_observer(self._changed), [(handler, folder, kinds) for folder in folders])
 
 
 class _CodeHandler(FileSystemEventHandler):
@@ -173,19 +205,32 @@ class _CodeHandler(FileSystemEventHandler):
             self._changed()
 
 
+def _threads_of(observer: BaseObserver) -> list[threading.Thread]:
+    descriptor = getattr(observer, "descriptor", None)
+    return [observer, *observer.emitters, *([] if descriptor is None else [descriptor])]
+
+
+def _end(observer: BaseObserver) -> None:
+    observer.stop()
+    with suppress(RuntimeError):  # it was never started
+        observer.join()
+
+
+def _code_observer(lost: Callable[[], None]) -> BaseObserver:
+    if sys.platform != "linux":
+        made: BaseObserver = Observer()
+        return made
+    from watchdog.observers.inotify import InotifyEmitter
+
+    return _own_observer(InotifyEmitter, lost)
+
+
 def _observer(lost: Callable[[], None], control: str) -> BaseObserver:
     if sys.platform != "linux":
         made: BaseObserver = Observer()
         return made
     from watchdog.observers.inotify import InotifyEmitter
-    from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, Mask
-
-    class Descriptor(InotifyFD):
-        def handle_event(self, event: InotifyEvent) -> None:
-            # A folder that is removed takes its watch along: another of that name would go unwatched, and unnoticed.
-            if event.is_queue_overflow or event.is_delete_self:
-                lost()
-            super().handle_event(event)
+    from watchdog.observers.inotify_c import InotifyConstants, Mask
 
     class LeanEmitter(InotifyEmitter):
         """Asks for arrivals alone.
@@ -200,16 +245,38 @@ def _observer(lost: Callable[[], None], control: str) -> BaseObserver:
             mask |= InotifyConstants.IN_DELETE if self.watch.path == control else InotifyConstants.IN_CREATE
             return Mask(mask)
 
-    class LeanObserver(BaseObserver):
+    return _own_observer(LeanEmitter, lost)
+
+
+def _own_observer(emitter: type[EventEmitter], lost: Callable[[], None]) -> BaseObserver:
+    """Return an observer with a descriptor and a thread of its own: the one that watchdog shares is never made anew."""
+    from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
+
+    class Descriptor(InotifyFD):
+        def handle_event(self, event: InotifyEvent) -> None:
+            # A folder that is removed takes its watch along: another of that name would go unwatched, and unnoticed.
+            if event.is_queue_overflow or event.is_delete_self:
+                lost()
+            super().handle_event(event)
+
+        def start(self) -> None:
+            try:
+                super().start()
+            except RuntimeError:
+                self._is_reading = False  # there is no thread that would close it at its end
+                self.close()
+                raise
+
+    class OwnObserver(BaseObserver):
         def __init__(self) -> None:
-            self._descriptor = Descriptor()
-            self._descriptor.start()
-            options: dict[str, Any] = {"inotify_fd": self._descriptor}
-            super().__init__(LeanEmitter, **options)
+            self.descriptor = Descriptor()
+            self.descriptor.start()
+            options: dict[str, Any] = {"inotify_fd": self.descriptor}
+            super().__init__(emitter, **options)
 
         def on_thread_stop(self) -> None:
             super().on_thread_stop()
-            self._descriptor.stop()
-            self._descriptor.join()
+            self.descriptor.stop()
+            self.descriptor.join()
 
-    return LeanObserver()
+    return OwnObserver()

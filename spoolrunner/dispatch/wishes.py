@@ -1,11 +1,11 @@
-"""What may lie in the dispatcher's one inbox, besides the ended processes that executors report."""
+"""What may lie in the dispatcher's one inbox, besides what executors report of processes."""
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from spoolrunner.executors.base import Exited, Sources
+from spoolrunner.executors.base import Exited, NotStarted, Sources
 from spoolrunner.telling.events import Event
 
 
@@ -29,7 +29,7 @@ class CodeLoaded(NamedTuple):
     files: list[str]
 
 
-Message = Wish | Exited | Notice | CodeLoaded
+Message = Wish | Exited | NotStarted | Notice | CodeLoaded
 
 
 class Inbox(Sources, Protocol):

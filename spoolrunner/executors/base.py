@@ -1,4 +1,4 @@
-"""What an executor is, and what those that run jobs on this machine share.
+"""What an executor is: what it is made from, what it is asked, and what it reports. Does nothing; see `local`.
 
     executor.start(AttemptKey("x", 1)); executor.lives(marker); executor.kill(key); executor.forget(key)
 
@@ -9,22 +9,14 @@ it once. Whether an attempt ran stands in the record on disk, not in an exit sta
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from spoolrunner.attempt.assignment import Assignment
-from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import Usage
 from spoolrunner.spool.traces import Marker
-from spoolrunner.system import openers, orphans, place, processes
 from spoolrunner.telling.events import Event
-
-if TYPE_CHECKING:
-    import psutil
 
 
 class AttemptKey(NamedTuple):
@@ -46,8 +38,15 @@ class Exited(NamedTuple):
     left: bool = True
 
 
-Report = Callable[[Exited], None]
-"""Called from any thread when a process ended."""
+class NotStarted(NamedTuple):
+    """No process was to be had for an attempt that was to be started; `problem` says why. The job's fault it is not."""
+
+    key: AttemptKey
+    problem: str
+
+
+Report = Callable[[Exited | NotStarted], None]
+"""Called from any thread when a process ended, or was not to be had."""
 
 
 class Sources(Protocol):
@@ -89,10 +88,27 @@ class Executor(Protocol):
     """Runs the runner for an attempt, somewhere, and knows what becomes of it."""
 
     def prepare(self) -> None:
-        """Get ready for the first start. StartError when it is not possible."""
+        """See that it is ready for the next start, or is about to be. Asked before each start, and when nothing else is due.
+
+        StartError when it cannot be: the next call tries again.
+        """
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether an attempt can be started now, as far as it is known. The loop is woken when it comes to be, or soon asks."""
+
+    def next_in(self, now: float) -> float:
+        """Seconds until `work` has something to do; `now` is monotonic, as below. With `work` it is a chore."""
+
+    def work(self, now: float) -> None:
+        """See to the processes of its own, such as those that it started ahead. Waits for none of them."""
+
+    @property
+    def trouble(self) -> list[str]:
+        """A sentence for each thing that is wrong with it, beside that no job can be started."""
 
     def start(self, assignment: Assignment) -> None:
-        """Start the attempt, unless it was started. StartError when it is not possible."""
+        """Start the attempt, unless it was started; `prepare` was called just before. StartError when it is not possible."""
 
     def adopt(self, key: AttemptKey, marker: Marker) -> None:
         """Watch over an attempt that another executor started, whose process left this start marker."""
@@ -135,186 +151,3 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Give up what starting needs. What runs, runs on."""
-
-
-class LocalExecutor:
-    """Everything but the start, for processes of this machine."""
-
-    def __init__(self, plan: Plan, report: Report) -> None:
-        self._plan = plan
-        self._report = report
-        self._locks = Layout(plan.root).locks
-        self._pids: dict[AttemptKey, int] = {}
-        self._marks: dict[AttemptKey, str] = {}
-        self._ending: dict[AttemptKey, list[psutil.Process]] = {}
-        self._exited: set[AttemptKey] = set()
-        self._gets_orphans = orphans.are_ours()
-
-    def prepare(self) -> None:
-        """Get ready for the first start."""
-
-    def pid(self, key: AttemptKey) -> int | None:
-        """The process of an attempt that is not forgotten; None while it is not known."""
-        return self._pids.get(key) or None
-
-    def know(self, assignment: Assignment) -> AttemptKey:
-        """Note by what the processes of an attempt are known that is to be started, and return which it is."""
-        key = AttemptKey(assignment.job_id, assignment.number)
-        self._marks[key] = assignment.mark or self._mark_of(key, assignment.stamp)
-        return key
-
-    def adopt(self, key: AttemptKey, marker: Marker) -> None:
-        """Watch over an attempt that another executor started, whose process left this start marker."""
-        self._marks[key] = self._mark_of(key, marker.stamp)
-        self.watch_stranger(key, marker.pid)
-
-    def lives(self, marker: Marker) -> bool:
-        """Whether the process that left this start marker still runs."""
-        pid = self._seen(marker)
-        return pid is not None and processes.lives(pid, marker.process_started, self._plan.boot)
-
-    def _seen(self, marker: Marker) -> int | None:
-        """The pid of a marker's process as it is seen from here; None for one that is not of this spool, or lives elsewhere."""
-        is_ours = place.place(self._locks).is_ours(marker.home)
-        return place.pid_seen_from_here(marker.pid, marker.namespace) if is_ours else None
-
-    def holder_of_removed(self, lock_path: str) -> tuple[int, str] | None:
-        """Pid and start of the process that has the lock file open which was removed from that path; None without one."""
-        pid = openers.holder_of_removed(lock_path)
-        start = None if pid is None else processes.started(pid, self._plan.boot)
-        return None if pid is None or start is None else (pid, start)
-
-    def watch_child(self, key: AttemptKey, pid: int) -> None:
-        """Report when the process, which is our child, has ended, and with what."""
-        self.watch(key, pid, lambda: _reaped(pid), is_child=True)
-
-    def watch_stranger(self, key: AttemptKey, pid: int) -> None:
-        """Report when the process, which need not be our child, is gone."""
-        self.watch(key, pid, lambda: (None, None))
-
-    def watch(
-        self, key: AttemptKey, pid: int, ended: Callable[[], tuple[int | None, Usage | None]], *, is_child: bool = False
-    ) -> None:
-        """Report what `ended` returns once the process has; by a descriptor if there is one, else by a thread."""
-        self._pids[key] = pid
-        self._exited.discard(key)  # only the one that would have reported its end was gone
-        descriptor = processes.descriptor_of(pid)
-        if descriptor is None:
-            threading.Thread(target=self._wait, args=(key, pid, ended), name=f"wait-{pid}", daemon=True).start()
-            return
-
-        def is_gone() -> None:
-            self._plan.sources.ignore(descriptor)
-            os.close(descriptor)
-            status, usage = ended()
-            self._has_ended(key, status, usage, left=not is_child or self._may_have_left(key, pid))
-
-        self._plan.sources.listen(descriptor, is_gone)
-
-    def _wait(self, key: AttemptKey, pid: int, ended: Callable[[], tuple[int | None, Usage | None]]) -> None:
-        status, usage = ended()
-        if status is None:
-            processes.wait(pid)
-        self._has_ended(key, status, usage)
-
-    def _has_ended(self, key: AttemptKey, status: int | None, usage: Usage | None, *, left: bool = True) -> None:
-        self._exited.add(key)
-        # What a job object contains ends with the process that has made it.
-        self._report(Exited(key, status, usage, left and not processes.HAS_JOB_OBJECTS))
-
-    def _may_have_left(self, key: AttemptKey, pid: int) -> bool:
-        """Whether something of the tree of our child, which has ended, may be left: then it would be a child of ours now."""
-        others = orphans.among(self.children()) if self._gets_orphans else None
-        marks = processes.marks_of(self._plan.root, *key)
-        return others is None or any(orphans.belongs(other, pid, marks) for other in others)
-
-    def children(self) -> set[int]:
-        """The pids of all child processes of this program that the executor started and watches."""
-        return set(self._pids.values())
-
-    def _mark_of(self, key: AttemptKey, stamp: tuple[int, int, int]) -> str:
-        return processes.mark(self._plan.root, *key, stamp, processes.home(self._locks))
-
-    def mark(self, key: AttemptKey) -> str:
-        """What the environment of the attempt's processes carries."""
-        return self._marks.get(key, "")
-
-    def ask_to_end(self, key: AttemptKey) -> None:
-        """Send its process tree the terminate signal."""
-        self._ending[key] = processes.ask_to_end(self._tree(key))
-
-    def kill(self, key: AttemptKey) -> None:
-        """End its process tree at once."""
-        tree = self._tree(key)
-        processes.end_together(self.mark(key))
-        self._ending[key] = processes.kill(tree)
-
-    def kill_holders(self, lock_path: str) -> None:
-        """End the processes that have the lock file at that path open: what is left of an attempt whose process is gone."""
-        processes.kill(openers.holders(lock_path, self._plan.root))
-
-    def is_gone(self, key: AttemptKey) -> bool:
-        """Whether nothing is left of a tree that was asked to end or killed."""
-        return not processes.still_running(self._ending.get(key, []))
-
-    def end_left(self, key: AttemptKey) -> int:
-        """Ask what is left of the tree of an attempt, whose process is gone, to end; returns how many processes that are."""
-        self._exited.add(key)
-        self._ending[key] = processes.ask_to_end(self._tree(key))
-        return len(self._ending[key])
-
-    def end_left_by(self, job_id: str, marker: Marker) -> bool:
-        """As `end_left`, of one that another dispatcher started; asked again it kills. Whether anything is left now."""
-        key = AttemptKey(job_id, marker.attempt)
-        tree = processes.tree(self._leader(self._seen(marker)), self._mark_of(key, marker.stamp))
-        left = processes.still_running(tree)  # a zombie that nobody collects is nothing that can be ended
-        end = processes.kill if key in self._ending else processes.ask_to_end
-        self._ending[key] = end(left)
-        if not left:
-            self._ending.pop(key)
-        return bool(left)
-
-    def forget(self, key: AttemptKey) -> None:
-        """The attempt is settled."""
-        self._pids.pop(key, None)
-        self._marks.pop(key, None)
-        self._ending.pop(key, None)
-        self._exited.discard(key)
-
-    def renew(self) -> None:
-        """Code on disk changed: what is started from now on must run the new one. Safe from any thread."""
-
-    def close(self) -> None:
-        """Give up what starting needs. What runs, runs on."""
-
-    def _tree(self, key: AttemptKey) -> list[psutil.Process]:
-        """What belongs to it now, and what did when it was last asked to end: a child may have left the tree meanwhile."""
-        pid = self._pids.get(key) or None
-        has_exited = key in self._exited
-        if pid is None and not has_exited:
-            return []  # not known yet: the next step of the ending asks again
-        now = processes.tree(self._leader(pid) if has_exited else pid, self.mark(key))
-        earlier = [process for process in self._ending.get(key, []) if process not in now]
-        tree = processes.still_running(now + earlier)
-        # Its own pid may mean another process by now.
-        return [process for process in tree if process.pid != pid] if has_exited else tree
-
-    def _leader(self, pid: int | None) -> int | None:
-        """The pid of a process that is gone, as that of a session: None if another process has it, which is not its session."""
-        is_used_again = pid is not None and processes.started(pid, self._plan.boot) is not None
-        return None if is_used_again else pid
-
-
-if sys.platform == "win32":
-
-    def _reaped(pid: int) -> tuple[int | None, Usage | None]:
-        raise NotImplementedError("Windows has no wait4: its executor waits by the process's handle")
-else:
-
-    def _reaped(pid: int) -> tuple[int | None, Usage | None]:
-        """The status of our child that has ended, and what it used; None each when somebody else has collected it."""
-        try:
-            _, status, usage = os.wait4(pid, 0)
-        except ChildProcessError:
-            return None, None
-        return os.waitstatus_to_exitcode(status), Usage(*processes.usage_of(usage))

@@ -15,27 +15,27 @@ assert sys.platform != "win32"  # noqa: S101 -- there is no fork, and so no temp
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import select
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 
 class Children:
-    """The processes that were forked for jobs: `jobs` has the id and the attempt of each by its pid.
+    """The processes that were forked for jobs: `pids` has those that have not ended.
 
-    `ended` is called with the pid of each child that has ended, of those that were forked ahead too, with what it came to: the
-    status, which is None where it cannot be known, seconds of CPU time and KiB of memory.
+    `ended` is called with the pid of each child that has ended, with what it came to: the status, which is None where it cannot
+    be known, seconds of CPU time and KiB of memory.
     """
 
     def __init__(self, poll: select.poll, ended: Callable[[int, int | None, float, int], None]) -> None:
-        self.jobs: dict[int, tuple[str, int]] = {}
+        self.pids: set[int] = set()
         self._poll = poll
         self._ended = ended
         self._ends: dict[int, int] = {}
         """Descriptors by which the poll wakes when a process ends: descriptor -> pid."""
         self._descriptors: dict[int, int] = {}
 
-    def add(self, pid: int, job: tuple[str, int]) -> None:
-        """Take the process of a job among them."""
-        self.jobs[pid] = job
+    def add(self, pid: int) -> None:
+        """Take a process among them."""
+        self.pids.add(pid)
         end = processes.descriptor_of(pid)
         if end is not None:
             self._ends[end] = pid
@@ -45,19 +45,19 @@ class Children:
     @property
     def are_watched(self) -> bool:
         """Whether the poll wakes at the end of each job: a child without a descriptor has to be looked for at times."""
-        return len(self._ends) == len(self.jobs)
+        return len(self._ends) == len(self.pids)
 
     def let_go(self) -> None:
         """In a child: close what belongs to the template."""
         for end in self._ends:
             os.close(end)
 
-    def reap(self, ready: list[tuple[int, int]], ahead: Iterable[int]) -> None:
-        """Collect those that have ended. `ready` is what the poll returned, `ahead` the pids of those forked ahead."""
+    def reap(self, ready: list[tuple[int, int]]) -> None:
+        """Collect those that have ended. `ready` is what the poll returned."""
         try:
             self._collect_all()
         except ChildProcessError:
-            for pid in [*self.jobs, *ahead]:  # there is none left, so all that we know of were collected
+            for pid in list(self.pids):  # there is none left, so all that we know of were collected
                 self._has_ended(pid, None, 0.0, 0)
             return
         if self._ends:
@@ -88,7 +88,7 @@ class Children:
             self._poll.unregister(end)
             os.close(end)
         self._ended(pid, status, cpu_s, max_rss_kib)
-        self.jobs.pop(pid, None)
+        self.pids.discard(pid)
 
 
 _READABLE = 1

@@ -17,47 +17,64 @@ from spoolrunner.attempt import rehearsal, runner
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.exit import exit_after
 from spoolrunner.attempt.settings import Settings
-from spoolrunner.executors import spares, tending
+from spoolrunner.executors import tending
 from spoolrunner.executors.afresh import run_afresh
 from spoolrunner.executors.compile import compile_ahead
-from spoolrunner.executors.frames import EXITED, OUTDATED, READY, RETIRE, SKIPPED, STARTED, WHO, Frames, framed
+from spoolrunner.executors.frames import (
+    EXITED,
+    FAILED,
+    FORKED,
+    OUTDATED,
+    READY,
+    RETIRE,
+    SKIPPED,
+    WARM_UP,
+    Frames,
+    framed,
+)
 from spoolrunner.executors.imported import Imported, warm_import_caches
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import dispositions, processes
+from spoolrunner.system.clock import SYSTEM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 
 if sys.platform != "win32":
     from spoolrunner.executors.children import Children
-    from spoolrunner.executors.spares import Spares
 
 assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor that starts this is not chosen there
 
 _SOCKET = 0
-_UNWATCHED_PAUSE, _WARM_UP_PAUSE = 10, 20
+_UNWATCHED_PAUSE = 10
 """Milliseconds."""
+_LAST_MOMENT = 1.0
+"""Seconds."""
+_INT = 4
+"""Bytes of a C int, as which descriptors are sent."""
+_FIRST_READ = 4096
+"""Bytes; more than most assignments have, and no more memory than is at hand."""
 
 
 class Template:
     """Forks on request and reports what its children come to."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, socket: int) -> None:
         self._settings = settings
         self._layout = Layout(settings.root)
         self._imported = Imported()
         self._pid = os.getpid()
-        self._spares = Spares()
         self._retiring = False
+        self._is_heard = True
+        """Whether the dispatcher has not closed the connection."""
         self._reseed: Callable[[], Any] | None = None
         self._run_exit_handlers: Callable[[], None] | None = None
         self._new_code: tuple[int, ...] = ()
         """The ends of a pipe by which a job's process says that the code on the disk is another."""
-        self._socket = os.dup(_SOCKET)
-        runner.make_null(_SOCKET, os.O_RDONLY)
+        self._socket = socket
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._children = Children(self._poll, self._has_ended)
@@ -91,9 +108,9 @@ class Template:
         nothing = Assignment("", 0, (0, 0, 0), "", "", [], 0.0).to_bytes()
         for _ in range(rehearsal.REHEARSALS):
             theirs, ours = os.pipe()
-            os.write(ours, spares.message(nothing))
+            os.write(ours, nothing)
             os.close(ours)
-            self._take_up(self._wait_for_job(theirs))
+            _taken_up(os.read(theirs, _FIRST_READ), theirs)
             self._imported.is_outdated()
         try:
             rehearsal.rehearse_import()
@@ -105,100 +122,84 @@ class Template:
         """Fork and report until the dispatcher closes the socket or, after RETIRE, until the last child has ended."""
         for message in first:
             self._obey(*message)
-        while not self._retiring or self._children.jobs or self._spares.leaving:
-            if not self._spares and not self._retiring:
-                for _ in range(self._spares.wanted()):
-                    self._fork_ahead()
-            ready = self._poll.poll(self._pause())
-            if not ready and not self._spares.have_settled:
-                self._spares.settle()
+        while not self._retiring or self._children.pids:
+            ready = self._poll.poll(None if self._children.are_watched else _UNWATCHED_PAUSE)
             is_asked = False
             for descriptor, _ in ready:
                 is_asked = is_asked or descriptor == self._socket
                 if descriptor in self._new_code:
                     self._poll.unregister(descriptor)  # once is enough: the dispatcher will do without this template
                     self._say(OUTDATED)
-            if len(ready) > is_asked or not ready:
-                self._reap(ready)
+            if self._children.pids and (len(ready) > is_asked or not ready):
+                self._children.reap(ready)
             if is_asked:
                 data = _heard(self._socket, 65536)
                 if not data:
+                    self._poll.unregister(self._socket)
+                    self._is_heard = False
                     return
                 for message in frames.take(data):
                     self._obey(*message)
 
-    def _pause(self) -> int | None:
-        """Milliseconds to wait for a request or the end of a child at most; None for ever."""
-        if not self._children.are_watched or self._spares.leaving:
-            return _UNWATCHED_PAUSE
-        return None if self._spares.have_settled else _WARM_UP_PAUSE
-
     def _obey(self, verb: str, *arguments: Any) -> None:
         if verb == RETIRE:
             self._retiring = True
-            self._spares.dismiss()
-            return
-        if verb == WHO:
-            for pid, (job_id, number) in self._children.jobs.items():
-                self._say(STARTED, job_id, number, pid)
-            return
-        job_id, number, assignment = arguments
-        pid = self._spares.use(assignment) or os.fork()
-        if pid == 0:
-            tending.set_mask(*tending.HEED_STOPS)
-            exit_after(self._run_job, assignment)
-        self._children.add(pid, (job_id, number))
+        else:
+            self._fork_ahead(*arguments)
 
-    def _fork_ahead(self) -> None:
-        """Fork the process of the next job now, so that it only has to be told which it is."""
+    def _fork_ahead(self, count: int) -> None:
+        """Fork the processes of the next jobs, and give the dispatcher the pipes by which each gets its job.
+
+        After a fork each page that this process writes to costs it a fault: so the more at once the better.
+        """
+        pids: list[int] = []
+        pipes: list[int] = []
+        problem = ""
         try:
-            theirs, ours = os.pipe()
-        except OSError:
-            return  # no descriptors left: the next job is forked when it comes
-        pid = os.fork()
-        if pid == 0:
-            tending.set_mask(*tending.HEED_STOPS)
-            os.close(ours)
-            self._spares.shut()
-            exit_after(self._run_job, self._wait_for_job(theirs))
-        os.close(theirs)
-        self._spares.add(pid, ours)
-
-    def _wait_for_job(self, pipe: int) -> bytes:
-        """In a child that was forked ahead: the assignment that comes by the pipe; or the end of the process."""
-        while not (assignment := spares.wait(pipe)):
-            _warm_up(self._settings, self._layout)
-        return assignment
-
-    def _reap(self, ready: list[tuple[int, int]]) -> None:
-        if self._children.jobs or self._spares or self._spares.leaving:
-            self._children.reap(ready, self._spares.pids())
+            for _ in range(count):
+                theirs, ours = os.pipe()
+                pipes.append(ours)
+                try:
+                    pid = os.fork()
+                except OSError:
+                    os.close(theirs)
+                    raise
+                if pid == 0:
+                    tending.set_mask(*tending.HEED_STOPS)
+                    for pipe in pipes:
+                        os.close(pipe)
+                    exit_after(self._run_job, theirs)
+                os.close(theirs)
+                pids.append(pid)
+        except OSError as error:
+            problem = error.strerror or str(error)
+        for pid in pids:
+            self._children.add(pid)
+        _tell(self._socket, framed(FORKED, pids, problem), pipes[: len(pids)])
+        for pipe in pipes:
+            os.close(pipe)
 
     def _has_ended(self, pid: int, status: int | None, cpu_s: float, max_rss_kib: int) -> None:
         """Report the end of a child, as `Children` has learnt of it."""
-        job = self._children.jobs.get(pid)
-        if job is None:
-            self._spares.forget(pid)
-        else:
-            self._say(EXITED, *job, pid, status, cpu_s, max_rss_kib)
+        if self._is_heard:
+            self._say(EXITED, pid, status, cpu_s, max_rss_kib)
 
     def _say(self, *event: Any) -> None:
-        data = framed(*event)
-        while data:
-            try:
-                data = data[os.write(self._socket, data) :]
-            except ConnectionError:
-                os._exit(0)  # the dispatcher is gone
+        _tell(self._socket, framed(*event))
 
-    def _run_job(self, assignment: bytes) -> int:
-        """In the child: shed the template, and run the one job."""
+    def _run_job(self, pipe: int) -> int:
+        """In a child: shed the template, wait for a job, and run it; nothing, if there is none for it."""
         os.close(self._socket)
         self._children.let_go()
         os.setsid()
-        told = self._take_up(assignment)
+        while (data := os.read(pipe, _FIRST_READ)) == WARM_UP:
+            _warm_up(self._settings, self._layout)
+        told = _taken_up(data, pipe)
+        if told is None:
+            return 0  # the dispatcher is gone, or does without
         if self._imported.is_outdated():
             os.write(self._new_code[1], b"!")
-            run_afresh(self._settings, self._layout, assignment, self._pid)
+            run_afresh(self._settings, self._layout, told.to_bytes(), self._pid)
         for descriptor in self._new_code:
             os.close(descriptor)
         if self._reseed is not None:
@@ -206,16 +207,35 @@ class Template:
         gc.enable()
         return runner.run(self._settings, self._layout, told, self._imported.callees, self._pid)
 
-    def _take_up(self, assignment: bytes) -> Assignment:
-        """Understand the assignment, and carry its mark."""
-        told = Assignment.from_bytes(assignment)
-        processes.carry_mark(told.mark)
-        return told
-
     def end(self) -> None:
-        """Run what the preloaded modules want done at the end, unless jobs that were forked from here run on."""
-        if self._run_exit_handlers is not None and not self._children.jobs:
+        """Run what the preloaded modules want done at the end, unless jobs that were forked from here run on.
+
+        The processes that wait for a job end with the dispatcher's end of their pipes; that takes them a moment.
+        """
+        if self._run_exit_handlers is None:
+            return
+        deadline = SYSTEM.monotonic() + _LAST_MOMENT
+        while self._children.pids and SYSTEM.monotonic() < deadline:
+            self._children.reap(self._poll.poll(_UNWATCHED_PAUSE))
+        if not self._children.pids:
             self._run_exit_handlers()
+
+
+def _taken_up(data: bytes, pipe: int) -> Assignment | None:
+    """Understand the assignment of which `data` came by the pipe, read what is left of it, and carry its mark."""
+    if data[:1] == WARM_UP:
+        data = data[1:]  # there was no time for that
+    while data:
+        try:
+            told = Assignment.from_bytes(data)
+        except EOFError:
+            more = os.read(pipe, 65536)
+            data = data + more if more else b""
+        else:
+            os.close(pipe)
+            processes.carry_mark(told.mark)
+            return told
+    return None
 
 
 def _warm_up(settings: Settings, layout: Layout) -> None:
@@ -230,15 +250,44 @@ def main() -> None:
     """Serve. The first message on the socket has the settings' bytes, what is to be preloaded, and the whole table."""
     dispositions.set_defaults()
     tending.outlive_stops()
+    socket = os.dup(_SOCKET)
+    runner.make_null(_SOCKET, os.O_RDONLY)
     frames = Frames()
     first: list[tuple[Any, ...]] = []
     while not first:
-        first = frames.take(_heard(_SOCKET, 65536) or sys.exit())
-    settings, preload, jobs = first[0]
-    template = Template(Settings.from_bytes(settings))
-    template.prepare(preload, jobs)
+        first = frames.take(_heard(socket, 65536) or sys.exit())
+    try:
+        settings, preload, jobs = first[0]
+        template = Template(Settings.from_bytes(settings), socket)
+        template.prepare(preload, jobs)
+    except Exception as error:
+        _tell(socket, framed(FAILED, f"{type(error).__name__}: {error}"))
+        raise
     template.serve(frames, first[1:])
     template.end()
+
+
+def _tell(connection: int, data: bytes, descriptors: Sequence[int] = ()) -> None:
+    """Write a message to the dispatcher, with these descriptors; the end of this process when that is gone."""
+    try:
+        if descriptors:
+            data = data[_sent_with(connection, data, descriptors) :]
+        while data:
+            data = data[os.write(connection, data) :]
+    except ConnectionError:
+        os._exit(0)
+
+
+def _sent_with(connection: int, data: bytes, descriptors: Sequence[int]) -> int:
+    import _socket  # without the classes of `socket`, which each fork would copy
+
+    sender = _socket.socket(fileno=connection)
+    try:
+        rights = b"".join([descriptor.to_bytes(_INT, sys.byteorder) for descriptor in descriptors])
+        sent: int = sender.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+        return sent
+    finally:
+        sender.detach()
 
 
 def _heard(descriptor: int, size: int) -> bytes:

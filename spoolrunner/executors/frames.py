@@ -8,16 +8,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-START, WHO, RETIRE = "start", "who", "retire"
-"""To the template: (START, id, number, the assignment's bytes), (WHO,), (RETIRE,)."""
-STARTED, EXITED, READY, OUTDATED = "started", "exited", "ready", "outdated"
-"""From it: (STARTED, id, number, pid), (EXITED, id, number, pid, status, CPU seconds, KiB of memory), (READY, files),
-(OUTDATED,) when a job found other code on disk. The status is None when it cannot be known."""
+FORK, RETIRE = "fork", "retire"
+"""To the template: (FORK, how many), (RETIRE,)."""
+FORKED, EXITED, READY, OUTDATED, FAILED = "forked", "exited", "ready", "outdated", "failed"
+"""From it: (FORKED, pids, why there are no more, or ""), with the end of a pipe for each; (EXITED, pid, status, seconds of CPU
+time, KiB of memory), where the status is None when it cannot be known; (READY, files); (OUTDATED,) when a job found other code
+on disk; (FAILED, why) when it ends before it is ready."""
 IMPORTING, IMPORTED, SKIPPED, LEFT_OUT = "importing", "imported", "skipped", "left out"
 """From one that preloads: (IMPORTING, module), then (IMPORTED, module, seconds, what it did), (SKIPPED, module, why) or
 (LEFT_OUT, module, why); after the last it is of no use any more."""
 _FORMAT = 2
 """Of marshal: every Python since 2.5 reads it, and the template's may be another than the dispatcher's."""
+
+WARM_UP = b"w"
+"""To a process that was forked ahead, by its pipe: that there is time. The bytes of an assignment begin otherwise."""
 
 
 def framed(*message: Any) -> bytes:

@@ -16,7 +16,8 @@ from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.in_process import run_here
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import AttemptKey, Exited, LocalExecutor, Plan, Report
+from spoolrunner.executors.base import AttemptKey, Exited, Plan, Report
+from spoolrunner.executors.local import LocalExecutor
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.traces import Marker
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -61,9 +62,44 @@ class Interpreter:
         self._flags: tuple[str, ...] = ()
         self._first = ""
         self._looked_at: list[tuple[str, int]] | None = None
+        self._searching: threading.Thread | None = None
+        self._error: StartError | None = None
+
+    def search(self) -> bool:
+        """Begin to make the search, by a thread, and return whether it is made; StartError when the last one failed.
+
+        To be asked until it is: nothing waits for an interpreter that hangs.
+        """
+        thread = self._searching
+        if thread is not None and thread.is_alive():
+            return False
+        self._searching = None
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        if self.is_outdated:
+            self._searching = threading.Thread(target=self._try_search, name="search", daemon=True)
+            try:
+                self._searching.start()
+            except RuntimeError as refused:
+                self._searching = None
+                raise StartError(f"cannot look at {self.python}: {refused}; see to the limits of threads") from None
+            return False
+        return True
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether a search is under way, or what it came to was not asked for."""
+        return self._searching is not None
+
+    def _try_search(self) -> None:
+        try:
+            self._search()
+        except StartError as error:
+            self._error = error
 
     def command(self, program: str, arguments: Sequence[str]) -> list[str]:
-        """How it is started with a program text; StartError when it cannot be started."""
+        """How it is started with a program text, after a search where none was made; StartError when it cannot be started."""
         if self.is_outdated:
             self._search()
         return [self.python, "-P", *self._flags, "-c", self._first + program, *arguments]
@@ -89,7 +125,7 @@ class Interpreter:
                 check=False,
             )
             found = _Found(*orjson.loads(done.stdout.splitlines()[-1]))
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:  # Windows reads by a thread
             raise cannot_start(self.python, self._folder, error) from None
         except (IndexError, ValueError, TypeError):
             raise StartError(f"{self.python} is no Python that runs: it ended with status {done.returncode}") from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import subprocess
 from collections.abc import Iterable
 
 from spoolrunner.attempt.settings import Settings
@@ -44,7 +43,7 @@ def places_of(plan: Plan) -> Places:
     return Places([plan.folder, *Settings.from_bytes(plan.settings).python_path, interpreter])
 
 
-def cannot_start(program: str, folder: str, error: OSError | subprocess.TimeoutExpired) -> StartError:
+def cannot_start(program: str, folder: str, error: Exception) -> StartError:
     """Return why the system refused to start an interpreter; the program is not to blame when it is the folder that is gone."""
     what = program if os.path.isdir(folder) else f"a process in {folder}"
     return StartError(f"cannot start {what}: {getattr(error, 'strerror', None) or error}")

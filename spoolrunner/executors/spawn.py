@@ -1,37 +1,34 @@
 """A fresh interpreter for each job: works on every platform.
 
 One is started ahead and waits for its job, so that a job need not wait for it. What is its standard output at first is the pipe
-by which it is told its job; when that closes and brought nothing, the dispatcher is gone, and it ends too.
+by which it is told its job; when that closes and brought nothing, the dispatcher is gone, and it ends too. By what is its
+standard input at first it says that it runs our program. The first one has to say so before any job is started, and again when
+the installation is another, or one has failed to: what cannot run our program makes no attempt.
 """
 
 from __future__ import annotations
 
+import math
 import os
-import subprocess
 import sys
 import threading
-from typing import NamedTuple
 
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.runner import told
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import AttemptKey, LocalExecutor, Plan, Report
+from spoolrunner.executors.base import AttemptKey, NotStarted, Plan, Report
 from spoolrunner.executors.interpreter import Interpreter
-from spoolrunner.executors.places import cannot_start, places_of
+from spoolrunner.executors.local import LocalExecutor
+from spoolrunner.executors.places import places_of
+from spoolrunner.executors.spawned import PROGRAM, Spawned, start
+from spoolrunner.spool.settling_rules import Usage
+from spoolrunner.system import clock
 
-_PROGRAM = "from spoolrunner.attempt.runner import main; main()"
-if sys.platform != "win32":
-    _PROGRAM = f"from spoolrunner.system.dispositions import set_defaults; set_defaults(); {_PROGRAM}"
-_PIPE_TAKES = 4096
-"""Bytes that every pipe takes at once; more are written by a thread, since the process may be slow to read them."""
-
-
-class _Spare(NamedTuple):
-    """A process that waits for its job, and the pipe by which it gets it."""
-
-    process: subprocess.Popen[bytes]
-    pipe: int
+_LOOK_PAUSE = 0.02
+"""Seconds between two looks at what comes by no descriptor: the end of a process that was let go, or of a search."""
+_COMES = 60.0
+"""Seconds for an interpreter to come to our program."""
 
 
 class SpawnExecutor(LocalExecutor):
@@ -42,12 +39,61 @@ class SpawnExecutor(LocalExecutor):
         self._settings = Settings.from_bytes(plan.settings)
         self._interpreter = Interpreter(plan.python, plan.folder, plan.environment)
         self._places = places_of(plan)
-        self._spare: _Spare | None = None
+        self._spare: Spawned | None = None
+        self._come_by = 0.0
+        """When the spare one is given up, if it has not come to our program (monotonic)."""
+        self._is_proven = False
+        """Whether an interpreter as they are started now is known to run our program."""
+        self._used: dict[AttemptKey, Spawned] = {}
+        self._leaving: list[Spawned] = []
+        """Those that we do without, and have not collected."""
 
     def prepare(self) -> None:
-        """Start the interpreter of the first job. StartError when that is not possible."""
-        self._places.have_changed()  # what counts from now on is what lies there now
-        self._spare = self._start_ahead()
+        """See that an interpreter waits for its job. StartError when none can, or the last one could not run our program."""
+        if self._places.have_changed():
+            self._interpreter.forget()
+        if self._interpreter.is_outdated:
+            self._do_without_spare()
+            self._is_proven = False
+        if (self._interpreter.is_outdated or self._interpreter.is_searching) and not self._interpreter.search():
+            return
+        spare = self._spare
+        if spare is None:
+            self._start_spare()
+        elif not spare.is_heard and not self._is_proven and clock.SYSTEM.monotonic() > self._come_by:
+            self._do_without_spare()
+            spare.process.kill()
+            raise StartError(f"{self._plan.python} did not come to our program within {_COMES:g} s")
+        elif spare.is_heard and not spare.has_come:
+            self._fail(spare)
+
+    def _fail(self, spare: Spawned) -> None:
+        """Raise why it never came to our program, once that is known."""
+        status = spare.process.poll()
+        if status is not None:
+            self._spare, self._is_proven = None, False
+            raise StartError(spare.problem(self._plan.python, status))
+        if clock.SYSTEM.monotonic() > self._come_by:
+            spare.process.kill()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether an interpreter waits that runs our program, or is like others that do."""
+        spare = self._spare
+        return spare is not None and (spare.has_come or (self._is_proven and not spare.is_heard))
+
+    def next_in(self, now: float) -> float:
+        """Seconds until `work` has something to do."""
+        is_awaited = self._interpreter.is_searching or (self._spare is not None and not self.is_ready)
+        return min(super().next_in(now), _LOOK_PAUSE if is_awaited or self._leaving else math.inf)
+
+    def work(self, now: float) -> None:
+        """Collect those that we do without."""
+        super().work(now)
+        ended = [spawned for spawned in self._leaving if spawned.has_ended(now)]
+        for spawned in ended:
+            self._leaving.remove(spawned)
+            self._listen_to(spawned)
 
     def start(self, assignment: Assignment) -> None:
         """Start the attempt, unless it was started. StartError when it is not possible."""
@@ -55,90 +101,100 @@ class SpawnExecutor(LocalExecutor):
         if key in self._pids:
             return
         self.know(assignment)
-        process = self._use_spare(assignment) or self._use(self._start_ahead(), assignment)
-        if process is None:
-            raise StartError(f"{self._plan.python} ended as soon as it was started")
+        data = told(self._settings, assignment.to_bytes(), os.getpid())
+        spawned, self._spare = self._spare, None
+        if spawned is None or not self._tell(spawned, data):
+            spawned = self._start_ahead()
+            if not self._tell(spawned, data):
+                raise StartError(f"{self._plan.python} ended as soon as it was started")
+        self._used[key] = spawned
+        process = spawned.process
         if sys.platform == "win32":
             self.watch(key, process.pid, lambda: (process.wait(), None))
         else:
             self.watch_child(key, process.pid)
             # wait4 collects it. A Popen that knew of no end would be kept by subprocess, which collects it at the next start.
             process.returncode = 0
-        self._replace_spare()
+        try:
+            if not self._interpreter.is_outdated:  # else it is searched anew, for which nobody waits
+                self._start_spare()
+        except StartError:
+            return  # `prepare` reports it, if it is still so then
 
     def children(self) -> set[int]:
-        """The processes of jobs, and the spare one."""
-        spare = set() if self._spare is None else {self._spare.process.pid}
-        return super().children() | spare
+        """The processes of jobs, the spare one, and those that we do without."""
+        others = [*self._leaving, *([] if self._spare is None else [self._spare])]
+        return super().children() | {spawned.process.pid for spawned in others}
+
+    def forget(self, key: AttemptKey) -> None:
+        """The attempt is settled."""
+        super().forget(key)
+        self._used.pop(key, None)
 
     def close(self) -> None:
         """Let the spare process go. What runs, runs on."""
+        self._do_without_spare()
+        for spawned in self._leaving:
+            spawned.wait()
+            self._listen_to(spawned)
+        self._leaving.clear()
+
+    def _do_without_spare(self) -> None:
         if self._spare is not None:
-            os.close(self._spare.pipe)
-            self._spare.process.wait()
+            self._spare.let_go()
+            self._leaving.append(self._spare)
             self._spare = None
 
-    def _use_spare(self, assignment: Assignment) -> subprocess.Popen[bytes] | None:
-        if self._places.have_changed():
-            self._interpreter.forget()
-        if self._interpreter.is_outdated:
-            self.close()
-        spare, self._spare = self._spare, None
-        return None if spare is None else self._use(spare, assignment)
-
-    def _replace_spare(self) -> None:
+    def _tell(self, spawned: Spawned, data: bytes) -> bool:
+        """Tell it its job; False when it has died."""
         try:
-            self._spare = self._start_ahead()
+            is_told = spawned.tell(data)
         except StartError:
-            return  # the next start reports it, if it is still so then
+            self._leaving.append(spawned)
+            raise
+        if not is_told:
+            self._leaving.append(spawned)
+        return is_told
 
-    def _use(self, spare: _Spare, assignment: Assignment) -> subprocess.Popen[bytes] | None:
-        """Tell the process its job; None when it has died."""
-        data = told(self._settings, assignment.to_bytes(), os.getpid())
-        if len(data) > _PIPE_TAKES:
-            threading.Thread(target=_write, args=(spare.pipe, data), daemon=True).start()
-        elif not _write(spare.pipe, data):
-            spare.process.wait()
-            return None
-        return spare.process
+    def _start_spare(self) -> None:
+        self._spare = self._start_ahead()
+        self._come_by = clock.SYSTEM.monotonic() + _COMES
 
-    def _start_ahead(self) -> _Spare:
-        command = self._interpreter.command(_PROGRAM, ())
-        try:
-            theirs, ours = os.pipe()
-        except OSError as error:
-            raise StartError(f"cannot start {self._plan.python}: {error.strerror}") from None
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=theirs,
-                cwd=self._plan.folder,
-                env=self._plan.environment,
-                start_new_session=True,
-                creationflags=_creation_flags(),
-            )
-        except OSError as error:
-            os.close(ours)
-            raise cannot_start(self._plan.python, self._plan.folder, error) from None
-        finally:
-            os.close(theirs)
-        return _Spare(process, ours)
+    def _start_ahead(self) -> Spawned:
+        made = start(self._interpreter.command(PROGRAM, ()), self._plan)
+        if sys.platform != "win32":
+            self._plan.sources.listen(made.sign, lambda: self._listen_to(made))
+        elif not self._is_proven:
+            try:
+                threading.Thread(target=self._wait_for_sign, args=(made,), daemon=True).start()
+            except RuntimeError as error:
+                made.let_go()
+                self._leaving.append(made)
+                raise StartError(f"cannot wait for an interpreter: {error}; see to the limits of threads") from None
+        return made
 
+    def _listen_to(self, spawned: Spawned) -> None:
+        """Hear what it has said of itself, which is the only time; nothing when that was done."""
+        if spawned.is_closed:
+            return
+        self._plan.sources.ignore(spawned.sign)
+        spawned.hear()
+        spawned.close_sign()
+        self._is_proven = self._is_proven or spawned.has_come
 
-def _write(pipe: int, data: bytes) -> bool:
-    """Write all and close; False when nobody reads it any more."""
-    try:
-        while data:
-            data = data[os.write(pipe, data) :]
-    except OSError:
-        return False
-    finally:
-        os.close(pipe)
-    return True
+    def _wait_for_sign(self, spawned: Spawned) -> None:
+        spawned.hear()
+        self._is_proven = self._is_proven or spawned.has_come
 
-
-def _creation_flags() -> int:
-    if sys.platform == "win32":
-        return subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-    return 0
+    def _has_ended(self, key: AttemptKey, status: int | None, usage: Usage | None, *, left: bool = True) -> None:
+        spawned = self._used.pop(key, None)
+        if spawned is not None:
+            spawned.hear()
+            if sys.platform == "win32":
+                spawned.close_sign()
+        if spawned is None or spawned.has_come:
+            super()._has_ended(key, status, usage, left=left)
+            return
+        self._exited.add(key)
+        self._is_proven = False
+        self._report(NotStarted(key, spawned.problem(self._plan.python, status)))

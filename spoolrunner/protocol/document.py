@@ -36,6 +36,16 @@ JobId = Annotated[str, Meta(pattern=ID_PATTERN)]
 _TIMES = ("next_run_at", "expires_at", "created_at")
 _MOST_TOLD = 300
 """Characters of an error that names a value."""
+MAX_ATTEMPTS = 100_000
+"""Attempts that a document holds. A job that has as many is not started again: each record must be one that can be read."""
+_OURS = ("attempts", "retries", "result", "next_run_at", "replaces", "signature")
+"""Keys that a record sets, which do not count as the producer's."""
+_MAX_GROWTH = 4
+"""How many times as long a value may be when it is written again: of `1e15` we make `1000000000000000.0`."""
+_MAX_SMALL_BYTES = 16 << 10
+"""Bytes that what is ours takes at most in a document, without attempts and result."""
+_MAX_RESULT_BYTES = 256 << 10
+"""Bytes of a result at most, however it is written; what a job returns is cut off far below."""
 
 
 class ErrorInfo(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -100,7 +110,9 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
     signature: Annotated[
         str | None, _text("who made the file, where the operator asks for it: HMAC-SHA256, in hexadecimal")
     ] = None
-    attempts: Annotated[list[Attempt], _text("written by the dispatcher: one object a start")] = []
+    attempts: Annotated[
+        list[Attempt], Meta(max_length=MAX_ATTEMPTS, description="written by the dispatcher: one object a start")
+    ] = []
     retries: Annotated[Count | None, _text("written by the dispatcher, for reading only")] = None
     result: Annotated[Any, _text("written by the dispatcher: the return value")] = None
     replaces: Annotated[
@@ -108,10 +120,56 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
     ] = []
 
 
+class _Large(msgspec.Struct):
+    """The parts of a large document that may be ours, as they are written; the others are passed over."""
+
+    attempts: msgspec.Raw = msgspec.Raw(b"[]")
+    result: msgspec.Raw = msgspec.Raw()
+
+
+_parts_of_large = msgspec.json.Decoder(_Large)
+_history = msgspec.json.Decoder(Annotated[list[Attempt], Meta(max_length=MAX_ATTEMPTS)])
+
+
 def parse(data: bytes) -> tuple[Document, dict[str, Any]]:
-    """Return the checked document in `data` and its raw form; JobFormatError with every fault in it."""
-    raw = jsontext.decode(data)
+    """Return the checked document in `data` and its raw form; JobFormatError with every fault in it.
+
+    Of one that is larger than a producer may write, the first fault alone: the dispatcher waits for this.
+    """
+    if len(data) > jsontext.MAX_PRODUCER_BYTES:
+        _check_large(data)
+        raw = jsontext.decode(data, flat="attempts")
+    else:
+        raw = jsontext.decode(data)
+    if len(data) * _MAX_GROWTH > jsontext.MAX_PRODUCER_BYTES:
+        size = jsontext.written_bytes({key: value for key, value in raw.items() if key not in _OURS})
+        if size > jsontext.MAX_PRODUCER_BYTES:
+            raise JobFormatError("", f"{size} bytes, with its numbers written out in full; {_MOST}")
     return check(raw), raw
+
+
+_MOST = f"a job document has at most {jsontext.MAX_PRODUCER_BYTES}"
+
+
+def _check_large(data: bytes) -> None:
+    """Raise JobFormatError unless a large document is so for its history, which is read without making objects of the rest."""
+    if len(data) > jsontext.MAX_BYTES:
+        raise JobFormatError("", f"more than {jsontext.MAX_BYTES} bytes")
+    try:
+        parts = _parts_of_large.decode(data)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise JobFormatError("", f"not valid UTF-8 JSON of a job: {str(error)[:_MOST_TOLD]}") from None
+    history, result = len(bytes(parts.attempts)), len(bytes(parts.result))
+    rest = len(data) - history - result
+    has_run = history > len("[]")
+    if rest > jsontext.MAX_PRODUCER_BYTES + (_MAX_SMALL_BYTES if has_run else 0):
+        raise JobFormatError("", f"{rest} bytes{' beside its attempts and result' if has_run else ''}; {_MOST}")
+    if result > _MAX_RESULT_BYTES:
+        raise JobFormatError("result", f"{result} bytes; a result has at most {_MAX_RESULT_BYTES}")
+    try:
+        _history.decode(parts.attempts)
+    except msgspec.ValidationError as error:
+        raise JobFormatError("attempts", str(error)[:_MOST_TOLD]) from None
 
 
 def check(raw: dict[str, Any]) -> Document:
@@ -198,15 +256,18 @@ def overrides(checked: Document) -> dict[str, Any]:
     return {key: getattr(checked, key) for key in OVERRIDES}
 
 
-def due_at(checked: Document, mtime: float, now: float) -> float:
+def due_at(checked: Document, mtime: float, came_at: float, now: float) -> float:
     """Return when the job may run, in seconds since 1970: its `next_run_at`, or its file's mtime plus `delay`, the later one.
 
-    Without both it is due since its mtime, or since `now` when that is earlier: a producer's clock may be ahead of ours.
+    It is never due before `came_at`, when its file came to lie there: all other times are the producer's word, and a job that
+    is said to wait since 1970 would be ahead of all others. Without a time of its own it is due `now` at the latest.
     """
-    moments = [] if checked.next_run_at is None else [checked.next_run_at.timestamp()]
+    moments = [min(came_at, now)]
+    if checked.next_run_at is not None:
+        moments.append(checked.next_run_at.timestamp())
     if checked.delay is not None:
         moments.append(mtime + times.parse_duration(checked.delay))
-    return max(moments, default=min(mtime, now))
+    return max(moments)
 
 
 def schema() -> dict[str, Any]:

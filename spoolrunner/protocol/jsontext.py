@@ -20,7 +20,7 @@ MAX_PRODUCER_BYTES = 1 << 20
 MAX_DEPTH = 64
 """Levels. orjson reads 1024 but writes only about 253; a document that can be read must be one that can be written."""
 MAX_BYTES = 8 << 20
-"""Bytes of a document with attempts; without attempts it has at most MAX_PRODUCER_BYTES."""
+"""Bytes of a document with attempts; what is not of ours in it has at most MAX_PRODUCER_BYTES."""
 MAX_INDENTED_BYTES = 64 << 10
 MAX_TRACEBACK_BYTES = 16 << 10
 
@@ -67,8 +67,11 @@ def read(descriptor: int, size: int) -> bytes:
     return data
 
 
-def decode(data: bytes) -> dict[str, Any]:
-    """Return the JSON object in `data`; JobFormatError when there is none, or it could not be written again as it is."""
+def decode(data: bytes, flat: str = "") -> dict[str, Any]:
+    """Return the JSON object in `data`; JobFormatError when there is none, or it could not be written again as it is.
+
+    The caller knows that what lies at the key `flat` is not nested too deep.
+    """
     if len(data) > MAX_BYTES:
         raise JobFormatError("", f"more than {MAX_BYTES} bytes")
     try:
@@ -81,10 +84,15 @@ def decode(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_PRODUCER_BYTES and not value.get("attempts"):
         raise JobFormatError("", f"{len(data)} bytes; a job document has at most {MAX_PRODUCER_BYTES}")
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
-        _check_depth(value)
+        _check_depth({key: item for key, item in value.items() if key != flat} if flat else value)
     if _MANY_DIGITS.search(data):
         _check_integers(data)
     return value
+
+
+def written_bytes(document: dict[str, Any]) -> int:
+    """Return how many bytes the document has without indentation: numbers such as 1e15 are written out in full."""
+    return len(orjson.dumps(document, option=_STRICT))
 
 
 def decode_value(text: str, where: str) -> Any:

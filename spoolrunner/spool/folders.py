@@ -14,7 +14,7 @@ from functools import cached_property
 
 from spoolrunner.errors import DuplicateJobError, SpoolLayoutError
 from spoolrunner.protocol.states import Event, Outcome, State, transition
-from spoolrunner.spool import jobfile, reason_files, sweeping
+from spoolrunner.spool import jobfile, reason_files, requests, sweeping
 from spoolrunner.spool.ids import id_problem, is_job_name, numbered
 from spoolrunner.spool.jobfile import Found, NotOpenedError, NotRegularError, Stamp
 from spoolrunner.spool.missing import folder_of
@@ -225,7 +225,7 @@ class Spool:
     def _forget_cancel(self, job_id: str) -> None:
         if id_problem(job_id) is None:
             with suppress(OSError):  # the job has moved all the same; the next look into control/ tries again
-                durable.unlink(self.layout.cancel(job_id))
+                requests.drop_cancel(self.layout, job_id)
 
     def explain(self, job_id: str, outcome: Outcome, what: str, where: str, now: float) -> None:
         """Write failed/ID.reason: why a job never ran."""

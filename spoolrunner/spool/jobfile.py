@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
+from spoolrunner.spool.arrival import came_at
 from spoolrunner.system.heldfiles import open_file
 
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -33,6 +34,8 @@ class Found(NamedTuple):
     inode: int
     size: int
     mtime_ns: int
+    came_at: float
+    """When it came to its folder, in seconds since 1970; its mtime is the word of who wrote it."""
 
     @property
     def mtime(self) -> float:
@@ -66,7 +69,7 @@ def read(path: str) -> Found:
         data = jsontext.read(descriptor, status.st_size)
     finally:
         os.close(descriptor)
-    return Found(data, status.st_ino, status.st_size, status.st_mtime_ns)
+    return Found(data, status.st_ino, status.st_size, status.st_mtime_ns, came_at(status))
 
 
 def open_to_read(path: str) -> BinaryIO:

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 
-from spoolrunner.system.heldfiles import open_file
+from spoolrunner.system.heldfiles import check_plain, open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,14 @@ else:
         return True
 
 
-_FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = (
+    os.O_RDWR
+    | os.O_APPEND
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+    | os.O_CREAT
+)
 _POLL = 0.01
 
 
@@ -159,12 +166,13 @@ def acquire(path: str, patience: float = 0.0, try_lock: Callable[[int], bool] | 
     try_lock = try_lock or _try_lock
     deadline = None
     while True:
-        descriptor = open_file(path, _FLAGS | os.O_CREAT)
+        descriptor = open_file(path, _FLAGS)
         try:
             locked = try_lock(descriptor)
             # Race: the last holder may have removed the file between our open and our lock: then we locked no name.
             if locked:
                 status = os.fstat(descriptor)
+                check_plain(path, status)
                 there = os.stat(path, follow_symlinks=False)
                 if status.st_ino == there.st_ino and status.st_dev == there.st_dev:
                     return JobLock(path, descriptor, status)
@@ -184,8 +192,14 @@ def acquire(path: str, patience: float = 0.0, try_lock: Callable[[int], bool] | 
 
 def opened(path: str) -> JobLock:
     """Open the file of a lock, or make it, without taking the lock: for a process whose own lines stand there."""
-    descriptor = open_file(path, _FLAGS | os.O_CREAT)
-    return JobLock(path, descriptor, os.fstat(descriptor))
+    descriptor = open_file(path, _FLAGS)
+    try:
+        status = os.fstat(descriptor)
+        check_plain(path, status)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return JobLock(path, descriptor, status)
 
 
 def read_lines(descriptor: int) -> bytes:

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 
-from spoolrunner.system.heldfiles import is_violation, open_plain
+from spoolrunner.system.heldfiles import is_violation, open_null, open_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,24 @@ def begin(path: str, number: int, started_at: str, pid: int, limit: int) -> int:
         _cut(descriptor, limit // 2, limit)
     os.write(descriptor, _HEADER.format(number, started_at, pid).encode())
     return descriptor
+
+
+def take(path: str, number: int, started_at: str, pid: int, limit: int) -> None:
+    """Make the log what this process prints to. One that cannot be had is noted there, and is no reason not to run."""
+    try:
+        log = begin(path, number, started_at, pid, limit)
+    except OSError as error:
+        note(f"no log of its own: {error}")
+        log = -1
+    try:
+        if log < 0:
+            log = open_null(os.O_WRONLY)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        write_utf8()
+    except OSError as error:
+        note(f"its output: {error}")
 
 
 def cut(path: str, limit: int) -> bool:

@@ -25,8 +25,6 @@ _TRIM_BYTES = jsontext.MAX_BYTES // 2
 _SHORT_BYTES = 200
 _KEPT_WHOLE = 100
 """The last attempts of a long history, of which more than number, outcome and verdict is kept."""
-MAX_ATTEMPTS = 100_000
-"""Attempts after which a job is not tried again by itself: no record may be larger than what can be read."""
 _user = getattr(os, "geteuid", None)
 REPLACES = "replaces"
 """The key of the files that a document took the place of: [inode, size, time of the last change in nanoseconds] of each."""
@@ -75,7 +73,7 @@ def add(
     attempts = list(raw.get("attempts", []))
     outcome = _OUTCOMES[made["outcome"]]
     decision = decide(outcome, policy, attempts, now, 0.0 if outcome is Outcome.SUCCEEDED else _dice())
-    if decision.verdict is Verdict.RETRY and len(attempts) + 1 >= MAX_ATTEMPTS:
+    if decision.verdict is Verdict.RETRY and len(attempts) + 1 >= document.MAX_ATTEMPTS:
         decision = Decision(Verdict.FAILED, decision.retries)
     made = {**made, "verdict": str(decision.verdict)}
     problem = document.attempt_problem(made)
@@ -161,22 +159,23 @@ def commit_many(layout: Layout, files: dict[str, bytes], fsync: bool) -> dict[st
 def _shortened(changed: dict[str, Any]) -> dict[str, Any]:
     """Return the document with less of all attempts but the last, so that it can still be read.
 
-    Their errors are cut short; of all but the last hundred only number, outcome and verdict are kept when that is not enough.
+    Their texts are cut short; of all but the last hundred only number, outcome and verdict are kept when that is not enough.
     """
     *old, last = changed["attempts"]
-    made = {**changed, "attempts": [*_with_short_errors(old), last]}
+    made = {**changed, "attempts": [*_with_short_texts(old), last]}
     if len(jsontext.encode(made)) > _TRIM_BYTES:
         bare = [{key: one[key] for key in ("number", "outcome", "verdict")} for one in old[:-_KEPT_WHOLE]]
-        made["attempts"] = [*bare, *_with_short_errors(old[-_KEPT_WHOLE:]), last]
+        made["attempts"] = [*bare, *_with_short_texts(old[-_KEPT_WHOLE:]), last]
     return made
 
 
-def _with_short_errors(attempts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    slim = []
-    for made in attempts:
-        fault = made.get("error")
-        if fault:
-            short = {key: _cut(str(text), _SHORT_BYTES) for key, text in fault.items()}
-            made = {**made, "error": {**short, "traceback": "(dropped)"}}  # noqa: PLW2901 -- the same attempt, shorter
-        slim.append(made)
-    return slim
+def _with_short_texts(attempts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: _shorter(value) for key, value in made.items()} for made in attempts]
+
+
+def _shorter(value: Any) -> Any:
+    """Return a value of an attempt, a text cut to _SHORT_BYTES; an error, the one object there, without its traceback."""
+    if isinstance(value, dict):
+        return {**{key: _cut(str(text), _SHORT_BYTES) for key, text in value.items()}, "traceback": "(dropped)"}
+    is_long = isinstance(value, str) and len(value) > _SHORT_BYTES // 4  # a character has four bytes at most
+    return _cut(value, _SHORT_BYTES) if is_long else value

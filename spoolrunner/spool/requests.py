@@ -6,7 +6,9 @@ Reads and removes requests; what they mean is for the dispatcher.
 from __future__ import annotations
 
 import codecs
+import errno
 import os
+import stat
 from typing import NamedTuple
 
 from spoolrunner.spool.paths import Layout
@@ -45,7 +47,7 @@ def read(layout: Layout) -> Requests:
 
 def clear_stop(layout: Layout) -> bool:
     """Remove control/stop; whether it was there."""
-    return durable.unlink(layout.stop)
+    return _drop(layout.stop)
 
 
 def request_stop(layout: Layout, leave_running: bool) -> None:
@@ -79,18 +81,30 @@ def paused_parts(layout: Layout) -> frozenset[str]:
 
 
 def is_paused(layout: Layout) -> bool:
-    """Return whether control/pause is there; OSError when that cannot be found out."""
-    return _is_there(layout.pause)
+    """Return whether control/pause is there, and no folder; OSError when that cannot be found out."""
+    return _is_asked(layout.pause)
 
 
 def is_cancel_asked(layout: Layout, job_id: str) -> bool:
-    """Return whether control/cancel-ID is there; OSError when that cannot be found out."""
-    return _is_there(layout.cancel(job_id))
+    """Return whether control/cancel-ID is there, and no folder; OSError when that cannot be found out."""
+    return _is_asked(layout.cancel(job_id))
+
+
+def drop_cancel(layout: Layout, job_id: str) -> None:
+    """Remove control/cancel-ID, if it is there. A folder of that name asks for nothing, and is left alone."""
+    _drop(layout.cancel(job_id))
 
 
 def resume(layout: Layout) -> bool:
     """Take the pause back, as `rm control/pause` does; False when there was none."""
-    return durable.unlink(layout.pause)
+    return _drop(layout.pause)
+
+
+def clutter(layout: Layout) -> list[str]:
+    """Return the names of folders in control/ that are called like a request, and ask for nothing."""
+    with os.scandir(layout.control) as entries:
+        folders = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    return [name for name in folders if name in ("pause", "stop") or name.startswith(_CANCEL)]
 
 
 def _names(layout: Layout) -> list[str]:
@@ -108,18 +122,30 @@ def _stop_text(layout: Layout) -> str | None:
     except PermissionError:
         data = b""  # its maker may not let us read it, but the name alone asks for a stop
     if data is None:
-        return "" if _is_there(layout.stop) else None  # a link, a pipe; or, by a race, a person took it back
+        return "" if _is_asked(layout.stop) else None  # a link, a pipe; or, by a race, a person took it back
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     text = data.decode(encoding, "replace").strip()  # > of Windows PowerShell writes UTF-16
     return LEAVE_RUNNING if text == LEAVE_RUNNING else ""
 
 
-def _is_there(path: str) -> bool:
+def _is_asked(path: str) -> bool:
     try:
-        os.lstat(path)
+        return not stat.S_ISDIR(os.lstat(path).st_mode)
     except FileNotFoundError:
         return False
-    return True
+
+
+def _drop(path: str) -> bool:
+    try:
+        return durable.unlink(path)
+    except OSError:
+        if not _is_folder(path):
+            raise
+        return False
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _ask(layout: Layout, path: str) -> None:
@@ -130,8 +156,10 @@ def _ask(layout: Layout, path: str) -> None:
     try:
         durable.write_new(path, b"", False, durable.mode_in(layout.control))
     except FileExistsError:
-        if os.path.isdir(path) and not os.path.islink(path):
-            raise  # a folder asks for nothing
+        if _is_folder(path):
+            raise FileExistsError(
+                errno.EEXIST, "a folder, which asks for nothing, is in the way; remove it", path
+            ) from None
 
 
 def _ask_anew(layout: Layout, path: str, text: str) -> None:

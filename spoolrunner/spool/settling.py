@@ -24,7 +24,7 @@ from spoolrunner.protocol.states import (
     State,
     Verdict,
 )
-from spoolrunner.spool import locks, record, traces
+from spoolrunner.spool import locks, record, requests, traces
 from spoolrunner.spool.ended_attempt import made_of
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.lock_lines import START
@@ -251,7 +251,7 @@ class Settler:
         if one.may_have_progress:
             durable.unlink(layout.progress(job_id))
         if verdict in FINAL:
-            durable.unlink(layout.cancel(job_id))
+            requests.drop_cancel(layout, job_id)
         target = DESTINATION[verdict]
         if target is State.FAILED and was_rejected(raw):
             what = raw["attempts"][-1].get("error", {}).get("message", "refused by its own process")

@@ -13,7 +13,7 @@ from spoolrunner.spool import lock_lines
 from spoolrunner.spool.jobfile import Stamp
 from spoolrunner.spool.lock_lines import CLAIM, OUTCOME, READY, START
 from spoolrunner.spool.locks import JobLock, read_lines
-from spoolrunner.system.heldfiles import open_file
+from spoolrunner.system.heldfiles import open_plain
 from spoolrunner.system.times import parse_time
 
 MAX_LINE_BYTES = 1 << 20
@@ -128,9 +128,12 @@ def of(lock: JobLock) -> Traces:
 
 
 def peek(path: str) -> Traces:
-    """Return what lies in the lock file at `path`. It is read without the lock: show it, but decide nothing by it."""
+    """Return what lies in the lock file at `path`. It is read without the lock: show it, but decide nothing by it.
+
+    OSError when something else lies there: a job may have put a pipe in the place of its lock.
+    """
     try:
-        descriptor = open_file(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+        descriptor = open_plain(path, os.O_RDONLY)
     except FileNotFoundError:
         return NO_TRACES
     try:

@@ -77,11 +77,29 @@ def open_plain(path: str, flags: int, mode: int = 0o600) -> int:
     """
     if sys.platform == "win32" and os.path.islink(path):
         raise OSError(errno.ELOOP, "a link, not a plain file", path)
-    descriptor = open_file(path, flags | _PLAIN, mode)
-    if os.fstat(descriptor).st_mode & _KIND != _PLAIN_KIND:
+    try:
+        descriptor = os.open(path, flags | _PLAIN, mode)
+    except OSError as error:
+        if not is_violation(error):
+            raise
+        descriptor = patiently(os.open, path, flags | _PLAIN, mode)
+    try:
+        check_plain(path, os.fstat(descriptor))
+    except BaseException:
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a plain file", path)
+        raise
     return descriptor
+
+
+def check_plain(path: str, status: os.stat_result) -> None:
+    """Raise OSError if what was opened at that path, with this status, is no plain file."""
+    if status.st_mode & _KIND != _PLAIN_KIND:
+        raise OSError(errno.EINVAL, "not a plain file", path)
+
+
+def open_null(mode: int) -> int:
+    """Open what swallows all that is written, and has nothing to be read; return the descriptor."""
+    return os.open(os.devnull, mode)
 
 
 def read_plain(path: str, limit: int) -> bytes | None:

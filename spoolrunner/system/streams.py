@@ -27,17 +27,17 @@ def make_ready() -> None:
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
 
 
-def flush() -> bool:
-    """Write out what standard output still keeps; False when that cannot be done, and nothing is kept then.
+def flush() -> OSError | None:
+    """Write out what standard output still keeps; returns the error when that cannot be done, and nothing is kept then.
 
     Python would try again while it ends, print a complaint of its own, and end with a status of its own.
     """
     try:
         sys.stdout.flush()
-    except OSError:
+    except OSError as error:
         discard()
-        return False
-    return True
+        return error
+    return None
 
 
 def discard() -> None:

@@ -54,6 +54,8 @@ class Outlet:
         self._is_asleep = self._is_closing = False
         self._thread: threading.Thread | None = None
         self._start_again_at = 0.0
+        self.trouble = ""
+        """Why nothing is printed at this moment, where there is no thread to be had for it."""
 
     def put(self, line: str) -> None:
         """Have a line printed, or drop it when too many wait already."""
@@ -90,9 +92,12 @@ class Outlet:
         self._thread = threading.Thread(target=self._work, name="output", daemon=True)
         try:
             self._thread.start()
-        except RuntimeError:  # no thread to be had: the lines wait, and are counted when there is no more room
+        except RuntimeError as error:  # no thread to be had: the lines wait, and are counted when there is no more room
             self._thread = None
             self._start_again_at = now + _RESTART
+            self.trouble = f"nothing is printed, which needs a thread: {error}"
+        else:
+            self.trouble = ""
 
     # -- the other side
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spoolrunner.telling.events import _Trouble
+from spoolrunner.telling.events import _Sentence, _Trouble
 from spoolrunner.telling.line_format import Entry, Kind
 
 
@@ -71,3 +71,10 @@ class NotSwept(_Trouble):
 
     words = "left lying: {event.problem}"
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventsComeAgain(_Sentence):
+    """File events come again that had stopped, or could not be had."""
+
+    words = "file events come again"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import os
 import pkgutil
 import queue
@@ -187,7 +188,15 @@ class FakeExecutor:
         self._report = report
         self._of: dict[AttemptKey, Process] = {}
 
+    is_ready = True
+    trouble: tuple[str, ...] = ()
+
     def prepare(self) -> None: ...
+
+    def next_in(self, now: float) -> float:
+        return math.inf
+
+    def work(self, now: float) -> None: ...
 
     def start(self, assignment: Assignment) -> None:
         key = AttemptKey(assignment.job_id, assignment.number)

@@ -123,9 +123,9 @@ def test_a_dispatcher_that_says_nothing_of_a_failing_call_is_found(make_world: M
     """A dispatcher that goes on after a failing call without a word is found."""
     block = Service._block
 
-    def keep_quiet(service: Service, error: Exception, pause: float = 1.0) -> None:
+    def keep_quiet(service: Service, error: OSError) -> None:
         service.problem = str(error)
-        block(service, error, pause)
+        block(service, error)
 
     monkeypatch.setattr(Service, "_block", keep_quiet)
     findings = try_faults(make_world, ONE_ATTEMPT, all_faults=False)
@@ -135,7 +135,7 @@ def test_a_dispatcher_that_says_nothing_of_a_failing_call_is_found(make_world: M
 def test_a_dispatcher_that_dies_of_a_failing_call_is_found(make_world: MakeWorld, monkeypatch) -> None:
     """A dispatcher that ends instead of waiting until the disk is well again is found."""
 
-    def give_up(service: Service, error: Exception, pause: float = 1.0) -> None:
+    def give_up(service: Service, error: OSError) -> None:
         raise error
 
     monkeypatch.setattr(Service, "_block", give_up)

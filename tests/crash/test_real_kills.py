@@ -78,11 +78,12 @@ def test_a_real_dispatcher_killed_at_a_move_leaves_the_job_to_the_next(site: Sit
     kill_dispatcher(site, call, at)
 
 
-@pytest.mark.parametrize("at", [1, 5], ids=["its start marker", "its outcome line"])
+# By its first write it says that it has come to our program.
+@pytest.mark.parametrize("at", [2, 6], ids=["its start marker", "its outcome line"])
 def test_a_real_runner_killed_at_a_line_of_its_lock_file_is_counted(site: Site, at: int) -> None:
     """A runner that SIGKILL ends before its start marker is no start, and one that it ends before its outcome line is one."""
     kill_runner(site, "write", at)
-    assert attempts_started(site) == (["1"] if at == 1 else ["1", "2"])
+    assert attempts_started(site) == (["1"] if at == 2 else ["1", "2"])
 
 
 @pytest.mark.long

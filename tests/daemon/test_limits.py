@@ -86,12 +86,12 @@ def test_a_method_and_a_group_are_paused(limited):
 
 
 def test_a_drain_leaves_what_is_paused_and_waits_for_a_rate(limited):
-    """`run --drain` ends with what is paused still waiting, and not before what its rate lets start later has run."""
+    """`run --drain` ends with 1, what is paused still waiting, and not before what its rate lets start later has run."""
     limited.cli("pause", "jobs.noop")
     limited.drop("n", method="noop")
     for number in range(3):
         limited.drop(f"r{number}", method="echo", params=[number])
-    assert limited.start("--drain").wait() == 0
+    assert limited.start("--drain").wait() == 1
     assert limited.where("n") == ["pending"]
     assert [limited.where(f"r{number}") for number in range(3)] == [["done"]] * 3
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
 
 from spoolrunner.system.times import parse_time
-from tests.daemon.harness import is_alive, until
+from tests.daemon.harness import COMMAND, is_alive, until
 
 posix_signals = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 # As Ctrl-C comes on Windows: to a thread of the system's, while the main thread waits.
@@ -213,6 +214,18 @@ def test_stop_grace_ends_in_interruption(make):
     (home.folder / "go").touch()
     home.cli("run", "--drain")
     assert home.outcomes("done", "one") == ["interrupted", "succeeded"]
+
+
+def test_stop_says_what_it_waits_for(make):
+    """The jobs that run are named, and after which time they are interrupted."""
+    home = make(stop_grace=0.5, max_retries=0)
+    daemon = home.start().ready()
+    home.drop("slow", method="wait_for", params=["go"])
+    until(lambda: "begin waited" in home.notes())
+    done = subprocess.run([*COMMAND, "stop"], cwd=home.folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert done.stderr == "waiting for 1 job to end, which are interrupted after 0.5 s: slow\n"
+    assert daemon.wait() == 0
 
 
 def test_stop_may_leave_the_jobs_running(home):

@@ -109,24 +109,41 @@ def test_closed_descriptors(home, closed, words):
         assert set(json.loads((home.spool / "dispatcher.lock").read_bytes()[1:])) == {"boot", "mount", "place"}
 
 
-@pytest.mark.parametrize("words", ["list", "status", "schema", "show x", "--help", "list --json"])
-def test_a_command_whose_output_cannot_be_written_says_so(home, words):
-    """On a full disk it ends with 1, and one line on standard error at most."""
-    if not os.path.exists("/dev/full"):
+WORDS = [
+    "list",
+    "status",
+    "schema",
+    "show x",
+    "--help",
+    "enqueue --help",
+    "--version",
+    "list --json",
+    "enqueue jobs noop",
+]
+
+
+@pytest.mark.parametrize("unbuffered", [False, True], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("kind", [full_disk, gone_reader])
+@pytest.mark.parametrize("words", WORDS)
+def test_a_command_whose_output_cannot_be_written_says_so(home, words, kind, unbuffered):
+    """It ends with 1; on a full disk with one line on standard error, with none where the reader went away."""
+    if kind is full_disk and not os.path.exists("/dev/full"):
         pytest.skip("there is no /dev/full here")
     home.drop("x", method="noop")
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            [*COMMAND, *words.split()],
-            cwd=home.folder,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert "Traceback" not in done.stderr
-    assert "Exception ignored" not in done.stderr
-    assert len(done.stderr.splitlines()) <= 1
-    if words != "--help":
-        assert done.returncode == 1
+    ours, theirs = kind()
+    done = subprocess.run(
+        [*COMMAND, *words.split()],
+        cwd=home.folder,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": "1" if unbuffered else ""},
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert len(lines) == (1 if kind is full_disk else 0), done.stderr
+    assert all("No space left on device" in line for line in lines)

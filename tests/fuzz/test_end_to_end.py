@@ -75,7 +75,8 @@ def is_far_off(path):
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
         checked, _ = document.parse(path.read_bytes())
-        return document.due_at(checked, path.stat().st_mtime, time.time()) > time.time() + 1
+        status = path.stat()
+        return document.due_at(checked, status.st_mtime, status.st_ctime, time.time()) > time.time() + 1
     except (FileNotFoundError, JobFormatError):
         return False
 

@@ -137,10 +137,12 @@ VERBS = [
 UNTESTED = {
     "attempt/no_job.py": "a job that does nothing, for rehearsals: test_rehearsal imports it",
     **{f"cli/{verb}.py": "arguments and words: tests/daemon runs it as a command" for verb in VERBS},
+    "executors/base.py": "names what an executor is, and does nothing",
     "executors/connection.py": "the near end of a template: test_fork and test_preloading have real ones",
     "executors/effects.py": "what an import did to a template: test_preloading has a case for each",
     "executors/exit_handlers.py": "as above",
     "executors/guardian.py": "as above",
+    "executors/successor.py": "which template preloads: as above",
     "spool/sweeping.py": "leftovers in tmp/: test_folders sweeps them",
     "spool/settled.py": "what settling answers: test_settling and test_settling_batch settle, and look at all of it",
     "dispatch/rooms.py": "joins the rooms, and nothing else: each test of a room in dispatch/ is furnished by it",

@@ -14,7 +14,6 @@ OPENERS = {
     "system/owners.py": "a new folder, to give it away",
     "system/machine.py": "/proc",
     "system/processes.py": "/proc",
-    "attempt/runner.py": "/dev/null",
     "attempt/rehearsal.py": "a new file in a folder of its own",
     "system/streams.py": "/dev/null",
     "system/mounting.py": "/proc and /sys",
@@ -30,9 +29,8 @@ FOLLOWS = {
     "system/durable.py": "a staged file, made anew",
     "config/lookup.py": "config.json may be a link; its owners are looked at",
     "spool/jobfile.py": "says what kind of thing it met",
-    "spool/locks.py": "follows no link either; a lock file is kept by our own user",
-    "spool/traces.py": "as locks.py",
-    "telling/logfiles.py": "a log may be a link to where the operator wants it",
+    "spool/locks.py": "looks at the kind by the status that it needs anyway",
+    "telling/logfiles.py": "a log may be a link to where the operator wants it; it does not block either",
 }
 """module -> why it uses `open_file`, which opens whatever lies there."""
 

@@ -15,7 +15,8 @@ OWNERS = {
     "cli/as_typed.py": "what sh and PowerShell are told",
     "system/durable.py": "renames that refuse a taken name, and syncs",
     "executors/plan.py": "where there is a fork",
-    "executors/spawn.py": "how a process is started",
+    "executors/spawn.py": "how the end of a process is heard",
+    "executors/spawned.py": "how a process is started",
     "system/winapi.py": "Windows alone",
     "spool/paths.py": "long paths",
     "attempt/rlimits.py": "what a process can be held to",
@@ -41,7 +42,7 @@ OWNERS = {
     "system/dispositions.py": "signals that are inherited",
     "dispatch/watch.py": "where events come from",
     "dispatch/inbox.py": "what a thread can wait for",
-    "executors/base.py": "how the end of a process is heard",
+    "executors/local.py": "how the end of a process is heard",
     "attempt/runner.py": "whether a process knows that its parent is gone",
     "system/rights.py": "what a process may give up",
     "system/clock.py": "the clock that counts from the boot",
@@ -64,6 +65,7 @@ POSIX_ALONE = {
         "guardian",
         "preloading",
         "spares",
+        "successor",
         "tending",
     )
 }

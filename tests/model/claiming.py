@@ -120,7 +120,8 @@ def _launch(model: Model, state: State, index: int) -> tuple[State, ...]:
     if None not in state.runners:
         return found
     free, number = state.runners.index(None), len(file.history) + 1
-    return (*found, *rest(set_runner(state, free, first(model, number, file)), index, Mine(number, free, file)))
+    made = first(model, number, file, is_there(state, index).namespace)
+    return (*found, *rest(set_runner(state, free, made), index, Mine(number, free, file)))
 
 
 LOOK = Step("looks at the waiting job", ("open pending/ID.json",), _look)

@@ -69,7 +69,14 @@ def rest(state: State, index: int, mine: Mine | None = None, unresolved: bool | 
     was = is_there(state, index)
     left = was.unresolved if unresolved is None else unresolved
     rested = Dispatcher(
-        None, was.has_markers, was.serves, was.keeps_inodes, heeds=was.heeds, unresolved=left, mine=mine
+        None,
+        was.has_markers,
+        was.serves,
+        was.keeps_inodes,
+        heeds=was.heeds,
+        unresolved=left,
+        mine=mine,
+        namespace=was.namespace,
     )
     return (set_dispatcher(state, index, rested),)
 

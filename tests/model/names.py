@@ -14,16 +14,19 @@ from tests.model.state import (
     FAILED,
     FAILED_2,
     FINAL,
+    NOBODY,
     PENDING,
     PENDING_2,
     RUNNING,
     START,
+    STRANGER,
     Disk,
     File,
     State,
     bury,
     put,
     set_dispatcher,
+    set_lock,
 )
 from tests.model.steps import Model, Step, fits
 
@@ -49,12 +52,17 @@ def latest(disk: Disk) -> list[File]:
     return list({file.job: file for file in files}.values())
 
 
-def copied(state: State) -> State:
-    """Everybody is dead, all is on the disk, and each file has another inode than before."""
+def copied(model: Model, state: State) -> State:
+    """Nobody serves the copy, all is on the disk, and each file has another inode than before."""
+    lock = state.disk.lock
+    marker = None if lock is None else lock.marker
+    lives_on = model.bounds.originals and marker is not None and marker.process != NOBODY
     for index, running in enumerate(state.runners):
         state = state if running is None else bury(state, index)
     for index in range(len(state.dispatchers)):
         state = set_dispatcher(state, index, None)
+    if lives_on and lock is not None and marker is not None:
+        state = set_lock(state, lock._replace(marker=marker._replace(process=STRANGER)))
     places = tuple(file and file._replace(inode=file.inode + _COPY) for file in state.disk.places)
     first, second = (story._replace(slipped=False, pardoned=story.slipped or story.pardoned) for story in state.stories)
     return state._replace(

@@ -191,7 +191,27 @@ def disturbances(model: Model, state: State) -> Moves:
         for after in _cut(model, state):
             yield Move("the machine", "loses its power", (), after, is_disturbance=True)
     if state.copies:
-        yield Move("a person", "stops everything and copies the spool", (), names.copied(state), is_disturbance=True)
+        says = "copies the spool" if model.bounds.originals else "stops everything and copies the spool"
+        yield Move("a person", says, (), names.copied(model, state), is_disturbance=True)
+    if state.covers and _may_be_covered(state):
+        covered = state._replace(disk=Disk(), covered=state.disk, covers=state.covers - 1)
+        yield Move("a person", "mounts something over the spool", (), covered, is_disturbance=True)
+
+
+def uncovered(state: State) -> Moves:
+    """What covers the spool is taken away again, sooner or later."""
+    if state.covered is not None and _nobody_is_at_work(state):
+        yield Move("a person", "unmounts that", (), state._replace(disk=state.covered, covered=None))
+
+
+def _may_be_covered(state: State) -> bool:
+    """Whether the model lets it happen now: beneath a dispatcher, between two of its steps, settled or not what ended."""
+    is_quiet = not any(state.runners) and not state.producer and _nobody_is_at_work(state)
+    return state.covered is None and any(state.dispatchers) and is_quiet
+
+
+def _nobody_is_at_work(state: State) -> bool:
+    return all(dispatcher is None or dispatcher.at is None for dispatcher in state.dispatchers)
 
 
 def _deaths_of_runners(model: Model, state: State) -> Moves:
@@ -337,4 +357,6 @@ def _after_cut(model: Model, state: State, disk: Disk) -> State:
         stops=state.stops,
         copies=state.copies,
         copied=state.copied,
+        containers=state.containers,
+        covers=state.covers,
     )

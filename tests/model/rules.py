@@ -60,6 +60,7 @@ class Rule(StrEnum):
     RECORD_SYNCED = "a record is synced before it is renamed"
     RECORD_FOLDER_SYNCED = "running/ is synced before the job moves"
     RECORD_SYNCED_AGAIN = "a record that is found made is synced before the move"
+    UNSTARTED_SPARED = "what was claimed, and no process was to be had for, is released, and counts no attempt"
     STOP_AWAITED = "the end of a job by the signal of a stop is judged when the stop has come, or has had its time"
     STOP_SPARES = "a job that ended with the stop of all processes was interrupted, and uses no retry"
     BOOT_COMPARED = "after a power cut a missing marker proves nothing"
@@ -67,6 +68,11 @@ class Rule(StrEnum):
     BOOT_VOUCHED = "markers are trusted only when the spool was recovered in this boot"
     MOUNT_COMPARED = "and only when its file system was not mounted again since"
     FITS_COPY = "where the files were copied, a marker fits by size and time alone"
+    MARK_COMPARED = "the process of a marker counts only in the spool in which the marker was left"
+    PLACE_COMPARED = (
+        "and only in the namespace of pids in which it was started; elsewhere its lock says whether it runs"
+    )
+    GROUND_COMPARED = "a record goes to the spool in which the lock of its attempt lies; what covers that is waited out"
     NAMES_COMPARED = (
         "after a power cut two names of one file, or of one and what replaced it, are one job, which keeps one of them"
     )
@@ -94,5 +100,6 @@ class Promise(StrEnum):
     FRESH_BUDGET = "a retry by hand begins afresh"
     SPARED = "what a stop of all processes ended uses no retry"
     OUTCOME_KEPT = "an attempt is recorded with the outcome that it left, and with no other"
+    STRANGERS_SPARED = "no process is watched or ended that is not of this spool's job"
     EXPLAINED = "a job that never ran lies in failed/ with its reason"
     RECOVERS = "from every state the living come to rest"

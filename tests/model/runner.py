@@ -29,10 +29,14 @@ STARTED = (BEGIN, WORK, "leave the outcome")
 LEAVE, PART, SYNC, END = "leave the outcome", "part", "sync the outcome", "end"
 
 
-def first(model: Model, number: int, file: File) -> Runner:
-    """A runner that has just been started to make that attempt of that file."""
+def first(model: Model, number: int, file: File, namespace: int) -> Runner:
+    """A runner that has just been started in that namespace of pids, to make that attempt of that file."""
     early = Rule.COMPARE_LOCKED not in model.rules or Rule.RUNNER_LOCKS not in model.rules
-    return Runner(COMPARE if early else OPEN, number, file)
+    return Runner(COMPARE if early else OPEN, number, file, namespace=namespace)
+
+
+def _marker(runner: Runner, index: int) -> Marker:
+    return Marker(START, runner.number, stamp(runner.file), index, runner.namespace)
 
 
 def killed(model: Model, state: State, index: int) -> tuple[State, ...]:
@@ -43,7 +47,7 @@ def killed(model: Model, state: State, index: int) -> tuple[State, ...]:
         return (dead,)
     torn = state
     if runner.at == MARK_AGAIN:
-        torn = append(model, state, runner.lock, Marker(START, runner.number, stamp(runner.file), index))
+        torn = append(model, state, runner.lock, _marker(runner, index))
     torn = append_outcome(model, torn, runner.lock, Outcome(runner.number, runner.came, torn=True))
     return (dead,) if torn.disk == state.disk else (dead, bury(torn, index))
 
@@ -91,7 +95,7 @@ def _check(model: Model, state: State, index: int) -> tuple[State, ...]:
 
 def _mark(model: Model, state: State, index: int) -> tuple[State, ...]:
     runner = _is(state, index)
-    state = append(model, state, runner.lock, Marker(START, runner.number, stamp(runner.file), index))
+    state = append(model, state, runner.lock, _marker(runner, index))
     story = state.stories[runner.file.job]
     state = set_story(state, runner.file.job, story._replace(begun=story.begun + 1))
     after = BEGIN if Rule.MARK_FIRST in model.rules else WORK
@@ -189,7 +193,7 @@ def _find(model: Model, state: State, index: int) -> tuple[State, ...]:
 
 def _mark_again(model: Model, state: State, index: int) -> tuple[State, ...]:
     runner = _is(state, index)
-    state = append(model, state, runner.lock, Marker(START, runner.number, stamp(runner.file), index))
+    state = append(model, state, runner.lock, _marker(runner, index))
     return _leave(model, set_runner(state, index, runner._replace(locked=False)), index)
 
 

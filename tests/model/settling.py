@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
-
 from tests.model.dispatcher import At, drop_request, is_there, rest, set_reason, to
 from tests.model.rules import Promise, Rule
 from tests.model.state import (
@@ -17,6 +15,7 @@ from tests.model.state import (
     RUNNING,
     START,
     STOPPED,
+    STRANGER,
     File,
     Marker,
     Mine,
@@ -74,7 +73,7 @@ def _lock(model: Model, state: State, index: int) -> tuple[State, ...]:
 
 def _held(model: Model, state: State, index: int) -> tuple[State, ...]:
     marker = None if state.disk.lock is None else state.disk.lock.marker
-    if _lives(marker):
+    if _lives(model, state, index, marker):
         return to(state, index, At.ADOPT, marker=marker)
     if state.leftover and Rule.LEFTOVERS_KILLED in model.rules:
         return rest(state._replace(leftover=0), index, is_there(state, index).mine, unresolved=True)
@@ -84,13 +83,20 @@ def _held(model: Model, state: State, index: int) -> tuple[State, ...]:
     return rest(state, index, unresolved=True)
 
 
-def _lives(marker: Marker | None) -> TypeGuard[Marker]:
-    return marker is not None and marker.kind == START and marker.process != NOBODY
+def _lives(model: Model, state: State, index: int, marker: Marker | None) -> bool:
+    """Whether a process of the marker's pid lives, as far as that pid counts here."""
+    if marker is None or marker.kind != START or marker.process == NOBODY:
+        return False
+    is_ours = marker.process != STRANGER or Rule.MARK_COMPARED not in model.rules
+    is_here = marker.namespace == is_there(state, index).namespace or Rule.PLACE_COMPARED not in model.rules
+    return is_ours and is_here
 
 
 def _adopt(model: Model, state: State, index: int) -> tuple[State, ...]:
     marker = is_there(state, index).marker
     assert marker is not None, "it has seen whom it adopts"
+    if marker.process == STRANGER or marker.namespace != is_there(state, index).namespace:
+        return (state._replace(fault=Promise.STRANGERS_SPARED),)  # that pid is of somebody else here
     return rest(state, index, Mine(marker.attempt, marker.process), unresolved=False)
 
 
@@ -102,7 +108,7 @@ def _read(model: Model, state: State, index: int) -> tuple[State, ...]:
 def _test(model: Model, state: State, index: int) -> tuple[State, ...]:
     dispatcher, running = is_there(state, index), state.disk.places[RUNNING]
     mine, marker = dispatcher.mine, dispatcher.marker
-    if Rule.PROCESS_GONE in model.rules and _lives(marker):
+    if Rule.PROCESS_GONE in model.rules and _lives(model, state, index, marker):
         return to(state, index, At.ADOPT, outcome=None, lock=0, locked=False)
     is_lost = marker is None and mine is None and running is not None and _holder_of_removed(state) != NOBODY
     if is_lost and Rule.MARKER_RESTORED in model.rules:
@@ -124,7 +130,7 @@ def _restore(model: Model, state: State, index: int) -> tuple[State, ...]:
     dispatcher, file, holder = is_there(state, index), state.disk.places[RUNNING], _holder_of_removed(state)
     if file is None or holder == NOBODY:
         return to(state, index, At.READ)
-    marker = Marker(START, len(file.history) + 1, stamp(file), holder)
+    marker = Marker(START, len(file.history) + 1, stamp(file), holder, dispatcher.namespace)
     state = append(model, state, dispatcher.lock, marker)
     return to(state, index, At.ADOPT, marker=marker, outcome=None, lock=0, locked=False)
 
@@ -141,6 +147,8 @@ def _choose(model: Model, state: State, index: int) -> tuple[State, ...]:
     has_markers = dispatcher.has_markers or is_ours
     by_inode = dispatcher.keeps_inodes or has_markers
     rule = choose(model, file, dispatcher.marker, number, has_markers=has_markers, by_inode=by_inode)
+    if rule == "release" and dispatcher.claimed and Rule.UNSTARTED_SPARED not in model.rules:
+        rule = "record"  # as if a process had been there, and died
     if rule == "record":
         cancelled = mine is not None and mine.cancelled
         is_stopped = state.stop == CAME and mine is not None and mine.signalled and Rule.STOP_SPARES in model.rules

@@ -26,6 +26,8 @@ FINAL = "df"
 MAX_RETRIES = 1
 START, CLAIM = "start", "claim"
 NOBODY = -1
+STRANGER = -2
+"""Of a marker in a copied spool: its process lives, but works for the original."""
 EITHER = 2
 """Of a request to cancel: nobody can say which job it means."""
 EITHER_CAME = "?"
@@ -54,13 +56,14 @@ class File(NamedTuple):
 class Marker(NamedTuple):
     """The last marker in the lock file, about the attempt to be made of that file; None: of no file that is there.
 
-    `process` is the runner's place, NOBODY once it is gone.
+    `process` is the runner's place, NOBODY once it is gone; `namespace` that of the pid by which the marker names it.
     """
 
     kind: str
     attempt: int
     file: File | None
     process: int = NOBODY
+    namespace: int = 0
 
 
 class Outcome(NamedTuple):
@@ -131,6 +134,7 @@ class Dispatcher(NamedTuple):
     verdict: str = ""
     source: int = RUNNING
     slot: int = 0
+    namespace: int = 0
 
 
 class Runner(NamedTuple):
@@ -147,6 +151,7 @@ class Runner(NamedTuple):
     removed: bool = False
     inside: bool = False
     came: str = ""
+    namespace: int = 0
 
 
 class Story(NamedTuple):
@@ -194,7 +199,8 @@ class State(NamedTuple):
     """The world. `cancel` names the job that is meant; a reason is 0 (none), 1 (older than the request) or 2.
 
     `stop`: how far the signal of a stop to all processes has come, COMING or CAME; `stops`: how many may come yet.
-    `copied`: the files have other inodes than those that markers name, since the spool is a copy.
+    `copied`: the files have other inodes than those that markers name, since the spool is a copy. `covered`: the spool, while
+    another one, an empty one, lies at its path.
     """
 
     disk: Disk
@@ -216,6 +222,9 @@ class State(NamedTuple):
     stop: str = ""
     copies: int = 0
     copied: bool = False
+    containers: int = 0
+    covers: int = 0
+    covered: Disk | None = None
     past: tuple[Disk, ...] = ()
     fault: str = ""
 

@@ -58,11 +58,17 @@ def begin(model: Model, files: dict[int, File] | None = None) -> State:
         start_failures=bounds.start_failures,
         stops=bounds.stops,
         copies=bounds.copies,
+        containers=bounds.containers,
+        covers=bounds.covers,
     )
 
 
 def moves(model: Model, state: State) -> Moves:
     """Every move that the world can make."""
+    if state.covered is not None:
+        yield from people.uncovered(state)
+        if Rule.GROUND_COMPARED in model.rules:
+            return
     for index, dispatcher in enumerate(state.dispatchers):
         if dispatcher is None:
             yield from _start(model, state, index)
@@ -80,7 +86,8 @@ def moves(model: Model, state: State) -> Moves:
         yield from people.spread_of_stop(model, state)
     if state.producer:
         yield from _stepped(model, state, "producer", people.PRODUCER[state.producer], 0)
-    yield from people.disturbances(model, state)
+    if state.covered is None:
+        yield from people.disturbances(model, state)
 
 
 def _stepped(model: Model, state: State, actor: str, step: Step, index: int) -> Moves:
@@ -105,13 +112,19 @@ def _start(model: Model, state: State, index: int) -> Moves:
         heeds=is_asked,
         unresolved=is_left,
     )
-    yield Move(f"dispatcher {index}", "starts", (), set_dispatcher(state, index, made)._replace(served=trusted))
+    started = set_dispatcher(state, index, made)._replace(served=trusted)
+    yield Move(f"dispatcher {index}", "starts", (), started)
+    if state.containers:
+        elsewhere = set_dispatcher(started, index, made._replace(namespace=1))._replace(containers=state.containers - 1)
+        yield Move(f"dispatcher {index}", "starts in a container", (), elsewhere)
 
 
 def broken(state: State) -> str:
     """The promise that this state breaks, or nothing."""
     if state.fault:
         return state.fault
+    if state.covered is not None:
+        state = state._replace(disk=state.covered)
     there = [(place, file) for place, file in enumerate(state.disk.places) if file is not None]
     for job, story in enumerate(state.stories):
         files = [file for _, file in there if file.job == job]
@@ -146,6 +159,8 @@ def _is_explained(state: State, place: int, file: File) -> bool:
 
 def is_at_rest(state: State) -> bool:
     """Whether all is done: nothing runs or is due, and nothing lies about that belongs to no job."""
+    if state.covered is not None:
+        return False
     disk, waiting = state.disk, state.disk.places[PENDING]
     idle = all(dispatcher is None or dispatcher.at is None for dispatcher in state.dispatchers)
     no_process = idle and not any(state.runners) and not state.producer and not state.leftover

@@ -91,6 +91,9 @@ NAMES_RETRY = of("a name comes back after a retry", Act.RETRY, pending=None, don
 NAMES_RETRIED = of("a name comes back after a job was run and retried", Act.RETRY, cuts=1, lingers=True, fails=False)
 NAMES_CANCEL = of("a name comes back after a cancel", Act.CANCEL, pending=TRIED, cuts=1, lingers=True, fails=False)
 COPIED = of("the spool is copied", copies=1, dispatcher_kills=1)
+COPIED_LIVE = of("the spool is copied while its jobs run", copies=1, dispatcher_kills=1, originals=True)
+CONTAINERS = of("a dispatcher in a container follows", containers=1, dispatcher_kills=2, runner_kills=1)
+COVERED = of("something is mounted over the spool", covers=1, dispatcher_kills=1, runner_kills=1)
 
 SHORT = (
     KILLS,
@@ -130,6 +133,9 @@ SHORT = (
     NAMES_RETRIED,
     NAMES_CANCEL,
     COPIED,
+    COPIED_LIVE,
+    CONTAINERS,
+    COVERED,
 )
 
 PEOPLE = tuple(Act)
@@ -217,6 +223,7 @@ BREAKS: dict[Rule, tuple[World, Promise]] = {
     Rule.CANCEL_AFTER_MOVE: (CANCELS, Promise.CANCEL_KEPT),
     Rule.CANCEL_KNOWN: (CANCELS_LATER, Promise.CANCEL_MEANT),
     Rule.CANCEL_RECORDED: (CANCELS_TRIED, Promise.FRESH_BUDGET),
+    Rule.UNSTARTED_SPARED: (KILLS, Promise.NOT_INVENTED),
     Rule.STOP_AWAITED: (STOPS, Promise.SPARED),
     Rule.STOP_SPARES: (STOPS, Promise.SPARED),
     Rule.PUBLISH_SYNCED: (CUT, Promise.NEVER_LOST),
@@ -229,6 +236,9 @@ BREAKS: dict[Rule, tuple[World, Promise]] = {
     Rule.BOOT_VOUCHED: (CUT_KILL, Promise.NOT_AGAIN),
     Rule.MOUNT_COMPARED: (CUT, Promise.NOT_AGAIN),
     Rule.FITS_COPY: (COPIED, Promise.COUNTED),
+    Rule.MARK_COMPARED: (COPIED_LIVE, Promise.STRANGERS_SPARED),
+    Rule.PLACE_COMPARED: (CONTAINERS, Promise.STRANGERS_SPARED),
+    Rule.GROUND_COMPARED: (COVERED, Promise.RECOVERS),
     Rule.NAMES_COMPARED: (NAMES, Promise.COUNTED),
     Rule.LATER_KEPT: (NAMES, Promise.COUNTED),
     Rule.RETRY_NAMED: (NAMES_RETRIED, Promise.RETRY_RUN),

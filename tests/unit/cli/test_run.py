@@ -9,14 +9,15 @@ import pytest
 
 # As Ctrl-C comes on Windows: to a thread of the system's, while the main thread waits.
 PROGRAM = """
-import queue, signal, threading
+import signal, threading
 from spoolrunner.cli.run import stop_on_signals
+from spoolrunner.dispatch.inbox import make_inbox
 from spoolrunner.dispatch.wishes import Wish
 
 class Waiting:
     def __init__(self):
-        self.inbox = queue.SimpleQueue()
-        self.request = self.inbox.put
+        self.inbox = make_inbox()
+        self.request, self.listen = self.inbox.put, self.inbox.listen
 
 waiting = Waiting()
 stop_on_signals(waiting)
@@ -34,6 +35,8 @@ for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 class Waiting:
     request = print
+    def listen(self, descriptor, ready):
+        pass
 stop_on_signals(Waiting())
 print([signal.getsignal(number) is signal.SIG_IGN for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)])
 """
@@ -47,6 +50,6 @@ def test_signals_that_were_ignored_at_the_start() -> None:
 
 
 def test_a_signal_ends_the_wait_of_the_main_thread() -> None:
-    """A signal that does not interrupt the main thread, as on Windows, wakes it nonetheless, and asks for the stop."""
+    """A signal that does not interrupt the main thread wakes it, and asks for the stop; on POSIX without a thread."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=40, check=False)
     assert done.stdout == "stopped\n", done.stderr

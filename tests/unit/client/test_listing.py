@@ -31,7 +31,7 @@ def ids(listing) -> list[str]:
     return [job.look.id for job in listing.jobs]
 
 
-def test_waiting_jobs_stand_in_the_order_of_their_starts(listed, drop, clock) -> None:
+def test_waiting_jobs_stand_in_the_order_of_their_starts(listed, drop, clock, arrived_as_written) -> None:
     """Due ones come by priority with aging, then those that are not due, by time; what will be refused comes last."""
     drop(State.PENDING, "old", age=500)
     drop(State.PENDING, "first", {"priority": 10}, age=10)
@@ -56,7 +56,7 @@ def test_waiting_jobs_stand_in_the_order_of_their_starts(listed, drop, clock) ->
     jobs=st.lists(st.tuples(st.integers(-3, 3), st.integers(-200, 200)), max_size=8),
     aging=st.sampled_from([0, 60]),
 )
-def test_the_order_is_the_one_of_the_dispatcher(listed, drop, spool, clock, jobs, aging) -> None:
+def test_the_order_is_the_one_of_the_dispatcher(listed, drop, spool, clock, arrived_as_written, jobs, aging) -> None:
     """What is listed first is what the dispatcher starts first."""
     for name in os.listdir(spool.layout.pending):
         os.unlink(os.path.join(spool.layout.pending, name))

@@ -41,3 +41,13 @@ def test_many(spool) -> None:
     found = strays(spool.layout)
     assert len(found) == MOST_NAMED + 1
     assert found[-1] == "3 more files are no jobs"
+
+
+def test_folders_that_are_called_like_a_request(spool) -> None:
+    """A folder in control/ asks for nothing, and is named."""
+    for name in ("cancel-x", "pause", "notes"):
+        os.mkdir(os.path.join(spool.layout.control, name))
+    assert strays(spool.layout) == [
+        "control/cancel-x is a folder, which asks for nothing",
+        "control/pause is a folder, which asks for nothing",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from types import SimpleNamespace
 
@@ -29,7 +30,8 @@ from spoolrunner.telling.totals import Totals
 class QuietExecutor:
     """Notes what it is told. `alive` are the pids of the processes that live; `fails` makes each start fail.
 
-    `given` are the assignments it was started with; `left_by` has the jobs of which an earlier attempt left something.
+    `problem` is why it cannot get ready, `is_ready` whether it is. `given` are the assignments it was started with; `left_by`
+    has the jobs of which an earlier attempt left something.
     """
 
     def __init__(self) -> None:
@@ -37,7 +39,19 @@ class QuietExecutor:
         self.given: list[Assignment] = []
         self.alive: set[int] = set()
         self.fails = False
+        self.is_ready = True
+        self.problem = ""
+        self.trouble: list[str] = []
         self.left_by: dict[str, bool] = {}
+
+    def prepare(self) -> None:
+        if self.problem:
+            raise StartError(self.problem)
+
+    def next_in(self, now: float) -> float:
+        return math.inf
+
+    def work(self, now: float) -> None: ...
 
     def start(self, assignment: Assignment) -> None:
         if self.fails:
@@ -175,7 +189,7 @@ class StillWatch:
 
 @pytest.fixture
 def service(rooms, clock, executor):
-    executor.prepare = executor.close = executor.renew = lambda: None
+    executor.close = executor.renew = lambda: None
     layout = rooms.spool.layout
     holder = Holder(layout, clock, Machine(), "boot")
     holder.begin()

@@ -81,8 +81,7 @@ def test_arrivals_come_in_portions(rooms, drop) -> None:
 def test_starts_fill_the_places(furnished, drop, executor, clock) -> None:
     """As many jobs are started as there are places, and the next one waits for none but them."""
     rooms = furnished(concurrency=2)
-    blocks = []
-    starts = Starts(rooms, lambda: Phase.SERVING, lambda error, pause: blocks.append(pause))
+    starts = Starts(rooms, lambda: Phase.SERVING)
     for name in "abc":
         drop(State.PENDING, name)
         rooms.intake.look(name)
@@ -93,7 +92,6 @@ def test_starts_fill_the_places(furnished, drop, executor, clock) -> None:
     rooms.running.remove(rooms.running.all()[0])
     starts.work(NOW)
     assert executor.told[-1] == ("start", "c")
-    assert blocks == []
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.SERVING])
@@ -101,34 +99,46 @@ def test_nothing_is_started_in_another_phase(rooms, drop, executor, phase) -> No
     """A dispatcher that is paused, blocked or to end starts nothing."""
     drop(State.PENDING, "x")
     rooms.intake.look("x")
-    Starts(rooms, lambda: phase, lambda error, pause: None).work(NOW)
+    Starts(rooms, lambda: phase).work(NOW)
     assert executor.told == []
 
 
 def test_no_process_to_be_had(rooms, drop, executor, clock) -> None:
-    """Each start that fails in a row blocks for longer, and the first that comes about begins afresh."""
-    blocks = []
-    phase = [Phase.SERVING]
+    """Each start that fails in a row makes us wait for longer, and the first that comes about begins afresh."""
+    starts = Starts(rooms, lambda: Phase.SERVING)
+    pauses = []
 
-    def block(error: Exception, pause: float) -> None:
-        blocks.append(pause)
-        phase[0] = Phase.BLOCKED
+    def fail(job_id: str) -> None:
+        drop(State.PENDING, job_id)
+        rooms.intake.look(job_id)
+        starts.work(NOW)
+        assert starts.next_in(NOW) == math.inf
+        pauses.append(rooms.readiness.next_in(clock.monotonic()))
+        clock.advance(pauses[-1])
 
-    starts = Starts(rooms, lambda: phase[0], block)
-    drop(State.PENDING, "x")
     executor.fails = True
     for _ in range(7):
-        phase[0] = Phase.SERVING
-        rooms.intake.look("x")
-        starts.work(NOW)
-    assert blocks == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
-    executor.fails, phase[0] = False, Phase.SERVING
+        fail("x")
+    executor.fails = False
     starts.work(NOW)
     executor.fails = True
-    drop(State.PENDING, "y")
-    rooms.intake.look("y")
+    fail("y")
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 1.0]
+
+
+def test_nothing_is_claimed_while_no_job_can_be_started(rooms, drop, executor, places, clock) -> None:
+    """An executor that is not ready, or cannot get ready, costs no job a claim, and the loop does not spin."""
+    starts = Starts(rooms, lambda: Phase.SERVING)
+    drop(State.PENDING, "x")
+    rooms.intake.look("x")
+    for executor.is_ready, executor.problem in ((False, ""), (False, "no module"), (True, "no module")):
+        starts.work(NOW)
+        assert (places().pending, places().running, executor.told) == (["x"], [], [])
+        assert starts.next_in(NOW) == math.inf
+    executor.problem = ""
+    clock.advance(rooms.readiness.next_in(clock.monotonic()))
     starts.work(NOW)
-    assert blocks[-1] == 1.0
+    assert executor.told == [("start", "x")]
 
 
 def test_logs_are_cut_once_a_second(rooms, begin, spool) -> None:

@@ -44,7 +44,19 @@ def test_a_change_is_reported_once(path) -> None:
     assert (len(heard), watch.trouble) == (1, "")
 
 
-@pytest.mark.parametrize("touch", [lambda path: os.utime(path, (1, 1)), os.unlink])
+def a_pipe(path) -> None:
+    os.unlink(path)
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "touch",
+    [
+        lambda path: os.utime(path, (1, 1)),
+        os.unlink,
+        pytest.param(a_pipe, marks=pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")),
+    ],
+)
 def test_what_is_no_change(path, touch) -> None:
     """A file of another time and the same bytes is the same; one that is gone cannot be gone by."""
     config = load_config(path)

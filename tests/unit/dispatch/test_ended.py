@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import orjson
 import pytest
 
@@ -11,7 +13,7 @@ from spoolrunner.dispatch.ended import ELSEWHERE, LEFTOVER_SECONDS, MAX_BATCH, R
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.running import LET_GO_SECONDS, STOP_ARRIVES
 from spoolrunner.dispatch.stopping import Stopping
-from spoolrunner.executors.base import AttemptKey, Exited
+from spoolrunner.executors.base import AttemptKey, Exited, NotStarted
 from spoolrunner.protocol.states import MAX_RELEASES, Event, Outcome, State, Verdict
 from spoolrunner.spool import lock_lines, locks
 from spoolrunner.spool.settling_rules import Usage
@@ -66,6 +68,18 @@ def test_the_policy_of_an_attempt_is_the_one_it_started_under(rooms, begin, mark
     assert events[-1].verdict is Verdict.FAILED
 
 
+def test_a_folder_in_the_place_of_a_cancel_is_in_nobodys_way(rooms, begin, mark, leave, places, clock) -> None:
+    """Somebody who may write into control/ keeps no job from its end by a folder that is called like its cancel."""
+    begin("x")
+    mark("x")
+    leave("x")
+    os.makedirs(os.path.join(rooms.spool.layout.control, "cancel-x", "child"))
+    (attempt,) = rooms.running.all()
+    rooms.running.exited(Exited(attempt.key, EXIT_MADE))
+    rooms.ended.work(clock.monotonic())
+    assert (places().done, rooms.register.ids()) == (["x"], set())
+
+
 def test_who_waited_for_it_is_looked_at(rooms, begin, mark, clock) -> None:
     """A job that waited for the id of one that is settled is in the order again."""
     begin("x")
@@ -98,6 +112,24 @@ def test_a_process_that_never_reached_its_first_line(rooms, begin, events, place
     assert isinstance(events[-2], Recorded)
     assert "never reached its first line" in events[-2].error_message
     assert rooms.register.times("x", Why.NOT_STARTED) == 0
+
+
+def test_no_process_was_to_be_had(rooms, begin, events, places, clock) -> None:
+    """However often that is so, nothing is counted, and the job waits as before; a count from before stays."""
+    begin("x")
+    (attempt,) = rooms.running.all()
+    rooms.running.exited(Exited(attempt.key, 127))
+    rooms.ended.work(clock.monotonic())
+    clock.advance(1.0)
+    for _ in range(MAX_RELEASES + 3):
+        begin("x")
+        (attempt,) = rooms.running.all()
+        rooms.running.exited(NotStarted(attempt.key, "no process"))
+        rooms.ended.work(clock.monotonic())
+        assert isinstance(events[-1], Released)
+        assert (places().pending, places().running, len(rooms.running)) == (["x"], [], 0)
+    assert "attempts" not in read(rooms, State.PENDING)
+    assert rooms.register.times("x", Why.NOT_STARTED) == 1
 
 
 def test_a_process_that_could_not_write(rooms, begin, events, places, clock) -> None:

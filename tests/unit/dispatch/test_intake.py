@@ -183,7 +183,7 @@ def test_a_file_that_is_being_written(intake, drop, spool, order, refused, clock
     """A file that does not parse is refused when its size and times have stayed the same for two seconds, not before."""
     drop(State.PENDING, "x", data)
     intake.look("x")
-    assert intake.is_waiting_for_writers
+    assert intake.has_unread
     assert intake.next_in(clock.monotonic()) == SETTLE_SECONDS
     clock.advance(SETTLE_SECONDS - 0.1)
     intake.hint("x.json")
@@ -194,7 +194,7 @@ def test_a_file_that_is_being_written(intake, drop, spool, order, refused, clock
     assert [refusal.outcome for refusal in refused] == [Outcome.REJECTED]
     assert names(spool, State.FAILED) == {"x.json", "x.reason"}
     assert spool.read(State.FAILED, "x").data == data
-    assert not intake.is_waiting_for_writers
+    assert not intake.has_unread
     assert len(order) == 0
 
 
@@ -211,7 +211,7 @@ def test_a_writer_that_goes_on(intake, drop, order, refused, clock) -> None:
     intake.work(clock.monotonic())
     assert refused == []
     assert "x" in order
-    assert not intake.is_waiting_for_writers
+    assert not intake.has_unread
 
 
 def test_a_writer_that_gives_up(intake, drop, spool, refused, clock) -> None:
@@ -221,7 +221,7 @@ def test_a_writer_that_gives_up(intake, drop, spool, refused, clock) -> None:
     os.unlink(path)
     clock.advance(SETTLE_SECONDS)
     intake.work(clock.monotonic())
-    assert not intake.is_waiting_for_writers
+    assert not intake.has_unread
     assert (refused, names(spool, State.FAILED)) == ([], set())
 
 
@@ -336,7 +336,7 @@ def test_take_of_a_job_that_was_postponed(intake, drop, order, clock) -> None:
     """A job that turns out to be postponed when it is read for its claim is no candidate now, and waits."""
     drop(State.PENDING, "x")
     intake.look("x")
-    intake._read_ahead.clear()  # as if it had been read when many others were kept
+    intake._read_ahead.pop("x")  # as if it had been read when many others were kept
     drop(State.PENDING, "x", {"next_run_at": FUTURE})
     assert order.pop(clock.wall()) == "x"
     candidate = intake.take("x")

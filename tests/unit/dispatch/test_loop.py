@@ -18,7 +18,7 @@ from spoolrunner.telling.events import DispatcherStarted, StaleStopRemoved
 
 @pytest.fixture
 def dispatcher(config, spool, executor, events) -> Dispatcher:
-    executor.prepare = executor.close = executor.renew = lambda: None
+    executor.close = executor.renew = lambda: None
     surroundings = Surroundings(executor=lambda plan, report: executor, inbox=make_inbox())
     return Dispatcher(config(spool=spool.layout.root), [lambda event, _: events.append(event)], surroundings)
 

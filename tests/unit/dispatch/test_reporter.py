@@ -34,6 +34,24 @@ def test_a_listener_that_fails_stops_nothing(clock) -> None:
     assert reporter.trouble == ["broken, which is told of events, failed: ValueError: no room"]
 
 
+def test_what_a_listener_says_of_itself(clock) -> None:
+    """A listener that has a sentence of its own, as the one that prints, stands in the trouble for as long as it has it."""
+
+    class Printer:
+        trouble = "nothing is printed"
+
+        def __call__(self, event, at) -> None: ...
+
+    class Other(Printer):
+        def trouble(self) -> None: ...
+
+    printer = Printer()
+    reporter = Reporter(clock, [printer, Other(), lambda event, at: None])
+    assert reporter.trouble == ["nothing is printed"]
+    printer.trouble = ""
+    assert reporter.trouble == []
+
+
 def test_listeners_that_fail_all(clock) -> None:
     """Where nobody is left to hear of it nothing is lost but the words."""
 

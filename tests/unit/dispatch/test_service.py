@@ -8,7 +8,7 @@ from spoolrunner.dispatch.describe import describe
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.running import STEP
 from spoolrunner.dispatch.wishes import Notice, Wish
-from spoolrunner.executors.base import AttemptKey, Exited
+from spoolrunner.executors.base import AttemptKey, Exited, NotStarted
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import requests
 from spoolrunner.telling.events import Blocked, DispatcherStopping, EventsDropped, GoingOn, Paused, Resumed
@@ -161,3 +161,54 @@ def test_the_end(service, rooms, events) -> None:
     with open(rooms.spool.layout.status, encoding="utf-8") as stream:
         assert '"stopped"' in stream.read()
     assert names(events)[-1] == "DispatcherStopped"
+
+
+def test_no_process_to_be_had(service, rooms, drop, executor, mark, clock, events, places) -> None:
+    """It is said, in the log and in status.json; what runs is settled meanwhile, and the job waits; then it goes on."""
+    drop(State.PENDING, "first")
+    service.turn()
+    mark("first")
+    executor.is_ready, executor.problem = False, "no module"
+    drop(State.PENDING, "x")
+    service.take(Exited(AttemptKey("first", 1), -9))
+    service.scan.start()
+    service.turn()
+    assert places().pending == ["first", "x"]
+    assert (service.phase, describe(service)["state"]) == (Phase.SERVING, "blocked")
+    assert "no module" in describe(service)["trouble"]
+    assert Blocked("no module", 1.0) in events
+    assert service.wait() <= 1.0
+    executor.is_ready, executor.problem = True, ""
+    service.turn()
+    assert ("start", "x") in executor.told
+    assert describe(service)["state"] == "running"
+    assert GoingOn() in events
+
+
+def test_a_fork_that_was_refused(service, rooms, drop, executor, events, places) -> None:
+    """The job goes back, uncounted, and nothing is claimed until its time has come."""
+    drop(State.PENDING, "x")
+    service.turn()
+    service.take(NotStarted(AttemptKey("x", 1), "no memory"))
+    service.turn()
+    assert (places().pending, places().running) == (["x"], [])
+    assert service.rooms.readiness.problem == "no memory"
+    assert executor.told.count(("start", "x")) == 1
+    assert service.unstarted == 1
+
+
+def test_the_trouble_of_an_executor(service, executor) -> None:
+    """What is wrong with the executor beside that is said too."""
+    executor.trouble = ["no thread"]
+    assert "no thread" in describe(service)["trouble"]
+
+
+def test_nothing_is_made_ready_for_a_stop(service, executor, clock) -> None:
+    """A dispatcher that is to end does not wait for an executor."""
+    executor.is_ready, executor.problem = False, "no module"
+    service.turn()
+    service.take(Wish.STOP)
+    clock.advance(60)
+    service.turn()
+    assert service.rooms.readiness.failures == 1
+    assert service.is_finished(drain=False)

@@ -217,3 +217,33 @@ def test_a_folder_that_is_removed_and_made_again(watching, folders, bell, tmp_pa
     watching.restart()
     (tmp_path / "pending" / "x.json").touch()
     assert "x.json" in names_until(watching.arrivals, bell, "x.json")
+
+
+@pytest.mark.parametrize("threads", range(4))
+def test_no_thread_to_be_had(folders, bell, monkeypatch, threads) -> None:
+    """Whichever thread is the one too many: it is said why there are no events, and nothing of the others is left."""
+    before = threading.active_count()
+    descriptors = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
+    left = [threads]
+    real = threading.Thread.start
+
+    def start(self) -> None:
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        real(self)
+
+    made = Watch(*folders, bell)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        made.start()
+    if made.has_events:
+        assert sys.platform != "linux"  # others need fewer threads
+    else:
+        assert "can't start new thread" in made.reason
+    made.stop()
+    assert threading.active_count() == before
+    assert sys.platform != "linux" or len(os.listdir("/proc/self/fd")) == descriptors
+    made.restart()
+    assert (made.has_events, made.reason) == (True, "")
+    made.stop()

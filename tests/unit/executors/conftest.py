@@ -32,11 +32,18 @@ class Exits:
         self.inbox = make_inbox()
         self.put = self.inbox.put
         self._come: deque[Any] = deque()
+        self.executors: list[Any] = []
+        """Those that see to their own processes while we wait here, as in a dispatcher's loop."""
 
     def get(self, timeout: float = PATIENCE) -> Exited:
         """The next end, within so many seconds."""
         self.until(lambda: self._come, timeout)
         return self._come.popleft()
+
+    @property
+    def empty_so_far(self) -> bool:
+        """Whether nothing has come while we listened."""
+        return not self._come
 
     def empty(self) -> bool:
         """Whether none that was not asked for has come so far."""
@@ -50,7 +57,28 @@ class Exits:
             assert time.monotonic() < deadline, "it did not come in time"
             self._hear(0.1)
 
+    def ready(self, executor: Any) -> None:
+        """Listen until the executor is ready; StartError when it cannot be."""
+
+        def is_ready() -> bool:
+            executor.prepare()
+            return executor.is_ready
+
+        self.until(is_ready)
+
+    def start(self, executor: Any, told: Assignment) -> None:
+        """Start the attempt as soon as the executor is ready."""
+        self.ready(executor)
+        executor.start(told)
+
+    def ready_again(self, executor: Any) -> None:
+        """Listen until an executor is ready which cannot get ready for a while."""
+        self.until(lambda: executor.is_ready)
+
     def _hear(self, seconds: float) -> None:
+        for executor in self.executors:
+            executor.work(time.monotonic())
+            seconds = min(seconds, executor.next_in(time.monotonic()))
         try:
             self._come.append(self.inbox.get(timeout=seconds))
         except queue.Empty:

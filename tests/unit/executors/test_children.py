@@ -24,9 +24,9 @@ class Reported(Children):
         self.said = []
         super().__init__(self.poll, lambda *event: self.said.append(event))
 
-    def wait(self, ahead=()) -> None:
+    def wait(self) -> None:
         """Wait for an end that the poll knows of, and collect."""
-        self.reap(self.poll.poll(20_000), ahead)
+        self.reap(self.poll.poll(20_000))
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def child() -> int:
 def test_a_child_that_somebody_else_collected(children) -> None:
     """Its end is reported without a status, though another child lives; its descriptor does not wake the poll again."""
     taken, kept = child(), child()
-    children.add(taken, ("taken", 1))
-    children.add(kept, ("kept", 1))
+    children.add(taken)
+    children.add(kept)
     assert children.are_watched
     os.kill(taken, signal.SIGKILL)
     os.waitpid(taken, 0)
@@ -62,19 +62,20 @@ def test_a_child_that_somebody_else_collected(children) -> None:
     os.kill(kept, signal.SIGKILL)
     children.wait()
     assert children.said[1][:2] == (kept, -signal.SIGKILL)
-    assert children.jobs == {}
+    assert children.pids == set()
 
 
 def test_children_that_were_all_collected(monkeypatch) -> None:
-    """Without descriptors too: when there is none left to wait for, all that are known have ended, those ahead as well."""
+    """Without descriptors too: when there is none left to wait for, all that are known have ended."""
     monkeypatch.setattr(processes, "descriptor_of", lambda _pid: None)
     children = Reported()
-    pid, ahead = child(), child()
-    children.add(pid, ("x", 1))
+    pids = [child(), child()]
+    for pid in pids:
+        children.add(pid)
     assert not children.are_watched
-    for each in (pid, ahead):
-        os.kill(each, signal.SIGKILL)
-        os.waitpid(each, 0)
-    children.reap([], [ahead])
-    assert children.said == [(pid, None, 0.0, 0), (ahead, None, 0.0, 0)]
-    assert children.jobs == {}
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    children.reap([])
+    assert sorted(children.said) == sorted((pid, None, 0.0, 0) for pid in pids)
+    assert children.pids == set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
 import os
 import signal
@@ -57,6 +59,7 @@ def make(made, plan_of, exits):
 
     def make(**changes):
         executors.append(ForkExecutor(plan_of(made, **changes), exits.put))
+        exits.executors.append(executors[-1])
         return executors[-1]
 
     yield make
@@ -86,17 +89,9 @@ def template_pid(executor) -> int:
     return executor._template._process.pid
 
 
-def learn_pid(executor, exits) -> int:
-    """The pid of the attempt, once the template has told it."""
-    assert executor.pid(KEY) is None
-    exits.until(lambda: executor._pids[KEY])
-    return executor.pid(KEY)
-
-
 def test_a_job_runs_in_a_fork(executor, made, exits) -> None:
     """A started attempt runs in a process of its own, which leaves its outcome; its exit and what it used are reported."""
-    executor.prepare()
-    executor.start(assigned(made.layout, JOBS, "quick"))
+    exits.start(executor, assigned(made.layout, JOBS, "quick"))
     key, status, usage, _ = exits.get()
     assert (key, status) == (KEY, EXIT_MADE)
     assert usage.max_rss_kib > 1024
@@ -106,45 +101,89 @@ def test_a_job_runs_in_a_fork(executor, made, exits) -> None:
     assert executor.pid(KEY) not in (None, os.getpid(), template_pid(executor))
 
 
-def test_a_start_makes_the_template(executor, exits) -> None:
-    """Without a template, and without a job to be done, a start makes the one and reports the other."""
-    executor.start(nothing_to_do())
+def test_a_start_before_it_is_ready(executor, exits) -> None:
+    """Without a process that waits for a job none is started; the pid of one that is started is known at once."""
+    executor.prepare()
+    with pytest.raises(StartError, match="has ended"):
+        executor.start(nothing_to_do())
+    exits.start(executor, nothing_to_do())
+    assert executor.pid(KEY) not in (None, template_pid(executor))
     assert exits.get()[:2] == (KEY, EXIT_LEFT)
 
 
 def test_a_second_start_is_none(executor, made, exits, fifo) -> None:
     """Starting an attempt twice is the same as starting it once."""
     told = assigned(made.layout, JOBS, "patient", fifo)
-    executor.start(told)
+    exits.start(executor, told)
     executor.start(told)
     let_go(fifo)
     assert exits.get()[:2] == (KEY, EXIT_MADE)
     assert left_in(made.layout).result == '"go"'
-    executor.start(nothing_to_do("another"))
+    exits.start(executor, nothing_to_do("another"))
     assert exits.get()[:2] == (("another", 1), EXIT_LEFT)
 
 
 def test_many_jobs_at_once(executor, made, exits) -> None:
     """Each of many attempts that are started in one go is made, and reported once."""
     for number in range(20):
-        executor.start(assigned(made.layout, JOBS, "quick", job_id=f"x{number}"))
+        exits.start(executor, assigned(made.layout, JOBS, "quick", job_id=f"x{number}"))
     ends = [exits.get()[:2] for _ in range(20)]
     assert sorted(ends) == sorted(((f"x{number}", 1), EXIT_MADE) for number in range(20))
     assert exits.empty()
 
 
 def test_a_start_waits_for_nothing(executor, made, exits) -> None:
-    """While the template does not read, more is sent than its socket takes: the rest follows when it reads again."""
+    """A process that does not read gets more than its pipe takes: the rest follows when it reads again."""
+    size = 3 << 20
+    exits.ready(executor)
+    waiting = executor._template.spares._ready[0][0]
+    os.kill(waiting, signal.SIGSTOP)
+    executor.start(assigned(made.layout, JOBS, "length", "x" * size))
+    assert executor.pid(KEY) == waiting
+    exits.start(executor, nothing_to_do("y"))
+    assert exits.get()[:2] == (("y", 1), EXIT_LEFT)
+    os.kill(waiting, signal.SIGCONT)
+    assert exits.get()[:2] == (KEY, EXIT_MADE)
+    assert left_in(made.layout).result == str(size)
+
+
+def test_one_that_ends_with_a_part_of_its_job(executor, made, exits) -> None:
+    """A process that is killed before it has read all of its job is reported as any other, and nothing is left to be sent."""
+    exits.ready(executor)
+    os.kill(executor._template.spares._ready[0][0], signal.SIGSTOP)
+    executor.start(assigned(made.layout, JOBS, "length", "x" * (3 << 20)))
+    os.kill(executor.pid(KEY), signal.SIGKILL)
+    assert exits.get()[:2] == (KEY, -signal.SIGKILL)
+    assert traces.peek(made.layout.lock("x")).marker is None
+
+
+def test_those_that_wait_may_be_killed(executor, exits) -> None:
+    """When somebody ends the processes that wait for jobs, others are forked."""
+    exits.ready(executor)
+    waiting = [pid for pid, _ in executor._template.spares._ready]
+    for pid in waiting:
+        os.kill(pid, signal.SIGKILL)
+    exits.until(lambda: not {pid for pid, _ in executor._template.spares._ready} & set(waiting))
+    exits.start(executor, nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+    assert executor.pid(KEY) not in waiting
+
+
+def test_a_template_that_gives_no_sign(executor, exits, monkeypatch) -> None:
+    """One that somebody has stopped forks nothing: it is ended after a while, which is said, and another one serves."""
+    exits.ready(executor)
+    first = executor._template
+    os.kill(first.pid, signal.SIGSTOP)
+    for number in range(2):
+        exits.start(executor, nothing_to_do(f"x{number}"))
+    assert not executor.is_ready
     executor.prepare()
-    os.kill(template_pid(executor), signal.SIGSTOP)
-    sizes = [1 << 20, 2 << 20, 10]
-    for size in sizes:
-        executor.start(assigned(made.layout, JOBS, "length", "x" * size, job_id=f"x{size}"))
-    assert executor._template._unsent
-    os.kill(template_pid(executor), signal.SIGCONT)
-    assert {exits.get()[:2] for _ in sizes} == {((f"x{size}", 1), EXIT_MADE) for size in sizes}
-    assert [left_in(made.layout, f"x{size}").result for size in sizes] == [str(size) for size in sizes]
-    assert not executor._template._unsent
+    monkeypatch.setattr(first, "ready_by", 0.0)
+    with pytest.raises(StartError, match="gave no sign for 60 s, and was ended"):
+        executor.prepare()
+    exits.start(executor, nothing_to_do("y"))
+    assert {exits.get().key.job_id for _ in range(3)} == {"x0", "x1", "y"}
+    exits.until(lambda: first.status == -signal.SIGKILL)
 
 
 @pytest.mark.parametrize("preload", [[JOBS], []])
@@ -153,21 +192,21 @@ def test_a_preloaded_module_is_imported_by_the_template(make, made, exits, prelo
     files = []
     executor = make(preload=preload, loaded=files.append)
     executor.prepare()
-    exits.until(lambda: files and executor._next is None)
-    executor.start(assigned(made.layout, JOBS, "where"))
+    exits.until(lambda: files and executor._next.template is None)
+    exits.start(executor, assigned(made.layout, JOBS, "where"))
     assert exits.get()[:2] == (KEY, EXIT_MADE)
     assert left_in(made.layout).result == str(not preload).lower()
-    assert files[-1] == ([os.path.join(made.folder, f"{JOBS}.py")] if preload else [])
+    assert not preload or os.path.join(made.folder, f"{JOBS}.py") in files[-1]
 
 
 def test_jobs_do_not_wait_for_what_is_preloaded(make, made, exits, fifo, tmp_path) -> None:
     """While a module is being preloaded a job of another one runs, by a fresh import; the template goes with the executor."""
     (tmp_path / "unit_fork_slow.py").write_text(f"with open({fifo!r}) as stream: stream.read()\n")
     executor = make(preload=["unit_fork_slow", JOBS])
-    executor.start(assigned(made.layout, JOBS, "where"))
+    exits.start(executor, assigned(made.layout, JOBS, "where"))
     assert exits.get()[:2] == (KEY, EXIT_MADE)
     assert left_in(made.layout).result == "true"
-    preloads = executor._next
+    preloads = executor._next.template
     exits.until(lambda: preloads.importing)
     executor.close()
     assert preloads.status == -signal.SIGKILL
@@ -178,13 +217,13 @@ def test_a_template_that_preloads_and_changed_code(make, made, exits, fifo, tmp_
     (tmp_path / "unit_fork_slow.py").write_text(f"with open({fifo!r}) as stream: stream.read()\n")
     executor = make(preload=["unit_fork_slow"])
     executor.prepare()
-    first = executor._next
+    first = executor._next.template
     exits.until(lambda: first.importing)
     executor.renew()
-    executor.start(nothing_to_do())
+    exits.start(executor, nothing_to_do())
     assert exits.get()[:2] == (KEY, EXIT_LEFT)
-    assert first.status == -signal.SIGKILL
-    assert executor._next not in (None, first)
+    exits.until(lambda: first.status == -signal.SIGKILL)
+    assert executor._next.template not in (None, first)
 
 
 def test_another_folder_at_the_path(make, made, exits, tmp_path) -> None:
@@ -198,12 +237,12 @@ def test_another_folder_at_the_path(make, made, exits, tmp_path) -> None:
     settings.python_path = [str(link)]
     executor = make(folder=str(link), settings=settings.to_bytes(), preload=["unit_fork_link"])
     executor.prepare()
-    exits.until(lambda: executor._next is None)
+    exits.until(lambda: executor._next.template is None)
     for turn, name in enumerate(["one", "two"]):
         if turn:
             (tmp_path / "new").symlink_to(name)
             (tmp_path / "new").rename(link)
-        executor.start(assigned(made.layout, "unit_fork_link", "v", job_id=name))
+        exits.start(executor, assigned(made.layout, "unit_fork_link", "v", job_id=name))
         assert exits.get()[:2] == ((name, 1), EXIT_MADE)
         assert json.loads(left_in(made.layout, name).result) == [name, str(tmp_path / name)]
 
@@ -213,11 +252,11 @@ def test_a_folder_of_code_that_is_made_later(make, made, exits, tmp_path) -> Non
     settings = runner_settings(made, "")
     settings.python_path = [str(tmp_path / "later")]
     executor = make(settings=settings.to_bytes())
-    executor.start(nothing_to_do())
+    exits.start(executor, nothing_to_do())
     assert exits.get()[:2] == (KEY, EXIT_LEFT)
     (tmp_path / "later").mkdir()
     (tmp_path / "later" / "unit_fork_later.py").write_text("def f():\n    return 1\n")
-    executor.start(assigned(made.layout, "unit_fork_later", "f", job_id="y"))
+    exits.start(executor, assigned(made.layout, "unit_fork_later", "f", job_id="y"))
     assert exits.get()[:2] == (("y", 1), EXIT_MADE)
     assert left_in(made.layout, "y").result == "1"
 
@@ -230,8 +269,7 @@ def test_a_folder_that_is_gone(make, tmp_path) -> None:
 
 def test_a_job_outlives_its_template(executor, made, exits, fifo) -> None:
     """When the template dies, a job that runs is watched until its end, whose status nobody can know then."""
-    executor.start(assigned(made.layout, JOBS, "patient", fifo))
-    learn_pid(executor, exits)
+    exits.start(executor, assigned(made.layout, JOBS, "patient", fifo))
     os.kill(template_pid(executor), signal.SIGKILL)
     template = executor._template
     exits.until(lambda: template.is_gone)
@@ -241,62 +279,48 @@ def test_a_job_outlives_its_template(executor, made, exits, fifo) -> None:
     assert left_in(made.layout).result == '"go"'
 
 
-def test_a_job_whose_template_died_before_it_told_its_pid(executor, made, exits, fifo) -> None:
-    """The marker that a job has left names its process, which is watched from then on."""
-    executor.start(assigned(made.layout, JOBS, "patient", fifo))
-    exits.until(lambda: traces.peek(made.layout.lock("x")).marker)
-    os.kill(template_pid(executor), signal.SIGKILL)
-    exits.until(lambda: executor.pid(KEY) == traces.peek(made.layout.lock("x")).marker.pid)
-    assert exits.empty()
-    let_go(fifo)
-    assert exits.get() == Exited(KEY, None, None)
-    assert left_in(made.layout).result == '"go"'
-
-
 def test_a_template_that_died_is_replaced(executor, exits) -> None:
     """The first start after the death of a template was heard is made by a new one."""
-    executor.prepare()
+    exits.ready(executor)
     first = executor._template
     os.kill(first._process.pid, signal.SIGKILL)
     exits.until(lambda: first.is_gone)
-    executor.start(nothing_to_do())
+    exits.start(executor, nothing_to_do())
     assert executor._template is not first
     assert exits.get()[:2] == (KEY, EXIT_LEFT)
 
 
-def test_a_start_from_a_template_that_died_unheard(executor, exits) -> None:
-    """An attempt that was sent to a template which is dead, but not known to be, is reported as not made."""
-    executor.prepare()
+def test_a_start_from_a_template_that_died_unheard(executor, made, exits) -> None:
+    """A process that was forked does not need its template any more."""
+    exits.ready(executor)
     first = executor._template
     os.kill(first._process.pid, signal.SIGKILL)
     first._process.wait(PATIENCE)
-    executor.start(nothing_to_do())
-    assert exits.get() == Exited(KEY, None, None)
-    executor.forget(KEY)
-    executor.start(nothing_to_do())
-    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+    executor.start(assigned(made.layout, JOBS, "quick"))
+    assert exits.get()[:2] == (KEY, None)
+    assert left_in(made.layout).result == '"done"'
+    exits.start(executor, nothing_to_do("y"))
+    assert exits.get()[:2] == (("y", 1), EXIT_LEFT)
     assert executor._template is not first
 
 
 def test_changed_code_is_served_by_a_new_template(executor, exits) -> None:
     """After `renew` the next start comes from a new template, and the old one ends by itself."""
-    executor.prepare()
+    exits.ready(executor)
     first = executor._template
     executor.renew()
-    executor.start(nothing_to_do())
+    exits.start(executor, nothing_to_do())
     assert executor._template is not first
     assert exits.get()[:2] == (KEY, EXIT_LEFT)
-    exits.until(lambda: first.is_gone)
-    assert first._process.returncode == 0
+    exits.until(lambda: first.status == 0)
 
 
 def test_a_retired_template_stays_until_its_last_job_has_ended(executor, made, exits, fifo) -> None:
     """A job that runs while the template is replaced is reported by the old one, with its status."""
-    executor.start(assigned(made.layout, JOBS, "patient", fifo))
-    learn_pid(executor, exits)
+    exits.start(executor, assigned(made.layout, JOBS, "patient", fifo))
     first = executor._template
     executor.renew()
-    executor.start(nothing_to_do("y"))
+    exits.start(executor, nothing_to_do("y"))
     assert exits.get()[:2] == (("y", 1), EXIT_LEFT)
     assert not first.is_gone
     let_go(fifo)
@@ -308,17 +332,17 @@ def test_code_that_changed_after_it_was_preloaded(make, made, exits, tmp_path) -
     """A job whose preloaded code is another on disk by now runs the new one, before anybody said that it changed."""
     executor = make(preload=[JOBS])
     executor.prepare()
-    exits.until(lambda: executor._next is None)
+    exits.until(lambda: executor._next.template is None)
     (tmp_path / f"{JOBS}.py").write_text(MODULE.replace("done", "done anew"))
-    executor.start(assigned(made.layout, JOBS, "quick", job_id="y"))
+    exits.start(executor, assigned(made.layout, JOBS, "quick", job_id="y"))
     assert exits.get()[:2] == (("y", 1), EXIT_MADE)
     assert left_in(made.layout, "y").result == '"done anew"'
     exits.until(lambda: executor._stale)
 
 
-def test_a_job_is_ended_as_soon_as_its_pid_is_known(executor, made, exits, fifo) -> None:
-    """A job that is asked to end right after its start gets the signal once the template has told its pid."""
-    executor.start(assigned(made.layout, JOBS, "patient", fifo))
+def test_a_job_is_ended_right_after_its_start(executor, made, exits, fifo) -> None:
+    """A job that is asked to end before its process has read what it is to do gets the signal all the same."""
+    exits.start(executor, assigned(made.layout, JOBS, "patient", fifo))
     executor.ask_to_end(KEY)
     assert exits.get()[:2] == (KEY, -signal.SIGTERM)
     assert executor.is_gone(KEY)
@@ -327,11 +351,11 @@ def test_a_job_is_ended_as_soon_as_its_pid_is_known(executor, made, exits, fifo)
 def test_nothing_of_a_forgotten_attempt_is_kept(executor, exits) -> None:
     """A settled attempt is forgotten, and can be started again under the same number."""
     for _ in range(2):
-        executor.start(nothing_to_do())
+        exits.start(executor, nothing_to_do())
         assert exits.get()[:2] == (KEY, EXIT_LEFT)
         executor.forget(KEY)
         assert executor.pid(KEY) is None
-        assert (executor._pids, executor._serving, executor._exited, executor._to_end) == ({}, {}, set(), set())
+        assert (executor._pids, executor._serving, executor._exited) == ({}, {}, set())
 
 
 def test_a_template_goes_with_the_executor(executor) -> None:
@@ -347,3 +371,131 @@ def test_a_program_that_is_not_there(make) -> None:
     """A template that cannot be started is an error that names the program."""
     with pytest.raises(StartError, match="cannot start no-such-python: No such file"):
         make(python="no-such-python").prepare()
+
+
+REFUSES = """
+import os
+real = os.fork
+def fork():
+    if os.path.exists({flag!r}):
+        raise BlockingIOError({number}, os.strerror({number}))
+    return real()
+os.fork = fork
+"""
+
+
+@pytest.fixture
+def lib(tmp_path):
+    """A folder that comes before ours on the import path of the template, and an environment with it."""
+    (tmp_path / "lib").mkdir()
+    return tmp_path / "lib"
+
+
+@pytest.fixture
+def hindered(make, lib):
+    """A fork executor whose template finds what is in `lib` first."""
+    return make(environment={**os.environ, "PYTHONPATH": str(lib)})
+
+
+# What the module says when it is imported in the place of ours, and what is said of it.
+BROKEN = {
+    "a module is missing": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+    "it ends": ("import os; os._exit(7)", "ended with status 7"),
+    "it is killed": ("import os; os.kill(os.getpid(), 9)", "ended with SIGKILL"),
+    "no memory": ("raise MemoryError", "MemoryError"),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_template_that_cannot_start(hindered, exits, lib, how) -> None:
+    """Why it cannot is the error of the second look; when it is mended the next one serves."""
+    code, why = BROKEN[how]
+    (lib / "spoolrunner.py").write_text(code)
+    with pytest.raises(StartError) as raised:
+        exits.ready(hindered)
+    assert why in str(raised.value)
+    assert not hindered.is_ready
+    (lib / "spoolrunner.py").unlink()
+    exits.ready(hindered)
+    exits.start(hindered, nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+
+
+def test_a_template_whose_settings_are_of_another_release(executor, exits) -> None:
+    """Settings that it does not understand are an error in its own words."""
+    executor._plan = dataclasses.replace(executor._plan, settings=b"of another release")
+    with pytest.raises(StartError, match=r"the template of the jobs' processes cannot start: \w+Error: "):
+        exits.ready(executor)
+
+
+def test_a_template_that_does_not_get_ready_in_time(executor, exits) -> None:
+    """One that hangs before it is ready is killed after a while, and that is an error like any other."""
+    executor.prepare()
+    first = executor._template
+    os.kill(first.pid, signal.SIGSTOP)
+    executor.prepare()
+    assert not executor.is_ready
+    first.ready_by = 0.0
+    with pytest.raises(StartError, match="gave no sign for 60 s"):
+        executor.prepare()
+    exits.until(lambda: first.status == -signal.SIGKILL)
+    exits.ready(executor)
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
+def test_forks_that_are_refused(hindered, exits, lib, tmp_path, number) -> None:
+    """When no more processes can be forked, no more jobs are started, which is said; when they can, the template goes on."""
+    flag = tmp_path / "no-forks"
+    (lib / "sitecustomize.py").write_text(REFUSES.format(flag=str(flag), number=number))
+    exits.ready(hindered)
+    flag.touch()
+    for index in range(2):
+        exits.start(hindered, nothing_to_do(f"x{index}"))
+    assert [exits.get().status for _ in range(2)] == [EXIT_LEFT] * 2
+    template = hindered._template
+    with pytest.raises(StartError, match=f"no process can be forked for a job: {os.strerror(number)}"):
+        exits.ready(hindered)
+    assert not hindered.is_ready
+    flag.unlink()
+    exits.until(lambda: hindered.is_ready)
+    assert hindered._template is template
+    exits.start(hindered, nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+
+
+def test_a_kill_where_the_template_does_not_answer(executor, made, exits, fifo) -> None:
+    """The end of a job whose template was stopped is seen all the same: the template is killed for that."""
+    exits.ready(executor)
+    executor.start(assigned(made.layout, JOBS, "patient", fifo))
+    exits.until(lambda: traces.peek(made.layout.lock("x")).marker)
+    template = executor._template
+    os.kill(template.pid, signal.SIGSTOP)
+    executor.ask_to_end(KEY)
+
+    def is_killed() -> bool:
+        executor.kill(KEY)
+        return not exits.empty_so_far
+
+    exits.until(is_killed)
+    assert exits.get() == Exited(KEY, None, None)
+    exits.until(lambda: template.status == -signal.SIGKILL)
+
+
+def test_a_template_that_was_stopped_goes_with_the_executor(executor, exits) -> None:
+    """It goes on, finds that it is not needed, and ends by itself."""
+    exits.ready(executor)
+    template = executor._template
+    os.kill(template.pid, signal.SIGSTOP)
+    executor.close()
+    assert template.status == 0
+
+
+def test_no_descriptor_for_a_template(executor, monkeypatch) -> None:
+    """No socket to be had is an error of the start, not of the disk."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("spoolrunner.executors.connection.socket.socketpair", refuse)
+    with pytest.raises(StartError, match="Too many open files"):
+        executor.prepare()

@@ -57,5 +57,5 @@ def test_a_template_ends_in_silence_when_nobody_read_what_it_said(config) -> Non
     ours.settimeout(25)
     said = ours.recv(65536, socket.MSG_PEEK)
     ours.close()
-    assert Frames().take(said) == [("ready", [])]
+    assert [event for event, *_ in Frames().take(said)] == ["ready"]
     assert end_of(process) == (0, b"")

@@ -60,6 +60,6 @@ def test_a_large_message() -> None:
 
 def test_the_words_differ() -> None:
     """No two messages begin with the same word."""
-    words = ["START", "WHO", "RETIRE", "STARTED", "EXITED", "READY", "OUTDATED"]
+    words = ["FORK", "RETIRE", "FORKED", "EXITED", "READY", "OUTDATED", "FAILED"]
     words += ["IMPORTING", "IMPORTED", "SKIPPED", "LEFT_OUT"]
     assert len({getattr(frames, word) for word in words}) == len(words)

@@ -43,8 +43,9 @@ def started(config, tmp_path, plan_of, exits):
         )
         executor = ForkExecutor(plan, exits.put)
         executors.append(executor)
+        exits.executors.append(executor)
         executor.prepare()
-        exits.until(lambda: executor._next is None)
+        exits.until(lambda: executor._next.template is None)
         return executor, told
 
     yield start
@@ -60,7 +61,7 @@ def run(started, config, exits):
 
     def run(executor, method: str, module: str = MODULE):
         job_id = f"job{next(numbers)}"
-        executor.start(assigned(layout, module, method, job_id=job_id))
+        exits.start(executor, assigned(layout, module, method, job_id=job_id))
         assert exits.get()[:2] == ((job_id, 1), EXIT_MADE)
         return json.loads(left_in(layout, job_id).result)
 

@@ -12,7 +12,7 @@ import pytest
 
 from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE
 from spoolrunner.errors import StartError
-from spoolrunner.executors.base import AttemptKey
+from spoolrunner.executors.base import AttemptKey, NotStarted
 from spoolrunner.executors.plan import runner_settings
 from spoolrunner.executors.spawn import SpawnExecutor
 from tests.unit.executors.conftest import PATIENCE, assigned, left_in, nothing_to_do
@@ -48,6 +48,7 @@ def make(made, plan_of, exits):
 
     def make(**changes):
         executors.append(SpawnExecutor(plan_of(made, **changes), exits.put))
+        exits.executors.append(executors[-1])
         return executors[-1]
 
     yield make
@@ -63,7 +64,7 @@ def executor(make):
 
 def test_an_interpreter_waits_for_its_job(executor, exits) -> None:
     """The process that was started ahead becomes the job's, another one waits then, and both are reported or gone."""
-    executor.prepare()
+    exits.ready(executor)
     waiting = executor._spare.process.pid
     executor.start(nothing_to_do())
     assert executor.pid(KEY) == waiting
@@ -115,7 +116,7 @@ def test_an_end_is_not_collected_by_the_next_start(executor, exits) -> None:
 
 def test_an_interpreter_that_died_while_it_waited(executor, exits) -> None:
     """A job whose process was killed before it was told is started in another one."""
-    executor.prepare()
+    exits.ready(executor)
     executor._spare.process.kill()
     executor._spare.process.wait()
     executor.start(nothing_to_do())
@@ -125,7 +126,7 @@ def test_an_interpreter_that_died_while_it_waited(executor, exits) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_an_interpreter_that_died_before_it_had_read_all(executor, exits) -> None:
     """A process that is killed while a long job is still being written to it is reported with the signal."""
-    executor.prepare()
+    exits.ready(executor)
     pid = executor._spare.process.pid
     os.kill(pid, signal.SIGSTOP)
     executor.start(nothing_to_do(params=["x" * 1_000_000]))
@@ -133,29 +134,28 @@ def test_an_interpreter_that_died_before_it_had_read_all(executor, exits) -> Non
     assert exits.get()[:2] == (KEY, -signal.SIGKILL)
 
 
-def test_what_waits_goes_with_the_executor(executor) -> None:
+def test_what_waits_goes_with_the_executor(executor, exits) -> None:
     """The waiting process ends when the executor is closed, and a closed one can be closed again."""
-    executor.prepare()
+    exits.ready(executor)
     waiting = psutil.Process(executor._spare.process.pid)
     executor.close()
     assert not waiting.is_running()
     executor.close()
 
 
-def test_what_waits_goes_with_the_dispatcher(executor) -> None:
+def test_what_waits_goes_with_the_dispatcher(executor, exits) -> None:
     """The waiting process ends by itself when its pipe closes, as it does when the dispatcher dies."""
-    executor.prepare()
-    process, pipe = executor._spare
-    executor._spare = None
-    os.close(pipe)
-    assert process.wait(PATIENCE) == EXIT_LEFT
+    exits.ready(executor)
+    spare, executor._spare = executor._spare, None
+    os.close(spare._pipe)
+    assert spare.process.wait(PATIENCE) == EXIT_LEFT
 
 
-def test_a_program_that_is_not_there(make) -> None:
+def test_a_program_that_is_not_there(make, exits) -> None:
     """An interpreter that cannot be started is an error that names the program."""
     executor = make(python="no-such-python")
     with pytest.raises(StartError, match="cannot start no-such-python"):
-        executor.prepare()
+        exits.ready(executor)
     with pytest.raises(StartError, match="cannot start no-such-python"):
         executor.start(nothing_to_do())
 
@@ -173,21 +173,114 @@ def test_another_folder_at_the_path(make, made, exits, tmp_path) -> None:
     settings = runner_settings(made, "")
     settings.python_path = [str(link)]
     executor = make(folder=str(link), settings=settings.to_bytes())
-    executor.prepare()
     for turn, name in enumerate(["one", "two"]):
         if turn:
             (tmp_path / "new").symlink_to(name, target_is_directory=True)
             os.replace(tmp_path / "new", link)
+        exits.ready(executor)
         executor.start(assigned(made.layout, "unit_spawn_link", "v", job_id=name))
         assert exits.get()[:2] == ((name, 1), EXIT_MADE)
         assert json.loads(left_in(made.layout, name).result) == [name, str(tmp_path / name), ["-c"], str(link)]
 
 
-def test_a_folder_that_is_gone(make, tmp_path) -> None:
+def test_a_folder_that_is_gone(make, exits, tmp_path) -> None:
     """The error names the folder, not the interpreter."""
     executor = make(folder=str(tmp_path / "later"))
     (tmp_path / "later").mkdir()
-    executor.prepare()
+    exits.ready(executor)
     (tmp_path / "later").rename(tmp_path / "gone")
     with pytest.raises(StartError, match="later"):
-        executor.start(nothing_to_do())
+        exits.ready(executor)
+
+
+@pytest.fixture
+def lib(tmp_path):
+    """A folder that comes before ours on the import path of the jobs' processes."""
+    (tmp_path / "lib").mkdir()
+    return tmp_path / "lib"
+
+
+@pytest.fixture
+def hindered(make, lib):
+    """A spawn executor whose processes find what is in `lib` first."""
+    return make(environment={**os.environ, "PYTHONPATH": str(lib)})
+
+
+def test_an_interpreter_that_cannot_run_our_program(hindered, exits, lib) -> None:
+    """Why it cannot is the error before anything is started; when it is mended the next one waits for its job."""
+    (lib / "spoolrunner.py").write_text("raise ImportError('half an upgrade')")
+    with pytest.raises(StartError, match="ImportError: half an upgrade"):
+        exits.ready(hindered)
+    assert not hindered.is_ready
+    (lib / "spoolrunner.py").unlink()
+    exits.ready(hindered)
+    hindered.start(nothing_to_do())
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+
+
+def test_an_installation_that_breaks_in_mid_life(hindered, exits, lib) -> None:
+    """A job that was given to a process which never came to our program is reported as not started."""
+    exits.ready(hindered)
+    (lib / "spoolrunner.py").write_text("raise ImportError('half an upgrade')")
+    hindered.start(nothing_to_do())  # by the one that waited
+    assert exits.get()[:2] == (KEY, EXIT_LEFT)
+    hindered.start(nothing_to_do("y"))
+    refused = exits.get()
+    assert isinstance(refused, NotStarted)
+    assert (refused.key, "half an upgrade" in refused.problem) == (("y", 1), True)
+    with pytest.raises(StartError, match="half an upgrade"):
+        exits.ready(hindered)
+
+
+def test_nothing_waits_for_an_interpreter_that_hangs(made, make, exits, tmp_path) -> None:
+    """Neither the search for packages nor the start of our program holds anybody up."""
+    if sys.platform == "win32":
+        pytest.skip("a script is no program there")
+    os.mkfifo(tmp_path / "fifo")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nread line < {tmp_path / "fifo"}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o700)
+    executor = make(python=str(python))
+    executor.prepare()
+    executor.prepare()
+    assert not executor.is_ready
+    for _ in range(2):
+        exits.until(lambda: executor._interpreter.is_searching or executor._spare is not None)
+        executor.prepare()
+        assert not executor.is_ready
+        with open(tmp_path / "fifo", "w", encoding="ascii") as stream:
+            stream.write("go\n")
+        exits.until(lambda: executor._interpreter._searching is None or not executor._interpreter._searching.is_alive())
+        executor.prepare()
+    exits.ready(executor)
+
+
+def test_an_interpreter_that_never_comes(executor, exits) -> None:
+    """One that hangs before our program is killed after a while, and that is an error like any other."""
+    exits.until(lambda: executor.prepare() or executor._spare is not None)
+    spare = executor._spare
+    if sys.platform == "win32" or spare.is_heard:
+        pytest.skip("it was too quick to be stopped" if sys.platform != "win32" else "signals of POSIX")
+    os.kill(spare.process.pid, signal.SIGSTOP)
+    executor._come_by = 0.0
+    if spare.is_heard:
+        pytest.skip("it was too quick to be stopped")
+    with pytest.raises(StartError, match="did not come to our program within"):
+        executor.prepare()
+    exits.until(lambda: spare.process.returncode is not None)
+
+
+def test_no_process_to_be_had(executor, exits, monkeypatch) -> None:
+    """The limit of processes is an error of the start, and no descriptor is left of it."""
+    exits.ready(executor)
+    executor._do_without_spare()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spoolrunner.executors.spawned.subprocess.Popen", refuse)
+        with pytest.raises(StartError, match="temporarily unavailable"):
+            executor.prepare()
+        assert not executor.is_ready
+    exits.ready(executor)

@@ -256,29 +256,36 @@ def test_check_never_surprises(keys) -> None:
         checked = document.check({**LEAST, **keys})
     except JobFormatError:
         return
-    assert isinstance(document.due_at(checked, WALL, WALL), float)
+    assert isinstance(document.due_at(checked, WALL, WALL, WALL), float)
 
 
 @pytest.mark.parametrize(
-    ("keys", "mtime", "due"),
+    ("keys", "mtime", "came_at", "due"),
     [
-        ({}, WALL - 5, WALL - 5),
-        ({}, WALL + 50, WALL),
-        ({"delay": "5m"}, WALL - 5, WALL + 295),
-        ({"delay": 0}, WALL - 5, WALL - 5),
-        ({"next_run_at": MOMENT}, 0, WALL),
-        ({"next_run_at": "2026-11-23T18:45:01+01:00"}, 0, WALL),
-        ({"next_run_at": "2020-01-01T00:00:00Z"}, WALL, datetime(2020, 1, 1, tzinfo=UTC).timestamp()),
+        ({}, WALL - 5, WALL - 3, WALL - 3),
+        ({}, WALL + 50, WALL - 3, WALL - 3),
+        ({}, WALL, WALL + 50, WALL),
+        ({"delay": "5m"}, WALL - 5, WALL - 3, WALL + 295),
+        ({"delay": 0}, WALL - 5, WALL - 3, WALL - 3),
+        ({"next_run_at": "2026-11-23T18:46:01+01:00"}, 0, WALL - 3, WALL + 60),
+        ({"next_run_at": MOMENT}, 0, WALL + 50, WALL),
     ],
 )
-def test_due_at(keys, mtime, due) -> None:
-    """A job is due at its next_run_at, or its delay after the file's mtime, or since its mtime but never later than now."""
-    assert document.due_at(document.check({**LEAST, **keys}), mtime, WALL) == due
+def test_due_at(keys, mtime, came_at, due) -> None:
+    """A job is due at its next_run_at, or its delay after the file's mtime, or since it came, but never later than now."""
+    assert document.due_at(document.check({**LEAST, **keys}), mtime, came_at, WALL) == due
+
+
+@pytest.mark.parametrize("keys", [{}, {"delay": 1}, {"next_run_at": "1970-01-01T00:00:00Z"}])
+def test_nobody_has_waited_longer_than_his_file_lies_there(keys) -> None:
+    """Whatever time a producer gives his file, or writes into it, he is not ahead of those who came before him."""
+    assert document.due_at(document.check({**LEAST, **keys}), 0.0, WALL - 3, WALL) == WALL - 3
 
 
 def test_due_at_with_both() -> None:
     """A job with a delay and a next_run_at waits for the later of the two, since it may run before neither."""
-    assert document.due_at(document.check({**LEAST, "next_run_at": MOMENT, "delay": "1h"}), WALL, WALL) == WALL + 3600
+    both = document.check({**LEAST, "next_run_at": MOMENT, "delay": "1h"})
+    assert document.due_at(both, WALL, WALL, WALL) == WALL + 3600
 
 
 def test_schema() -> None:
@@ -308,3 +315,54 @@ def test_a_time_that_is_none_is_answered_with_one(key, value, problem) -> None:
     with pytest.raises(JobFormatError) as caught:
         document.check({"job": "a", "method": "b", key: value})
     assert str(caught.value) == f"{key}: {problem}"
+
+
+def large(attempts: bytes, **keys) -> bytes:
+    """A document with these attempts, as they stand there, and these keys."""
+    return orjson.dumps({**LEAST, **keys})[:-1] + b',"attempts":' + attempts + b"}"
+
+
+HISTORY = orjson.dumps([{**ATTEMPT, "number": number, "host": "h" * 1000} for number in range(1, 1101)])
+
+
+def test_a_history_may_be_larger_than_what_a_producer_writes() -> None:
+    """What counts is what is not the history: with that it may have 8 MiB."""
+    checked, raw = document.parse(large(HISTORY, params=["p" * 1_000_000], result="r" * 60_000))
+    assert (len(checked.attempts), len(raw["params"][0]), len(raw["result"])) == (1100, 1_000_000, 60_000)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (large(b"[]", params=["p" * 1_100_000]), "^1100063 bytes; a job document has at most 1048576$"),
+        (large(HISTORY, params=["p" * 1_100_000]), "bytes beside its attempts and result; a job"),
+        (large(HISTORY)[:-1] + b" " * 1_100_000 + b"}", "bytes beside its attempts and result; a job"),
+        (large(HISTORY)[:-1] + b',"attempts":[]}', "bytes; a job document has at most"),
+        (large(HISTORY, result="r" * 300_000), "result: 300002 bytes; a result has at most 262144"),
+        (large(b"[" + b"0," * 600_000 + b"0]"), "attempts: Expected `object`, got `int`"),
+        (large(b"[" + b"[" * 1_100_000), "not valid UTF-8 JSON of a job"),
+        (large(orjson.dumps([ATTEMPT] * 100_001)), "attempts: Expected `array` of length <= 100000"),
+        (b"[" * 1_100_000, "not valid UTF-8 JSON of a job"),
+        (b'{"params":' + b"[" * 1_100_000, "not valid UTF-8 JSON of a job"),
+        (b" " * 9_000_000, "more than 8388608 bytes"),
+    ],
+)
+def test_large_documents_that_are_no_history(data, problem) -> None:
+    """A document of more than 1 MiB that is so for anything but a history of ours is refused, whatever attempts it brings."""
+    with pytest.raises(JobFormatError, match=problem):
+        document.parse(data)
+
+
+def test_numbers_that_grow_when_they_are_written_again() -> None:
+    """A document whose numbers we would write longer than a producer may write is refused before it runs, not at its record."""
+    shortest = ",".join(["1e15"] * 60_000)
+    with pytest.raises(JobFormatError, match="1140048 bytes, with its numbers written out in full; a job document has"):
+        document.parse(f'{{"job":"app.Report","method":"build","params":[{shortest}]}}'.encode())
+
+
+def test_as_many_attempts_as_a_document_holds() -> None:
+    """A document with the most attempts that a record may have is read, and none with one more."""
+    most = [{**ATTEMPT, "number": number} for number in range(1, document.MAX_ATTEMPTS + 1)]
+    checked, _ = document.parse(large(orjson.dumps(most)))
+    assert len(checked.attempts) == document.MAX_ATTEMPTS
+    assert "length <= 100000" in str(fault_of(attempts=[*most, {**ATTEMPT, "number": document.MAX_ATTEMPTS + 1}]))

@@ -252,6 +252,19 @@ def test_size_with_history() -> None:
         jsontext.decode(padded(jsontext.MAX_BYTES + 1, attempts=[{}]))
 
 
+def test_what_a_document_takes_when_it_is_written_again() -> None:
+    """Numbers are counted as we write them, and no indentation."""
+    assert jsontext.written_bytes(jsontext.decode(b'{ "a" : [1e15] }')) == len('{"a":[1000000000000000.0]}')
+
+
+def test_a_key_that_is_known_to_be_flat() -> None:
+    """The depth of one key may be left to the caller; of all others it is looked at."""
+    deep = "[" * 64 + "]" * 64
+    jsontext.decode(f'{{"a":{deep}}}'.encode(), flat="a")
+    with pytest.raises(JobFormatError, match="b: nested deeper"):
+        jsontext.decode(f'{{"a":{deep},"b":{deep}}}'.encode(), flat="a")
+
+
 class Text(str):
     __slots__ = ()
 

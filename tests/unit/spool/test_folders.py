@@ -245,9 +245,9 @@ def test_read(spool, drop) -> None:
     path = drop(State.PENDING, "x", b"data", age=10)
     found = spool.read(State.PENDING, "x")
     status = os.stat(path)
-    assert found == (b"data", status.st_ino, 4, status.st_mtime_ns)
+    assert found == (b"data", status.st_ino, 4, status.st_mtime_ns, status.st_ctime_ns / 1e9)
     assert found.mtime == status.st_mtime_ns / 1e9
-    assert spool.stamp(State.PENDING, "x") == found[1:]
+    assert spool.stamp(State.PENDING, "x") == found.stamp == found[1:4]
 
 
 def test_read_of_nothing(spool) -> None:

@@ -306,3 +306,15 @@ def test_close_if_ours(path, tmp_path) -> None:
     finally:
         for descriptor in {other, held.descriptor}:
             os.close(descriptor)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")
+@pytest.mark.parametrize("make", ["mkfifo", "mkdir", "symlink"])
+@pytest.mark.parametrize("take", [locks.acquire, locks.opened])
+def test_what_is_no_lock_file(path, make, take) -> None:
+    """A pipe, a folder or a link in the place of a lock file is an error of that file, and leaves nothing open."""
+    os.symlink(os.devnull, path) if make == "symlink" else getattr(os, make)(path)
+    before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
+    with pytest.raises(OSError, match=r"not a plain file|directory|symbolic"):
+        take(path)
+    assert before == (len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0)

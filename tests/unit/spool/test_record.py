@@ -257,7 +257,7 @@ def history(count: int, size: int) -> list[dict]:
     return [{**made(Outcome.FAILED, number + 1, error=fault, pid=5), "verdict": "retry"} for number in range(count)]
 
 
-@pytest.mark.parametrize(("count", "size"), [(600, 15_000), (22_000, 150), (record.MAX_ATTEMPTS - 2, 0)])
+@pytest.mark.parametrize(("count", "size"), [(600, 15_000), (22_000, 150), (document.MAX_ATTEMPTS - 2, 0)])
 def test_a_record_is_never_larger_than_what_can_be_read(count, size) -> None:
     """However long a history is, its next record is read again: what is old is cut short, and numbers and verdicts stay."""
     raw = {**RAW, "params": ["p" * 1_000_000], "attempts": history(count, size)}
@@ -276,13 +276,38 @@ def test_a_record_is_never_larger_than_what_can_be_read(count, size) -> None:
     assert {one.verdict for one in checked.attempts} == {Verdict.RETRY}
 
 
+def test_a_history_that_was_made_up_can_be_recorded_too(spool, running) -> None:
+    """Whatever texts stand in the attempts that a file brings, its next record can be read again."""
+    fault = {"type": "t" * 10_000, "message": "m" * 10_000, "traceback": "b" * 10_000}
+    forged = {**made(), "verdict": "retry", "host": "h" * 10_000, "result_dropped": "d" * 3_000, "error": fault}
+    attempts = [{**forged, "number": number} for number in range(1, 100)]
+    raw = {**RAW, "params": ["p" * 1_000_000], "attempts": attempts}
+    data = jsontext.encode(raw)
+    assert document.parse(data)[1] == raw
+    raw["attempts"] = [*attempts, {**forged, "number": 100, "host": "h" * (jsontext.MAX_BYTES - len(data) - 100_000)}]
+    assert document.parse(jsontext.encode(raw))[1] == raw
+    changed, _ = record.add(raw, made(Outcome.FAILED, 101), POLICY, NOW)
+    assert [one["number"] for one in committed(spool, changed)["attempts"]] == list(range(1, 102))
+
+
+def test_the_longest_record_can_be_read(spool, running) -> None:
+    """The largest history beside the largest parameters, shortened, is read again."""
+    bare = [{"number": n + 1, "outcome": "interrupted", "verdict": "retry"} for n in range(document.MAX_ATTEMPTS - 1)]
+    raw = {**RAW, "attempts": bare, "params": []}
+    raw["params"] = ["p" * (jsontext.MAX_PRODUCER_BYTES - jsontext.written_bytes({**RAW, "params": [""]}))]
+    stamps = [[2**63, 2**63, 2**63]] * 64
+    last = made(Outcome.FAILED, document.MAX_ATTEMPTS, error=record.error("E" * 20_000, "m" * 20_000, "t" * 20_000))
+    changed, _ = record.add(document.parse(jsontext.encode(raw))[1], last, POLICY, NOW, "r" * 65_530)
+    assert len(committed(spool, {**changed, record.REPLACES: stamps})["attempts"]) == document.MAX_ATTEMPTS
+
+
 def test_a_job_with_as_many_attempts_as_a_document_holds_has_used_them_up() -> None:
-    """It fails then, whatever its budget is; one that succeeds or is tried by hand is recorded like any other."""
-    raw = {**RAW, "attempts": history(record.MAX_ATTEMPTS - 1, 0)}
+    """It fails then, whatever its budget is; one that succeeds is recorded like any other."""
+    raw = {**RAW, "attempts": history(document.MAX_ATTEMPTS - 1, 0)}
     policy = Policy(max_retries=1_000_000)
-    _, decision = record.add(raw, made(Outcome.FAILED, record.MAX_ATTEMPTS), policy, NOW)
+    _, decision = record.add(raw, made(Outcome.FAILED, document.MAX_ATTEMPTS), policy, NOW)
     assert decision.verdict is Verdict.FAILED
-    _, decision = record.add(raw, made(Outcome.SUCCEEDED, record.MAX_ATTEMPTS), policy, NOW)
+    _, decision = record.add(raw, made(Outcome.SUCCEEDED, document.MAX_ATTEMPTS), policy, NOW)
     assert decision.verdict is Verdict.DONE
 
 

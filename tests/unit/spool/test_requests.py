@@ -174,6 +174,33 @@ def test_a_folder_of_that_name_is_in_the_way(spool, name) -> None:
         ASKING[name](spool.layout)
 
 
+def test_folders_ask_for_nothing(spool) -> None:
+    """A folder is neither a pause nor a cancel for anybody who looks, is not removed, and is named."""
+    for name in ("pause", "stop", "cancel-x", "other"):
+        os.makedirs(os.path.join(spool.layout.control, name, "child"))
+    assert requests.read(spool.layout) == Requests(False, None, [])
+    assert not requests.is_paused(spool.layout)
+    assert not requests.is_cancel_asked(spool.layout, "x")
+    assert requests.resume(spool.layout) is False
+    assert requests.clear_stop(spool.layout) is False
+    requests.drop_cancel(spool.layout, "x")
+    assert requests.clutter(spool.layout) == ["cancel-x", "pause", "stop"]
+    with pytest.raises(FileExistsError, match="a folder, which asks for nothing, is in the way; remove it"):
+        requests.request_cancel(spool.layout, "x")
+
+
+def test_a_request_that_cannot_be_removed(spool, monkeypatch) -> None:
+    """The error is passed on: it is the one of a file."""
+    requests.request_cancel(spool.layout, "x")
+
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    with pytest.raises(PermissionError):
+        requests.drop_cancel(spool.layout, "x")
+
+
 def test_a_stop_that_may_not_be_read(spool, monkeypatch) -> None:
     """The name alone asks for a stop, so one whose text its maker keeps from us is a plain stop, not an error of the disk."""
     touch(spool, "stop", LEAVE_RUNNING)

@@ -70,6 +70,14 @@ def test_peek_follows_no_link(path, tmp_path) -> None:
         traces.peek(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")
+def test_peek_waits_for_nobody(path) -> None:
+    """A pipe that a job put in the place of its lock is an error, and holds up nobody who looks."""
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="not a plain file"):
+        traces.peek(path)
+
+
 def test_under_the_lock_and_without(path, lock) -> None:
     """What one holder left is read by the next, and by who looks without the lock, byte 0 and all."""
     lock.append(MARKER.line())

@@ -128,8 +128,10 @@ def test_no_thread_to_be_had(raw, outlet, monkeypatch, clock) -> None:
         for _ in range(5):
             outlet.put("x")
     assert len(tries) == 1
+    assert outlet.trouble == "nothing is printed, which needs a thread: can't start new thread"
     clock.advance(1.0)
     outlet.put("y")
+    assert outlet.trouble == ""
     assert outlet.close(DEADLINE) == 0
     assert raw.data == b"x\nx\nx\nx\nx\ny\n"
 

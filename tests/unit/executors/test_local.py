@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
+import threading
 
 import psutil
 import pytest
@@ -19,6 +21,7 @@ from spoolrunner.spool.traces import Marker
 from spoolrunner.system import place, processes
 
 KEY = AttemptKey("x", 1)
+NOW = 1_000.0
 STAMP = (2, 3, 4)
 PARENT = """
 import subprocess, sys
@@ -264,3 +267,43 @@ def test_a_zombie_is_nothing_that_is_left(executor) -> None:
     with subprocess.Popen(["true"], start_new_session=True) as ended:
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
         assert executor.end_left_by("x", Marker(lock_lines.START, 1, *STAMP, ended.pid)) is False
+
+
+@pytest.fixture
+def no_threads(monkeypatch):
+    """No thread is to be had until the list that this returns is emptied."""
+    refused = [True]
+    real = threading.Thread.start
+
+    def start(self) -> None:
+        if refused:
+            raise RuntimeError("can't start new thread")
+        real(self)
+
+    monkeypatch.setattr(processes, "descriptor_of", lambda pid: None)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    return refused
+
+
+def test_no_thread_to_wait_for_an_end(executor, exits, child, no_threads) -> None:
+    """It is said, tried again each second, and the end is reported in the end."""
+    executor.watch_child(KEY, child.pid)
+    assert "the end of 1 attempts" in executor.trouble[0]
+    assert executor.next_in(NOW) == 0.0
+    executor.work(NOW)
+    assert (len(executor.trouble), executor.next_in(NOW + 0.25)) == (1, 0.75)
+    no_threads.clear()
+    executor.work(NOW + 0.5)
+    assert executor.trouble
+    executor.work(NOW + 1.0)
+    assert (executor.trouble, executor.next_in(NOW + 1.0)) == ([], math.inf)
+    child.stdin.write(b"four\n")
+    child.stdin.close()
+    assert exits.get()[:2] == (KEY, 4 if sys.platform != "win32" else None)
+
+
+def test_nobody_waits_for_what_is_forgotten(executor, child, no_threads) -> None:
+    """A settled attempt is no trouble."""
+    executor.watch_child(KEY, child.pid)
+    executor.forget(KEY)
+    assert executor.trouble == []
