@@ -15,7 +15,7 @@ from spoolrunner.dispatch.lanes import LaneKey
 from spoolrunner.dispatch.order import Order
 from spoolrunner.dispatch.postponed import Key, Why
 from spoolrunner.dispatch.rates import Rates
-from spoolrunner.dispatch.running import RunningAttempt
+from spoolrunner.dispatch.running_attempt import RunningAttempt
 from spoolrunner.protocol.groups import GroupLimits, Rate
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.system.clock import Clock

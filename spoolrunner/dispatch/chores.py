@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Protocol
 
-from spoolrunner.dispatch.intake import LOOK_SLICE, Candidate, Intake
+from spoolrunner.dispatch.candidate import Candidate
+from spoolrunner.dispatch.intake import LOOK_SLICE, Intake
 from spoolrunner.dispatch.one_file import is_of_one_file
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why

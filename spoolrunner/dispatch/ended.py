@@ -17,7 +17,8 @@ from spoolrunner.dispatch.intake import Intake
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.dispatch.running import RunningAttempt, RunningAttempts
+from spoolrunner.dispatch.running import RunningAttempts
+from spoolrunner.dispatch.running_attempt import RunningAttempt
 from spoolrunner.executors.base import Executor
 from spoolrunner.protocol.states import Outcome, State, Verdict
 from spoolrunner.spool import record

@@ -6,23 +6,18 @@ yet is looked at again. Owns that look: read, validate, whitelist, limits, expir
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from spoolrunner.config.load import Config
+from spoolrunner.dispatch.candidate import Candidate, FaultyValueError, checked
 from spoolrunner.dispatch.config_watch import advice
 from spoolrunner.dispatch.dependencies import Dependencies
-from spoolrunner.dispatch.lanes import LaneKey
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
 from spoolrunner.dispatch.read_ahead import LARGE, LargeFiles, ReadAhead
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.errors import JobFormatError, NotAllowedError
-from spoolrunner.protocol import document, signing, whitelist
-from spoolrunner.protocol.document import Document
-from spoolrunner.protocol.policy import Policy, job_policy
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool.folders import Found, NotRegularError, Spool, Stamp
+from spoolrunner.spool.folders import NotRegularError, Spool
 from spoolrunner.spool.ids import id_problem, is_job_name
 from spoolrunner.system.clock import Clock
 from spoolrunner.system.heldfiles import HeldError, next_pause
@@ -37,25 +32,6 @@ LOOK_SLICE = 0.02
 _LOOKED_AT_AGAIN = (Why.NOT_JUDGED, Why.NOT_MOVED, Why.LARGE)
 _INSTANT = 0.001
 """Seconds that are too few to keep a job from its start: the difference of two clocks is no more exact."""
-
-
-class Candidate(NamedTuple):
-    """A file in pending/ that may run: its checked document, and what the file was when it was read.
-
-    `due_at` is in seconds since 1970.
-    """
-
-    job_id: str
-    document: Document
-    raw: dict[str, Any]
-    stamp: Stamp
-    due_at: float
-    policy: Policy
-
-    @property
-    def lane(self) -> LaneKey:
-        """Whose limits and pauses it shares."""
-        return LaneKey(self.document.job, self.document.method, self.policy.group or "")
 
 
 class Intake:
@@ -132,7 +108,7 @@ class Intake:
         It may be out of date by the time of the claim, however fresh it is: the claim compares the stamp.
         """
         candidate = self._read_ahead.pop(job_id)
-        if candidate is None or self._has_expired(candidate):
+        if candidate is None or candidate.has_expired(self._clock.wall()):
             candidate = self._examine_in_turn(job_id)
         if candidate is not None and self.dependencies.holds(job_id):
             self._hold(candidate)
@@ -179,11 +155,11 @@ class Intake:
             self._refuse(job_id, Outcome.REJECTED, problem)
             return None
         try:
-            candidate = self._check(job_id, self._spool.read(State.PENDING, job_id))
+            candidate = checked(self._config, job_id, self._spool.read(State.PENDING, job_id), self._clock.wall())
         except FileNotFoundError:
             self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
             return None  # Race: a person took it away, or it was claimed since the hint.
-        except (NotRegularError, _FaultyValueError) as error:
+        except (NotRegularError, FaultyValueError) as error:
             self._refuse(job_id, Outcome.REJECTED, str(error))
             return None
         except NotAllowedError as error:
@@ -192,7 +168,7 @@ class Intake:
         except JobFormatError as error:
             self._wait_for_writer(job_id, error)
             return None
-        if self._has_expired(candidate):
+        if candidate.has_expired(self._clock.wall()):
             what = f"expires_at {candidate.raw['expires_at']} passed before its first start"
             self._refuse(job_id, Outcome.EXPIRED, what)
             return None
@@ -250,29 +226,6 @@ class Intake:
         left = self._register.seconds_left(candidate.job_id, self._clock.monotonic(), *KEEPS_FROM_START)
         return candidate.due_at if left < _INSTANT else max(candidate.due_at, self._clock.wall() + left)
 
-    def _has_expired(self, candidate: Candidate) -> bool:
-        expires_at = candidate.document.expires_at
-        return (
-            expires_at is not None and not candidate.document.attempts and self._clock.wall() > expires_at.timestamp()
-        )
-
-    def _check(self, job_id: str, found: Found) -> Candidate:
-        try:
-            checked, raw = document.parse(found.data)
-        except JobFormatError as error:
-            if error.key:
-                raise _FaultyValueError(error.key, error.problem) from None
-            raise
-        _check_signature(self._config.signing_key, job_id, raw, found.data)
-        if len(checked.attempts) >= document.MAX_ATTEMPTS:
-            what = (
-                f"{len(checked.attempts)} of them, and no more can be recorded; enqueue the job anew, under another id"
-            )
-            raise _FaultyValueError("attempts", what)
-        policy = policy_for(self._config, checked)
-        due_at = document.due_at(checked, found.mtime, found.came_at, self._clock.wall())
-        return Candidate(job_id, checked, raw, found.stamp, due_at, policy)
-
     def _wait_for_writer(self, job_id: str, error: JobFormatError) -> None:
         stamp = self._spool.stamp(State.PENDING, job_id)
         now = self._clock.monotonic()
@@ -299,25 +252,3 @@ class Intake:
         self._register.clear(job_id, Why.NOT_MOVED)
         if moved is not None:
             self._reporter.report(Refused(moved, outcome, what))
-
-
-class _FaultyValueError(JobFormatError):
-    """Valid JSON with a wrong key or value: whole as it is, so there is no writer to wait for."""
-
-
-def _check_signature(key: bytes | None, job_id: str, raw: dict[str, Any], data: bytes) -> None:
-    problem = None if key is None else signing.problem(key, job_id, raw, data)
-    if problem:
-        raise _FaultyValueError(signing.FIELD, problem)
-
-
-def policy_for(config: Config, checked: Document) -> Policy:
-    """The policy the job runs under: its method's, with what the document overrides within the operator's limits.
-
-    NotAllowedError when the whitelist has no such job; JobFormatError when it asks for more than the limits allow.
-    """
-    policy: Policy = whitelist.entry(config.allowed, checked.job, checked.method)
-    try:
-        return job_policy(document.overrides(checked), policy, config.limits)
-    except JobFormatError as error:
-        raise _FaultyValueError(error.key, error.problem) from None

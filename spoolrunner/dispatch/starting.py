@@ -11,13 +11,15 @@ from typing import Any
 
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.dispatch.admission import Admission
+from spoolrunner.dispatch.candidate import Candidate
 from spoolrunner.dispatch.deadlines import Deadlines
 from spoolrunner.dispatch.ended import EndedAttempts
-from spoolrunner.dispatch.intake import Candidate, Intake
+from spoolrunner.dispatch.intake import Intake
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.postponed import Register, Why
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.dispatch.running import RunningAttempt, RunningAttempts
+from spoolrunner.dispatch.running import RunningAttempts
+from spoolrunner.dispatch.running_attempt import RunningAttempt
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, Executor
 from spoolrunner.protocol.policy import Policy

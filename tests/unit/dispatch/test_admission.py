@@ -17,7 +17,7 @@ from spoolrunner.dispatch.lanes import LaneKey
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.rooms import Rooms
-from spoolrunner.dispatch.running import RunningAttempt
+from spoolrunner.dispatch.running_attempt import RunningAttempt
 from spoolrunner.executors.base import AttemptKey
 from spoolrunner.protocol.groups import GroupLimits
 from spoolrunner.protocol.policy import Policy

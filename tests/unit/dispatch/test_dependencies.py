@@ -230,7 +230,7 @@ def test_one_that_began_to_wait_after_it_was_chosen(rooms, drop, clock, settle) 
     drop(State.PENDING, "x")
     rooms.intake.look("x")
     assert rooms.order.pop(clock.wall()) == "x"
-    rooms.intake._read_ahead.clear()
+    rooms.intake._read_ahead.pop("x")
     drop(State.PENDING, "x", {"after": ["a"]})
     assert rooms.intake.take("x") is None
     assert rooms.intake.dependencies.holds("x")

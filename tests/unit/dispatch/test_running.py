@@ -6,7 +6,8 @@ import pytest
 
 from spoolrunner.dispatch.deadlines import Deadline
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.dispatch.running import CANCEL_NOTICE, STEP, RunningAttempt, RunningAttempts
+from spoolrunner.dispatch.running import CANCEL_NOTICE, STEP, RunningAttempts
+from spoolrunner.dispatch.running_attempt import RunningAttempt
 from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome
