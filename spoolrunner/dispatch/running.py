@@ -49,7 +49,7 @@ class RunningAttempts:
         self._same = same
         self._running: dict[str, RunningAttempt] = {}
         self.added: Callable[[RunningAttempt], object] = lambda _: None
-        self.removed = self.added
+        self.removed: Callable[[RunningAttempt], object] = self.added
         """Called with each attempt that is watched from now on, or no more."""
         self._stops = False
 
@@ -65,20 +65,16 @@ class RunningAttempts:
 
     def all(self) -> list[RunningAttempt]:
         """All of them, oldest first."""
-        return [*self._running.values()]
+        return list(self._running.values())
 
     @property
     def at_work(self) -> int:
         """How many have a process, or something left of its tree that is being ended, or ended as by a stop just now."""
         busy = 0
         for attempt in self._running.values():  # a plain loop: it is asked several times a job
+            is_ending = attempt.is_being_ended and not attempt.is_kept_off
             # Where a stop ended the process nothing is to be started before we know: it would be interrupted, too.
-            if (
-                not attempt.has_exited
-                or (attempt.is_being_ended and not attempt.is_kept_off)
-                or attempt.status in ENDED_BY_STOP
-            ):
-                busy += 1
+            busy += not attempt.has_exited or is_ending or attempt.status in ENDED_BY_STOP
         return busy
 
     @property
