@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
+from spoolrunner.client import after as dependencies
 from spoolrunner.client import naming
+from spoolrunner.client.after import After
 from spoolrunner.client.job import Job
 from spoolrunner.client.settings import settings_in_force
 from spoolrunner.config.load import Config
@@ -44,6 +46,8 @@ def enqueue(
     expires_at: Moment | None = None,
     meta: Mapping[str, Any] | None = None,
     unique: Unique | None = None,
+    after: After | None = None,
+    group: str | None = None,
     config: str | None = None,
 ) -> Job:
     """Publish a job; when this returns it is on disk for good (with `fsync` on, as by default).
@@ -55,7 +59,9 @@ def enqueue(
     function itself is given they must fit it. `delay` and `timeout` are in seconds, or like "5m", or a timedelta. `at`, which
     the job file calls `next_run_at`, and `expires_at` are RFC 3339 strings or datetimes with a time zone. With
     `unique="kept"` the `id` is refused while a job of it lies in any folder, done/ and failed/ too; "waiting" is what is so
-    without it, while one waits in pending/. `config` is the path of config.json, found as by the command line if left out.
+    without it, while one waits in pending/. `after` is a job, or several, or their ids: it starts when all of them are done, or
+    with {"jobs": …, "when": "ended"} when they are over. `group` is whose limits and pauses it is under. `config` is the path of
+    config.json, found as by the command line if left out.
 
     Raises JobFormatError (a value that no job file may hold), NotAllowedError (not in allowed_jobs), DuplicateJobError
     (the id waits already, or lies in the folder that its `state` names), ConfigError, and OSError when the disk refuses.
@@ -67,17 +73,21 @@ def enqueue(
 def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None) -> list[Job]:
     """Publish many jobs, each given as a mapping of `enqueue`'s arguments; faster than one by one.
 
-    All are checked before the first is published. Raises what `enqueue` raises; of a DuplicateJobError's batch the jobs
-    before the taken id are published.
+    All are checked before the first is published. A job may wait for those that are given before it, by their ids, and what
+    is returned can be waited for: `enqueue(Mail.send, after=enqueue_many(…))`. Raises what `enqueue` raises; of a
+    DuplicateJobError's batch the jobs before the taken id are published.
     """
     settings = settings_in_force(config)
+    spool = Spool(settings.layout, settings.fsync)
     made: dict[str, bytes] = {}
+    waits: dict[str, list[str]] = {}
     published, kept = [], []
     for given in jobs:
         job_id, raw = _make(settings, **given)
         kept += [job_id] if given.get("unique") == "kept" else []
         if job_id in made:
             raise JobFormatError("id", f"{job_id!r} occurs twice in one batch")
+        waits[job_id] = _check_after(spool, job_id, raw, waits)
         made[job_id] = _encode(settings, job_id, raw)
         published.append(Job(job_id, settings.layout.root, config=settings.path, published=made[job_id]))
     spool = Spool(settings.layout, settings.fsync)
@@ -89,6 +99,16 @@ def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None
         else:
             spool.publish_many(made)
     return published
+
+
+def _check_after(spool: Spool, job_id: str, raw: dict[str, Any], batch: Mapping[str, list[str]]) -> list[str]:
+    """Return the ids that this job waits for; JobFormatError when it would wait for ever for one of them."""
+    if "after" not in raw:
+        return []
+    check_for_publishing(spool.layout)  # where there is no spool no job is in it
+    wanted = dependencies.names(raw["after"])
+    dependencies.check(spool, job_id, wanted, batch)
+    return wanted
 
 
 def _make(
@@ -104,6 +124,7 @@ def _make(
     timeout: Delay | None = None,
     expires_at: Moment | None = None,
     unique: Unique | None = None,
+    after: After | None = None,
     **plain: Any,
 ) -> tuple[str, dict[str, Any]]:
     now = clock.SYSTEM.wall()
@@ -130,6 +151,8 @@ def _make(
     given: object = meta
     if given is not None and not isinstance(given, Mapping):
         raise JobFormatError("meta", f"{type(meta).__name__} is no mapping: write meta={{…}}")
+    if after is not None:
+        raw["after"] = dependencies.as_written(after, settings.layout.root)
     if meta:
         raw["meta"] = dict(meta)
     raw["created_at"] = clock.format_time(now)

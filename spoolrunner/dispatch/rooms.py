@@ -46,6 +46,12 @@ class Rooms:
     ended: EndedAttempts
     cancelling: Cancelling
 
+    @property
+    def has_work(self) -> bool:
+        """Whether something of what waits may be started, at once or by and by: what is paused, or not due, is left."""
+        is_due = self.order.is_due(self.clock.wall()) or self.admission.waits_for_time
+        return is_due or self.intake.dependencies.is_busy
+
 
 def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, clock: Clock) -> Rooms:
     """The rooms of a dispatcher that holds the spool of `config`."""
@@ -55,7 +61,8 @@ def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, 
     intake = Intake(config, spool, order, register, faults, reporter, clock)
     deadlines = Deadlines(config.layout, reporter, clock, config.import_timeout)
     running = RunningAttempts(executor, reporter, clock, deadlines, config.kill_grace, spool.same)
-    admission = Admission(running, spool.same)
+    admission = Admission(order, config.allowed, config.groups, clock, spool.same)
+    running.added, running.removed = admission.started, admission.ended
     settler = Settler(
         spool,
         lambda document: policy_of(config, document),

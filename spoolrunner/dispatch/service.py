@@ -31,7 +31,9 @@ from spoolrunner.dispatch.ground import Ground
 from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
+from spoolrunner.dispatch.part_pauses import PartPauses
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
+from spoolrunner.dispatch.read_back import ReadBack
 from spoolrunner.dispatch.recurring import Recurring
 from spoolrunner.dispatch.rewatch import Rewatch
 from spoolrunner.dispatch.rooms import Rooms
@@ -83,7 +85,8 @@ class Service:
         self._layout, self._inbox = layout, inbox = rooms.config.layout, surroundings.inbox
         self.watch = surroundings.watch(layout.pending, layout.control, lambda: inbox.put(Wish.LOOK))
         self.scan = Scan(rooms.spool, rooms.intake, rooms.clock, lambda: self.watch.has_events, self._scan_share)
-        self.control = Control(layout, rooms.cancelling, self._ask)
+        self.part_pauses = PartPauses(rooms.config, rooms.admission, rooms.reporter)
+        self.control = Control(layout, rooms.cancelling, self._ask, self.part_pauses.obey)
         self._holder = holder
         self.ground = Ground(layout, holder, rooms.reporter, lambda: len(rooms.running) > 0, surroundings.try_renames)
         rooms.ended.check_ground = self.ground.check
@@ -124,6 +127,9 @@ class Service:
             rooms.ended,
             self._arrivals,
             rooms.intake,
+            rooms.intake.dependencies,
+            rooms.admission,
+            ReadBack(rooms.config, rooms.spool, rooms.admission, rooms.clock),
             Rewatch(self.watch, self._report, lambda: self.scan.start(thorough=True)),
             Rewatch(self.code_watch, self._report, rooms.executor.renew),
             self.scan,

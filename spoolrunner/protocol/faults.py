@@ -70,9 +70,7 @@ def _faults_of(value: Any, kind: Any, key: str) -> Iterator[Fault]:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        inside = (
-            fault for part in _parts(value, kind) for fault in _faults_of(part.value, part.kind, key + part.place)
-        )
+        inside = _inside(value, kind, key)
         first = next(inside, None)
         if first is None:
             problem = str(error)
@@ -82,8 +80,29 @@ def _faults_of(value: Any, kind: Any, key: str) -> Iterator[Fault]:
         yield from inside
 
 
+def _inside(value: Any, kind: Any, key: str) -> Iterator[Fault]:
+    """The faults of the parts of a value: of an object those that `faults` names, of others those of each part."""
+    shape = _shape(kind) if isinstance(value, dict) else None
+    if shape is not None:
+        for fault in faults(value, shape):
+            yield Fault(f"{key}.{fault.key}" if fault.key else key, fault.problem)
+        return
+    for part in _parts(value, kind):
+        yield from _faults_of(part.value, part.kind, key + part.place)
+
+
+def _shape(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that an object must be by `kind`; None when it may be any object."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _shape(arguments[0])
+    if origin in (Union, UnionType):
+        return next((shape for member in arguments if (shape := _shape(member)) is not None), None)
+    return kind if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else None
+
+
 def _parts(value: Any, kind: Any) -> Iterator[_Part]:
-    """The values directly inside `value`, by what `kind` says of lists, dicts and structs; none for any other type."""
+    """The values directly inside `value`, by what `kind` says of lists and dicts; none for any other type."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         yield from _parts(value, arguments[0])
@@ -96,10 +115,6 @@ def _parts(value: Any, kind: Any) -> Iterator[_Part]:
     elif origin is dict and isinstance(value, dict):
         for item in value.values():
             yield _Part("[...]", item, arguments[1])
-    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict):
-        for field in msgspec.structs.fields(kind):
-            if field.encode_name in value:
-                yield _Part(f".{field.encode_name}", value[field.encode_name], field.type)
 
 
 def _short(key: str) -> str:

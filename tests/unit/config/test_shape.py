@@ -8,7 +8,7 @@ import pytest
 from spoolrunner.config.shape import ConfigFile, MethodPolicy
 from spoolrunner.protocol.policy import Policy
 
-ONLY_BY_METHOD = {"concurrency", "priority"}
+ONLY_BY_METHOD = {"concurrency", "priority", "group"}
 
 
 def fields(shape: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:

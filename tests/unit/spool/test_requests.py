@@ -36,6 +36,9 @@ def test_nothing(spool) -> None:
         ("cancel", "", Requests(False, None, [])),
         ("paused", "", Requests(False, None, [])),
         (".pause.swp", "", Requests(False, None, [])),
+        ("pause-", "", Requests(False, None, [])),
+        ("pause-app.A.b", "x", Requests(False, None, [], frozenset({"app.A.b"}))),
+        ("pause-group-mail", "", Requests(False, None, [], frozenset({"group-mail"}))),
         ("Stop", "", Requests(False, None, [])),
     ],
 )
