@@ -60,8 +60,8 @@ def enqueue(
     the job file calls `next_run_at`, and `expires_at` are RFC 3339 strings or datetimes with a time zone. With
     `unique="kept"` the `id` is refused while a job of it lies in any folder, done/ and failed/ too; "waiting" is what is so
     without it, while one waits in pending/. `after` is a job, or several, or their ids: it starts when all of them are done, or
-    with {"jobs": …, "when": "ended"} when they are over. `group` is whose limits and pauses it is under. `config` is the path of
-    config.json, found as by the command line if left out.
+    with {"jobs": …, "when": "ended"} when they are over. `group` is whose limits and pauses it is under. `config` is the path
+    of config.json, found as by the command line if left out.
 
     Raises JobFormatError (a value that no job file may hold), NotAllowedError (not in allowed_jobs), DuplicateJobError
     (the id waits already, or lies in the folder that its `state` names), ConfigError, and OSError when the disk refuses.
@@ -135,16 +135,7 @@ def _make(
     raw: dict[str, Any] = {"job": path, "method": name, "params": _plain(params)}
     if not isinstance(job, str):
         naming.check_fit(job, (path, name), raw["params"])
-    if at is not None and next_run_at is not None:
-        raise JobFormatError("at", "and next_run_at are two words for one thing: give either")
-    begins = next_run_at if at is None else at
-    seconds = _duration("delay", delay)
-    if seconds:
-        if begins is not None:
-            raise JobFormatError("delay", "give either delay or a time (at, next_run_at)")
-        raw["next_run_at"] = _time("delay", now + seconds)
-    moments = {"next_run_at": begins, "expires_at": expires_at}
-    raw |= {key: _moment(key, value) for key, value in moments.items() if value is not None}
+    raw |= _moments(now, delay, at, next_run_at, expires_at)
     raw |= {key: value for key, value in plain.items() if value is not None}
     if timeout is not None:
         raw["timeout"] = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
@@ -158,6 +149,20 @@ def _make(
     raw["created_at"] = clock.format_time(now)
     raw["key"] = os.urandom(8).hex()
     return job_id, raw
+
+
+def _moments(
+    now: float, delay: Delay, at: Moment | None, next_run_at: Moment | None, expires_at: Moment | None
+) -> dict[str, str]:
+    if at is not None and next_run_at is not None:
+        raise JobFormatError("at", "and next_run_at are two words for one thing: give either")
+    begins = next_run_at if at is None else at
+    seconds = _duration("delay", delay)
+    if seconds and begins is not None:
+        raise JobFormatError("delay", "give either delay or a time (at, next_run_at)")
+    found = {"next_run_at": _time("delay", now + seconds)} if seconds else {}
+    moments = {"next_run_at": begins, "expires_at": expires_at}
+    return found | {key: _moment(key, value) for key, value in moments.items() if value is not None}
 
 
 def _encode(settings: Config, job_id: str, raw: dict[str, Any]) -> bytes:

@@ -25,6 +25,10 @@ from spoolrunner.spool.settling import Settler
 from spoolrunner.spool.settling_rules import Boot
 from spoolrunner.system.clock import Clock
 
+BUSY_SECONDS = 0.1
+BUSY_SCAN_SHARE = 0.03
+"""The share of time for a scan while jobs came to their ends within BUSY_SECONDS."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
@@ -51,6 +55,11 @@ class Rooms:
         """Whether something of what waits may be started, at once or by and by: what is paused, or not due, is left."""
         is_due = self.order.is_due(self.clock.wall()) or self.admission.waits_for_time
         return is_due or self.intake.dependencies.is_busy
+
+    def scan_share(self, now: float) -> float:
+        """The share of time for a scan: little while jobs come to their ends and more of them are known to be due."""
+        is_busy = now - self.ended.last_settled < BUSY_SECONDS and self.order.is_due(self.clock.wall())
+        return BUSY_SCAN_SHARE if is_busy else 1.0
 
 
 def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, clock: Clock) -> Rooms:

@@ -31,7 +31,7 @@ def test_what_may_be_retried(spool, config, drop) -> None:
     spool.explain("b", Outcome.EXPIRED, "", "", 0.0)
     settings = config()
     found = retryable(settings.layout, failed(settings))
-    assert found == ([Choice("a", State.FAILED), Choice("b", State.FAILED, "expired")], 2, 2)
+    assert found == ([Choice("a", State.FAILED), Choice("b", State.FAILED, "expired")], 2, 2, 0)
     assert [job.name for job in retryable(settings.layout, failed(settings), limit=1).jobs] == ["a"]
     for error, names in (("cancelled", ["stopped", "unwanted"]), ("rejected", ["bad"])):
         assert [job.name for job in retryable(settings.layout, failed(settings, error=error), error).jobs] == names

@@ -220,7 +220,7 @@ def test_the_pause_of_a_schedule(spool) -> None:
     assert os.listdir(spool.layout.control) == ["pause-schedule-a"]
     assert requests.is_schedule_paused(spool.layout, "a")
     assert not requests.is_schedule_paused(spool.layout, "b")
-    assert requests.read(spool.layout) == Requests(False, None, [])
+    assert requests.read(spool.layout) == Requests(False, None, [], frozenset({"schedule-a"}))
     assert requests.resume_schedule(spool.layout, "a")
     assert not requests.resume_schedule(spool.layout, "a")
     os.mkdir(spool.layout.pause_schedule("a"))
