@@ -10,7 +10,7 @@ from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import arrival, reason_files
+from spoolrunner.spool import arrival, named, reason_files
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import SUFFIX, is_job_name
 from spoolrunner.spool.paths import Layout
@@ -22,11 +22,18 @@ _ORPHAN_AGE = 3600.0
 
 
 def outdated(settings: Config) -> Iterator[tuple[State, str]]:
-    """Return state and id of each job that is kept no longer, by keep_done and keep_failed since it ended."""
+    """Return state and id of each job that is kept no longer, by keep_done and keep_failed since it ended.
+
+    What a waiting job names in its `after` is kept: without it that job would wait for ever.
+    """
     now = clock.SYSTEM.wall()
+    names: frozenset[str] | None = None
     for state, seconds in ((State.DONE, settings.keep_done), (State.FAILED, settings.keep_failed)):
         for job_id in ended_before(settings.layout, state, now - seconds):
-            yield state, job_id
+            if names is None:
+                names = named.named_by_waiting(Spool(settings.layout))
+            if not named.is_named(job_id, names):
+                yield state, job_id
 
 
 def sweep_reasons(settings: Config) -> int:

@@ -25,6 +25,7 @@ from spoolrunner.config.shape import ConfigFile, MethodPolicy
 from spoolrunner.errors import ConfigError
 from spoolrunner.protocol import document, signing
 from spoolrunner.protocol.document import Document
+from spoolrunner.protocol.groups import GroupLimits
 from spoolrunner.protocol.policy import Limits, Policy, job_policy
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.recognise import refuse_links
@@ -60,6 +61,7 @@ class Config:
         self.priority_aging = times.parse_duration(file.priority_aging)
         self.keep_done = times.parse_duration(file.keep_done)
         self.keep_failed = times.parse_duration(file.keep_failed)
+        self.groups = GroupLimits(file.limits)
         self.limits = Limits(times.parse_duration(file.timeout_limit), file.max_retries_limit)
 
     @cached_property
@@ -146,7 +148,8 @@ class Config:
 
     def check_limits(self, checked: Document) -> None:
         """Raise JobFormatError when a document asks for more than the operator's limits allow."""
-        job_policy(document.overrides(checked), self.default_policy, self.limits)
+        policy = self.allowed.get(checked.job, {}).get(checked.method, self.default_policy)
+        job_policy(document.overrides(checked), policy, self.limits)
 
     def check_packages(self) -> None:
         """Raise ConfigError when a package is not installed that the schedules need."""
@@ -179,6 +182,7 @@ class Config:
             no_new_privileges=given.no_new_privileges,
             leftovers=given.leftovers,
             command=command_of(given, self._absolute),
+            group=given.group,
         )
 
     def _absolute(self, path: str) -> str:

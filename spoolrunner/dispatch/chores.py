@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Protocol
 
-from spoolrunner.dispatch.intake import LOOK_SLICE, Candidate, Intake
+from spoolrunner.dispatch.candidate import Candidate
+from spoolrunner.dispatch.intake import LOOK_SLICE, Intake
 from spoolrunner.dispatch.one_file import is_of_one_file
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why
@@ -125,7 +126,7 @@ class Starts:
         while self._can_start() and self._rooms.readiness.is_given():
             if self._rooms.clock.monotonic() >= until:
                 return  # a thousand may have expired while they waited, and each is a write and a sync
-            job_id = self._rooms.order.pop(self._rooms.clock.wall())
+            job_id = self._rooms.order.pop(self._rooms.clock.wall(), self._rooms.admission.ask)
             candidate = None if job_id is None else self._rooms.intake.take(job_id)
             if candidate is not None:
                 self._begin(candidate)

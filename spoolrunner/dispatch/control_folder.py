@@ -11,12 +11,22 @@ from spoolrunner.spool.paths import Layout
 
 
 class Control:
-    """The folder control/. `ask` passes a request on to the table of phases and returns the phase that follows."""
+    """The folder control/. `ask` passes a request on to the table of phases and returns the phase that follows.
 
-    def __init__(self, layout: Layout, cancelling: Cancelling, ask: Callable[[Request], Phase]) -> None:
+    `pause_parts` is called with what is paused by itself.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        cancelling: Cancelling,
+        ask: Callable[[Request], Phase],
+        pause_parts: Callable[[frozenset[str]], None],
+    ) -> None:
         self._layout = layout
         self._cancelling = cancelling
         self._ask = ask
+        self._pause_parts = pause_parts
         self.is_due = True
         """Whether something may have happened there since it was last looked at."""
 
@@ -29,6 +39,7 @@ class Control:
             phase = self._ask(Request.LEAVE if asked.stop == requests.LEAVE_RUNNING else Request.STOP)
         if asked.pause != phase.is_paused:
             self._ask(Request.PAUSE if asked.pause else Request.RESUME)
+        self._pause_parts(asked.pauses)
         if not self._cancelling.cancel_all(asked.cancels):
             self.is_due = True
         if asked.stop is not None:

@@ -17,7 +17,8 @@ from spoolrunner.dispatch.intake import Intake
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.dispatch.running import RunningAttempt, RunningAttempts
+from spoolrunner.dispatch.running import RunningAttempts
+from spoolrunner.dispatch.running_attempt import RunningAttempt
 from spoolrunner.executors.base import Executor
 from spoolrunner.protocol.states import Outcome, State, Verdict
 from spoolrunner.spool import record
@@ -200,11 +201,14 @@ class EndedAttempts:
         if settled.fate is Fate.AWAITS_STOP:
             self.running.put_aside(attempt)
             return
-        self.running.remove(attempt)
-        for key in self.admission.freed_by(attempt):
-            for waiting in self.register.free(key):
-                self.intake.look(waiting)
+        self._forget(attempt)
         self._report(job_id, settled, attempt)
+
+    def _forget(self, attempt: RunningAttempt) -> None:
+        """Watch over it no more; a second job of its id need not wait for it any longer."""
+        self.running.remove(attempt)
+        for waiting in self.register.free(self.admission.id_key(attempt.key.job_id)):
+            self.intake.look(waiting)
 
     def _known_of(self, attempt: RunningAttempt) -> Known:
         exit_status, signal = (None, None) if attempt.status is None else processes.exit_reason(attempt.status)
@@ -246,7 +250,7 @@ class EndedAttempts:
             self.executor.adopt(key, marker)
             attempt.has_exited = False
         else:
-            self.running.remove(attempt)
+            self._forget(attempt)
             self.recover(key.job_id)
 
     def _report(self, job_id: str, settled: Settled, attempt: RunningAttempt | None) -> None:
