@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-retries", type=int, metavar="N")
     parser.add_argument("--timeout", metavar="DURATION")
     parser.add_argument("--meta", metavar="JSON", help="free data, carried along: a JSON object")
+    parser.add_argument(
+        "--after", action="append", default=[], metavar="ID", help="start when this job is done; may come again"
+    )
+    parser.add_argument("--after-ended", action="store_true", help="or failed: start when those of --after are over")
+    parser.add_argument("--group", metavar="NAME", help="whose limits and pauses it is under")
     parser.add_argument("--id", metavar="ID", help="instead of one made from the time")
     parser.add_argument(
         "--unique",
@@ -51,10 +56,18 @@ def run(arguments: argparse.Namespace) -> int:
         expires_at=arguments.expires_at,
         meta=meta,
         unique=arguments.unique,
+        after=_after(arguments),
+        group=arguments.group,
         config=arguments.config,
     )
     out.say(job.id)
     return 0
+
+
+def _after(arguments: argparse.Namespace) -> list[str] | dict[str, Any] | None:
+    if arguments.after_ended and not arguments.after:
+        raise JobFormatError("--after-ended", "name the jobs with --after")
+    return {"jobs": arguments.after, "when": "ended"} if arguments.after_ended else arguments.after or None
 
 
 def _params(arguments: argparse.Namespace) -> list[Any] | dict[str, Any]:

@@ -34,8 +34,8 @@ VERBS = {
     "cancel": "cancel jobs, waiting or running; a running one ends with its whole tree",
     "discard": "remove jobs that wait, are done or failed, with their logs",
     "schedules": "what is published at which times, with the next three; run, pause or resume one",
-    "pause": "start no more jobs; those that run run on",
-    "resume": "start jobs again",
+    "pause": "start no more jobs, or none of a method or a group; those that run run on",
+    "resume": "start jobs again, all or those of a method or a group",
     "stop": "stop the dispatcher; what runs is given stop_grace, then goes back to pending",
     "prune": "remove what lies in done/ and failed/ longer than keep_done and keep_failed",
 }

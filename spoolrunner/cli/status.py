@@ -8,6 +8,7 @@ from typing import Any
 from spoolrunner.cli import render
 from spoolrunner.cli.found import spool_of
 from spoolrunner.client.overview import Overview, overview
+from spoolrunner.config.pausable import in_words
 from spoolrunner.system import clock, times
 
 
@@ -41,16 +42,27 @@ def _print_spool(found: Overview) -> None:
             ("spool", found.spool),
             ("dispatcher", serving),
             ("paused", "yes: `spoolrunner resume` goes on" if found.paused else ""),
+            *(("paused", in_words(name)) for name in found.pauses),
             ("pending", f"{counts['pending']}{due}"),
             ("running", str(counts["running"])),
             ("done", str(counts["done"])),
             ("failed", str(counts["failed"])),
             ("as of", render.to_the_second(found.at) + told),
+            *(("held", _held(entry)) for entry in found.held),
             *(("put off", _put_off(entry)) for entry in found.postponed),
             *(("no job", text) for text in found.strays),
             *(("trouble", text) for text in found.trouble),
         ]
     )
+
+
+def _held(entry: dict[str, Any]) -> str:
+    """What due jobs wait for, and how many: `group mail: its group runs as many jobs as it may at once; 7 wait, x first`."""
+    by = {"group": "group ", "rate": "group "}.get(entry["by"], "")
+    until = f", until {entry['until']}" if entry.get("until") else ""
+    first = f", {entry['first']} first" if entry.get("first") else ""
+    name = in_words(entry["name"]) or "after others"
+    return f"{by}{name}: {entry['why']}; {entry.get('waiting', '')} wait{first}{until}"
 
 
 def _put_off(entry: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Doing with many jobs what `operate` does with one: retry, cancel and discard, and the dispatcher is not held up.
 
-    chosen = retryable(jobs(state="failed", error="ValueError").looks(), "ValueError")
+    chosen = retryable(layout, jobs(state="failed", error="ValueError").looks(), "ValueError")
     for choice, retried in retry(settings, chosen.jobs):
         ...
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from spoolrunner.client import operate
+from spoolrunner.client import dependants, operate
 from spoolrunner.client.look import Look
 from spoolrunner.client.operate import CancelEnd, Cancelled, CancelRequest, Retried
 from spoolrunner.client.pace import Pace
@@ -44,12 +44,13 @@ class Retryable(NamedTuple):
     """The jobs that are to be retried, and how many are left.
 
     `rejected` counts those that would be refused again, since they were rejected or cannot be read; `cancelled` those that
-    somebody cancelled.
+    somebody cancelled; `dependent` those that would fail again at once, since one that they wait for lies in failed/.
     """
 
     jobs: list[Choice]
     rejected: int
     cancelled: int
+    dependent: int = 0
 
 
 def choose(looks: Iterable[Look], limit: int = 0) -> list[Choice]:
@@ -57,23 +58,29 @@ def choose(looks: Iterable[Look], limit: int = 0) -> list[Choice]:
     return [Choice(found.id, found.state, found.outcome) for found in islice(looks, limit or None)]
 
 
-def retryable(looks: Iterable[Look], error: str | None = None, limit: int = 0) -> Retryable:
+def retryable(layout: Layout, looks: Iterable[Look], error: str | None = None, limit: int = 0) -> Retryable:
     """Return the jobs that may run again without being mended, and were not cancelled on purpose; the first `limit` (0: all).
 
-    What was rejected or cancelled is among them if it was asked for by `error`.
+    What was rejected or cancelled is among them if it was asked for by `error`. What failed for another comes behind that.
     """
-    jobs, rejected, cancelled = [], 0, 0
+    jobs: list[Choice] = []
+    dependent: dict[str, Choice] = {}
+    rejected = cancelled = 0
     for found in looks:
         outcome = found.outcome
         if found.problem or (outcome == Outcome.REJECTED and error != Outcome.REJECTED):
             rejected += 1
         elif outcome == Outcome.CANCELLED and error != Outcome.CANCELLED:
             cancelled += 1
+        elif outcome == Outcome.DEPENDENCY_FAILED:
+            dependent[found.id] = Choice(found.id, found.state, outcome)
         else:
             jobs.append(Choice(found.id, found.state, outcome))
             if len(jobs) == limit:
-                break
-    return Retryable(jobs, rejected, cancelled)
+                return Retryable(jobs, rejected, cancelled)
+    going = dependants.that_may_go(layout, [choice.name for choice in jobs], list(dependent))
+    jobs += [dependent[name] for name in going]
+    return Retryable(jobs[: limit or None], rejected, cancelled, len(dependent) - len(going))
 
 
 def retry(settings: Config, chosen: Sequence[Choice]) -> Iterator[tuple[Choice, Retried]]:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
+from spoolrunner.client import after as dependencies
 from spoolrunner.client import naming
+from spoolrunner.client.after import After
 from spoolrunner.client.job import Job
 from spoolrunner.client.settings import settings_in_force
 from spoolrunner.config.load import Config
@@ -45,6 +47,8 @@ def enqueue(
     expires_at: Moment | None = None,
     meta: Mapping[str, Any] | None = None,
     unique: Unique | None = None,
+    after: After | None = None,
+    group: str | None = None,
     config: str | None = None,
 ) -> Job:
     """Publish a job; when this returns it is on disk for good (with `fsync` on, as by default).
@@ -56,8 +60,10 @@ def enqueue(
     function itself is given they must fit it. `delay` and `timeout` are in seconds, or like "5m", or a timedelta. `at`, which
     the job file calls `next_run_at`, and `expires_at` are RFC 3339 strings or datetimes with a time zone. With
     `unique="kept"` the `id` is refused while a job of it lies in any folder, done/ and failed/ too; "waiting" is what is so
-    without it, while one waits in pending/. `config` is the path of config.json, found as by the command line if left out.
-    In a program that uses OpenTelemetry its trace context goes along in `meta`, as far as that has none of its own.
+    without it, while one waits in pending/. `after` is a job, or several, or their ids: it starts when all of them are done, or
+    with {"jobs": …, "when": "ended"} when they are over. `group` is whose limits and pauses it is under. `config` is the path
+    of config.json, found as by the command line if left out. In a program that uses OpenTelemetry its trace
+    context goes along in `meta`, as far as that has none of its own.
 
     Raises JobFormatError (a value that no job file may hold, or that a command does not take), NotAllowedError (not in
     allowed_jobs), DuplicateJobError (the id waits already, or lies in the folder that its `state` names), ConfigError, and
@@ -70,17 +76,21 @@ def enqueue(
 def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None) -> list[Job]:
     """Publish many jobs, each given as a mapping of `enqueue`'s arguments; faster than one by one.
 
-    All are checked before the first is published. Raises what `enqueue` raises; of a DuplicateJobError's batch the jobs
-    before the taken id are published.
+    All are checked before the first is published. A job may wait for those that are given before it, by their ids, and what
+    is returned can be waited for: `enqueue(Mail.send, after=enqueue_many(…))`. Raises what `enqueue` raises; of a
+    DuplicateJobError's batch the jobs before the taken id are published.
     """
     settings = settings_in_force(config)
+    spool = Spool(settings.layout, settings.fsync)
     made: dict[str, bytes] = {}
+    waits: dict[str, list[str]] = {}
     published, kept = [], []
     for given in jobs:
         job_id, raw = _make(settings, **given)
         kept += [job_id] if given.get("unique") == "kept" else []
         if job_id in made:
             raise JobFormatError("id", f"{job_id!r} occurs twice in one batch")
+        waits[job_id] = _check_after(spool, job_id, raw, waits)
         made[job_id] = _encode(settings, job_id, raw)
         published.append(Job(job_id, settings.layout.root, config=settings.path, published=made[job_id]))
     spool = Spool(settings.layout, settings.fsync)
@@ -92,6 +102,16 @@ def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None
         else:
             spool.publish_many(made)
     return published
+
+
+def _check_after(spool: Spool, job_id: str, raw: dict[str, Any], batch: Mapping[str, list[str]]) -> list[str]:
+    """Return the ids that this job waits for; JobFormatError when it would wait for ever for one of them."""
+    if "after" not in raw:
+        return []
+    check_for_publishing(spool.layout)  # where there is no spool no job is in it
+    wanted = dependencies.names(raw["after"])
+    dependencies.check(spool, job_id, wanted, batch)
+    return wanted
 
 
 def _make(
@@ -107,6 +127,7 @@ def _make(
     timeout: Delay | None = None,
     expires_at: Moment | None = None,
     unique: Unique | None = None,
+    after: After | None = None,
     **plain: Any,
 ) -> tuple[str, dict[str, Any]]:
     now = clock.SYSTEM.wall()
@@ -118,32 +139,38 @@ def _make(
     policy.check_params(raw["params"])
     if not isinstance(job, str):
         naming.check_fit(job, (path, name), raw["params"])
-    if at is not None and next_run_at is not None:
-        raise JobFormatError("at", "and next_run_at are two words for one thing: give either")
-    begins = next_run_at if at is None else at
-    seconds = _duration("delay", delay)
-    if seconds:
-        if begins is not None:
-            raise JobFormatError("delay", "give either delay or a time (at, next_run_at)")
-        raw["next_run_at"] = _time("delay", now + seconds)
-    moments = {"next_run_at": begins, "expires_at": expires_at}
-    raw |= {key: _moment(key, value) for key, value in moments.items() if value is not None}
+    raw |= _moments(now, delay, at, next_run_at, expires_at)
     raw |= {key: value for key, value in plain.items() if value is not None}
     if timeout is not None:
         raw["timeout"] = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    carried = _meta(meta)
-    if carried:
-        raw["meta"] = carried
+    if after is not None:
+        raw["after"] = dependencies.as_written(after, settings.layout.root)
+    raw |= _meta(meta)
     raw["created_at"] = clock.format_time(now)
     raw["key"] = os.urandom(8).hex()
     return job_id, raw
 
 
 def _meta(given: object) -> dict[str, Any]:
-    """Return what goes along: what was given, and the trace context as far as that has none of its own."""
+    """The field `meta`: what is given, and the trace of what this program does now; nothing where both are empty."""
     if given is not None and not isinstance(given, Mapping):
         raise JobFormatError("meta", f"{type(given).__name__} is no mapping: write meta={{…}}")
-    return current_trace() | dict(given or {})
+    made = current_trace() | dict(given or {})
+    return {"meta": made} if made else {}
+
+
+def _moments(
+    now: float, delay: Delay, at: Moment | None, next_run_at: Moment | None, expires_at: Moment | None
+) -> dict[str, str]:
+    if at is not None and next_run_at is not None:
+        raise JobFormatError("at", "and next_run_at are two words for one thing: give either")
+    begins = next_run_at if at is None else at
+    seconds = _duration("delay", delay)
+    if seconds and begins is not None:
+        raise JobFormatError("delay", "give either delay or a time (at, next_run_at)")
+    found = {"next_run_at": _time("delay", now + seconds)} if seconds else {}
+    moments = {"next_run_at": begins, "expires_at": expires_at}
+    return found | {key: _moment(key, value) for key, value in moments.items() if value is not None}
 
 
 def _encode(settings: Config, job_id: str, raw: dict[str, Any]) -> bytes:

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from spoolrunner.client.look import look
+from spoolrunner.config.load import Config
+from spoolrunner.config.pausable import pause_problem
 from spoolrunner.errors import DuplicateJobError, JobFormatError
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
@@ -166,6 +168,22 @@ def pause(layout: Layout) -> None:
 def resume(layout: Layout) -> bool:
     """Remove control/pause; False when there was none."""
     return requests.resume(layout)
+
+
+def pause_part(settings: Config, what: str) -> None:
+    """Make control/pause-WHAT: no more jobs of that method (JOB.METHOD) or group (group-NAME) are started.
+
+    JobFormatError where there is nothing of that name to be paused.
+    """
+    problem = pause_problem(settings, what)
+    if problem:
+        raise JobFormatError(what, problem)
+    requests.pause_part(settings.layout, what)
+
+
+def resume_part(layout: Layout, what: str) -> bool:
+    """Remove control/pause-WHAT; False when there was none."""
+    return requests.resume_part(layout, what)
 
 
 def stop(layout: Layout, *, leave_running: bool = False) -> None:

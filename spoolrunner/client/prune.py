@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from spoolrunner.config.load import Config
 from spoolrunner.protocol.states import State
-from spoolrunner.spool import reason_files, retention
+from spoolrunner.spool import named, reason_files, retention
+from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.retention import Keep
 from spoolrunner.spool.sweeping import sweep_steps
@@ -17,11 +18,18 @@ _ORPHAN_AGE = 3600.0
 
 
 def outdated(settings: Config) -> Iterator[tuple[State, str]]:
-    """Return state and id of each job that is kept no longer, by keep_done and keep_failed."""
+    """Return state and id of each job that is kept no longer, by keep_done and keep_failed.
+
+    What a waiting job names in its `after` is kept: without it that job would wait for ever.
+    """
     now = clock.SYSTEM.wall()
+    names: frozenset[str] | None = None
     for state, keep in ((State.DONE, settings.keep_done), (State.FAILED, settings.keep_failed)):
         for job_id in not_kept(settings.layout, state, keep, now):
-            yield state, job_id
+            if names is None:
+                names = named.named_by_waiting(Spool(settings.layout))
+            if not named.is_named(job_id, names):
+                yield state, job_id
 
 
 def sweep_leftovers(settings: Config) -> int:

@@ -158,7 +158,7 @@ class Jobs:
         from spoolrunner.client import bulk
 
         _only(self._states, (State.FAILED, State.DONE), "retry")
-        chosen = bulk.retryable(self.looks(), self._wanted.error)
+        chosen = bulk.retryable(self._settings.layout, self.looks(), self._wanted.error)
         done = [retried for _, retried in bulk.retry(self._settings, chosen.jobs)]
         _raise_first(retried.error for retried in done)
         return sum(retried.source is not None for retried in done)

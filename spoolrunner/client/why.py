@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from spoolrunner.client import listing
+from spoolrunner.client import held, listing
 from spoolrunner.client.look import find
 from spoolrunner.client.overview import dispatcher_of
 from spoolrunner.config.load import Config
@@ -152,6 +152,11 @@ def _put_off(job: Waiting) -> Iterator[str]:
             yield f"{entry['why']}{until}"
 
 
+def _held_up(job: Waiting) -> Iterator[str]:
+    """What it waits for, and the limits and pauses of its method and group."""
+    return held.reasons(job.settings.layout, job.id, job.document, job.policy.group or job.document.group, job.said)
+
+
 def _same_id(job: Waiting) -> Iterator[str]:
     if Spool(job.settings.layout).exists(State.RUNNING, job.id) and not any(_put_off(job)):
         yield "an earlier job of this id is still in running/"
@@ -183,6 +188,7 @@ REASONS: tuple[Reason, ...] = (
     _paused,
     _dispatcher_does_not_start,
     _put_off,
+    _held_up,
     _same_id,
     _method_is_busy,
     _behind_others,

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from spoolrunner.attempt import rlimits
 from spoolrunner.config import commands
-from spoolrunner.config.shape import BUILT_IN_EXECUTORS, EXECUTOR_GROUP, ConfigFile, KeepRule, MethodPolicy
+from spoolrunner.config.shape import BUILT_IN_EXECUTORS, EXECUTOR_GROUP, ConfigFile, KeepRule, LimitKeys, MethodPolicy
 from spoolrunner.errors import nearest
 from spoolrunner.protocol.document import Duration
 from spoolrunner.protocol.faults import Fault, faults, fields_of
+from spoolrunner.protocol.groups import parse_rate, pattern_problem
+from spoolrunner.protocol.names import GROUP_RULE, is_group
 from spoolrunner.protocol.verdict import PROGRAM_ERROR
 from spoolrunner.system import times
 
@@ -26,15 +28,16 @@ _PARSERS = {
 """key -> the function that reads its value, a number or a text with a unit."""
 _LONGEST_PAUSE = next(field.default for field in fields_of(ConfigFile) if field.name == "retry_max_interval")
 _POSITIVE = ("timeout", "timeout_limit", "import_timeout", "cpu_time")
+_JUDGED_APART = ("allowed_jobs", "limits", "schedules")
+"""Keys whose names are chosen by the operator: they are judged with words of their own."""
 _LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
 
 
 def config_faults(raw: dict[str, Any]) -> list[Fault]:
     """Return all faults of the JSON object of a config.json; empty when there are none."""
-    # The whitelist, the schedules, and the objects of keep_done and keep_failed are judged below, with words of their own.
-    own_words = {"allowed_jobs", "schedules", *(key for key in _KEEPS if isinstance(raw.get(key), dict))}
+    own_words = {*_JUDGED_APART, *(key for key in _KEEPS if isinstance(raw.get(key), dict))}
     others = {key: value for key, value in raw.items() if key not in own_words}
-    found = [fault for fault in _of_types(others, ConfigFile) if fault.key != "allowed_jobs"]
+    found = [fault for fault in _of_types(others, ConfigFile) if fault.key not in _JUDGED_APART]
     found += _parsed(raw, ConfigFile, "")
     found += _keeps(raw)
     found += _pauses(raw)
@@ -43,6 +46,7 @@ def config_faults(raw: dict[str, Any]) -> list[Fault]:
     found += _environment(raw.get("environment"))
     found += _paths(raw)
     found += _allowed_jobs(raw)
+    found += _limits(raw.get("limits", {}))
     found += _executor(raw.get("executor"))
     found += _preload(raw.get("preload"))
     found += _hooks(raw)
@@ -80,7 +84,32 @@ def _method_policy(key: str, policy: Any) -> list[Fault]:
     if not isinstance(policy, dict):
         return [Fault(key, "must be an object of policy keys; {} for none")]
     by_types = [Fault(f"{key}.{fault.key}", fault.problem) for fault in _of_types(policy, MethodPolicy)]
+    group = policy.get("group")
+    if isinstance(group, str) and not is_group(group):
+        by_types = [fault for fault in by_types if fault.key != f"{key}.group"]
+        by_types.append(Fault(f"{key}.group", f"{group!r} is no group, which is {GROUP_RULE}"))
     return commands.command_faults(key, policy, by_types) + _parsed(policy, MethodPolicy, f"{key}.")
+
+
+def _limits(limits: Any) -> list[Fault]:
+    if not isinstance(limits, dict):
+        return [Fault("limits", 'must be an object, as in {"mail": {"concurrency": 2, "rate": "100/m"}}')]
+    found = []
+    for pattern, limit in limits.items():
+        key = f"limits.{pattern}"
+        problem = pattern_problem(pattern)
+        if problem:
+            found.append(Fault(key, problem))
+        if not isinstance(limit, dict) or not limit:
+            found.append(Fault(key, 'must be an object with "concurrency", "rate" or both'))
+            continue
+        found += [Fault(f"{key}.{fault.key}", fault.problem) for fault in faults(limit, LimitKeys)]
+        if isinstance(limit.get("rate"), str):
+            try:
+                parse_rate(limit["rate"])
+            except ValueError as error:
+                found.append(Fault(f"{key}.rate", str(error)))
+    return found
 
 
 def _keeps(raw: dict[str, Any]) -> list[Fault]:

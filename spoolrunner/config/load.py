@@ -27,6 +27,7 @@ from spoolrunner.config.source import Source
 from spoolrunner.errors import ConfigError
 from spoolrunner.protocol import document, signing
 from spoolrunner.protocol.document import Document
+from spoolrunner.protocol.groups import GroupLimits
 from spoolrunner.protocol.policy import Limits, Policy, job_policy
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.recognise import refuse_links
@@ -64,6 +65,7 @@ class Config:
         self.auto_prune = file.auto_prune
         self.keep_done = _keep(file.keep_done)
         self.keep_failed = _keep(file.keep_failed)
+        self.groups = GroupLimits(file.limits)
         self.limits = Limits(times.parse_duration(file.timeout_limit), file.max_retries_limit)
 
     @cached_property
@@ -158,7 +160,8 @@ class Config:
 
     def check_limits(self, checked: Document) -> None:
         """Raise JobFormatError when a document asks for more than the operator's limits allow."""
-        job_policy(document.overrides(checked), self.default_policy, self.limits)
+        policy = self.allowed.get(checked.job, {}).get(checked.method, self.default_policy)
+        job_policy(document.overrides(checked), policy, self.limits)
 
     def check_packages(self) -> None:
         """Raise ConfigError when a package is not installed that the schedules need."""
@@ -194,6 +197,7 @@ class Config:
             discard_on=None if given.discard_on is None else tuple(given.discard_on),
             on_failure=_entry(given.on_failure),
             command=command_of(given, self._absolute),
+            group=given.group,
         )
 
     def _absolute(self, path: str) -> str:

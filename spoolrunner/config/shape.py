@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from spoolrunner.attempt import rlimits
-from spoolrunner.protocol.document import Count, Duration, Priority
+from spoolrunner.protocol.document import Count, Duration, Group, Priority
 
 Positive = Annotated[int, Meta(ge=1, le=100_000)]
 Leftovers = Literal["end", "leave"]
@@ -63,6 +63,14 @@ class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     allow_options: list[str] | None = None
     result: Literal["text", "json", "none"] | None = None
     sandbox: Sandbox | None = None
+    group: Group | None = None
+
+
+class LimitKeys(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """The keys of one limit: how many jobs of a group run at a time, and how often they start, as in "100/m"."""
+
+    concurrency: Positive | None = None
+    rate: str | None = None
 
 
 class ScheduleKeys(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -100,6 +108,7 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     environment: dict[str, str] = {}
     inherit_environment: bool | list[str] = True
     signing_key: str | None = None
+    limits: dict[str, LimitKeys] = {}
     concurrency: Positive = msgspec.field(default_factory=lambda: os.cpu_count() or 1)
     max_retries: Count = 3
     max_retries_limit: Count = 100

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spoolrunner.config.load import Config
-from spoolrunner.dispatch.intake import policy_for
+from spoolrunner.dispatch.candidate import policy_for
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.dispatch.running import RunningAttempt, RunningAttempts
+from spoolrunner.dispatch.running import RunningAttempts
+from spoolrunner.dispatch.running_attempt import RunningAttempt
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.executors.base import AttemptKey, Executor
 from spoolrunner.protocol import document

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from spoolrunner.config.load import Config
-from spoolrunner.dispatch.intake import LOOK_SLICE, Candidate, Intake
+from spoolrunner.dispatch.candidate import Candidate
+from spoolrunner.dispatch.intake import LOOK_SLICE, Intake
 from spoolrunner.dispatch.one_file import is_of_one_file
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.rooms import Rooms
@@ -117,10 +118,14 @@ class Starts:
         while self._can_start() and self._rooms.readiness.is_given():
             if self._rooms.clock.monotonic() >= until:
                 return  # a thousand may have expired while they waited, and each is a write and a sync
-            job_id = self._rooms.order.pop(self._rooms.clock.wall())
+            job_id = self._rooms.order.pop(self._rooms.clock.wall(), self._rooms.admission.ask)
             candidate = None if job_id is None else self._rooms.intake.take(job_id)
-            if candidate is not None:
+            if candidate is None:
+                continue
+            if candidate.lane == self._rooms.order.popped:
                 self._begin(candidate)
+            else:
+                self._rooms.intake.look(candidate.job_id)  # it was changed, or config.json: other limits may hold it up
 
     def _can_start(self) -> bool:
         rooms = self._rooms

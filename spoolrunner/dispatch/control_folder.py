@@ -13,16 +13,22 @@ from spoolrunner.spool.paths import Layout
 class Control:
     """The folder control/. `ask` passes a request on to the table of phases and returns the phase that follows.
 
-    `reload` is called when config.json is to be read again.
+    `reload` is called when config.json is to be read again, `pause_parts` with what is paused by itself.
     """
 
     def __init__(
-        self, layout: Layout, cancelling: Cancelling, ask: Callable[[Request], Phase], reload: Callable[[], None]
+        self,
+        layout: Layout,
+        cancelling: Cancelling,
+        ask: Callable[[Request], Phase],
+        reload: Callable[[], None],
+        pause_parts: Callable[[frozenset[str]], None],
     ) -> None:
         self._layout = layout
         self._cancelling = cancelling
         self._ask = ask
         self._reload = reload
+        self._pause_parts = pause_parts
         self.is_due = True
         """Whether something may have happened there since it was last looked at."""
 
@@ -37,6 +43,7 @@ class Control:
             self._ask(Request.PAUSE if asked.pause else Request.RESUME)
         if asked.reload:
             self._reload()
+        self._pause_parts(asked.pauses)
         if not self._cancelling.cancel_all(asked.cancels):
             self.is_due = True
         if asked.stop is not None:

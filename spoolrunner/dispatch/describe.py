@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import spoolrunner
+from spoolrunner.dispatch.admission import WHY
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.system import machine
@@ -25,7 +26,7 @@ MOST_POSTPONED = 100
 def describe(service: Service) -> dict[str, Any]:
     """What the dispatcher does at this moment, as JSON data; without the time it is written."""
     rooms = service.rooms
-    waiting_for_keys = rooms.register.count(Why.ID_BUSY, Why.METHOD_BUSY)
+    behind_namesakes = rooms.register.count(Why.ID_BUSY)
     trouble = [
         service.problem,
         rooms.readiness.problem,
@@ -35,6 +36,7 @@ def describe(service: Service) -> dict[str, Any]:
         service.watch.reason,
         service.code_watch.reason,
         *rooms.reporter.trouble,
+        *service.part_pauses.troubles,
         *_kept_off(service),
     ]
     return {
@@ -45,10 +47,11 @@ def describe(service: Service) -> dict[str, Any]:
         "started_at": format_time(service.began),
         "events": "events" if service.watch.has_events else "polling",
         "concurrency": rooms.config.concurrency,
-        "waiting": len(rooms.order) + waiting_for_keys,
-        "due": rooms.order.due(rooms.clock.wall()) + waiting_for_keys,
+        "waiting": len(rooms.order) + behind_namesakes + rooms.intake.dependencies.waiting,
+        "due": rooms.order.due(rooms.clock.wall()) + behind_namesakes,
         "running": rooms.running.describe(),
         "postponed": _postponed(service),
+        "held": [*_held(service), *_after(service)],
         "totals": service.totals.counts(),
         "trouble": [text for text in trouble if text] + _elsewhere(service) + service.weaknesses.sentences,
     }
@@ -75,6 +78,38 @@ def _postponed(service: Service) -> list[dict[str, Any]]:
         {"id": entry.job_id, "why": entry.why.value, "until": _moment(entry.until, now, wall)}
         for entry in islice(service.rooms.register.all(now), MOST_POSTPONED)
     ]
+
+
+def _held(service: Service) -> list[dict[str, Any]]:
+    """The first limits and pauses that due jobs wait for: how many wait, which is next and, if that is known, until when."""
+    rooms = service.rooms
+    clock, admission = rooms.clock, rooms.admission
+    now, wall = clock.monotonic(), clock.wall()
+    found = []
+    for held in islice(rooms.order.held(), MOST_POSTPONED):
+        by, *names = held.key
+        until = now + admission.opens_in(names[0], now) if by == "rate" else math.inf
+        found.append(
+            {
+                "by": by,
+                "name": ".".join(names),
+                "why": WHY[by].value,
+                "waiting": held.waiting,
+                "first": held.first,
+                "until": _moment(until, now, wall),
+            }
+        )
+    return found
+
+
+def _after(service: Service) -> list[dict[str, Any]]:
+    """How many jobs wait for others and, for each name that lies in no folder, how many wait for that."""
+    dependencies = service.rooms.intake.dependencies
+    everything = {"by": "after", "name": "", "why": Why.AFTER_OTHERS.value, "waiting": dependencies.waiting}
+    found = [everything] if dependencies.waiting else []
+    for name, waiting, first in dependencies.first_nowhere(MOST_TROUBLED):
+        found.append({"by": "after", "name": name, "why": Why.AFTER_NOBODY.value, "waiting": waiting, "first": first})
+    return found
 
 
 def _moment(until: float, now: float, wall: float) -> str | None:

@@ -17,7 +17,8 @@ from spoolrunner.dispatch.intake import Intake
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.dispatch.running import RunningAttempt, RunningAttempts
+from spoolrunner.dispatch.running import RunningAttempts
+from spoolrunner.dispatch.running_attempt import RunningAttempt
 from spoolrunner.executors.base import Executor
 from spoolrunner.protocol.states import Outcome, State, Verdict
 from spoolrunner.spool import record
@@ -114,7 +115,7 @@ class EndedAttempts:
     def _recover(self, job_id: str, origin: Origin) -> None:
         problem = id_problem(job_id)
         if problem:
-            self._refuse_name(job_id, problem)
+            _refuse_name(self, job_id, problem)
             return
         releases = 0 if origin is Origin.CLAIMED else self.register.times(job_id, Why.NOT_STARTED)
         settled = self._settle_file(job_id, Known(origin, releases=releases))
@@ -147,12 +148,6 @@ class EndedAttempts:
             self.reporter.report(Weakness(what))
         self.register.put_off(job_id, Why.NOT_RESOLVED, now, RETRY_SETTLE, what)
         return so_far
-
-    def _refuse_name(self, job_id: str, problem: str) -> None:
-        where, now = f"running/{job_id}.json", self.clock.wall()
-        moved = self.spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, problem, where, now)
-        if moved is not None:
-            self.reporter.report(Refused(moved, Outcome.REJECTED, problem))
 
     def _settle_file(self, job_id: str, known: Known) -> Settled:
         (settled,) = self._settle_files([(job_id, known)])
@@ -200,11 +195,14 @@ class EndedAttempts:
         if settled.fate is Fate.AWAITS_STOP:
             self.running.put_aside(attempt)
             return
-        self.running.remove(attempt)
-        for key in self.admission.freed_by(attempt):
-            for waiting in self.register.free(key):
-                self.intake.look(waiting)
+        self._forget(attempt)
         self._report(job_id, settled, attempt)
+
+    def _forget(self, attempt: RunningAttempt) -> None:
+        """Watch over it no more; a second job of its id need not wait for it any longer."""
+        self.running.remove(attempt)
+        for waiting in self.register.free(self.admission.id_key(attempt.key.job_id)):
+            self.intake.look(waiting)
 
     def _known_of(self, attempt: RunningAttempt) -> Known:
         exit_status, signal = (None, None) if attempt.status is None else processes.exit_reason(attempt.status)
@@ -246,7 +244,7 @@ class EndedAttempts:
             self.executor.adopt(key, marker)
             attempt.has_exited = False
         else:
-            self.running.remove(attempt)
+            self._forget(attempt)
             self.recover(key.job_id)
 
     def _report(self, job_id: str, settled: Settled, attempt: RunningAttempt | None) -> None:
@@ -277,6 +275,13 @@ class EndedAttempts:
         pause = 2.0 ** self.register.times(job_id, Why.NOT_STARTED)
         self.reporter.report(NeverStarted(settled.name, attempt.status, pause))
         self.intake.put_off(settled.name, Why.NOT_STARTED, pause)
+
+
+def _refuse_name(ended: EndedAttempts, job_id: str, problem: str) -> None:
+    where, now = f"running/{job_id}.json", ended.clock.wall()
+    moved = ended.spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, problem, where, now)
+    if moved is not None:
+        ended.reporter.report(Refused(moved, Outcome.REJECTED, problem))
 
 
 def _is_elsewhere(spool: Spool, marker: Marker) -> bool:

@@ -40,7 +40,7 @@ class Finish:
         rooms, scan = self._rooms, self._scan
         if scan.is_under_way or not scan.done or rooms.intake.has_unread or not self._all_is_heard():
             return False
-        return not rooms.order.due(rooms.clock.wall())
+        return not rooms.has_work
 
     @property
     def unstarted(self) -> int:

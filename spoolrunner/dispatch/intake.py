@@ -7,9 +7,10 @@ yet is looked at again. Owns that look: read, validate, whitelist, limits, expir
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from spoolrunner.config.load import Config
+from spoolrunner.dispatch.candidate import BeyondConfigError, Candidate, FaultyValueError, checked
+from spoolrunner.dispatch.dependencies import Dependencies
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
@@ -17,11 +18,8 @@ from spoolrunner.dispatch.read_ahead import LARGE, LargeFiles, ReadAhead
 from spoolrunner.dispatch.reloading import advice
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.errors import JobFormatError, NotAllowedError
-from spoolrunner.protocol import document, signing, whitelist
-from spoolrunner.protocol.document import Document
-from spoolrunner.protocol.policy import Policy, job_policy
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool.folders import Found, NotRegularError, Spool, Stamp
+from spoolrunner.spool.folders import NotRegularError, Spool
 from spoolrunner.spool.ids import id_problem, is_job_name
 from spoolrunner.system.clock import Clock
 from spoolrunner.system.heldfiles import HeldError, next_pause
@@ -36,20 +34,6 @@ LOOK_SLICE = 0.02
 _LOOKED_AT_AGAIN = (Why.NOT_JUDGED, Why.NOT_MOVED, Why.LARGE)
 _INSTANT = 0.001
 """Seconds that are too few to keep a job from its start: the difference of two clocks is no more exact."""
-
-
-class Candidate(NamedTuple):
-    """A file in pending/ that may run: its checked document, and what the file was when it was read.
-
-    `due_at` is in seconds since 1970.
-    """
-
-    job_id: str
-    document: Document
-    raw: dict[str, Any]
-    stamp: Stamp
-    due_at: float
-    policy: Policy
 
 
 class Intake:
@@ -76,6 +60,8 @@ class Intake:
         self._large_files = LargeFiles()
         self.take_newer_config: Callable[[], bool] = lambda: False
         """Puts a config.json into force that was changed since it was read; returns whether there was one."""
+        self.dependencies = Dependencies(spool, self.look, clock)
+        """The jobs that wait for others."""
 
     @property
     def has_unread(self) -> bool:
@@ -86,7 +72,7 @@ class Intake:
         """Something happened to this file name in pending/."""
         if is_job_name(file_name):
             job_id = file_name[: -len(".json")]
-            if not self._is_as_unmovable_as_before(job_id):
+            if not _is_as_unmovable_as_before(self._spool, self._register, job_id, self._clock.monotonic()):
                 self.look(job_id)
 
     def look(self, job_id: str) -> None:
@@ -95,15 +81,19 @@ class Intake:
         candidate = self._examine_in_turn(job_id)
         if candidate is None:
             self._order.remove(job_id)
+            self.dependencies.lost(job_id)
+            return
+        if self.dependencies.holds(job_id):
+            self._hold(candidate)
             return
         now, due_at = self._clock.wall(), self._due_at(candidate)
         if due_at <= now:
             self._read_ahead.keep(job_id, candidate, candidate.stamp.size)
-        self._order.add(job_id, Waiting(due_at, candidate.policy.priority), now)
+        self._add(candidate, due_at)
 
     def look_if_new(self, job_id: str) -> None:
         """Look at a file that a scan met, unless it is known already."""
-        if job_id not in self._order:
+        if job_id not in self._order and not self.dependencies.holds(job_id):
             self.look_if_judged(job_id)
 
     def look_if_judged(self, job_id: str) -> None:
@@ -122,10 +112,13 @@ class Intake:
         It may be out of date by the time of the claim, however fresh it is: the claim compares the stamp.
         """
         candidate = self._read_ahead.pop(job_id)
-        if candidate is None or self._has_expired(candidate):
+        if candidate is None or candidate.has_expired(self._clock.wall()):
             candidate = self._examine_in_turn(job_id)
+        if candidate is not None and self.dependencies.holds(job_id):
+            self._hold(candidate)
+            return None
         if candidate is not None and self._due_at(candidate) > self._clock.wall():
-            self._order.add(job_id, Waiting(self._due_at(candidate), candidate.policy.priority), self._clock.wall())
+            self._add(candidate, self._due_at(candidate))
             return None
         return candidate
 
@@ -165,19 +158,26 @@ class Intake:
             self._refuse(job_id, Outcome.REJECTED, problem)
             return None
         try:
-            candidate = self._check(job_id, self._spool.read(State.PENDING, job_id))
+            found, now = self._spool.read(State.PENDING, job_id), self._clock.wall()
+            candidate = checked(self._config, job_id, found, now, self.take_newer_config)
         except FileNotFoundError:
             self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
             return None  # Race: a person took it away, or it was claimed since the hint.
-        except (NotAllowedError, NotRegularError, _FaultyValueError) as error:
-            self._refuse(job_id, Outcome.REJECTED, f"{error}{_advice(self._config, error)}")
+        except (NotAllowedError, NotRegularError, FaultyValueError) as error:
+            is_by_config = isinstance(error, (NotAllowedError, BeyondConfigError))
+            self._refuse(job_id, Outcome.REJECTED, f"{error}{advice(self._config) if is_by_config else ''}")
             return None
         except JobFormatError as error:
             self._wait_for_writer(job_id, error)
             return None
-        if self._has_expired(candidate):
+        if candidate.has_expired(self._clock.wall()):
             what = f"expires_at {candidate.raw['expires_at']} passed before its first start"
             self._refuse(job_id, Outcome.EXPIRED, what)
+            return None
+        self.dependencies.note(job_id, candidate.document)
+        failed = self.dependencies.failed(job_id)
+        if failed:
+            self._refuse(job_id, Outcome.DEPENDENCY_FAILED, f"after: {failed} failed, so this one can never start")
             return None
         self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
         return candidate
@@ -191,6 +191,7 @@ class Intake:
         self._read_ahead.pop(job_id)
         self._register.clear(job_id, Why.LARGE)
         self._order.remove(job_id)
+        self.dependencies.forget(job_id)
 
     def cancel(self, job_id: str) -> bool:
         """Move a waiting job to failed/ as cancelled; False when it does not wait."""
@@ -211,39 +212,21 @@ class Intake:
             if self._clock.monotonic() >= until:
                 return  # a thousand may become refusable at once, and each is a write and a sync
 
-    def _is_as_unmovable_as_before(self, job_id: str) -> bool:
-        """Whether it could be neither read nor moved, is the same file still, and not to be tried again yet."""
-        known = self._register.get(job_id, Why.NOT_MOVED)
-        if known is None or self._clock.monotonic() >= known.until:
-            return False
-        return bool(known.detail == self._spool.stamp(State.PENDING, job_id))
+    def _hold(self, candidate: Candidate) -> None:
+        """Let it wait for others; it is looked at again when they are over, or when it has expired."""
+        expires_at = candidate.document.expires_at
+        if expires_at is None:
+            self._order.remove(candidate.job_id)
+        else:
+            self._add(candidate, expires_at.timestamp() + _INSTANT)
+
+    def _add(self, candidate: Candidate, at: float) -> None:
+        """Put the job into the order, for that moment."""
+        self._order.add(candidate.job_id, Waiting(at, candidate.policy.priority, candidate.lane), self._clock.wall())
 
     def _due_at(self, candidate: Candidate) -> float:
         left = self._register.seconds_left(candidate.job_id, self._clock.monotonic(), *KEEPS_FROM_START)
         return candidate.due_at if left < _INSTANT else max(candidate.due_at, self._clock.wall() + left)
-
-    def _has_expired(self, candidate: Candidate) -> bool:
-        expires_at = candidate.document.expires_at
-        return (
-            expires_at is not None and not candidate.document.attempts and self._clock.wall() > expires_at.timestamp()
-        )
-
-    def _check(self, job_id: str, found: Found) -> Candidate:
-        try:
-            checked, raw = document.parse(found.data)
-        except JobFormatError as error:
-            if error.key:
-                raise _FaultyValueError(error.key, error.problem) from None
-            raise
-        _check_signature(self._config.signing_key, job_id, raw, found.data)
-        if len(checked.attempts) >= document.MAX_ATTEMPTS:
-            what = (
-                f"{len(checked.attempts)} of them, and no more can be recorded; enqueue the job anew, under another id"
-            )
-            raise _FaultyValueError("attempts", what)
-        policy = _newest_policy_for(self._config, checked, self.take_newer_config)
-        due_at = document.due_at(checked, found.mtime, found.came_at, self._clock.wall())
-        return Candidate(job_id, checked, raw, found.stamp, due_at, policy)
 
     def _wait_for_writer(self, job_id: str, error: JobFormatError) -> None:
         stamp = self._spool.stamp(State.PENDING, job_id)
@@ -273,53 +256,9 @@ class Intake:
             self._reporter.report(Refused(moved, outcome, what))
 
 
-class _FaultyValueError(JobFormatError):
-    """Valid JSON with a wrong key or value: whole as it is, so there is no writer to wait for."""
-
-
-def _check_signature(key: bytes | None, job_id: str, raw: dict[str, Any], data: bytes) -> None:
-    problem = None if key is None else signing.problem(key, job_id, raw, data)
-    if problem:
-        raise _FaultyValueError(signing.FIELD, problem)
-
-
-def _newest_policy_for(config: Config, checked: Document, take_newer: Callable[[], bool]) -> Policy:
-    """The policy of a job that may run under it, by the newest configuration before the job is refused."""
-    try:
-        return _fitting_policy_for(config, checked)
-    except (NotAllowedError, _BeyondConfigError):
-        if not take_newer():
-            raise
-        return _fitting_policy_for(config, checked)
-
-
-def _fitting_policy_for(config: Config, checked: Document) -> Policy:
-    """As `policy_for`; JobFormatError also when the job is a command that does not take its parameters."""
-    policy = policy_for(config, checked)
-    if policy.command is not None:
-        try:
-            policy.check_params(checked.params)
-        except JobFormatError as error:
-            raise _BeyondConfigError(error.key, error.problem) from None
-    return policy
-
-
-def _advice(config: Config, error: Exception) -> str:
-    """What to add to the reason of a refusal that another configuration might not have made."""
-    return advice(config) if isinstance(error, (NotAllowedError, _BeyondConfigError)) else ""
-
-
-def policy_for(config: Config, checked: Document) -> Policy:
-    """The policy the job runs under: its method's, with what the document overrides within the operator's limits.
-
-    NotAllowedError when the whitelist has no such job; JobFormatError when it asks for more than the limits allow.
-    """
-    policy: Policy = whitelist.entry(config.allowed, checked.job, checked.method)
-    try:
-        return job_policy(document.overrides(checked), policy, config.limits)
-    except JobFormatError as error:
-        raise _BeyondConfigError(error.key, error.problem) from None
-
-
-class _BeyondConfigError(_FaultyValueError):
-    """It asks for more than the configuration allows, or has other parameters than its command there takes."""
+def _is_as_unmovable_as_before(spool: Spool, register: Register, job_id: str, now: float) -> bool:
+    """Whether it could be neither read nor moved, is the same file still, and not to be tried again yet."""
+    known = register.get(job_id, Why.NOT_MOVED)
+    if known is None or now >= known.until:
+        return False
+    return bool(known.detail == spool.stamp(State.PENDING, job_id))

@@ -34,6 +34,13 @@ class Why(StrEnum):
     NOT_STARTED = "its process ended before its first line; it is started again after a pause"
     ID_BUSY = "an attempt of this id runs"
     METHOD_BUSY = "its method runs as often as it may at once"
+    GROUP_BUSY = "its group runs as many jobs as it may at once"
+    RATE_REACHED = "its group has started as many jobs as it may in that time"
+    AFTER_OTHERS = "jobs that it is to start after are not over"
+    AFTER_NOBODY = (
+        "a job that it is to start after is in no folder; `spoolrunner retry --without-after ID` lets it start"
+    )
+    PAUSED = "its method or its group is paused"
     NOT_OPENED = "its file in running/ could not be opened; it is given a second look"
     NOT_RESOLVED = "its file in running/ belongs to a process that is neither gone nor known"
     NOT_RECOVERED = "its file in running/, or its lock, is refused to us; that is tried again, ever more rarely"

@@ -8,11 +8,12 @@ from __future__ import annotations
 import heapq
 import os
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 
 from spoolrunner.dispatch.divided import Slices
 from spoolrunner.dispatch.rooms import Rooms
+from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.sweep import guarded
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import arrival, reason_files, retention
@@ -32,10 +33,14 @@ _MOST_AT_ONCE = 10_000
 
 
 class Retention:
-    """The retention of one spool. A chore. `spares` returns whether a job is still needed by another, and stays."""
+    """The retention of one spool. A chore. A job stays that another one waits for.
 
-    def __init__(self, rooms: Rooms) -> None:
-        self.spares: Callable[[str], bool] = lambda _: False
+    So it begins when all that waits has been looked at once.
+    """
+
+    def __init__(self, rooms: Rooms, scan: Scan) -> None:
+        self._may_be_waited_for = rooms.may_be_waited_for
+        self._scan = scan
         self._config = rooms.config
         self._layout = rooms.spool.layout
         self._report = rooms.reporter.report
@@ -55,7 +60,7 @@ class Retention:
             if self._slices.is_under_way:
                 self.end()
             return
-        if not self._slices.is_under_way and now >= self._next:
+        if not self._slices.is_under_way and now >= self._next and self._scan.done:
             self._next = now + PERIOD
             self._slices.begin(self._steps(now))
         self._slices.work(now)
@@ -113,7 +118,7 @@ class Retention:
 
     def _remove(self, state: State, job_id: str, status: os.stat_result) -> None:
         """Remove the job whose file was found like that; another one of its id stays, which may have come since."""
-        if not self.spares(job_id):
+        if not self._may_be_waited_for(job_id):
             remove = partial(retention.remove_if_same, self._layout, state, job_id, status)
             self._removed[state] += guarded(remove, self._report)
 

@@ -25,6 +25,10 @@ from spoolrunner.spool.settling import Settler
 from spoolrunner.spool.settling_rules import Boot
 from spoolrunner.system.clock import Clock
 
+BUSY_SECONDS = 0.1
+BUSY_SCAN_SHARE = 0.03
+"""The share of time for a scan while jobs came to their ends within BUSY_SECONDS."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
@@ -53,7 +57,23 @@ class Rooms:
         self.deadlines.import_timeout = config.import_timeout
         self.running.kill_grace = config.kill_grace
         self.settler.max_log_bytes = config.max_log_bytes
+        self.admission.reconfigure(config.allowed, config.groups)
         self.intake.judge_anew()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something of what waits may be started, at once or by and by: what is paused, or not due, is left."""
+        is_due = self.order.is_due(self.clock.wall()) or self.admission.waits_for_time
+        return is_due or self.intake.dependencies.is_busy
+
+    def may_be_waited_for(self, job_id: str) -> bool:
+        """Whether a waiting job may name, in its `after`, the job that lies under this id in done/ or failed/."""
+        return self.intake.has_unread or self.intake.dependencies.is_named(job_id)
+
+    def scan_share(self, now: float) -> float:
+        """The share of time for a scan: little while jobs come to their ends and more of them are known to be due."""
+        is_busy = now - self.ended.last_settled < BUSY_SECONDS and self.order.is_due(self.clock.wall())
+        return BUSY_SCAN_SHARE if is_busy else 1.0
 
 
 def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, clock: Clock) -> Rooms:
@@ -64,7 +84,8 @@ def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, 
     intake = Intake(config, spool, order, register, faults, reporter, clock)
     deadlines = Deadlines(config.layout, reporter, clock, config.import_timeout)
     running = RunningAttempts(executor, reporter, clock, deadlines, config.kill_grace, spool.same)
-    admission = Admission(running, spool.same)
+    admission = Admission(order, config.allowed, config.groups, clock, spool.same)
+    running.added, running.removed = admission.started, admission.ended
     settler = Settler(
         spool,
         lambda document: policy_of(config, document),

@@ -7,98 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from spoolrunner.dispatch.deadlines import Deadlines
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.executors.base import AttemptKey, Executor, Exited, NotStarted
-from spoolrunner.protocol.policy import Policy
+from spoolrunner.dispatch.running_attempt import Clearing, RunningAttempt, Termination
+from spoolrunner.executors.base import Executor, Exited, NotStarted
 from spoolrunner.protocol.states import Outcome
-from spoolrunner.spool.settling_rules import ENDED_BY_STOP, LookedAt, Stop, Usage
+from spoolrunner.spool.settling_rules import ENDED_BY_STOP, Stop
 from spoolrunner.system.clock import Clock
 from spoolrunner.telling.events import Ending, Gone
-from spoolrunner.telling.line_format import Who
 
 CANCEL_NOTICE = 1.0
 """Seconds between the request (control/cancel-ID exists) and the terminate signal, for a job that looks."""
 STOP_ARRIVES = 1.0
 """Seconds within which a stop of all processes reaches us, after it has ended the process of a job."""
-LET_GO_SECONDS = 1.0
-"""Seconds that a child which was forked just before its job ended has to close its copy of the lock."""
 STEP = 0.05
 """Seconds between looks at a tree that is ending."""
-
-
-@dataclass(slots=True)
-class Termination:
-    """Why and when (monotonic) an attempt is ended."""
-
-    outcome: Outcome
-    note: str
-    terminate_at: float
-    kill_at: float
-    terminated: bool = False
-    killed_at: float | None = None
-
-
-@dataclass(slots=True)
-class Clearing:
-    """When (monotonic) what an attempt left is killed that was asked to end."""
-
-    kill_at: float
-
-
-@dataclass(slots=True)
-class RunningAttempt:
-    """An attempt that runs under `policy`, started at `started` (monotonic); `started_at` is the same as RFC 3339.
-
-    It cannot be overdue before `deadline` (monotonic). `looked_at` is its file as it was claimed; None if it is adopted.
-    `starts` is the number of the last attempt there may be. `status` and `usage` are those of its process, when it has ended.
-    `is_kept_off`: nothing of it is left, but it cannot be settled, since a file of it is refused to us.
-    `aside_until` (monotonic): a stop that comes before that is what ended it; None if it did not end so. `clearing`: its
-    process is gone, and what it left is being ended. `held_since`: its lock was found to outlive its process then.
-    `never_started`: no process was to be had for it, so that it is released, and nothing is counted.
-    """
-
-    key: AttemptKey
-    job: str
-    method: str
-    policy: Policy
-    deadline: float
-    started: float
-    started_at: str
-    starts: int
-    looked_at: LookedAt | None = None
-    termination: Termination | None = None
-    has_exited: bool = False
-    status: int | None = None
-    usage: Usage | None = None
-    is_kept_off: bool = False
-    aside_until: float | None = None
-    clearing: Clearing | None = None
-    held_since: float | None = None
-    never_started: bool = False
-
-    @property
-    def adopted(self) -> bool:
-        """Whether an earlier dispatcher started it."""
-        return self.looked_at is None
-
-    def is_held_too_long(self, now: float) -> bool:
-        """Whether its lock, which has outlived its process until now, has done so for LET_GO_SECONDS."""
-        self.held_since = now if self.held_since is None else self.held_since
-        return now - self.held_since >= LET_GO_SECONDS
-
-    @property
-    def is_being_ended(self) -> bool:
-        """Whether it, or what it left, is being ended."""
-        return self.termination is not None or self.clearing is not None
-
-    @property
-    def who(self) -> Who:
-        """Which attempt it is, for events."""
-        return Who(self.key.job_id, self.job, self.method, self.key.number, self.starts)
 
 
 class RunningAttempts:
@@ -123,6 +48,9 @@ class RunningAttempts:
         self.kill_grace = kill_grace
         self._same = same
         self._running: dict[str, RunningAttempt] = {}
+        self.added: Callable[[RunningAttempt], object] = lambda _: None
+        self.removed: Callable[[RunningAttempt], object] = self.added
+        """Called with each attempt that is watched from now on, or no more."""
         self._stops = False
 
     def __len__(self) -> int:
@@ -144,13 +72,9 @@ class RunningAttempts:
         """How many have a process, or something left of its tree that is being ended, or ended as by a stop just now."""
         busy = 0
         for attempt in self._running.values():  # a plain loop: it is asked several times a job
+            is_ending = attempt.is_being_ended and not attempt.is_kept_off
             # Where a stop ended the process nothing is to be started before we know: it would be interrupted, too.
-            if (
-                not attempt.has_exited
-                or (attempt.is_being_ended and not attempt.is_kept_off)
-                or attempt.status in ENDED_BY_STOP
-            ):
-                busy += 1
+            busy += not attempt.has_exited or is_ending or attempt.status in ENDED_BY_STOP
         return busy
 
     @property
@@ -161,10 +85,12 @@ class RunningAttempts:
     def add(self, attempt: RunningAttempt) -> None:
         """From now on this attempt is watched."""
         self._running[self._same(attempt.key.job_id)] = attempt
+        self.added(attempt)
 
     def remove(self, attempt: RunningAttempt) -> None:
         """The attempt is settled."""
-        self._running.pop(self._same(attempt.key.job_id), None)
+        if self._running.pop(self._same(attempt.key.job_id), None) is not None:
+            self.removed(attempt)
         self._executor.forget(attempt.key)
 
     def forget_all(self) -> None:
@@ -172,10 +98,6 @@ class RunningAttempts:
         for attempt in self.all():
             self._reporter.report(Gone(attempt.key.job_id))
             self.remove(attempt)
-
-    def count(self, job: str, method: str) -> int:
-        """How many attempts of this method run."""
-        return sum(1 for attempt in self._running.values() if (attempt.job, attempt.method) == (job, method))
 
     def cancel(self, attempt: RunningAttempt) -> None:
         """Let the job see the request, then end it; nothing when it is being ended already."""
@@ -275,6 +197,7 @@ class RunningAttempts:
                 "id": attempt.key.job_id,
                 "job": attempt.job,
                 "method": attempt.method,
+                "group": attempt.policy.group,
                 "attempt": attempt.key.number,
                 "pid": self._executor.pid(attempt.key),
                 "started_at": attempt.started_at,

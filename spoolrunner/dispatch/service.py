@@ -28,7 +28,9 @@ from spoolrunner.dispatch.ground import Ground
 from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
+from spoolrunner.dispatch.part_pauses import PartPauses
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
+from spoolrunner.dispatch.read_back import ReadBack
 from spoolrunner.dispatch.recurring import Recurring
 from spoolrunner.dispatch.reloading import Reloading
 from spoolrunner.dispatch.retention import Retention
@@ -61,9 +63,6 @@ from spoolrunner.telling.totals import Totals
 
 PROBE_PERIOD = 1.0
 """Seconds between tries to write while the spool is blocked."""
-BUSY_SECONDS = 0.1
-BUSY_SCAN_SHARE = 0.03
-"""The share of time for a scan while jobs came to their ends within BUSY_SECONDS."""
 
 
 class Service:
@@ -88,17 +87,19 @@ class Service:
         self.weaknesses = Weaknesses(surroundings.weaknesses, rooms.reporter.report)
         self._layout, self._inbox = layout, inbox = rooms.config.layout, surroundings.inbox
         self.watch = surroundings.watch(layout.pending, layout.control, lambda: inbox.put(Wish.LOOK))
-        self.scan = Scan(rooms.spool, rooms.intake, rooms.clock, lambda: self.watch.has_events, self._scan_share)
+        self.scan = Scan(rooms.spool, rooms.intake, rooms.clock, lambda: self.watch.has_events, rooms.scan_share)
+        self.part_pauses = PartPauses(rooms.config, rooms.admission, rooms.reporter)
+        self._read_back = ReadBack(rooms)
         self.reloading = reloading
         reloading.listeners += [rooms.reconfigure, self.weaknesses.look, self.scan.reconfigure]
+        reloading.listeners += [self.part_pauses.reconfigure, self._read_back.reconfigure]
         rooms.intake.take_newer_config = reloading.take_if_changed
-        self.control = Control(layout, rooms.cancelling, self._ask, reloading.obey)
+        self.control = Control(layout, rooms.cancelling, self._ask, reloading.obey, self.part_pauses.obey)
         self._holder = holder
         self.ground = Ground(layout, holder, rooms.reporter, lambda: len(rooms.running) > 0, surroundings.try_renames)
         rooms.ended.check_ground = self.ground.check
         rooms.readiness.is_wanted = lambda: not self.phase.is_ending
-        self._clock = rooms.clock
-        self._report = rooms.reporter.report
+        self._clock, self._report = rooms.clock, rooms.reporter.report
         self.code_watch = CodeWatch(rooms.executor.renew)
         self._status = StatusFile(layout, rooms.clock)
         self._stopping = Stopping(rooms)
@@ -109,7 +110,7 @@ class Service:
         self.recurring = Recurring(rooms, lambda: self.phase, self.ground.check_all)
         reloading.listeners.append(self.recurring.reconfigure)
         self._finish = Finish(rooms, self.scan, lambda: not self._arrivals.names and inbox.empty())
-        self._sweep, self.retention = Sweep(rooms, self.scan), Retention(rooms)
+        self._sweep, self.retention = Sweep(rooms, self.scan), Retention(rooms, self.scan)
         self._is_program = surroundings.is_program
         self._make_chores()
 
@@ -134,6 +135,9 @@ class Service:
             rooms.ended,
             self._arrivals,
             rooms.intake,
+            rooms.intake.dependencies,
+            rooms.admission,
+            self._read_back,
             Rewatch(self.watch, self._report, lambda: self.scan.start(thorough=True)),
             Rewatch(self.code_watch, self._report, rooms.executor.renew),
             self.scan,
@@ -237,11 +241,6 @@ class Service:
             self.scan.start(thorough=True)
         if any(self.watch.control.take()):
             self.control.is_due = True
-
-    def _scan_share(self, now: float) -> float:
-        """The share of time for a scan: little while jobs come to their ends and more of them are known to be due."""
-        is_busy = now - self.rooms.ended.last_settled < BUSY_SECONDS and self.rooms.order.is_due(self._clock.wall())
-        return BUSY_SCAN_SHARE if is_busy else 1.0
 
     def _start(self, now: float) -> None:
         if self._obeying.is_due(now):

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from spoolrunner.attempt import command
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.dispatch.admission import Admission
+from spoolrunner.dispatch.candidate import Candidate
 from spoolrunner.dispatch.deadlines import Deadlines
 from spoolrunner.dispatch.ended import EndedAttempts
-from spoolrunner.dispatch.intake import Candidate, Intake
+from spoolrunner.dispatch.intake import Intake
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.postponed import Register, Why
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.dispatch.running import RunningAttempt, RunningAttempts
+from spoolrunner.dispatch.running import RunningAttempts
+from spoolrunner.dispatch.running_attempt import RunningAttempt
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, Executor
 from spoolrunner.protocol import tracing
@@ -60,9 +62,11 @@ class Starter:
         """Claim the job and start its process; False when that is not to be done now. The register then says why."""
         job_id = candidate.job_id
         now = self.clock.monotonic()
-        wait = self.admission.ask(candidate)
-        if wait is not None:
-            self.register.wait_for(job_id, wait[0], now, wait[1])
+        if job_id in self.running:
+            self.register.wait_for(job_id, Why.ID_BUSY, now, self.admission.id_key(job_id))
+            return False
+        if self.admission.ask(candidate.lane) is not None:
+            self.intake.look(job_id)  # Race: it was put into another group since it was looked at, and waits there
             return False
         if not self._claim_or_put_off(candidate):
             return False
@@ -108,7 +112,7 @@ class Starter:
                 self.ended.recover(job_id)  # it was claimed, and only what follows was refused
             return False
         if is_claimed:
-            self.register.clear(job_id, Why.FILE_HELD, Why.LOCK_HELD, Why.BEHIND_ANOTHER, Why.ID_BUSY, Why.METHOD_BUSY)
+            self.register.clear(job_id, Why.FILE_HELD, Why.LOCK_HELD, Why.BEHIND_ANOTHER, Why.ID_BUSY)
         return is_claimed
 
     def _watch_over(self, key: AttemptKey, candidate: Candidate) -> None:

@@ -7,7 +7,7 @@ bytes and levels there may be is checked in `jsontext`. A job file is rewritten 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,7 @@ from msgspec import Meta
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.faults import Fault, faults
+from spoolrunner.protocol.names import GROUP_PATTERN, GROUP_RULE, ID_PATTERN, ID_RULE, is_group, is_id
 from spoolrunner.protocol.policy import OVERRIDES
 from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.system import times
@@ -29,6 +30,8 @@ Key = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", description="l
 MIN_PRIORITY, MAX_PRIORITY = -1000, 1000
 Priority = Annotated[int, Meta(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+Group = Annotated[str, Meta(pattern=GROUP_PATTERN, description="the key of limits and pauses")]
+JobId = Annotated[str, Meta(pattern=ID_PATTERN)]
 
 
 _TIMES = ("next_run_at", "expires_at", "created_at")
@@ -73,6 +76,14 @@ class Attempt(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     cpu_s: float | None = None
 
 
+class After(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The jobs that another one waits for: until all are done or, with "ended", until none waits or runs any more."""
+
+    jobs: list[JobId]
+    when: Literal["done", "ended"] = "done"
+
+
+_NOTHING = After([])
 _FileStamp = Annotated[list[int], Meta(min_length=3, max_length=3)]
 
 
@@ -92,6 +103,10 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
     max_retries: Annotated[Count | None, _text("retries after the first start")] = None
     timeout: Annotated[Duration | None, _text("longest time an attempt may take")] = None
     expires_at: Annotated[Time | None, _text("no first start after this time")] = None
+    after: Annotated[
+        list[JobId] | After | None, _text("ids of jobs: not before all of them are done or, with when: ended, over")
+    ] = None
+    group: Annotated[Group | None, _text("the group whose limits and pauses it is under")] = None
     meta: Annotated[dict[str, Any], _text("free data, carried along untouched")] = {}
     created_at: Annotated[Time | None, _text("when it was enqueued")] = None
     key: Annotated[
@@ -169,6 +184,7 @@ def check(raw: dict[str, Any]) -> Document:
     except msgspec.ValidationError:
         found = [_worded(fault, raw) for fault in faults(raw, Document)]
         raise JobFormatError(found[0].key, "; ".join([found[0].problem, *map(str, found[1:])])) from None
+    _check_names(checked)
     for key in ("delay", "timeout"):
         value = getattr(checked, key)
         if value is not None:
@@ -186,9 +202,34 @@ def check(raw: dict[str, Any]) -> Document:
     return checked
 
 
+def _check_names(checked: Document) -> None:
+    """Raise JobFormatError for a name that ends with a line break, which the patterns of a schema let pass."""
+    if checked.group is not None and not is_group(checked.group):
+        raise JobFormatError("group", _no_group(checked.group))
+    for index, name in enumerate(dependencies(checked).jobs):
+        if not is_id(name):
+            raise JobFormatError(f"after[{index}]", _no_id(name))
+
+
+def _no_group(name: object) -> str:
+    return f"{str(name)[:_MOST_TOLD]!r} is no group, which is {GROUP_RULE}"
+
+
+def _no_id(name: object) -> str:
+    return f"{str(name)[:_MOST_TOLD]!r} is no id, which is {ID_RULE}"
+
+
 def _worded(fault: Fault, raw: dict[str, Any]) -> Fault:
-    """The fault in words that say how a time is written, if it is one of a time."""
+    """The fault in words that say how a time or a name is written, if it is one of those."""
     value = raw.get(fault.key)
+    if fault.key == "group" and isinstance(value, str):
+        return Fault(fault.key, _no_group(value))
+    if fault.key == "after.when":
+        return Fault(fault.key, 'write "done" or "ended"')
+    if fault.key == "after":
+        return Fault(fault.key, 'write an array of ids, or {"jobs": [...], "when": "done" or "ended"}')
+    if fault.key.startswith("after") and ID_PATTERN in fault.problem:
+        return Fault(fault.key, f"no id, which is {ID_RULE}")
     if fault.key not in _TIMES or value is None:
         return fault
     try:
@@ -205,6 +246,14 @@ def attempt_problem(raw: dict[str, Any]) -> str:
     except msgspec.ValidationError as error:
         return str(error)
     return ""
+
+
+def dependencies(checked: Document) -> After:
+    """Return the jobs that the document waits for; none when it has no `after`."""
+    given = checked.after
+    if given is None:
+        return _NOTHING
+    return given if isinstance(given, After) else After(given)
 
 
 def overrides(checked: Document) -> dict[str, Any]:

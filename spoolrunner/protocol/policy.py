@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from spoolrunner.errors import JobFormatError
+from spoolrunner.protocol.names import GROUP_RULE, is_group
 from spoolrunner.system import times
 
 if TYPE_CHECKING:
     from spoolrunner.protocol.argv import Command
 
-OVERRIDES = ("timeout", "max_retries", "priority")
+OVERRIDES = ("timeout", "max_retries", "priority", "group")
 """The keys of a document that override its method's policy."""
 _MAX_EXPONENT = 60
 
@@ -57,6 +58,7 @@ class Policy:
     on_failure: tuple[str, str] | None = None
     command: Command | None = None
     hooks: tuple[str, str, str] | None = None
+    group: str | None = None
 
     @property
     def process_limits(self) -> tuple[int | None, float | None, int | None, bool] | None:
@@ -93,8 +95,8 @@ def job_policy(wanted: Mapping[str, Any], method_policy: Policy, limits: Limits)
     A key that is missing or None overrides nothing. JobFormatError when a value is of the wrong kind, or more than `limits`
     allow; `wanted` may be a document that nobody has checked.
     """
-    timeout, retries, priority = map(wanted.get, OVERRIDES)
-    if timeout is None and retries is None and priority is None:
+    timeout, retries, priority, group = map(wanted.get, OVERRIDES)
+    if timeout is None and retries is None and priority is None and group is None:
         return method_policy
     if priority is not None and type(priority) is not int:
         raise JobFormatError("priority", f"{priority!r} is not an integer")
@@ -102,7 +104,16 @@ def job_policy(wanted: Mapping[str, Any], method_policy: Policy, limits: Limits)
         timeout=None if timeout is None else _timeout(timeout, limits.timeout),
         max_retries=None if retries is None else _max_retries(retries, limits.max_retries),
         priority=priority,
+        group=None if group is None else _group(group, method_policy.group),
     )
+
+
+def _group(value: object, fixed: str | None) -> str:
+    if not isinstance(value, str) or not is_group(value):
+        raise JobFormatError("group", f"{value!r} is no group, which is {GROUP_RULE}")
+    if fixed is not None:
+        raise JobFormatError("group", f"the operator has put every job of this method into {fixed!r}: leave it out")
+    return value
 
 
 def _timeout(value: object, limit: float) -> float:

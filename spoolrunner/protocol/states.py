@@ -21,7 +21,7 @@ class State(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an attempt ended or, for the last three, why a job never ran (`cancelled` is both)."""
+    """How an attempt ended or, for the last four, why a job never ran (`cancelled` is both)."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -31,6 +31,7 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     REJECTED = "rejected"
     EXPIRED = "expired"
+    DEPENDENCY_FAILED = "dependency_failed"
 
 
 LEFT_BY_JOBS = frozenset({Outcome.SUCCEEDED, Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CANCELLED, Outcome.REJECTED})
@@ -53,7 +54,7 @@ class Event(StrEnum):
 
     PUBLISH = "publish"
     CLAIM = "claim"
-    REFUSE = "unreadable, not allowed, expired, cancelled"
+    REFUSE = "unreadable, not allowed, expired, cancelled, dependency failed"
     OUTCOME = "outcome known"
     VERDICT_DONE = "verdict done"
     VERDICT_RETRY = "verdict retry"

@@ -71,7 +71,7 @@ def decide(
     used = len(earlier) - min(interruptions, MAX_INTERRUPTIONS)
     if outcome is Outcome.SUCCEEDED:
         return Decision(Verdict.DONE, used)
-    if outcome in (Outcome.CANCELLED, Outcome.REJECTED, Outcome.EXPIRED):
+    if outcome in (Outcome.CANCELLED, Outcome.REJECTED, Outcome.EXPIRED, Outcome.DEPENDENCY_FAILED):
         return Decision(Verdict.FAILED, used)
     if outcome is Outcome.INTERRUPTED and interruptions < MAX_INTERRUPTIONS:
         return Decision(Verdict.RETRY, used, now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
 
@@ -32,8 +32,9 @@ class Spool:
     """One spool. With `fsync` everything that is promised durable is synced."""
 
     def __init__(self, layout: Layout, fsync: bool = True) -> None:
-        self.layout = layout
-        self.fsync = fsync
+        self.layout, self.fsync = layout, fsync
+        self.arrived: Callable[[str], object] = lambda _: None
+        """Called with each id of which a file has come to done/ or failed/; it must not fail."""
 
     def make(self) -> None:
         """Make the folders that are missing, for their owner alone."""
@@ -87,11 +88,10 @@ class Spool:
 
     @cached_property
     def _ignores_case(self) -> bool:
-        try:
+        with suppress(FileNotFoundError):
             os.lstat(self.layout.pending[: -len(State.PENDING)] + State.PENDING.upper())
-        except FileNotFoundError:
-            return False
-        return True
+            return True
+        return False
 
     def names(self, state: State) -> Iterator[str]:
         """The names of job files in a state, in the order of the folder, read bit by bit."""
@@ -122,8 +122,7 @@ class Spool:
 
     def publish(self, job_id: str, data: bytes) -> None:
         """Make pending/ID.json appear whole and, with `fsync`, for good; DuplicateJobError if it is there already."""
-        target = transition(None, Event.PUBLISH).target
-        path, mode = self.layout.job(target, job_id), durable.mode_in(self.layout.tmp)
+        path, mode = self.layout.job(transition(None, Event.PUBLISH).target, job_id), durable.mode_in(self.layout.tmp)
         try:
             durable.publish(self.layout.stage(), path, data, self.fsync, mode)
         except FileExistsError:
@@ -211,11 +210,13 @@ class Spool:
 
         FileNotFoundError when the file is gone, FolderMissingError when it is one of the two folders that is missing.
         """
-        target = transition(source, event).target
+        target, name = transition(source, event).target, job_id if name is None else name
         try:
-            durable.rename(self.layout.job(source, job_id), self.layout.job(target, job_id if name is None else name))
+            durable.rename(self.layout.job(source, job_id), self.layout.job(target, name))
         except FileNotFoundError as error:
             raise folder_of(self.layout.folder(target), self.layout.folder(source)) or error from None
+        if target in (State.DONE, State.FAILED):
+            self.arrived(job_id)
 
     def _forget_cancel(self, job_id: str) -> None:
         if id_problem(job_id) is None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from spoolrunner.protocol.names import ID_PATTERN, ID_RULE
+
 SUFFIX = ".json"
 
 MAX_ID = 100
 """Characters of an id without the ~ and number that a dispatcher may append."""
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(~[0-9]{1,9})?")
+_ID = re.compile(ID_PATTERN)
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file lists the names that no file may have there.
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
@@ -16,9 +18,7 @@ _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt
 def id_problem(job_id: str) -> str | None:
     """Return why `job_id` cannot be the id of a job on every platform, or None when it can."""
     if not _ID.fullmatch(job_id):
-        return (
-            "an id is 1 to 100 of A-Z a-z 0-9 . _ - beginning with a letter or digit, then perhaps ~ and 1 to 9 digits"
-        )
+        return f"an id is {ID_RULE}"
     if job_id.endswith("."):
         return "an id must not end with a dot"
     if job_id.split(".", maxsplit=1)[0].lower() in _RESERVED:

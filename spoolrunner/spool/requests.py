@@ -18,24 +18,32 @@ from spoolrunner.system.heldfiles import read_plain
 LEAVE_RUNNING = "leave-running"
 """What control/stop may hold: stop, but let the jobs run on."""
 _CANCEL = "cancel-"
+_PAUSE = "pause-"
+GROUP = "group-"
+"""How the rest of the name of a pause begins that is of a group; of a method it is JOB.METHOD."""
+SCHEDULE = "schedule-"
+"""The same, of a schedule."""
 
 
 class Requests(NamedTuple):
-    """What is asked for now. `stop` is None, "" or LEAVE_RUNNING; `cancels` are job ids."""
+    """What is asked for now. `stop` is None, "" or LEAVE_RUNNING; `cancels` are job ids.
+
+    `pauses` is what is paused by itself: each a JOB.METHOD, a group after GROUP, or a schedule after SCHEDULE.
+    """
 
     pause: bool
     stop: str | None
     cancels: list[str]
+    pauses: frozenset[str] = frozenset()
     reload: bool = False
 
 
 def read(layout: Layout) -> Requests:
     """The requests in control/; names that mean nothing are left alone."""
-    with os.scandir(layout.control) as entries:
-        names = [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
+    names = _names(layout)
     cancels = sorted(name[len(_CANCEL) :] for name in names if name.startswith(_CANCEL) and name != _CANCEL)
     stop = _stop_text(layout) if "stop" in names else None
-    return Requests("pause" in names, stop, cancels, "reload" in names)
+    return Requests("pause" in names, stop, cancels, _pauses(names), "reload" in names)
 
 
 def clear_stop(layout: Layout) -> bool:
@@ -61,6 +69,21 @@ def request_cancel(layout: Layout, job_id: str) -> None:
 def pause(layout: Layout) -> None:
     """Ask for no more starts: as `touch control/pause` does."""
     _ask(layout, layout.pause)
+
+
+def pause_part(layout: Layout, what: str) -> None:
+    """Ask for no more starts of one method, group or schedule: as `touch control/pause-WHAT` does."""
+    _ask(layout, layout.pause_of(what))
+
+
+def resume_part(layout: Layout, what: str) -> bool:
+    """Take the pause of one method, group or schedule back, as `rm control/pause-WHAT` does; False when there was none."""
+    return durable.unlink(layout.pause_of(what))
+
+
+def paused_parts(layout: Layout) -> frozenset[str]:
+    """Return what is paused by itself, named as in `Requests`; OSError when that cannot be found out."""
+    return _pauses(_names(layout))
 
 
 def is_paused(layout: Layout) -> bool:
@@ -106,6 +129,15 @@ def is_schedule_paused(layout: Layout, name: str) -> bool:
         return not stat.S_ISDIR(os.lstat(layout.pause_schedule(name)).st_mode)
     except FileNotFoundError:
         return False
+
+
+def _names(layout: Layout) -> list[str]:
+    with os.scandir(layout.control) as entries:
+        return [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
+
+
+def _pauses(names: list[str]) -> frozenset[str]:
+    return frozenset(name[len(_PAUSE) :] for name in names if name.startswith(_PAUSE) and name != _PAUSE)
 
 
 def _stop_text(layout: Layout) -> str | None:

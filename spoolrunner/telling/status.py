@@ -23,10 +23,11 @@ _SHAPES: dict[str, type] = {
     "due": int,
     "running": list,
     "postponed": list,
+    "held": list,
     "totals": dict,
     "trouble": list,
 }
-_LISTED = {"running": ("id", "job", "method", "started_at"), "postponed": ("id", "why")}
+_LISTED = {"running": ("id", "job", "method", "started_at"), "postponed": ("id", "why"), "held": ("by", "name", "why")}
 """The texts that each entry of a list has."""
 
 

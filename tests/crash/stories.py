@@ -8,6 +8,7 @@ import orjson
 
 from spoolrunner.cli import cancel, retry
 from spoolrunner.protocol.states import State
+from spoolrunner.spool import reason_files
 from tests.crash.faults import World
 from tests.crash.scenarios import (
     STEPPING,
@@ -163,7 +164,43 @@ def at_work(*names: str) -> Callable[[World], None]:
 
 
 RETRY_A, CANCEL_A = typed(retry, "a"), typed(cancel, "a", "--no-wait")
+
+
+def one_after_another(*endings: str) -> Callable[[World], None]:
+    """Two jobs wait, and the second one also for the first."""
+
+    def prepare(world: World) -> None:
+        world.put(State.PENDING, "b", world.document("b", after=["a"]))
+        world.put(State.PENDING, "a", world.document("a", *endings))
+
+    return prepare
+
+
+def started_in_order(world: World) -> None:
+    """The second job did not start before the first one was done."""
+    order = [effect.token for effect in world.effects]
+    assert "a" not in order[order.index("b") :], order
+
+
+def failed_for_it(world: World) -> None:
+    """The second job never ran, and its reason names the first."""
+    assert not world.starts("b")
+    reason = reason_files.read(world.layout, "b") or {}
+    assert (reason.get("outcome"), reason.get("what")) == (
+        "dependency_failed",
+        "after: a failed, so this one can never start",
+    )
+
+
 EITHER = (State.DONE, State.FAILED)
+RETRY = {"ids": ["a"], "all": False, "sign": False, "with_dependants": False, "without_after": False}
+WAITING = [
+    Scenario("one job after another", one_after_another(), dispatch, started_in_order, 50, ("a", "b")),
+    Scenario("one job after another that fails once", one_after_another("fail", "ok"), dispatch, started_in_order, 40,
+             ("a", "b"), settings={"max_retries": 2}),
+    Scenario("one job after a failure", one_after_another("fail"), dispatch, failed_for_it, 40, ("a", "b"),
+             settings={"max_retries": 0}, ends_in=(State.FAILED,)),
+]  # fmt: skip
 BATCHES = [
     Scenario("three jobs that end in one turn", at_work("a", "b", "c"), until_settled, nothing, 30, ("a", "b", "c"),
              ends_in=EITHER),
@@ -184,4 +221,4 @@ ASKED = [
     Scenario("two jobs and one slot", two_wait, dispatch, nothing, 60, ("a", "b"),
              settings={"concurrency": 1, "max_retries": 2}),
 ]  # fmt: skip
-EVERYTHING = PUBLISHING + RUNNING + BATCHES + REFUSING + ENDING + ASKED
+EVERYTHING = PUBLISHING + RUNNING + WAITING + BATCHES + REFUSING + ENDING + ASKED

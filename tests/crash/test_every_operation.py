@@ -19,7 +19,7 @@ from tests.crash.scenarios import (
     strike,
     sweep,
 )
-from tests.crash.stories import ASKED, BATCHES, EITHER, ENDING, PUBLISHING, REFUSING, RUNNING
+from tests.crash.stories import ASKED, BATCHES, EITHER, ENDING, PUBLISHING, REFUSING, RUNNING, WAITING
 from tests.tally import Tally
 
 
@@ -32,7 +32,7 @@ def test_what_a_killed_producer_renamed_is_run_once_and_the_rest_is_not_there(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("scenario", [*RUNNING, *BATCHES], ids=str)
+@pytest.mark.parametrize("scenario", [*RUNNING, *WAITING, *BATCHES], ids=str)
 def test_a_job_comes_to_its_end_whoever_is_killed_at_whatever_operation(
     make_world: MakeWorld, tally: Tally, scenario: Scenario, mode: str
 ) -> None:

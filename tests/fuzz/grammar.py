@@ -48,7 +48,25 @@ ATTEMPTS = st.lists(
     max_size=4,
 ).map(lambda made: [{"number": number, **attempt} for number, attempt in enumerate(made, 1)])
 
+IDS = (
+    st.sampled_from(["d0", "a", "a~2", "x" * 100]) | st.sampled_from(["", "a/b", "a\n", ".a", "a~", "x" * 101]) | TEXTS
+)
+GROUPS = st.sampled_from(["mail", "customer.42", "x" * 64, "a b", "a.", "a\n", "", "x" * 65, "con"]) | TEXTS
+AFTER = st.one_of(
+    st.lists(IDS, max_size=4),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "jobs": st.lists(IDS, max_size=3),
+            "when": st.sampled_from(["done", "ended", "failed"]),
+            "x": SCALARS,
+        },
+    ),
+    SCALARS,
+)
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "after": AFTER,
+    "group": GROUPS,
     "params": st.lists(VALUES, max_size=4) | st.dictionaries(TEXTS, VALUES, max_size=3),
     "priority": st.integers(-1001, 1001),
     "delay": DURATIONS,
@@ -74,6 +92,9 @@ VALID_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "expires_at": st.just("2100-01-01T00:00:00Z"),
     "meta": st.dictionaries(TEXTS, VALUES, max_size=3),
     "key": st.sampled_from(["7f3a9c", "a_-Z9" * 12]),
+    "after": st.lists(st.sampled_from(["a", "b~2"]), max_size=3)
+    | st.fixed_dictionaries({"jobs": st.just(["a"]), "when": st.sampled_from(["done", "ended"])}),
+    "group": st.sampled_from(["mail", "customer.42"]),
 }
 
 
@@ -176,6 +197,7 @@ _POLICIES = st.fixed_dictionaries(
         **FAILURES,
         "concurrency": NUMBERS,
         "priority": NUMBERS,
+        "group": GROUPS,
         "tries": NUMBERS,
     },
 )
@@ -217,6 +239,15 @@ _DURATION_KEYS = (
 )  # fmt: skip
 _KEPT = DURATIONS | st.fixed_dictionaries({}, optional={"age": DURATIONS, "count": NUMBERS, "size": NUMBERS})
 _FUNCTIONS = st.sampled_from(["app.worker.setup", "setup", "app._setup", "app.setup()", ".", ""]) | TEXTS | SCALARS
+RATES = (
+    st.sampled_from(["100/m", "5/10s", "1/d", "0/m", "1/0s", "1/w", "m", "1/m\n", "9" * 12 + "/m", "1/99999d"]) | TEXTS
+)
+LIMIT_NAMES = st.sampled_from(["mail", "customer.*", "*", "a*b", "**", "", "a.", "a b*"]) | TEXTS
+LIMITS_BY_GROUP = st.dictionaries(
+    LIMIT_NAMES,
+    st.fixed_dictionaries({}, optional={"concurrency": NUMBERS, "rate": RATES | SCALARS, "rates": RATES}) | VALUES,
+    max_size=3,
+)
 CONFIG_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(_DURATION_KEYS, DURATIONS),
     "auto_prune": st.booleans() | SCALARS,
@@ -233,6 +264,7 @@ CONFIG_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "python_binary": TEXTS | st.none(),
     "python_path": st.lists(TEXTS, max_size=3),
     "concurrency": NUMBERS,
+    "limits": LIMITS_BY_GROUP,
     "max_retries": NUMBERS,
     "max_retries_limit": NUMBERS,
     "retry_backoff": st.sampled_from(["exponential", "fixed", "linear"]),

@@ -15,7 +15,8 @@ import orjson
 
 from spoolrunner.attempt.binding import Callee
 from spoolrunner.config.load import parse_config
-from spoolrunner.dispatch.intake import SETTLE_SECONDS, Candidate, Intake
+from spoolrunner.dispatch.candidate import Candidate
+from spoolrunner.dispatch.intake import SETTLE_SECONDS, Intake
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order
 from spoolrunner.dispatch.postponed import Register

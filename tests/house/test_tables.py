@@ -35,6 +35,7 @@ VERDICTS = {
     Outcome.CANCELLED: (Verdict.FAILED, Verdict.FAILED),
     Outcome.REJECTED: (Verdict.FAILED, Verdict.FAILED),
     Outcome.EXPIRED: (Verdict.FAILED, Verdict.FAILED),
+    Outcome.DEPENDENCY_FAILED: (Verdict.FAILED, Verdict.FAILED),
 }
 ONE_RETRY = Policy(max_retries=1)
 EARLIER = [{"outcome": Outcome.FAILED, "verdict": Verdict.RETRY}]

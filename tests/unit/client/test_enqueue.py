@@ -396,6 +396,54 @@ def test_enqueue_many_checks_first(layout, second, error) -> None:
     assert pending(layout) == []
 
 
+def test_after(layout) -> None:
+    """A job may wait for those that `enqueue` and `enqueue_many` have returned, and for ids."""
+    jobs = enqueue_many([{"job": "app.Report", "method": "build", "id": name} for name in "ab"])
+    assert document(after=jobs)["after"] == ["a", "b"]
+    assert document(after=jobs[0])["after"] == ["a"]
+    assert document(after={"jobs": ["b"], "when": "ended"})["after"] == {"jobs": ["b"], "when": "ended"}
+    assert document(group="customer.1")["group"] == "customer.1"
+
+
+def test_a_chain_in_a_batch(layout) -> None:
+    """Of a batch each may wait for those before it, by their ids, and not for one behind it."""
+    chain = [{"job": "app.Report", "method": "build", "id": name} for name in "abc"]
+    enqueue_many([chain[0], {**chain[1], "after": "a"}, {**chain[2], "after": ["a", "b"]}])
+    assert pending(layout) == ["a.json", "b.json", "c.json"]
+    with pytest.raises(JobFormatError, match="after: 'y' lies in no folder of the spool: enqueue it first"):
+        enqueue_many([{**chain[0], "id": "x", "after": ["y"]}, {**chain[0], "id": "y"}])
+    assert pending(layout) == ["a.json", "b.json", "c.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"after": ["nowhere"]}, "after: 'nowhere' lies in no folder"),
+        ({"after": {"jobs": ["x"], "when": "failed"}}, 'after.when: write "done" or "ended"'),
+        ({"after": {"jbs": ["x"]}}, "after.jbs: unknown key (did you mean 'jobs'?)"),
+        ({"after": ["x"], "id": "x"}, "is this job itself"),
+        ({"group": "a b"}, "group: 'a b' is no group"),
+        ({"group": 5}, "group: expected `str"),
+    ],
+)
+def test_wrong_dependencies_and_groups(layout, arguments, told) -> None:
+    """What no job file may hold, or would wait for ever, is refused before anything is published."""
+    with open(os.path.join(layout.root, "done", "x.json"), "w", encoding="ascii") as stream:
+        stream.write("{}")
+    with pytest.raises(JobFormatError, match=re.escape(told)):
+        enqueue("app.Report", "build", **arguments)
+    assert pending(layout) == []
+
+
+def test_a_group_that_the_policy_has_set(settings) -> None:
+    """Where the operator has put a method into a group a document may name none."""
+    with open(settings, "wb") as stream:
+        stream.write(orjson.dumps({"allowed_jobs": {"app.Report": {"build": {"group": "mail"}}}}))
+    enqueue("app.Report", "build")
+    with pytest.raises(JobFormatError, match="group: the operator has put every job of this method into 'mail'"):
+        enqueue("app.Report", "build", group="other")
+
+
 def test_the_configuration_is_read_again_when_it_changes(settings) -> None:
     """A change of config.json counts for the next job."""
     enqueue("app.Report", "build")

@@ -74,6 +74,18 @@ def test_a_race_for_a_retry_is_an_answer(spool, drop, monkeypatch) -> None:
     assert operate.retry(spool.layout, "x", None) == Retried()
 
 
+def test_a_part_is_paused(config, spool) -> None:
+    """A method or a group is paused by a file, and what there is not is refused with what was meant."""
+    settings = config()
+    operate.pause_part(settings, "app.Report.build")
+    operate.pause_part(settings, "group-mail")
+    assert sorted(os.listdir(spool.layout.control)) == ["pause-app.Report.build", "pause-group-mail"]
+    with pytest.raises(JobFormatError, match=r"did you mean 'app\.Report\.build'"):
+        operate.pause_part(settings, "app.Report.biuld")
+    assert operate.resume_part(spool.layout, "group-mail")
+    assert not operate.resume_part(spool.layout, "group-mail")
+
+
 @pytest.mark.parametrize("how", ["another name", "permissions", "owner"])
 def test_what_its_producer_may_still_change_is_not_signed(spool, drop, tmp_path, how) -> None:
     """A file that others can write into becomes one of ours first, to be read again; what they write later is not signed."""

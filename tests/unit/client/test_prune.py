@@ -39,6 +39,17 @@ def test_outdated(home, drop) -> None:
 
 
 @pytest.mark.usefixtures("arrived_as_written")
+def test_what_a_waiting_job_names_is_kept(home, drop) -> None:
+    """What a waiting job names in its `after` is kept, also as ID~2; what a job names that has started is not."""
+    home(keep_done="1h", keep_failed="1h")
+    for name in ("a", "a~2", "b", "c"):
+        drop(State.DONE, name, age=5400)
+    drop(State.PENDING, "x", {"after": ["a"]})
+    drop(State.PENDING, "y", {"after": ["b"], "attempts": [{"number": 1, "outcome": "failed", "verdict": "retry"}]})
+    assert list(outdated(settings_in_force())) == [(State.DONE, "b"), (State.DONE, "c")]
+
+
+@pytest.mark.usefixtures("arrived_as_written")
 def test_only_job_files_are_found(spool, drop, clock) -> None:
     """What is no regular file, or not named as a job, is left alone."""
     drop(State.DONE, "x", age=100)

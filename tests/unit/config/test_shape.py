@@ -11,7 +11,7 @@ from spoolrunner.protocol.policy import Policy
 
 OF_COMMANDS = set(KEYS)
 """Keys that make a method a command: together they become one part of its policy."""
-ONLY_BY_METHOD = {"concurrency", "priority"} | OF_COMMANDS
+ONLY_BY_METHOD = {"concurrency", "priority", "group"} | OF_COMMANDS
 
 
 def fields(shape: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:

@@ -88,6 +88,24 @@ def test_starts_fill_the_places(furnished, drop, executor, clock) -> None:
     assert executor.told[-1] == ("start", "c")
 
 
+def test_a_job_that_is_in_another_group_by_now(furnished, drop, executor) -> None:
+    """A job that an edit or another config.json has put into a group is not started over the limit of that."""
+    limits = {"mail": {"concurrency": 1}}
+    keys: dict = {"app.Report": {"build": {}, "send": {"group": "mail"}}}
+    rooms = furnished(allowed_jobs=keys, limits=limits)
+    for job_id, method in (("a", "send"), ("b", "build")):
+        drop(State.PENDING, job_id, {"method": method})
+        rooms.intake.look(job_id)
+    keys["app.Report"]["build"] = {"group": "mail"}
+    rooms.config.become(furnished(allowed_jobs=keys, limits=limits).config)
+    rooms.reconfigure(rooms.config)
+    starts = Starts(rooms, lambda: Phase.SERVING)
+    for _ in range(3):
+        starts.work(NOW)
+    assert executor.told == [("start", "a")]
+    assert "b" in rooms.order
+
+
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.SERVING])
 def test_nothing_is_started_in_another_phase(rooms, drop, executor, phase) -> None:
     """A dispatcher that is paused, blocked or to end starts nothing."""

@@ -18,7 +18,12 @@ def asked() -> list:
 
 
 @pytest.fixture
-def control(rooms, asked) -> Control:
+def asked_parts() -> list:
+    return []
+
+
+@pytest.fixture
+def control(rooms, asked, asked_parts) -> Control:
     phase = [Phase.SERVING]
 
     def ask(request: Request) -> Phase:
@@ -26,7 +31,7 @@ def control(rooms, asked) -> Control:
         phase[0], _ = TABLE[phase[0], request]
         return phase[0]
 
-    return Control(rooms.spool.layout, rooms.cancelling, ask, lambda: asked.append("reload"))
+    return Control(rooms.spool.layout, rooms.cancelling, ask, lambda: asked.append("reload"), asked_parts.append)
 
 
 def test_an_empty_folder_asks_for_nothing(control, asked) -> None:
@@ -34,6 +39,15 @@ def test_an_empty_folder_asks_for_nothing(control, asked) -> None:
     assert control.is_due
     control.obey(Phase.SERVING)
     assert (asked, control.is_due) == ([], False)
+
+
+def test_parts_of_the_work(control, spool, asked, asked_parts) -> None:
+    """What is paused by itself is passed on as it is named, each time, and is no pause of everything."""
+    requests.pause_part(spool.layout, "group-mail")
+    control.obey(Phase.SERVING)
+    requests.resume_part(spool.layout, "group-mail")
+    control.obey(Phase.SERVING)
+    assert (asked_parts, asked) == ([frozenset({"group-mail"}), frozenset()], [])
 
 
 @pytest.mark.parametrize(("leave", "request_"), [(False, Request.STOP), (True, Request.LEAVE)])

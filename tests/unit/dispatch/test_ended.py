@@ -11,7 +11,8 @@ from spoolrunner.attempt.runner import EXIT_LEFT, EXIT_MADE, EXIT_UNWRITABLE
 from spoolrunner.dispatch.describe import describe
 from spoolrunner.dispatch.ended import ELSEWHERE, LEFTOVER_SECONDS, MAX_BATCH, RETRY_SETTLE
 from spoolrunner.dispatch.postponed import Why
-from spoolrunner.dispatch.running import LET_GO_SECONDS, STOP_ARRIVES
+from spoolrunner.dispatch.running import STOP_ARRIVES
+from spoolrunner.dispatch.running_attempt import LET_GO_SECONDS
 from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.executors.base import AttemptKey, Exited, NotStarted
 from spoolrunner.protocol.states import MAX_RELEASES, Event, Outcome, State, Verdict

@@ -8,7 +8,8 @@ import os
 import orjson
 import pytest
 
-from spoolrunner.dispatch.intake import SETTLE_SECONDS, Intake, policy_for
+from spoolrunner.dispatch.candidate import policy_for
+from spoolrunner.dispatch.intake import SETTLE_SECONDS, Intake
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why

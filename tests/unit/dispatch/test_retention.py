@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,8 @@ from spoolrunner.system.clock import format_time
 from spoolrunner.telling.upkeep import Pruned
 
 pytestmark = pytest.mark.usefixtures("arrived_as_written")
+SCANNED = SimpleNamespace(done=1)
+"""A scan that has looked at all that waits."""
 NOW = 5_000.0
 DAY = 86400.0
 
@@ -23,7 +26,7 @@ def kept(furnished, clock):
     """Furnish a dispatcher that prunes by these keys, do one run, and return its retention."""
 
     def make(**keys) -> Retention:
-        made = Retention(furnished(auto_prune=True, **keys))
+        made = Retention(furnished(auto_prune=True, **keys), SCANNED)
         made.work(clock.monotonic())
         return made
 
@@ -60,7 +63,7 @@ def test_nothing_unasked(furnished, drop, places, clock, events) -> None:
     """Without the key nothing is removed; when a reload gives it, the next look begins; when it takes it, the rest stays."""
     drop(State.DONE, "old", age=9 * DAY)
     rooms = furnished()
-    made = Retention(rooms)
+    made = Retention(rooms, SCANNED)
     made.work(clock.monotonic())
     assert (places().done, events, made.next_in(clock.monotonic())) == (["old"], [], math.inf)
     rooms.config.auto_prune = True
@@ -103,10 +106,34 @@ def test_a_job_that_is_needed_stays(furnished, drop, places, clock) -> None:
     """What another job waits for is not removed, however old."""
     for name in ("x", "y"):
         drop(State.DONE, name, age=9 * DAY)
-    made = Retention(furnished(auto_prune=True))
-    made.spares = lambda job_id: job_id == "y"
+    rooms = furnished(auto_prune=True)
+    drop(State.PENDING, "waits", {"after": ["y"]})
+    rooms.intake.look("waits")
+    made = Retention(rooms, SCANNED)
     made.work(clock.monotonic())
     assert places().done == ["y"]
+
+
+def test_nothing_goes_before_it_is_known_who_waits(furnished, drop, places, clock) -> None:
+    """A dispatcher that has not looked at all that waits does not know what is waited for: it removes nothing so far."""
+    drop(State.DONE, "x", age=9 * DAY)
+    scan = SimpleNamespace(done=0)
+    made = Retention(furnished(auto_prune=True), scan)
+    made.work(clock.monotonic())
+    assert places().done == ["x"]
+    scan.done = 1
+    made.work(clock.monotonic())
+    assert places().done == []
+
+
+def test_nothing_goes_while_a_waiting_file_is_not_read(furnished, drop, places, clock) -> None:
+    """A file that cannot be judged yet may name any job."""
+    rooms = furnished(auto_prune=True)
+    drop(State.DONE, "x", age=9 * DAY)
+    drop(State.PENDING, "torn", b"{")
+    rooms.intake.look("torn")
+    Retention(rooms, SCANNED).work(clock.monotonic())
+    assert places().done == ["x"]
 
 
 def test_what_is_left_of_jobs_that_are_nowhere(kept, drop, spool, clock, events) -> None:
@@ -131,7 +158,7 @@ def test_slices(furnished, drop, places, clock, monkeypatch) -> None:
     """A run is divided, takes less than its share of the time, and another one begins a minute after it began."""
     for number in range(40):
         drop(State.DONE, f"x{number}", age=9 * DAY)
-    made = Retention(furnished(auto_prune=True))
+    made = Retention(furnished(auto_prune=True), SCANNED)
     remove, worked = retention.remove, []
 
     def slowly(*arguments) -> bool:
@@ -168,7 +195,7 @@ def test_the_end_of_auto_prune_ends_a_run(furnished, drop, places, clock, monkey
     for number in range(9):
         drop(State.DONE, f"x{number}", age=9 * DAY)
     rooms = furnished(auto_prune=True)
-    made, remove = Retention(rooms), retention.remove
+    made, remove = Retention(rooms, SCANNED), retention.remove
     monkeypatch.setattr(retention, "remove", lambda *given: clock.advance(0.01) or remove(*given))
     made.work(clock.monotonic())
     assert len(places().done) == 8

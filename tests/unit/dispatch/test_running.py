@@ -6,7 +6,8 @@ import pytest
 
 from spoolrunner.dispatch.deadlines import Deadline
 from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.dispatch.running import CANCEL_NOTICE, STEP, RunningAttempt, RunningAttempts
+from spoolrunner.dispatch.running import CANCEL_NOTICE, STEP, RunningAttempts
+from spoolrunner.dispatch.running_attempt import RunningAttempt
 from spoolrunner.executors.base import AttemptKey, Exited
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Outcome
@@ -93,18 +94,22 @@ def outcome(attempt: RunningAttempt) -> Outcome | None:
 
 
 def test_what_runs(running, start, executor) -> None:
-    """What runs is known by its id, oldest first, and counted by method, until it is settled."""
+    """What runs is known by its id, oldest first, until it is settled; who counts it is told of both, once."""
+    counted = []
+    running.added = lambda attempt: counted.append(("added", attempt.key.job_id))
+    running.removed = lambda attempt: counted.append(("removed", attempt.key.job_id))
     first, second = start("x"), start("a", method="send")
     assert running.all() == [first, second]
     assert len(running) == 2
     assert running.get("x") is first
     assert running.get("y") is None
     assert ("a" in running, "y" in running) == (True, False)
-    assert running.count("app.Report", "send") == 1
-    assert running.count("app.Report", "other") == 0
     running.remove(first)
+    running.remove(first)
+    assert counted == [("added", "x"), ("added", "a"), ("removed", "x")]
+    assert second.holds == (("method", "app.Report", "send"),)
     assert running.all() == [second]
-    assert executor.told == [("forget", "x")]
+    assert executor.told == [("forget", "x")] * 2
 
 
 def test_exited(running, start) -> None:

@@ -180,6 +180,7 @@ def test_the_program() -> None:
     assert Template(["a{{b", "{x}"]).program == "a{b"
 
 
+WORDS_OF_ANY = st.none() | st.booleans() | st.integers() | TEXT
 PIECES = st.one_of(st.sampled_from(["{a}", "{b}", "{n}", "{l}", "{on}"]), TEXT.map(lambda t: re.sub("[{}]", "", t)))
 WORDS = st.lists(PIECES, max_size=3).map("".join)
 TYPES_OF = {"n": "integer", "l": "strings", "on": "boolean"}
@@ -223,7 +224,7 @@ def test_what_a_value_can_do(argv, params) -> None:
 
 
 @given(
-    st.recursive(st.none() | st.booleans() | st.integers() | TEXT, lambda inner: st.lists(inner, max_size=4)),
+    WORDS_OF_ANY | st.lists(WORDS_OF_ANY | st.lists(WORDS_OF_ANY, max_size=3), max_size=4),
     st.dictionaries(TEXT, st.sampled_from(TYPES) | TEXT | st.none(), max_size=3),
     st.lists(TEXT, max_size=2),
 )

@@ -18,7 +18,7 @@ MOMENT = "2026-11-23T17:45:01Z"
 WALL = datetime(2026, 11, 23, 17, 45, 1, tzinfo=UTC).timestamp()
 FIELDS = {
     "job", "method", "params", "priority", "delay", "next_run_at", "max_retries", "timeout", "expires_at", "meta",
-    "created_at", "key", "signature", "attempts", "retries", "result", "replaces",
+    "created_at", "key", "signature", "after", "group", "attempts", "retries", "result", "replaces",
 }  # fmt: skip
 
 
@@ -158,6 +158,46 @@ def test_wrong_values(key, value) -> None:
 def test_right_values(key, value) -> None:
     """A value at its limit, or in any of its notations, is taken."""
     document.check({**LEAST, key: value})
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        ("x", 'after: write an array of ids, or {"jobs": [...], "when": "done" or "ended"}'),
+        (5, "after: write an array of ids"),
+        (["x", "../y", 3], "after[1]: no id, which is 1 to 100"),
+        (["x", "../y", 3], "after[2]: expected `str`, got `int`"),
+        (["x\n"], "after[0]: 'x\\n' is no id"),
+        ({"jobs": ["x"], "when": "failed"}, 'after.when: write "done" or "ended"'),
+        ({"jbs": ["x"]}, "after.jbs: unknown key (did you mean 'jobs'?)"),
+        ({"jbs": ["x"]}, "after.jobs: missing; it is required"),
+    ],
+)
+def test_wrong_dependencies(after, told) -> None:
+    """A wrong `after` is refused under its key, with what is needed."""
+    assert told in str(fault_of(after=after))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ([], "done")),
+        ({"after": ["a", "b~2"]}, (["a", "b~2"], "done")),
+        ({"after": {"jobs": ["a"]}}, (["a"], "done")),
+        ({"after": {"jobs": ["a"], "when": "ended"}}, (["a"], "ended")),
+    ],
+)
+def test_dependencies(given, expected) -> None:
+    """A document waits for the jobs of its `after`, in either notation; without one for none."""
+    found = document.dependencies(document.check({**LEAST, **given}))
+    assert (found.jobs, found.when) == expected
+
+
+@pytest.mark.parametrize("name", ["", ".a", "a.", "a b", "a/b", "a" * 65, "a\n", "é", "a*"])
+def test_what_is_no_group(name) -> None:
+    """A name that could not end the name of a file is none of a group."""
+    fault = fault_of(group=name)
+    assert (fault.key, "is no group, which is 1 to 64" in fault.problem) == ("group", True)
 
 
 @pytest.mark.parametrize(

@@ -32,14 +32,15 @@ def test_every_state_has_a_folder() -> None:
 
 def test_words() -> None:
     """Outcomes and verdicts are those of the design."""
-    outcomes = "succeeded failed timed_out crashed interrupted cancelled rejected expired"
+    outcomes = "succeeded failed timed_out crashed interrupted cancelled rejected expired dependency_failed"
     assert [outcome.value for outcome in Outcome] == outcomes.split()
     assert [verdict.value for verdict in Verdict] == ["done", "retry", "failed"]
 
 
 def test_what_a_job_can_say_of_itself() -> None:
-    """That it crashed, was interrupted or expired is for the dispatcher to say; everything else a job's process can leave."""
-    assert set(Outcome) - LEFT_BY_JOBS == {Outcome.CRASHED, Outcome.INTERRUPTED, Outcome.EXPIRED}
+    """That it crashed, was interrupted, expired or could not start is for the dispatcher to say; a job can leave the rest."""
+    by_dispatcher = {Outcome.CRASHED, Outcome.INTERRUPTED, Outcome.EXPIRED, Outcome.DEPENDENCY_FAILED}
+    assert set(Outcome) - LEFT_BY_JOBS == by_dispatcher
 
 
 def test_every_verdict_leads_somewhere() -> None:

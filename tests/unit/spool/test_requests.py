@@ -37,6 +37,9 @@ def test_nothing(spool) -> None:
         ("cancel", "", Requests(False, None, [])),
         ("paused", "", Requests(False, None, [])),
         (".pause.swp", "", Requests(False, None, [])),
+        ("pause-", "", Requests(False, None, [])),
+        ("pause-app.A.b", "x", Requests(False, None, [], frozenset({"app.A.b"}))),
+        ("pause-group-mail", "", Requests(False, None, [], frozenset({"group-mail"}))),
         ("Stop", "", Requests(False, None, [])),
     ],
 )
@@ -218,7 +221,7 @@ def test_the_pause_of_a_schedule(spool) -> None:
     assert os.listdir(spool.layout.control) == ["pause-schedule-a"]
     assert requests.is_schedule_paused(spool.layout, "a")
     assert not requests.is_schedule_paused(spool.layout, "b")
-    assert requests.read(spool.layout) == Requests(False, None, [])
+    assert requests.read(spool.layout) == Requests(False, None, [], frozenset({"schedule-a"}))
     assert requests.resume_schedule(spool.layout, "a")
     assert not requests.resume_schedule(spool.layout, "a")
     os.mkdir(spool.layout.pause_schedule("a"))
