@@ -48,14 +48,16 @@ class NotAllowedError(SpoolRunnerError):
 
 
 class DuplicateJobError(SpoolRunnerError):
-    """The id is taken by a job that waits in pending/."""
+    """The id is taken by a job that waits in pending/ or, where that was asked for, lies in another folder: in `state`."""
 
-    def __init__(self, job_id: str) -> None:
-        super().__init__(job_id)
+    def __init__(self, job_id: str, state: str = "pending") -> None:
+        super().__init__(job_id, state)
         self.job_id = job_id
+        self.state = state
 
     def __str__(self) -> str:
-        return f"id {self.job_id!r} is taken: pending/{self.job_id}.json exists; choose another id or leave it out"
+        where = f"{self.state}/{self.job_id}.json"
+        return f"id {self.job_id!r} is taken: {where} exists; choose another id or leave it out"
 
 
 class JobNotFoundError(SpoolRunnerError):
@@ -102,6 +104,18 @@ class JobFailedError(SpoolRunnerError):
     def __str__(self) -> str:
         what = ": ".join(part for part in (self.type, self.message) if part)
         return f"job {self.job_id!r} {self.outcome or 'lies in failed/'}" + (f": {what}" if what else "")
+
+
+class ResultDroppedError(SpoolRunnerError):
+    """A job is done, and the value that it returned was not kept: it was no JSON, or too large; `why` says which."""
+
+    def __init__(self, job_id: str, why: str) -> None:
+        super().__init__(job_id, why)
+        self.job_id = job_id
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"job {self.job_id!r} is done, and its result was not kept: {self.why}"
 
 
 class SpoolBusyError(SpoolRunnerError):

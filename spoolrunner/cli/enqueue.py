@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--after-ended", action="store_true", help="or failed: start when those of --after are over")
     parser.add_argument("--group", metavar="NAME", help="whose limits and pauses it is under")
     parser.add_argument("--id", metavar="ID", help="instead of one made from the time")
+    parser.add_argument(
+        "--unique",
+        metavar="WHERE",
+        help="refuse the --id: `kept`, while a job of it lies in any folder; `waiting`, in pending/ alone (always so)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         meta=meta,
         after=_after(arguments),
         group=arguments.group,
+        unique=arguments.unique,
         config=arguments.config,
     )
     out.say(job.id)

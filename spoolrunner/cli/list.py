@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from spoolrunner.cli import out, render
+from spoolrunner.cli import filters, out, render
 from spoolrunner.client.listing import Listed, list_state
 from spoolrunner.config.load import load_config
 from spoolrunner.protocol.states import State
@@ -41,14 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="N of each state: first to start, or last (20; 0: all)",
     )
+    filters.add_filters(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the jobs of one state, or of all."""
+    """Print the jobs of one state, or of all, that fit the filters."""
     settings = load_config(arguments.config)
     states = [State(arguments.state)] if arguments.state else list(State)
     limit = arguments.limit if arguments.limit is not None else (0 if arguments.json else _DEFAULT_ROWS)
-    listings = [list_state(settings, state, limit) for state in states]
+    wanted = filters.wanted(arguments)
+    listings = [list_state(settings, state, limit, wanted) for state in states]
     found = [_summary(job) for listing in listings for job in listing.jobs]
     if arguments.json:
         render.as_json(found)
@@ -56,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     columns = _COLUMNS.get(arguments.state, _ALL_COLUMNS)
     render.table(list(columns), [[_cell(job, key) for key in columns.values()] for job in found])
     for state, listing in zip(states, listings, strict=True):
-        if listing.hidden:
+        if listing.hidden is None:
+            out.complain(f"there may be more in {state.value}/; --limit 0 shows all")
+        elif listing.hidden:
             which = "start later" if listing.are_first else "older"
             out.complain(f"… and {listing.hidden} {which} in {state.value}/; --limit 0 shows all")
     return 0

@@ -1,4 +1,4 @@
-"""The verbs, their arguments, and the exit codes: 0 done, 1 it did not happen, 2 usage or configuration, 75 busy.
+"""The verbs, their arguments, and the exit codes: 0 done, 1 it did not happen, 2 usage, 75 busy, 124 time is up.
 
 Each verb is a module of its own name with `add_arguments(parser)` and `run(arguments)`, which returns the exit code. Only the
 module of the verb that was given is imported, so that `spoolrunner enqueue` does not pay for the dispatcher.
@@ -28,8 +28,12 @@ VERBS = {
     "list": "the jobs, of one state or all, oldest first",
     "show": "everything about one job: its document, attempts, errors, output",
     "logs": "what a job printed",
+    "wait": "until jobs are done or failed for good; the exit code tells which",
+    "why": "why a job has not started",
     "retry": "run failed (or finished) jobs again, with a fresh retry budget",
     "cancel": "cancel jobs, waiting or running; a running one ends with its whole tree",
+    "discard": "remove jobs that wait, are done or failed, with their logs",
+    "schedules": "what is published at which times, with the next three; run, pause or resume one",
     "pause": "start no more jobs, or none of a method or a group; those that run run on",
     "resume": "start jobs again, all or those of a method or a group",
     "stop": "stop the dispatcher; what runs is given stop_grace, then goes back to pending",
@@ -48,7 +52,8 @@ examples:
   spoolrunner list failed                what went wrong
   spoolrunner retry --all                and once more
 
-exit codes: 0 done; 1 the thing asked for did not happen; 2 usage or configuration; 75 busy, try again
+exit codes: 0 done; 1 the thing asked for did not happen; 2 usage or configuration; 75 busy, try again;
+124 the time of a wait is up
 """
 
 

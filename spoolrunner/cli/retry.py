@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 
-from spoolrunner.cli import as_typed, out
-from spoolrunner.client import dependants, operate
-from spoolrunner.client.look import check_id
+from spoolrunner.cli import as_typed, filters, out
+from spoolrunner.client import bulk, dependants, operate
+from spoolrunner.client.look import check_id, looks
+from spoolrunner.client.operate import Retried
+from spoolrunner.client.search import Jobs
 from spoolrunner.config.load import Config, load_config
 from spoolrunner.errors import JobFormatError, hint_at_ending
 from spoolrunner.protocol.states import State
 
+_FROM = (State.FAILED, State.DONE)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give the verb its arguments."""
-    parser.add_argument("ids", nargs="*", metavar="ID")
+    filters.add_bulk(parser, tuple(state.value for state in _FROM))
     parser.add_argument("--all", action="store_true", help="all in failed/ but those that were rejected or cancelled")
     parser.add_argument("--with-dependants", action="store_true", help="and those that failed because these did")
     parser.add_argument(
@@ -26,32 +30,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Move jobs from failed/ (or done/) back to pending/; 1 when one of them could not be moved."""
     settings = load_config(arguments.config)
+    if filters.check_choice("retry", arguments, everything=arguments.all):
+        if arguments.sign:
+            raise JobFormatError("--sign", "name the jobs: each is to be read before it is signed")
+        if arguments.without_after or arguments.with_dependants:
+            raise JobFormatError("--without-after, --with-dependants", "name the jobs")
+        return _retry_chosen(settings, arguments)
     ids = [check_id(job_id) for job_id in arguments.ids]
-    if arguments.all:
-        ids += _all(settings)
-    if not ids and not arguments.all:
-        raise JobFormatError("retry", "name the jobs, or say --all")
     if arguments.without_after:
-        return _without_after(settings, ids, everything=arguments.all)
-    if arguments.sign:
-        _sign(settings, ids, everything=arguments.all)
+        return _without_after(settings, ids, is_rehearsed=arguments.dry_run)
     if arguments.with_dependants:
         ids = _with_dependants(settings, ids)
-    moved = [job_id for job_id in ids if _retry(settings, job_id)]
-    if arguments.all and not ids:
-        out.complain("nothing to retry in failed/")
+    if arguments.sign and not arguments.dry_run:
+        _sign(settings, ids)
+    moved = [job_id for job_id in ids if _retry(settings, job_id, is_rehearsed=arguments.dry_run)]
     return 0 if len(moved) == len(ids) else 1
 
 
-def _all(settings: Config) -> list[str]:
-    found = operate.retryable(settings.layout)
-    if found.rejected:
-        out.complain(f"{found.rejected} rejected jobs left: mend the file, then `spoolrunner retry ID`")
-    if found.cancelled:
-        out.complain(f"{found.cancelled} cancelled jobs left: `spoolrunner retry ID` runs one all the same")
-    if found.dependent:
-        out.complain(f"{found.dependent} left, since a job that each waits for lies in failed/")
-    return found.ids
+def _retry_chosen(settings: Config, arguments: argparse.Namespace) -> int:
+    wanted = filters.wanted(arguments)
+    found = Jobs(settings, [State(arguments.state or State.FAILED)], wanted)
+    chosen = bulk.retryable(settings.layout, found.looks(), wanted.error, arguments.limit)
+    if chosen.rejected:
+        out.complain(f"{chosen.rejected} rejected jobs left: mend the file, then `spoolrunner retry ID`")
+    if chosen.cancelled:
+        out.complain(f"{chosen.cancelled} cancelled jobs left: `spoolrunner retry ID` runs one all the same")
+    if chosen.dependent:
+        out.complain(f"{chosen.dependent} left, since a job that each waits for lies in failed/")
+    if not chosen.jobs:
+        out.complain(f"nothing to retry in {arguments.state or State.FAILED}/")
+        return 0
+    if arguments.dry_run:
+        out.say(*(_move(settings, choice.name, choice.state) for choice in chosen.jobs))
+    if not filters.may_go_on("retry", len(chosen.jobs), arguments):
+        return 0 if arguments.dry_run else 1
+    done = [
+        _told(settings, choice.name, choice.state, retried) for choice, retried in bulk.retry(settings, chosen.jobs)
+    ]
+    return 0 if all(done) else 1
 
 
 def _with_dependants(settings: Config, ids: list[str]) -> list[str]:
@@ -60,9 +76,9 @@ def _with_dependants(settings: Config, ids: list[str]) -> list[str]:
     return list(dict.fromkeys(name for job_id in ids for name in (job_id, *dependants.of(layout, job_id))))
 
 
-def _without_after(settings: Config, ids: list[str], *, everything: bool) -> int:
-    if everything:
-        raise JobFormatError("--without-after", "name the jobs: each would start without what it waits for")
+def _without_after(settings: Config, ids: list[str], *, is_rehearsed: bool) -> int:
+    if is_rehearsed:
+        raise JobFormatError("--dry-run", "means nothing with --without-after")
     freed = [(job_id, dependants.without_after(settings.layout, job_id, settings.signing_key)) for job_id in ids]
     for job_id, one in freed:
         if one.problem:
@@ -72,26 +88,39 @@ def _without_after(settings: Config, ids: list[str], *, everything: bool) -> int
     return 1 if any(one.problem for _, one in freed) else 0
 
 
-def _sign(settings: Config, ids: list[str], *, everything: bool) -> None:
+def _sign(settings: Config, ids: list[str]) -> None:
     if settings.signing_key is None:
         raise JobFormatError("--sign", "config.json names no signing_key")
-    if everything:
-        raise JobFormatError("--sign", "name the jobs: each is to be read before it is signed")
     for job_id in ids:
         if operate.sign(settings.layout, job_id, settings.signing_key):
             out.say(f"signed {settings.layout.job(State.FAILED, job_id)}")
 
 
-def _retry(settings: Config, job_id: str) -> bool:
-    layout = settings.layout
-    retried = operate.retry(layout, job_id, settings.signing_key)
+def _retry(settings: Config, job_id: str, *, is_rehearsed: bool) -> bool:
+    if not is_rehearsed:
+        retried = operate.retry(settings.layout, job_id, settings.signing_key)
+        return _told(settings, job_id, retried.source or State.FAILED, retried)
+    states = [found.state for found in looks(settings.layout, job_id)]
+    source = next((state for state in _FROM if state in states), None)
+    if source is None or State.PENDING in states:
+        return _told(settings, job_id, State.FAILED, Retried(is_taken=source is not None))
+    out.say(_move(settings, job_id, source))
+    return True
+
+
+def _told(settings: Config, job_id: str, source: State, retried: Retried) -> bool:
+    """Print what became of a retry; return whether the job was moved."""
     if retried.lost_expiry:
-        out.say(f"took expires_at out of {layout.job(State.FAILED, job_id)}")
+        out.say(f"took expires_at out of {settings.layout.job(State.FAILED, job_id)}")
     if retried.source is not None:
-        out.say(as_typed.moved(layout.job(retried.source, job_id), layout.job(State.PENDING, job_id)))
+        out.say(_move(settings, job_id, source))
         return True
-    problem = (
-        "another job of that id waits in pending/ already" if retried.is_taken else "neither in failed/ nor in done/"
-    )
-    out.complain(f"{job_id}: {problem}{hint_at_ending(job_id)}")
+    problem = "neither in failed/ nor in done/"
+    if retried.is_taken:
+        problem = "another job of that id waits in pending/ already"
+    out.complain(f"{job_id}: {retried.error or problem}{hint_at_ending(job_id)}")
     return False
+
+
+def _move(settings: Config, job_id: str, source: State) -> str:
+    return as_typed.moved(settings.layout.job(source, job_id), settings.layout.job(State.PENDING, job_id))

@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _details(found: Look) -> dict[str, Any]:
     keys = ("id", "state", "document", "problem", "reason", "progress")
     whole = asdict(found)
-    return {key: whole[key] for key in keys} | {"problem": found.problem or None}
+    known = {key: whole[key] for key in keys}
+    return {**known, "problem": found.problem or None, "result": (found.document or {}).get("result")}
 
 
 def _print_job(found: Look, log: str) -> None:

@@ -15,18 +15,19 @@ from spoolrunner.system import clock, times
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give the verb its arguments."""
     parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--no-dispatcher-ok", action="store_true", help="exit code 0 also when no dispatcher runs")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what the dispatcher does and how many jobs are where."""
+    """Print what the dispatcher does and how many jobs are where; 1 when no dispatcher runs."""
     found = overview(load_config(arguments.config).layout)
     if arguments.json:
         render.as_json(found._asdict())
-        return 0
-    _print_spool(found)
-    if found.running:
-        _print_running(found)
-    return 0
+    else:
+        _print_spool(found)
+        if found.running:
+            _print_running(found)
+    return 0 if found.dispatcher or arguments.no_dispatcher_ok else 1
 
 
 def _print_spool(found: Overview) -> None:

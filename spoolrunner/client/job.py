@@ -8,28 +8,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
-from spoolrunner.client.look import Look, find
+from spoolrunner.client.following import Follower, Publication
+from spoolrunner.client.look import Look
+from spoolrunner.client.result import failure, result_of
 from spoolrunner.config.load import Config
-from spoolrunner.errors import ConfigError, DuplicateJobError, JobFailedError, JobNotFoundError, WaitTimeoutError
+from spoolrunner.errors import (
+    ConfigError,
+    DuplicateJobError,
+    JobNotFoundError,
+    WaitTimeoutError,
+)
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
 from spoolrunner.spool.paths import Layout
-from spoolrunner.system import clock
-
-_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.005, 0.25, 1.5
-"""Seconds between two looks of one who waits, and how they grow."""
-_OVER = (State.DONE, State.FAILED)
-
-
-class Published(NamedTuple):
-    """What `enqueue` knows of a job that it has just published: the bytes of its file, and when it was made."""
-
-    data: bytes
-    created_at: str
 
 
 class Job:
@@ -38,7 +33,7 @@ class Job:
     From `enqueue` it knows that it is pending; otherwise it looks at the disk when it is first asked.
     """
 
-    __slots__ = ("_config", "_created_at", "_is_known", "_look", "_published", "id", "root")
+    __slots__ = ("_config", "_follower", "_is_known", "_look", "_published", "id", "root")
 
     def __init__(
         self,
@@ -47,7 +42,7 @@ class Job:
         *,
         config: str | None = None,
         look: Look | None = None,
-        published: Published | None = None,
+        published: bytes | None = None,
     ) -> None:
         self.id = id
         self.root = root
@@ -55,7 +50,10 @@ class Job:
         self._look = look
         self._is_known = look is not None
         self._published = published
-        self._created_at = _created_at(look) if published is None else published.created_at
+        """The bytes of its file, which `enqueue` has just published; they are read when they are asked for."""
+        self._follower = Follower(_layout(root), id, None if look is None else Publication.of(look))
+        if look is not None:
+            self._follower.name = look.id
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and (self.id, self.root) == (other.id, other.root)
@@ -102,39 +100,43 @@ class Job:
     def created_at(self) -> datetime | None:
         """When it was enqueued, by the word of its producer; None when the file does not say."""
         self._found()
+        publication = self._follower.publication
         try:
-            return None if self._created_at is None else datetime.fromisoformat(self._created_at)
+            said = None if publication is None else publication.created_at
+            return None if said is None else datetime.fromisoformat(said)
         except ValueError:
             return None  # not ours: refused by the dispatcher
 
     def wait(self, timeout: float | None = None) -> str:
         """Wait until the job is done or failed for good, at most `timeout` seconds (None: for ever); return which.
 
-        A job that will be tried again is not over. Looks again after 5 ms at first, then after pauses that grow to 0.25 s.
-        Raises WaitTimeoutError when the time is up, JobNotFoundError when its file is gone.
+        A job that will be tried again is not over, and a dispatcher that is stopped is no end. Raises WaitTimeoutError when the
+        time is up, JobNotFoundError when its file is gone, and SpoolLayoutError when its spool is.
         """
-        missing = False
-        for _ in _pauses(timeout):
-            found = self._search()
-            if found is not None and found.state in _OVER:
-                return str(found.state)
-            if found is None and missing:  # looked for twice in a row: it has not just moved
+        from spoolrunner.client.waiting import until_over
+
+        self._found()
+        for ended in until_over([self._follower], timeout):
+            found = self._keep(ended.found)
+            if found is None:
                 raise JobNotFoundError(self.id)
-            missing = found is None
-        if self.state is None:
+            return str(found.state)
+        found = self._search()
+        if found is None:
             raise JobNotFoundError(self.id)
-        raise WaitTimeoutError(self.id, self.state, timeout or 0.0)
+        raise WaitTimeoutError(self.id, str(found.state), timeout or 0.0)
 
     def result(self, timeout: float | None = None) -> Any:
         """Return the value that the job returned; waits for it as `wait` does.
 
-        Raises JobFailedError when the job failed for good, was cancelled or refused, and what `wait` raises.
+        Raises JobFailedError when the job failed for good, was cancelled or refused, ResultDroppedError when it is done and its
+        value was not kept, and what `wait` raises.
         """
         self.wait(timeout)
         found = self._look
-        if found is None or found.state is State.FAILED:
-            raise _failure(self.id, found)
-        return (found.document or {}).get("result")
+        if found is None or found.state is not State.DONE:
+            raise failure(self.id, found)
+        return result_of(self.id, found)
 
     def retry(self) -> bool:
         """Move a job that failed or is done back to pending/, with a fresh budget; False when it lies in neither folder.
@@ -144,7 +146,7 @@ class Job:
         from spoolrunner.client import operate
 
         found, settings = self._search(), self._settings()
-        if found is None or found.state not in _OVER:
+        if found is None or not found.is_over:
             return False
         retried = operate.retry(settings.layout, found.id, settings.signing_key, [found.state])
         if retried.is_taken:
@@ -159,16 +161,18 @@ class Job:
         from spoolrunner.client import operate
 
         found = self._search()
-        return (
-            found is not None and found.state not in _OVER and operate.cancel(Layout(self.root), found.id) is not None
-        )
+        return found is not None and not found.is_over and operate.cancel(_layout(self.root), found.id) is not None
 
     def discard(self) -> bool:
-        """Remove a job that is over, with its reason and its log; False when it lies in neither done/ nor failed/."""
+        """Remove a job that waits or is over, with its reason and its log; False when it runs, or is gone."""
         from spoolrunner.client import operate
 
         found = self._search()
-        return found is not None and found.state in _OVER and operate.remove(Layout(self.root), found.state, found.id)
+        return (
+            found is not None
+            and found.state is not State.RUNNING
+            and operate.remove(_layout(self.root), found.state, found.id)
+        )
 
     def _found(self) -> Look | None:
         """What the last look found; what was published, or a first look, when there was none."""
@@ -176,50 +180,28 @@ class Job:
             return self._look
         if self._published is None:
             return self._search()
-        return self._keep(Look(self.id, State.PENDING, jsontext.decode(self._published.data)))
+        return self._keep(Look(self.id, State.PENDING, jsontext.decode(self._published)))
 
     def _search(self) -> Look | None:
-        return self._keep(find(Layout(self.root), self.id, self._created_at))
+        if self._published is not None:
+            self._found()
+        return self._keep(self._follower.look())
 
     def _keep(self, found: Look | None) -> Look | None:
         self._look, self._is_known, self._published = found, True, None
-        self._created_at = self._created_at or _created_at(found)
+        if self._follower.publication is None and found is not None:
+            self._follower.publication = Publication.of(found)
         return found
 
     def _settings(self) -> Config:
         from spoolrunner.client.settings import settings_in_force
 
         settings = settings_in_force(self._config)
-        if settings.layout.root != Layout(self.root).root:
+        if settings.layout.root != _layout(self.root).root:
             raise ConfigError(settings.path, [f"is of the spool {settings.layout.root}, and the job of {self.root}"])
         return settings
 
 
-def _created_at(look: Look | None) -> str | None:
-    said = None if look is None or look.document is None else look.document.get("created_at")
-    return said if isinstance(said, str) else None
-
-
-def _pauses(timeout: float | None) -> Iterator[None]:
-    """Come back at once, then after pauses that grow, and a last time when `timeout` seconds are over."""
-    end = None if timeout is None else clock.SYSTEM.monotonic() + timeout
-    pause = _FIRST_PAUSE
-    yield
-    while True:
-        left = pause if end is None else end - clock.SYSTEM.monotonic()
-        if left <= 0:
-            return
-        clock.SYSTEM.sleep(min(pause, left))
-        pause = min(pause * _GROWTH, _LONGEST_PAUSE)
-        yield
-
-
-def _failure(job_id: str, found: Look | None) -> JobFailedError:
-    """The error that says why the job in failed/ failed: by its ID.reason if it was refused, else by its last attempt."""
-    if found is None:
-        return JobFailedError(job_id, "")
-    if found.reason is not None:
-        return JobFailedError(job_id, found.outcome or "", message=str(found.reason.get("what", "")))
-    error = {key: str(found.error.get(key, "")) for key in ("type", "message", "traceback")}
-    message = error["message"] or found.problem
-    return JobFailedError(job_id, found.outcome or "", error["type"], message, error["traceback"])
+@lru_cache(maxsize=8)
+def _layout(root: str) -> Layout:
+    return Layout(root)

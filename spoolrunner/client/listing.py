@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from spoolrunner.client.look import Look, last_names, look
+from spoolrunner.client.search import ANY, Filter, Jobs
 from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document
@@ -44,10 +46,13 @@ class Listed:
 
 
 class Listing(NamedTuple):
-    """The jobs shown, how many are left out, and whether they are the first or, without that, the last of their state."""
+    """The jobs shown, how many are left out, and whether they are the first or, without that, the last of their state.
+
+    `hidden` is None when there may be more which fit: a search ends when it has found enough.
+    """
 
     jobs: list[Listed]
-    hidden: int
+    hidden: int | None
     are_first: bool = False
 
 
@@ -59,15 +64,39 @@ class _Start(NamedTuple):
     due_at: float | None
 
 
-def list_state(settings: Config, state: State, limit: int) -> Listing:
-    """Return the jobs of a state: of those that wait the first `limit`, of the others the last (0: all)."""
+def list_state(settings: Config, state: State, limit: int, wanted: Filter = ANY) -> Listing:
+    """Return the jobs of a state that fit: of those that wait the first `limit`, of the others the last (0: all)."""
     if state is State.PENDING:
         names = list(Spool(settings.layout).names(state))
+        if wanted != ANY:
+            names = [found.id for found in Jobs(settings, [state], wanted).looks()]
         if len(names) <= MOST_ORDERED:
             return _in_order(settings, names, limit)
-    names, earlier = last_names(settings.layout, state, limit)
-    found = _looks(settings, state, names)
+    earlier: int | None
+    if wanted == ANY:
+        names, earlier = last_names(settings.layout, state, limit)
+        found = _looks(settings, state, names)
+    else:
+        found, earlier = _last_that_fit(settings, state, limit, wanted)
     return Listing([_underway(settings, one) if state is State.RUNNING else Listed(one) for one in found], earlier)
+
+
+def before(settings: Config, job_id: str) -> int | None:
+    """Return how many of the waiting jobs are due and start before that one; None when there are too many to read them all.
+
+    None, too, when it does not wait.
+    """
+    names = list(Spool(settings.layout).names(State.PENDING))
+    own = _start(settings, job_id) if len(names) <= MOST_ORDERED else None
+    if own is None:
+        return None
+    starts = (_start(settings, name) for name in names)
+    return sum(start is not None and start.key < own.key for start in starts)
+
+
+def _last_that_fit(settings: Config, state: State, limit: int, wanted: Filter) -> tuple[list[Look], int | None]:
+    found = list(islice(Jobs(settings, [state], wanted, backwards=True).looks(), limit or None))[::-1]
+    return found, None if limit and len(found) == limit else 0
 
 
 def _in_order(settings: Config, names: list[str], limit: int) -> Listing:

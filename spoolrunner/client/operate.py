@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from spoolrunner.client import dependants
 from spoolrunner.client.look import look
 from spoolrunner.config.load import Config
 from spoolrunner.config.pausable import pause_problem
@@ -22,6 +21,7 @@ from spoolrunner.spool import reason_files, requests
 from spoolrunner.spool.folders import Spool, Stamp
 from spoolrunner.spool.ids import numbered
 from spoolrunner.spool.paths import Layout
+from spoolrunner.spool.retrying import put_back
 from spoolrunner.system import clock, durable
 from spoolrunner.system.owners import may_be_written_by_others
 
@@ -36,12 +36,14 @@ _POLL = 0.05
 class Retried(NamedTuple):
     """What a retry did: the state the job was moved from, None when it was not moved.
 
-    `is_taken`: another job of that id waits in pending/. `lost_expiry`: its expires_at was taken out of it before.
+    `is_taken`: another job of that id waits in pending/. `lost_expiry`: its expires_at was taken out of it before. `error`: why
+    it could not be moved, where that comes of its own file.
     """
 
     source: State | None = None
     is_taken: bool = False
     lost_expiry: bool = False
+    error: JobFormatError | OSError | None = None
 
 
 class CancelEnd(StrEnum):
@@ -67,19 +69,6 @@ class Cancelled(NamedTuple):
     outcome: str | None = None
 
 
-class Retryable(NamedTuple):
-    """The ids in failed/: those to be retried, and how many are left, which would be refused again or are not wanted.
-
-    `rejected` counts the rejected ones and those that cannot be read, `cancelled` those that somebody cancelled, and
-    `dependent` those that would fail again at once, since one that they wait for lies in failed/.
-    """
-
-    ids: list[str]
-    rejected: int
-    cancelled: int
-    dependent: int = 0
-
-
 def retry(
     layout: Layout, job_id: str, key: bytes | None, states: Sequence[State] = (State.FAILED, State.DONE)
 ) -> Retried:
@@ -94,35 +83,14 @@ def retry(
             continue
         try:
             if state is State.FAILED:
-                lost_expiry = _lift_expiry(spool, job_id, key)
-            if spool.put_back(job_id, state):
+                lost_expiry = lift_expiry(spool, job_id, key)
+            if put_back(spool, job_id, state):
                 return Retried(state, lost_expiry=lost_expiry)
         except FileNotFoundError:
             continue  # Race: somebody moved it just now.
         except DuplicateJobError:
             return Retried(is_taken=True, lost_expiry=lost_expiry)
     return Retried(lost_expiry=lost_expiry)
-
-
-def retryable(layout: Layout) -> Retryable:
-    """Return what lies in failed/ and may run again without being mended, and was not cancelled on purpose."""
-    ids: list[str] = []
-    rejected = cancelled = 0
-    dependent: list[str] = []
-    for name in sorted(Spool(layout).names(State.FAILED)):
-        found = look(layout, State.FAILED, name)
-        if found is None:
-            continue  # Race: somebody moved it just now.
-        if found.outcome == Outcome.REJECTED or found.problem:
-            rejected += 1
-        elif found.outcome == Outcome.CANCELLED:
-            cancelled += 1
-        elif found.outcome == Outcome.DEPENDENCY_FAILED:
-            dependent.append(name)
-        else:
-            ids.append(name)
-    going = dependants.that_may_go(layout, ids, dependent)
-    return Retryable([*ids, *going], rejected, cancelled, len(dependent) - len(going))
 
 
 def sign(layout: Layout, job_id: str, key: bytes) -> bool:
@@ -256,7 +224,11 @@ def _outcomes_of(layout: Layout, jobs: Iterable[tuple[State, str, Stamp]]) -> li
     return [found.outcome for state, name, _ in jobs if (found := look(layout, state, name)) is not None]
 
 
-def _lift_expiry(spool: Spool, job_id: str, key: bytes | None) -> bool:
+def lift_expiry(spool: Spool, job_id: str, key: bytes | None) -> bool:
+    """Take expires_at out of a job in failed/ that expired, or it would expire again at once; return whether that was done.
+
+    It is signed anew with `key`, if there is one. FileNotFoundError when it is gone, JobFormatError when it cannot be read.
+    """
     if _refused_as(spool.layout, job_id) != Outcome.EXPIRED:
         return False
     data = spool.read(State.FAILED, job_id).data

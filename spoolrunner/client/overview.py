@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from spoolrunner.client import held
 from spoolrunner.client.look import look
 from spoolrunner.client.strays import strays
-from spoolrunner.errors import JobFormatError
-from spoolrunner.protocol import document
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import dispatcher_lock, reason_files, requests
 from spoolrunner.spool.folders import Spool
@@ -23,9 +20,8 @@ class Overview(NamedTuple):
     `at` is when it was looked, and `told_at` when the dispatcher last wrote what it alone knows: at most a second earlier
     while it works. `dispatcher` has pid, host, since and state; `counts` the number of files in each state; `due` how many
     wait for a place; `running` an object for each file in running/, with its progress; `postponed` an object for what is put
-    off, with id, why and until; `pauses` the methods and groups that are paused by themselves; `held` an object for each
-    limit and pause that due jobs wait for, with by, name, why, waiting, first and until; `strays` and `trouble` are
-    sentences.
+    off, with id, why and until; `pauses` the methods and groups that are paused by themselves; `held` an object for each limit
+    and pause that due jobs wait for, with by, name, why, waiting, first and until; `strays` and `trouble` are sentences.
     """
 
     at: str
@@ -69,34 +65,6 @@ def overview(layout: Layout) -> Overview:
         strays=strays(layout),
         trouble=said.get("trouble", []),
     )
-
-
-def why(layout: Layout, job_id: str) -> list[str]:
-    """Return, each a sentence, why the job in pending/ has not started; empty when it does not wait, or is the next to start.
-
-    What only the dispatcher knows is as old as its status.json: a second.
-    """
-    try:
-        found = Spool(layout).read(State.PENDING, job_id)
-        checked, _ = document.parse(found.data)
-    except FileNotFoundError:
-        return []
-    except JobFormatError as error:
-        return [f"its file is no job document: {error}"]
-    now = clock.SYSTEM.wall()
-    due_at = document.due_at(checked, found.mtime, found.came_at, now)
-    sentences = [f"it is not due until {clock.format_time(due_at)}"] if due_at > now else []
-    holder = dispatcher_of(layout)
-    if holder is None:
-        return [*sentences, "no dispatcher serves the spool", *held.reasons(layout, job_id, checked, checked.group, {})]
-    said = status_file.read(layout)
-    if is_paused(layout):
-        sentences.append(f"the spool is paused: {layout.pause} exists")
-    sentences += [
-        f"the dispatcher is blocked: {text}" for text in said.get("trouble", [])[:1] if said.get("state") == "blocked"
-    ]
-    sentences += [entry["why"] for entry in said.get("postponed", []) if entry["id"] == job_id]
-    return [*sentences, *held.reasons(layout, job_id, checked, checked.group, said)]
 
 
 def dispatcher_of(layout: Layout) -> dict[str, Any] | None:

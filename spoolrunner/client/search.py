@@ -2,7 +2,8 @@
 
     job = get("20261123-174501-123456-7f3a9c")
     for job in jobs(state="failed", error="ValueError", newer="1d"):
-        job.retry()
+        print(job.id, job.document)
+    jobs(state="failed", error="ValueError").retry()
 
 The search is lazy: a folder is listed when it is reached, and a job file is read when the loop comes to it.
 """
@@ -10,7 +11,7 @@ The search is lazy: a folder is listed when it is reached, and a job file is rea
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -30,9 +31,11 @@ States = str | Sequence[str] | None
 
 
 def get(id: str, *, config: str | None = None) -> Job:  # noqa: A002 -- the word of the job file
-    """Return the job of that id, looked at just now; one that waits or runs comes before one of the same id that is over.
+    """Return the job of that id, looked at just now.
 
-    Raises JobNotFoundError when no such job lies in the spool, JobFormatError when `id` cannot be one, and ConfigError.
+    One that waits or runs comes before those of the same id that are over; of these it is the one that ended last, which may
+    lie there as ID~2. Raises JobNotFoundError when no such job lies in the spool, JobFormatError when `id` cannot be one,
+    and ConfigError.
     """
     settings = settings_in_force(config)
     found = find(settings.layout, check_id(id))
@@ -46,6 +49,7 @@ def jobs(
     state: States = None,
     job: str | None = None,
     method: str | None = None,
+    group: str | None = None,
     error: str | None = None,
     match: str | None = None,
     older: Age | None = None,
@@ -55,8 +59,9 @@ def jobs(
 ) -> Jobs:
     """Return an iterator over the jobs that fit every filter given, by state (pending, running, done, failed), then by id.
 
-    `state` is one state or several. `job` and `method` are those of the document. `error` is the type of the last
-    exception, with or without its module, or an outcome (`timed_out`, `cancelled`, `rejected` …). `match` is a text in
+    `state` is one state or several. `job` and `method` are those of the document, `group` is that of
+    the document or else of its method's policy. `error` is the type of the last exception, with or
+    without its module, or an outcome (`timed_out`, `cancelled`, `rejected` …). `match` is a text in
     the id, or in any name or value of the document. `older` and `newer` are durations, in seconds or like "1d": how
     long the job has lain in its folder. `after` is the `cursor` of an earlier search, which goes on behind it.
 
@@ -64,7 +69,7 @@ def jobs(
     met twice, or not at all.
     """
     settings = settings_in_force(config)
-    found = Filter(job, method, error, match, _seconds("older", older), _seconds("newer", newer))
+    found = Filter(job, method, group, error, match, seconds("older", older), seconds("newer", newer))
     return Jobs(settings, _states(state), found, after)
 
 
@@ -74,17 +79,19 @@ class Filter:
 
     job: str | None = None
     method: str | None = None
+    group: str | None = None
     error: str | None = None
     match: str | None = None
     older: float | None = None
     newer: float | None = None
 
-    def fits(self, found: Look) -> bool:
+    def fits(self, found: Look, settings: Config) -> bool:
         """Return whether a job fits, by all but its age."""
         document = found.document or {}
         return (
             (self.job is None or document.get("job") == self.job)
             and (self.method is None or document.get("method") == self.method)
+            and (self.group is None or _group(document, settings) == self.group)
             and (self.error is None or self.error in _errors(found))
             and (self.match is None or any(self.match in text for text in _texts([found.id, document])))
         )
@@ -103,11 +110,28 @@ class Filter:
         return (self.older is None or age >= self.older) and (self.newer is None or age < self.newer)
 
 
-class Jobs:
-    """The jobs that a search finds, one at a time. `cursor` is where it stands: give it to `jobs(after=…)` to go on."""
+ANY = Filter()
+"""What every job fits."""
 
-    def __init__(self, settings: Config, states: list[State], wanted: Filter, after: str | None = None) -> None:
+
+class Jobs:
+    """The jobs that a search finds, one at a time. `cursor` is where it stands: give it to `jobs(after=…)` to go on.
+
+    `retry`, `cancel` and `discard` do that with all that are left of it, and return how many it was done with.
+    """
+
+    def __init__(
+        self,
+        settings: Config,
+        states: list[State],
+        wanted: Filter,
+        after: str | None = None,
+        *,
+        backwards: bool = False,
+    ) -> None:
         self._settings = settings
+        self._backwards = backwards
+        self._states = states
         self._wanted = wanted
         self.cursor = after or ""
         """`STATE/ID` of the job that came last; empty before the first."""
@@ -117,25 +141,84 @@ class Jobs:
         return self
 
     def __next__(self) -> Job:
-        return next(self._found)
+        found = next(self._found)
+        return Job(found.id, self._settings.layout.root, config=self._settings.path, look=found)
 
-    def _search(self, states: list[State], begun: State | None, last: str) -> Iterator[Job]:
+    def looks(self) -> Iterator[Look]:
+        """Return what the search finds as looks, which are lighter than jobs."""
+        return self._found
+
+    def retry(self) -> int:
+        """Move the jobs that failed or are done back to pending/, with a fresh budget; return how many moved.
+
+        What was rejected would be rejected again, and what was cancelled was so on purpose: these are left, unless the search
+        asks for them by `error`. JobFormatError when the search is not for state="failed", "done" or both. The error of a file
+        that cannot be moved is raised when all others are.
+        """
+        from spoolrunner.client import bulk
+
+        _only(self._states, (State.FAILED, State.DONE), "retry")
+        chosen = bulk.retryable(self._settings.layout, self.looks(), self._wanted.error)
+        done = [retried for _, retried in bulk.retry(self._settings, chosen.jobs)]
+        _raise_first(retried.error for retried in done)
+        return sum(retried.source is not None for retried in done)
+
+    def cancel(self) -> int:
+        """Ask the dispatcher to cancel the jobs that wait or run; return of how many it was asked, at once.
+
+        JobFormatError when the search is not for state="pending", "running" or both.
+        """
+        from spoolrunner.client import operate
+
+        _only(self._states, (State.PENDING, State.RUNNING), "cancel")
+        return sum(operate.cancel(self._settings.layout, found.id) is not None for found in list(self.looks()))
+
+    def discard(self) -> int:
+        """Remove the jobs that wait or are over, with their logs; return how many were there to be removed.
+
+        JobFormatError when the search is for running jobs too: these are to be cancelled. The OSError of a file that cannot be
+        removed is raised when all others are.
+        """
+        from spoolrunner.client import bulk
+
+        _only(self._states, (State.PENDING, State.DONE, State.FAILED), "discard")
+        done = [gone for _, gone in bulk.discard(self._settings.layout, bulk.choose(self.looks()))]
+        _raise_first(gone for gone in done if isinstance(gone, OSError))
+        return sum(gone is True for gone in done)
+
+    def _search(self, states: list[State], begun: State | None, last: str) -> Iterator[Look]:
         order = list(State)
         for state in states:
             if begun is not None and order.index(state) < order.index(begun):
                 continue
             names = Spool(self._settings.layout).names(state)
-            for name in sorted(name for name in names if state is not begun or name > last):
+            left = (name for name in names if state is not begun or name > last)
+            for name in sorted(left, reverse=self._backwards):
                 found = self._look(state, name)
                 if found is not None:
                     self.cursor = f"{state.value}/{name}"
-                    yield Job(name, self._settings.layout.root, config=self._settings.path, look=found)
+                    yield found
 
     def _look(self, state: State, name: str) -> Look | None:
         if not self._wanted.fits_age(self._settings.layout.job(state, name)):
             return None
         found = look(self._settings.layout, state, name)  # None: it moved on since the folder was listed
-        return found if found is not None and self._wanted.fits(found) else None
+        return found if found is not None and self._wanted.fits(found, self._settings) else None
+
+
+def _raise_first(errors: Iterable[Exception | None]) -> None:
+    for error in errors:
+        if error is not None:
+            raise error
+
+
+def _only(states: list[State], allowed: tuple[State, ...], verb: str) -> None:
+    """Raise JobFormatError when a search is for states whose jobs one cannot do that with."""
+    if not set(states) <= set(allowed):
+        names = [state.value for state in allowed]
+        raise JobFormatError(
+            "state", f"{verb} is for {' and '.join(names)}: search with state={names!r}, or one of them"
+        )
 
 
 def _states(given: States) -> list[State]:
@@ -159,13 +242,20 @@ def _position(cursor: str | None) -> tuple[State | None, str]:
     return State(state), name
 
 
-def _seconds(key: str, age: Age | None) -> float | None:
+def seconds(key: str, age: Age | None) -> float | None:
+    """Return an age in seconds, None for None; JobFormatError under that key for what is no duration."""
     if age is None:
         return None
     try:
         return times.parse_duration(age.total_seconds() if isinstance(age, timedelta) else age)
     except ValueError as error:
         raise JobFormatError(key, str(error)) from None
+
+
+def _group(document: dict[str, Any], settings: Config) -> Any:
+    """The group of a job: that of its method's policy, which is fixed, or else its own."""
+    policy = settings.allowed.get(str(document.get("job")), {}).get(str(document.get("method")))
+    return getattr(policy, "group", None) or document.get("group")
 
 
 def _errors(found: Look) -> set[str]:

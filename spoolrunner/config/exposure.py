@@ -13,7 +13,7 @@ import sys
 
 from spoolrunner.config.load import Config
 from spoolrunner.spool.mounts import warnings
-from spoolrunner.spool.paths import FOLDERS, Layout
+from spoolrunner.spool.paths import FOLDERS, LATER_FOLDERS, Layout
 
 if sys.platform != "win32":
     import grp
@@ -67,7 +67,8 @@ def _spool(layout: Layout) -> list[str]:
     """Return sentences on the folders of the spool that others can use; two of them may be open to a group."""
     found = []
     is_open = os.stat(layout.root).st_mode & _ENTER
-    for name in FOLDERS if is_open else ():
+    later = [name for name in LATER_FOLDERS if os.path.isdir(os.path.join(layout.root, name))]
+    for name in (*FOLDERS, *later) if is_open else ():
         path = os.path.join(layout.root, name)
         mode = os.stat(path).st_mode
         if name not in _OPEN_TO_A_GROUP and mode & 0o077:

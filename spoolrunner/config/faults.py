@@ -23,7 +23,7 @@ _PARSERS = {
 """key -> the function that reads its value, a number or a text with a unit."""
 _LONGEST_PAUSE = next(field.default for field in fields_of(ConfigFile) if field.name == "retry_max_interval")
 _POSITIVE = ("timeout", "timeout_limit", "import_timeout", "cpu_time")
-_JUDGED_APART = ("allowed_jobs", "limits")
+_JUDGED_APART = ("allowed_jobs", "limits", "schedules")
 """Keys whose names are chosen by the operator: they are judged with words of their own."""
 _LIMITS = ("memory", "cpu_time", "open_files", "no_new_privileges")
 
@@ -40,6 +40,10 @@ def config_faults(raw: dict[str, Any]) -> list[Fault]:
     found += _limits(raw.get("limits", {}))
     found += _executor(raw.get("executor"))
     found += _preload(raw.get("preload"))
+    if "schedules" in raw:
+        from spoolrunner.config.schedules import schedule_faults  # paid only where there are schedules
+
+        found += schedule_faults(raw["schedules"], raw.get("allowed_jobs"))
     return list(dict.fromkeys(found))
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 import orjson
@@ -29,6 +29,9 @@ from spoolrunner.protocol.policy import Limits, Policy, job_policy
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.recognise import refuse_links
 from spoolrunner.system import times
+
+if TYPE_CHECKING:
+    from spoolrunner.protocol.slots import Schedule
 
 __all__ = ["FILE_NAME", "VARIABLE", "Config", "find_config", "load_config", "parse_config"]
 # Where config.json is looked for can be imported from here too, since it is read from here.
@@ -90,6 +93,16 @@ class Config:
         }
 
     @cached_property
+    def schedules(self) -> dict[str, Schedule]:
+        """The schedules by name; ConfigError when a package is missing that they need."""
+        if not self.file.schedules:
+            return {}
+        from spoolrunner.config.schedules import make_schedules
+
+        self.check_packages()
+        return make_schedules(self.file.schedules)
+
+    @cached_property
     def signing_key(self) -> bytes | None:
         """The key that job files are signed with; None when they need no signature. ConfigError when it cannot be read."""
         if not self.signing_key_path:
@@ -128,9 +141,21 @@ class Config:
         policy = self.allowed.get(checked.job, {}).get(checked.method, self.default_policy)
         job_policy(document.overrides(checked), policy, self.limits)
 
+    def check_packages(self) -> None:
+        """Raise ConfigError when a package is not installed that the schedules need."""
+        if self.file.schedules:
+            from spoolrunner.config.schedules import missing
+
+            problems = missing(self.file.schedules)
+            if problems:
+                raise ConfigError(self.path, problems)
+
     def effective(self) -> dict[str, Any]:
         """Return each key with the value in force, as JSON data."""
         made: dict[str, Any] = msgspec.to_builtins(self.file)
+        for keys in made["schedules"].values():
+            if "cron" in keys:
+                keys.setdefault("timezone", "UTC")
         return {**made, "spool": self.layout.root, "python_binary": self.python_binary, "python_path": self.python_path}
 
     def _policy(self, given: MethodPolicy) -> Policy:
@@ -174,7 +199,8 @@ def _if_given(parse: Callable[[object], _Number], value: object) -> _Number | No
 def load_config(explicit: str | None = None, *, to_run: bool = False) -> Config:
     """Find and read config.json as `find_config` does, and return the configuration; ConfigError names every fault.
 
-    `to_run`: its programs are to be started, so the users whose file is taken are fewer (`lookup.check_owners`).
+    `to_run`: its programs are to be started, so the users whose file is taken are fewer (`lookup.check_owners`), and the
+    packages that its schedules need have to be there.
     """
     path = find_config(explicit)
     found = read_file(path)
@@ -186,6 +212,8 @@ def load_config(explicit: str | None = None, *, to_run: bool = False) -> Config:
     if not is_named(explicit):
         check_owners(path, found, config.layout.root, to_run=to_run)
     refuse_links(config.layout)
+    if to_run:
+        config.check_packages()
     config.read_from(found.data, found.status)
     return config
 

@@ -6,7 +6,7 @@ The defaults are those for production. Rules beyond the types of the values are 
 from __future__ import annotations
 
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -50,6 +50,21 @@ class LimitKeys(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     rate: str | None = None
 
 
+class ScheduleKeys(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """The keys of one entry of `schedules`; `cron` or `every` has to be there."""
+
+    job: str
+    method: str
+    params: list[Any] | dict[str, Any] = []
+    cron: str | None = None
+    every: Duration | None = None
+    timezone: str | None = None
+    catch_up: Literal["skip", "once"] = "skip"
+    catch_up_within: Duration = "1h"
+    overlap: Literal["skip", "queue"] = "skip"
+    jitter: Duration = 0
+
+
 class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     """The keys of config.json."""
 
@@ -86,3 +101,4 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     fsync: bool = True
     executor: str = "auto"
     preload: bool | list[str] = False
+    schedules: dict[str, ScheduleKeys] = {}

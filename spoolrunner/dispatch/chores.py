@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Protocol
@@ -77,12 +78,15 @@ class Do:
 
 
 class Arrivals:
-    """Looks at the files of which there were events, some in a turn, for a slice of time at most."""
+    """Looks at the files of which there were events, some in a turn, for a slice of time at most.
+
+    Those that came first and those that came last have turns: a hundred thousand that came at once hide none that comes now.
+    """
 
     def __init__(self, intake: Intake, clock: Clock) -> None:
         self._intake = intake
         self._clock = clock
-        self.names: list[str] = []
+        self.names: deque[str] = deque()
         """Names of files in pending/ that are still to be looked at."""
 
     def next_in(self, now: float) -> float:  # noqa: ARG002 -- as every chore
@@ -90,17 +94,14 @@ class Arrivals:
         return 0.0 if self.names else math.inf
 
     def work(self, now: float) -> None:  # noqa: ARG002 -- as every chore
-        """Look at the first of them."""
+        """Look at some of them."""
         if not self.names:
             return
         until = self._clock.monotonic() + LOOK_SLICE
-        looked_at = 0
-        for file_name in self.names[:_HINTS_A_TURN]:
-            self._intake.hint(file_name)
-            looked_at += 1
+        for turn in range(min(_HINTS_A_TURN, len(self.names))):
+            self._intake.hint(self.names.popleft() if turn % 2 == 0 else self.names.pop())
             if self._clock.monotonic() >= until:
                 break
-        self.names = self.names[looked_at:]
 
 
 class Starts:

@@ -32,6 +32,7 @@ def describe(service: Service) -> dict[str, Any]:
         rooms.readiness.problem,
         *rooms.executor.trouble,
         service.config_watch.trouble,
+        *service.recurring.trouble,
         service.watch.reason,
         service.code_watch.reason,
         *rooms.reporter.trouble,

@@ -46,9 +46,19 @@ class Why(StrEnum):
     NOT_RECOVERED = "its file in running/, or its lock, is refused to us; that is tried again, ever more rarely"
     NOT_SETTLED = "its process has ended, but a file of it is refused to us; that is tried again, ever more rarely"
     NOT_CANCELLED = "it is to be cancelled, but a file of it is refused to us; that is tried again, ever more rarely"
+    SLOT_NOT_NOTED = (
+        "its slot cannot be noted in schedules/, so that nobody would know of it; that is tried again, ever more rarely"
+    )
 
 
-KEEPS_FROM_START = (Why.FILE_HELD, Why.LOCK_HELD, Why.BEHIND_ANOTHER, Why.NOT_STARTED, Why.NOT_CANCELLED)
+KEEPS_FROM_START = (
+    Why.FILE_HELD,
+    Why.LOCK_HELD,
+    Why.BEHIND_ANOTHER,
+    Why.NOT_STARTED,
+    Why.NOT_CANCELLED,
+    Why.SLOT_NOT_NOTED,
+)
 """The reasons that keep a job, which is due, from being started until their time."""
 
 

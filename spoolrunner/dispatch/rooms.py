@@ -9,11 +9,13 @@ from spoolrunner.dispatch.admission import Admission
 from spoolrunner.dispatch.adopting import Adoption, policy_of
 from spoolrunner.dispatch.cancelling import Cancelling
 from spoolrunner.dispatch.deadlines import Deadlines
+from spoolrunner.dispatch.dependencies import Dependencies
 from spoolrunner.dispatch.ended import EndedAttempts
 from spoolrunner.dispatch.intake import Intake
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order
 from spoolrunner.dispatch.postponed import Register
+from spoolrunner.dispatch.read_back import ReadBack
 from spoolrunner.dispatch.readiness import Readiness
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.running import RunningAttempts
@@ -45,6 +47,12 @@ class Rooms:
     settler: Settler
     ended: EndedAttempts
     cancelling: Cancelling
+
+    @property
+    def waiting(self) -> tuple[Intake, Dependencies, Admission, ReadBack]:
+        """The chores by which waiting jobs come to where they can be started."""
+        read_back = ReadBack(self.config, self.spool, self.admission, self.clock)
+        return self.intake, self.intake.dependencies, self.admission, read_back
 
     @property
     def has_work(self) -> bool:

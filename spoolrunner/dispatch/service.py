@@ -33,7 +33,7 @@ from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.part_pauses import PartPauses
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
-from spoolrunner.dispatch.read_back import ReadBack
+from spoolrunner.dispatch.recurring import Recurring
 from spoolrunner.dispatch.rewatch import Rewatch
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
@@ -99,6 +99,7 @@ class Service:
         self._arrivals = Arrivals(rooms.intake, rooms.clock)
         self._starts = Starts(rooms, lambda: self.phase)
         self._obeying = Obeying(self.control, rooms.cancelling, self.scan, lambda: self.phase, self.ground.check_all)
+        self.recurring = Recurring(rooms, lambda: self.phase, self.ground.check_all)
         self._finish = Finish(rooms, self.scan, lambda: not self._arrivals.names and inbox.empty())
         self.config_watch = ConfigWatch(rooms.config, rooms.reporter.report)
         self._is_program = surroundings.is_program
@@ -118,14 +119,13 @@ class Service:
         while_blocked: list[Chore] = [Do(self._obeying.work_while_blocked, self._obeying.next_while_blocked)]
         while_working: list[Chore] = [
             rooms.readiness,
+            # Before the first start: a job of a slot may only run when its slot is noted.
+            *([self.recurring] if len(self.recurring) else []),
             # A process that ended leaves its place to the next one at once; it is settled while that one starts.
             Do(self._start),
             rooms.ended,
             self._arrivals,
-            rooms.intake,
-            rooms.intake.dependencies,
-            rooms.admission,
-            ReadBack(rooms.config, rooms.spool, rooms.admission, rooms.clock),
+            *rooms.waiting,
             Rewatch(self.watch, self._report, lambda: self.scan.start(thorough=True)),
             Rewatch(self.code_watch, self._report, rooms.executor.renew),
             self.scan,
@@ -284,6 +284,7 @@ class Service:
         if not self._holder.has_vouched:
             for removed, kept in twofold.remove_second_names(self.rooms.spool):
                 self._report(SecondNameRemoved(kept.job_id, str(removed), str(kept)))
+        self.recurring.forget_others()
         self.rooms.ended.recover_all()
         self._holder.vouch()
 

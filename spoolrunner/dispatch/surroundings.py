@@ -11,8 +11,9 @@ from typing import Protocol
 
 from spoolrunner.config.exposure import weaknesses
 from spoolrunner.config.load import Config
+from spoolrunner.dispatch.folder_watch import watch_of
 from spoolrunner.dispatch.inbox import make_inbox
-from spoolrunner.dispatch.watch import Hints, Watch
+from spoolrunner.dispatch.watch import Hints
 from spoolrunner.dispatch.wishes import Inbox
 from spoolrunner.executors.plan import MakeExecutor
 from spoolrunner.spool import one_mount
@@ -60,7 +61,7 @@ class Surroundings:
 
     clock: Clock = SYSTEM
     machine: Machine = field(default_factory=Machine)
-    watch: MakeWatch = Watch
+    watch: MakeWatch = watch_of
     executor: MakeExecutor | None = None
     inbox: Inbox = field(default_factory=make_inbox)
     weaknesses: Callable[[Config], list[str]] = weaknesses

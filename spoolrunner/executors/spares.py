@@ -24,7 +24,7 @@ _FEW = 3
 _AT_ONCE = 0.1
 """Seconds between two jobs that are at work."""
 _QUIET, _QUIET_AFTER_WORK = 0.02, 0.2
-"""Seconds without a start until there is time to let the next ones warm up; the longer where a moment ago there was none."""
+"""Seconds without a start until there is time to let the next ones warm up; the longer one where there was none just now."""
 _TAKEN_WHOLE = 4096
 """Bytes that an empty pipe takes at once, however little memory for pipes its user has left: a page."""
 

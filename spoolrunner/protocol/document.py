@@ -26,6 +26,7 @@ Duration = (
 )
 Time = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset, as in 2026-11-23T17:45:01Z")]
 Name = Annotated[str, Meta(min_length=1, max_length=500)]
+Key = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", description="letters, digits, _ and -")]
 MIN_PRIORITY, MAX_PRIORITY = -1000, 1000
 Priority = Annotated[int, Meta(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -107,6 +108,9 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
     group: Annotated[Group | None, _text("the group whose limits and pauses it is under")] = None
     meta: Annotated[dict[str, Any], _text("free data, carried along untouched")] = {}
     created_at: Annotated[Time | None, _text("when it was enqueued")] = None
+    key: Annotated[
+        Key | None, _text("which publication it is, where an id is used again: random, written by enqueue")
+    ] = None
     signature: Annotated[
         str | None, _text("who made the file, where the operator asks for it: HMAC-SHA256, in hexadecimal")
     ] = None

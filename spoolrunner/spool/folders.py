@@ -188,9 +188,9 @@ class Spool:
                 return name
 
     def put_back(self, job_id: str, source: State) -> bool:
-        """Move a job from failed/ or done/ back to pending/, durably, for a retry; False when it is gone.
+        """Move a job from failed/ or done/ back to pending/; False when it is gone. The rest of a retry is for `retrying`.
 
-        Its ID.reason is removed. DuplicateJobError when a job of that id waits already.
+        DuplicateJobError when a job of that id waits already.
         """
         try:
             self._rename(job_id, source, Event.HAND_RETRY)
@@ -198,10 +198,6 @@ class Spool:
             return False  # Race: somebody moved it just now.
         except FileExistsError:
             raise DuplicateJobError(job_id) from None
-        durable.sync_folder(self.layout.pending)
-        if durable.unlink(self.layout.reason(job_id)):
-            # Else a power cut may leave the job's name in failed/ as well, and the reason beside it.
-            durable.sync_folder(self.layout.folder(State.FAILED))
         return True
 
     def mend(self, job_id: str, data: bytes) -> None:

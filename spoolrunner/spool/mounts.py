@@ -12,6 +12,15 @@ UNNUMBERED = ("exfat", "fuse.mergerfs", "msdos", "vfat")
 """Where the number of a file is made up when it is opened or mounted, and may be another one later."""
 
 
+REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "ceph", "lustre", "gfs2", "ocfs2")
+"""How the types begin of what other hosts may change too: of their changes this one's kernel reports nothing."""
+
+
+def is_remote(path: str) -> bool:
+    """Return whether `path` lies on a file system that other hosts may change."""
+    return file_system(path).startswith(REMOTE)
+
+
 def file_system(path: str) -> str:
     """Return the type of the file system `path` lies on (`ext4`, `nfs4`, `NTFS`), or "" where that cannot be found out."""
     import psutil
@@ -35,7 +44,7 @@ def warnings(layout: Layout) -> list[str]:
     kind = file_system(layout.root)
     if kind in ("tmpfs", "ramfs"):
         found.append(f"the spool lies on {kind}: a power cut or restart of the machine loses every job")
-    if kind.startswith(("nfs", "cifs", "smb", "fuse", "9p", "afs")):
+    if kind.startswith(REMOTE):
         found.append(f"the spool lies on {kind}: locks and renames are only as good as that mount")
     if kind in UNJOURNALED:
         found.append(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _STATES = ("pending", "running", "done", "failed")
 """The values of `protocol.states.State`, which a job's process does not import."""
 FOLDERS = (*_STATES, "tmp", "locks", "control", "logs", os.path.join("logs", "jobs"))
+LATER_FOLDERS = ("schedules",)
+"""The folders that are made when they are needed: a spool without them is whole."""
 _SUFFIX = ".json"
 REHEARSAL = "rehearsal-"
 """How the name of a folder in tmp/ begins in which a template rehearses."""
@@ -53,6 +55,7 @@ class Layout:
         self.locks = inside + "locks"
         self.control = inside + "control"
         self.logs = inside + "logs"
+        self.schedules = inside + "schedules"
         self.job_logs = f"{self.logs}{os.sep}jobs"
         self.dispatcher_lock = inside + "dispatcher.lock"
         self.status = inside + "status.json"
@@ -105,6 +108,18 @@ class Layout:
     def pause_of(self, what: str) -> str:
         """Return the path of the request to pause a part of the work, a method or a group, which is an empty file."""
         return f"{self.pause}-{what}"
+
+    def schedule(self, name: str) -> str:
+        """Return the path of the note of a schedule: until which slot all is accounted for."""
+        return f"{self.schedules}{os.sep}{name}{_SUFFIX}"
+
+    def pause_schedule(self, name: str) -> str:
+        """Return the path of the request to pause a schedule, which is an empty file."""
+        return f"{self.control}{os.sep}pause-schedule-{name}"
+
+    def unique(self, job_id: str) -> str:
+        """Return the path of the file whose lock a producer holds while it publishes an id that may lie in no folder."""
+        return f"{self.tmp}{os.sep}unique-{job_id}"
 
     def stage(self, beginning: str = "") -> str:
         """Return a new path in tmp/ for a file to be written. It is random: others may write there too, and guess."""

@@ -6,7 +6,7 @@ import os
 import stat
 
 from spoolrunner.errors import SpoolLayoutError
-from spoolrunner.spool.paths import FOLDERS, Layout
+from spoolrunner.spool.paths import FOLDERS, LATER_FOLDERS, Layout
 
 _ENOUGH = 5
 """So many of the folders make a spool; a few of them may have been removed by hand, and it still is one."""
@@ -27,7 +27,7 @@ def is_inside(path: str) -> bool:
 
 def refuse_links(layout: Layout) -> None:
     """Raise SpoolLayoutError when a folder of the spool is a link: what is done in it would be done elsewhere."""
-    for name in FOLDERS:
+    for name in (*FOLDERS, *LATER_FOLDERS):
         path = os.path.join(layout.root, name)
         if os.path.islink(path):
             raise SpoolLayoutError(f"{path}: must be a folder, not a link or a file")

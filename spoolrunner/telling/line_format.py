@@ -25,6 +25,8 @@ class Kind(StrEnum):
     RELEASED = "released"
     ADOPTED = "adopted"
     ENDING = "ending"
+    SCHEDULED = "scheduled"
+    SKIPPED = "skipped"
     DISPATCHER = "dispatcher"
     TROUBLE = "trouble"
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from spoolrunner.errors import SpoolRunnerError
-from spoolrunner.spool.paths import FOLDERS
+from spoolrunner.spool.paths import FOLDERS, LATER_FOLDERS
 from tests.crash.actors import Fault, Operation
 from tests.crash.faults import EPOCH, World
 from tests.crash.findings import BeyondError
@@ -196,5 +196,10 @@ def may_be_silent(call: Operation, fault: Fault) -> bool:
         # The file may be one that its writer has not opened to us yet: looked at again, and refused if it stays so.
         or (fault.error == errno.EACCES and call.kind == "open" and call.path.startswith("pending/"))
         # A folder that is opened to be synced, which a guest of a spool for a group may not: all disks are synced instead.
-        or (fault.error == errno.EACCES and call.kind == "open" and call.path in FOLDERS)
+        or (fault.error == errno.EACCES and call.kind == "open" and _is_folder(call.path))
     )
+
+
+def _is_folder(path: str) -> bool:
+    """Whether it is a folder of the spool, or the spool itself, in which a folder was made."""
+    return path in (*FOLDERS, *LATER_FOLDERS) or os.path.basename(path) == "spool"

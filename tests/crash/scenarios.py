@@ -304,12 +304,14 @@ def until_settled(world: World) -> None:
         dispatching.run()
 
 
-def command(verb: Callable[[argparse.Namespace], int], **words: Any) -> Callable[[World], None]:
-    """A person gives a command while a dispatcher starts; then the dispatcher runs what is due."""
+def command(verb: Any, *words: str) -> Callable[[World], None]:
+    """A person gives a command, its module and its words, while a dispatcher starts; then the dispatcher runs what is due."""
 
     def act(world: World) -> None:
-        given = argparse.Namespace(config=world.config_path, **words)
-        world.start("command", lambda: verb(given))
+        parser = argparse.ArgumentParser()
+        verb.add_arguments(parser)
+        given = parser.parse_args(words, argparse.Namespace(config=world.config_path))
+        world.start("command", lambda: verb.run(given))
         world.run()
         dispatch(world)
 

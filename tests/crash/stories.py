@@ -168,7 +168,6 @@ def failed_for_it(world: World) -> None:
 
 
 EITHER = (State.DONE, State.FAILED)
-RETRY = {"ids": ["a"], "all": False, "sign": False, "with_dependants": False, "without_after": False}
 WAITING = [
     Scenario("one job after another", one_after_another(), dispatch, started_in_order, 50, ("a", "b")),
     Scenario("one job after another that fails once", one_after_another("fail", "ok"), dispatch, started_in_order, 40,
@@ -181,13 +180,13 @@ BATCHES = [
              ends_in=EITHER),
 ]  # fmt: skip
 ASKED = [
-    Scenario("retry by the command", failed_before, command(retry.run, **RETRY), nothing, 30,
+    Scenario("retry by the command", failed_before, command(retry, "a"), nothing, 30,
              ends_in=EITHER),
-    Scenario("retry by the command of an expired job", expired_before, command(retry.run, **RETRY),
+    Scenario("retry by the command of an expired job", expired_before, command(retry, "a"),
              nothing, 30, ends_in=EITHER),
     Scenario("retry without after by the command", one_after_another(),
-             command(retry.run, **{**RETRY, "ids": ["b"], "without_after": True}), nothing, 15, ("a", "b"), ends_in=EITHER),
-    Scenario("cancel by the command", pending(), command(cancel.run, ids=["a"], no_wait=True), nothing, 15,
+             command(retry, "b", "--without-after"), nothing, 15, ("a", "b"), ends_in=EITHER),
+    Scenario("cancel by the command", pending(), command(cancel, "a", "--no-wait"), nothing, 15,
              ends_in=EITHER),
     Scenario("cancel of a waiting job", cancel_waiting, dispatch, nothing, 14, ends_in=EITHER),
     Scenario("cancel between two attempts", retried_between, dispatch, nothing, 14, ends_in=(State.FAILED,)),

@@ -148,7 +148,7 @@ def test_list_show_and_status_agree_as_json(home):
     assert home.cli("list", "done").splitlines()[1].split("\t")[:2] == ["good", "done"]
     home.cli("show", "nobody", code=1)
     daemon.stop()
-    assert json.loads(home.cli("status", "--json"))["dispatcher"] is None
+    assert json.loads(home.cli("status", "--json", "--no-dispatcher-ok"))["dispatcher"] is None
 
 
 def test_logs_follow_a_job_to_its_end(home):
@@ -157,6 +157,7 @@ def test_logs_follow_a_job_to_its_end(home):
     home.drop("one", method="echo", params=["first words"], delay=1)
     assert home.cli("logs", "one", "-f").splitlines()[1:] == ["echo first words"]
     assert run("logs", "nobody", cwd=home.folder, code=1).stdout == ""
+    assert run("logs", "nobody", "-f", cwd=home.folder, code=2).stdout == ""
 
 
 def test_prune_removes_what_is_old_and_nothing_else(make):

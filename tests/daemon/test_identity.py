@@ -29,7 +29,9 @@ def running(home, job_id):
 
 
 def status(folder):
-    done = subprocess.run([*COMMAND, "status", "--json"], cwd=folder, capture_output=True, check=True)
+    done = subprocess.run(
+        [*COMMAND, "status", "--json", "--no-dispatcher-ok"], cwd=folder, capture_output=True, check=True
+    )
     return json.loads(done.stdout)
 
 

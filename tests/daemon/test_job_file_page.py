@@ -43,7 +43,7 @@ class Language(NamedTuple):
 LANGUAGES = (
     Language("bash", "publish.sh", ("bash",), "bash publish.sh", r"^id=.*$", "id=taken"),
     Language("powershell", "publish.ps1", ("pwsh",), "pwsh -File publish.ps1", r"^\$id = .*$", "$id = 'taken'"),
-    Language("php", "publish.php", ("php",), "php publish.php", r"^\$id = .*;$", "$id = 'taken';"),
+    Language("php", "publish.php", ("php",), "php publish.php", r"^    \$id = .*;$", "    $id = 'taken';"),
     Language("javascript", "publish.js", ("node",), "node publish.js", r"^const id = .*;$", 'const id = "taken";'),
     Language("perl", "publish.pl", ("perl",), "perl publish.pl", r"^my \$id = .*;$", "my $id = 'taken';"),
     Language("go", "publish.go", ("go",), "go run publish.go", r"^\tid = .*$", "\tid, _ = `taken`, time.Now()"),

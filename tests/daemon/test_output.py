@@ -85,7 +85,8 @@ def test_output_that_goes_nowhere(home, kind, blocks_logs):
 
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize(
-    "words", ["run --drain", "status", "list", "show x", "logs x", "check", "enqueue jobs noop", "schema"]
+    "words",
+    ["run --drain", "status --no-dispatcher-ok", "list", "show x", "logs x", "check", "enqueue jobs noop", "schema"],
 )
 def test_closed_descriptors(home, closed, words):
     """Every command works with standard descriptors closed, as some launchers leave them, and prints into no file."""
@@ -111,7 +112,7 @@ def test_closed_descriptors(home, closed, words):
 
 WORDS = [
     "list",
-    "status",
+    "status --no-dispatcher-ok",
     "schema",
     "show x",
     "--help",

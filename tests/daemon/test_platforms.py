@@ -83,7 +83,7 @@ def test_ids_that_differ_in_case_alone(home):
         (home.folder / "go").touch()
     until(lambda: Counter(home.notes())["noop"] == 2)
     assert daemon.stop() == 0
-    assert json.loads(home.cli("status", "--json"))["counts"]["running"] == 0
+    assert json.loads(home.cli("status", "--json", "--no-dispatcher-ok"))["counts"]["running"] == 0
 
 
 def test_several_programs_enqueue_at_once(home):
@@ -182,11 +182,11 @@ def test_a_folder_whose_name_is_no_utf_8(tmp_path, executor):
             ["list"],
             ["show", job_id],
             ["logs", job_id],
-            ["status"],
+            ["status", "--no-dispatcher-ok"],
             ["retry", job_id],
             ["pause"],
         ):
             home.cli(*words)
-        assert "b\\udcfccher" in home.cli("status")
+        assert "b\\udcfccher" in home.cli("status", "--no-dispatcher-ok")
     finally:
         home.close()

@@ -210,7 +210,12 @@ def test_no_command_follows_a_link(home):
     drain(home)
     assert home.where("link") == ["failed"]
 
-    for words in (["show", "link"], ["show", "link", "--json"], ["list", "failed", "--json"], ["status"]):
+    for words in (
+        ["show", "link"],
+        ["show", "link", "--json"],
+        ["list", "failed", "--json"],
+        ["status", "--no-dispatcher-ok"],
+    ):
         assert "password" not in home.cli(*words)
     job = Job("link", str(home.spool))
     assert job.state == "failed"
@@ -358,7 +363,14 @@ def test_no_command_meets_more_than_plain_files(home, kind):
             os.mkfifo(home.spool / name)
         else:
             (home.spool / name).symlink_to(outside)
-    for words in (["status"], ["list"], ["show", "failed"], ["show", "waits", "--json"], ["prune"], ["pause"]):
+    for words in (
+        ["status", "--no-dispatcher-ok"],
+        ["list"],
+        ["show", "failed"],
+        ["show", "waits", "--json"],
+        ["prune"],
+        ["pause"],
+    ):
         assert "password" not in home.cli(*words)
     assert "password" not in home.cli("logs", "waits", code=1)
     home.cli("cancel", "waits")  # no dispatcher runs, so it is not waited for
@@ -392,7 +404,14 @@ def owners_of(home):
 def test_what_root_does_in_the_spool_of_a_user_is_the_users(theirs):
     """Root's commands act as the user of the spool: what they leave is his, so that his dispatcher can read it."""
     home = theirs
-    for words in (["pause"], ["resume"], ["pause"], ["retry", "failed"], ["enqueue", "jobs", "noop"], ["status"]):
+    for words in (
+        ["pause"],
+        ["resume"],
+        ["pause"],
+        ["retry", "failed"],
+        ["enqueue", "jobs", "noop"],
+        ["status", "--no-dispatcher-ok"],
+    ):
         home.cli(*words)
     home.cli("cancel", "waits")
     home.cli("stop", code=1)

@@ -80,7 +80,7 @@ def test_nothing_hostile_stops_the_dispatcher_or_is_lost(home):
     for command in (
         ["list"],
         ["list", "--json"],
-        ["status"],
+        ["status", "--no-dispatcher-ok"],
         ["show", "esc\x1b[31m"],
         ["show", "good"],
         ["logs", "good"],

@@ -76,6 +76,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "expires_at": TIMES,
     "meta": st.dictionaries(TEXTS, VALUES, max_size=3),
     "created_at": TIMES,
+    "key": st.sampled_from(["7f3a9c", "a_-Z9" * 12, "", "a b", "x" * 65, "é", "a\n"]) | SCALARS,
     "attempts": ATTEMPTS,
     "retries": st.integers(-1, 3),
     "result": VALUES,
@@ -93,6 +94,7 @@ VALID_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "after": st.lists(st.sampled_from(["a", "b~2"]), max_size=3)
     | st.fixed_dictionaries({"jobs": st.just(["a"]), "when": st.sampled_from(["done", "ended"])}),
     "group": st.sampled_from(["mail", "customer.42"]),
+    "key": st.sampled_from(["7f3a9c", "a_-Z9" * 12]),
 }
 
 
@@ -185,6 +187,25 @@ WHITELISTS = st.dictionaries(
     ),
     max_size=3,
 )
+SCHEDULES = st.dictionaries(
+    st.sampled_from(["nightly", "Nightly", "con", "a" * 81, "", "a.", "x.y"]) | TEXTS,
+    st.fixed_dictionaries(
+        {"job": _JOB_NAMES, "method": _METHOD_NAMES},
+        optional={
+            "cron": st.sampled_from(["0 3 * * *", "@daily", "*/5 * * * MON#2", "61 * * * *", "* * * *", "L * * * *"]) | TEXTS,
+            "every": DURATIONS,
+            "timezone": st.sampled_from(["UTC", "Europe/Berlin", "Europe", "../x"]) | TEXTS,
+            "params": VALUES,
+            "catch_up": st.sampled_from(["skip", "once", "all"]),
+            "catch_up_within": DURATIONS,
+            "overlap": st.sampled_from(["skip", "queue", 1]),
+            "jitter": DURATIONS,
+            "crom": SCALARS,
+        },
+    )
+    | VALUES,
+    max_size=2,
+)  # fmt: skip
 _DURATION_KEYS = (
     "retry_interval", "retry_max_interval", "timeout", "timeout_limit", "kill_grace", "stop_grace",
     "priority_aging", "keep_done", "keep_failed",
@@ -221,6 +242,7 @@ CONFIG_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "fsync": st.booleans() | SCALARS,
     "executor": st.sampled_from(["auto", "fork", "spawn", "thread"]),
     "preload": st.booleans() | SCALARS,
+    "schedules": SCHEDULES | VALUES,
 }
 
 

@@ -43,6 +43,10 @@ def put_to_use(made):
         limit = made.groups.of(group)
         assert limit.concurrency is None or limit.concurrency >= 1
         assert limit.rate is None or (limit.rate.starts >= 1 and 0 < limit.rate.seconds <= made.groups.longest_window)
+    for schedule in made.schedules.values():
+        slot = schedule.timing.after(0)
+        assert slot is None or slot > 0
+        assert schedule.timing.words
     assert os.path.isabs(made.layout.root)
     assert not any("\0" in path for path in (made.layout.root, made.python_binary, *made.python_path))
     if made.file.signing_key is None:  # else a key is read from a file, which is told of when there is none
@@ -56,6 +60,7 @@ def put_to_use(made):
 @example({"allowed_jobs": {}, "spool": "~\x00"})
 @example({"allowed_jobs": {}, "spool": ""})
 @example({"allowed_jobs": {"jobs": {"echo": {"timeout": 0}}}})
+@example({"allowed_jobs": {"jobs": ["echo"]}, "schedules": {"a": {"job": "jobs", "method": "echo", "every": 5}}})
 def test_a_configuration_is_taken_or_every_problem_is_told(tmp_path_factory, made):
     """No value leads to another error than ConfigError; one that is taken can be put to use."""
     raw = json.loads(json.dumps(made))

@@ -122,6 +122,7 @@ VERBS = [
     "cancel",
     "check",
     "demo",
+    "discard",
     "enqueue",
     "init",
     "list",
@@ -129,10 +130,13 @@ VERBS = [
     "pause",
     "resume",
     "retry",
+    "schedules",
     "schema",
     "show",
     "status",
     "stop",
+    "wait",
+    "why",
 ]
 UNTESTED = {
     "attempt/no_job.py": "a job that does nothing, for rehearsals: test_rehearsal imports it",
@@ -259,6 +263,7 @@ RENAMERS = {
     "spool/reason_files.py": {"replace_content"},  # ID.reason
     "spool/twofold.py": {"rename"},  # out of a state folder, to be removed: no move of a job
     "spool/requests.py": {"replace_content"},  # control/stop, whose text counts
+    "spool/schedule_notes.py": {"replace_content"},  # schedules/NAME.json
     "telling/status.py": {"replace_content"},  # status.json
 }
 """module -> what of `durable` it calls that puts a file under its name; moves of job files ask the table first."""

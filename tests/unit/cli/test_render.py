@@ -9,7 +9,7 @@ from spoolrunner.protocol.states import State
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "30", "200", "many"])
-@pytest.mark.parametrize("words", [["list"], ["list", "pending"], ["status"], ["show", "a-job"]])
+@pytest.mark.parametrize("words", [["list"], ["list", "pending"], ["status", "--no-dispatcher-ok"], ["show", "a-job"]])
 def test_a_terminal_of_any_width_shows_something(command, drop, monkeypatch, columns, words) -> None:
     """Whatever COLUMNS says, 0 included, the id of a job, or its state, can be read."""
     monkeypatch.setattr(render, "is_terminal", lambda: True)

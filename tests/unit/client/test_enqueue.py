@@ -10,15 +10,19 @@ import subprocess
 import sys
 from collections import OrderedDict
 from datetime import UTC, date, datetime, timedelta, timezone
+from unittest.mock import ANY
 
 import orjson
 import pytest
 
 import spoolrunner
 from spoolrunner.client import enqueue as module
-from spoolrunner.client.enqueue import enqueue, enqueue_many, names_of
+from spoolrunner.client.enqueue import enqueue, enqueue_many
+from spoolrunner.client.naming import names_of
 from spoolrunner.config.load import VARIABLE
 from spoolrunner.errors import ConfigError, DuplicateJobError, JobFormatError, NotAllowedError, SpoolLayoutError
+from spoolrunner.protocol import document as document_module
+from spoolrunner.protocol.states import State
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import id_problem
 from spoolrunner.spool.paths import FOLDERS, Layout
@@ -93,9 +97,19 @@ def test_the_least(layout) -> None:
     job = enqueue("app.Report", "build")
     assert job.root == layout.root
     assert job.state == "pending"
-    assert job.document == {"job": "app.Report", "method": "build", "params": [], "created_at": NOW}
+    assert job.document == {"job": "app.Report", "method": "build", "params": [], "created_at": NOW, "key": ANY}
     assert pending(layout) == [f"{job.id}.json"]
     assert os.listdir(layout.tmp) == []
+
+
+def test_each_publication_has_a_key(layout) -> None:
+    """Two jobs of one id, made at the same moment, can be told apart by their keys, which the document takes."""
+    first = enqueue("app.Report", "build", id="x").document
+    os.unlink(layout.job(State.PENDING, "x"))
+    second = enqueue("app.Report", "build", id="x").document
+    assert first["created_at"] == second["created_at"]
+    assert first["key"] != second["key"]
+    assert document_module.check(first).key == first["key"]
 
 
 @pytest.mark.parametrize("name", [name for name in FOLDERS if os.sep not in name])
@@ -148,6 +162,7 @@ def test_everything() -> None:
         "expires_at": "2027-02-01T00:00:00Z",
         "meta": {"ticket": 7},
         "created_at": NOW,
+        "key": ANY,
     }
 
 
@@ -469,72 +484,99 @@ def test_importing_costs_little(statement) -> None:
     assert done.stdout.split() == []
 
 
-class Base:
-    @classmethod
-    def of_class(cls) -> str:
-        return cls.__name__
-
-    @staticmethod
-    def static() -> None: ...
-
-    def work(self) -> None: ...
-
-
-class Sub(Base):
-    pass
-
-
-class Slotted(Base):
-    __slots__ = ("kept",)
-
-
-class Stateful(Base):
-    def __init__(self, value: int = 0) -> None:
-        self.value = value
-
-
-@functools.lru_cache
-def cached() -> None: ...
+def test_at_is_next_run_at() -> None:
+    """`at` and `next_run_at` are two words for one field; both at once are refused."""
+    moment = datetime(2027, 2, 1, tzinfo=UTC)
+    assert document(at=moment)["next_run_at"] == document(next_run_at=moment)["next_run_at"]
+    assert document(at="2027-02-01T00:00:00Z")["next_run_at"] == "2027-02-01T00:00:00Z"
+    for others in ({"next_run_at": moment}, {"delay": 5}):
+        with pytest.raises(JobFormatError, match="give either"):
+            document(at=moment, **others)
 
 
 @pytest.mark.parametrize(
-    ("job", "names"),
+    ("arguments", "key"),
     [
-        (Base.of_class, ("Base", "of_class")),
-        (Sub.of_class, ("Sub", "of_class")),
-        (Sub().of_class, ("Sub", "of_class")),
-        (Sub().work, ("Sub", "work")),
-        (Slotted().work, ("Slotted", "work")),
-        (Base.static, ("Base", "static")),
-        (Base.work, ("Base", "work")),
-        (cached, ("", "cached")),
+        ({"id": 5}, "id"),
+        ({"id": b"x"}, "id"),
+        ({"meta": "x"}, "meta"),
+        ({"meta": [("a", 1)]}, "meta"),
+        ({"timeout": "90"}, "timeout"),
+        ({"timeout": timedelta(days=9)}, "timeout"),
+        ({"timeout": timedelta.max}, "timeout"),
+        ({"timeout": -timedelta(1)}, "timeout"),
+        ({"delay": "90"}, "delay"),
+        ({"delay": timedelta.max}, "delay"),
+        ({"at": datetime.max.replace(tzinfo=UTC)}, "next_run_at"),
+        ({"at": datetime.max.replace(tzinfo=timezone(-timedelta(hours=5)))}, "next_run_at"),
+        ({"at": datetime.min.replace(tzinfo=timezone(timedelta(hours=5)))}, "next_run_at"),
+        ({"at": 5}, "next_run_at"),
+        ({"at": date(2027, 1, 1)}, "next_run_at"),
+        ({"max_retries": "3"}, "max_retries"),
+        ({"delay": None}, "delay"),
     ],
 )
-def test_methods_keep_their_class(job, names) -> None:
-    """A bound method is that of the class it was asked of, also where a base class defines it."""
-    owner, name = names
-    assert names_of(job, None) == (f"{__name__}.{owner}".rstrip("."), name)
+def test_values_of_the_wrong_kind(layout, arguments, key) -> None:
+    """A value of another kind than is asked for, or beyond the calendar, is refused under its name, never a bare error."""
+    with pytest.raises(JobFormatError) as caught:
+        enqueue("app.Report", "build", **arguments)
+    assert caught.value.key == key
+    assert pending(layout) == []
 
 
-def test_an_instance_with_state_is_refused() -> None:
-    """Its state would not reach the job, and what to give instead is said."""
-    slotted = Slotted()
-    slotted.kept = 1
-    for one in (Stateful(5), Stateful(), slotted):
-        with pytest.raises(JobFormatError, match=r"this one's state; give \w+\.work, and what it needs as params"):
-            names_of(one.work, None)
-    assert names_of(Stateful(5).of_class, None)[1] == "of_class"
+def test_a_timeout_as_a_timedelta() -> None:
+    """A timeout may be a timedelta, as a delay may."""
+    assert document(timeout=timedelta(minutes=5))["timeout"] == 300
+
+
+@pytest.mark.parametrize("state", ["pending", "running", "done", "failed"])
+def test_a_unique_id_is_refused_wherever_it_lies(home, spool, state):
+    """With `kept` an id is refused while a job of it lies in any folder, and the error names the folder."""
+    home()
+    (job,) = enqueue_many([{"job": "app.Report", "method": "build", "id": "nightly-2027-01-15", "unique": "kept"}])
+    layout = spool.layout
+    os.rename(layout.job("pending", job.id), layout.job(state, job.id))
+    with pytest.raises(DuplicateJobError, match=f"{state}/{job.id}.json exists") as caught:
+        enqueue("app.Report", "build", id=job.id, unique="kept")
+    assert (caught.value.job_id, caught.value.state) == (job.id, state)
+    assert sum(os.path.exists(layout.job(one, job.id)) for one in ("pending", "running", "done", "failed")) == 1
+    assert os.listdir(layout.tmp) == []
+
+
+def test_a_batch_with_a_unique_id_that_is_taken_publishes_nothing(home, spool):
+    """Of a batch in which one id lies in a folder already, no job is published."""
+    home()
+    job = enqueue("app.Report", "build", id="x")
+    os.rename(spool.layout.job("pending", "x"), spool.layout.job("done", "x"))
+    batch = [{"job": "app.Report", "method": "build", "id": name, "unique": "kept"} for name in ("a", "x")]
+    with pytest.raises(DuplicateJobError):
+        enqueue_many(batch)
+    assert os.listdir(spool.layout.pending) == []
+    assert job.refresh().state == "done"
+
+
+def test_unique_while_waiting_is_as_without(home, spool):
+    """With `waiting` an id is refused while a job of it waits, and may come again when that is over."""
+    home()
+    enqueue("app.Report", "build", id="x", unique="waiting")
+    with pytest.raises(DuplicateJobError, match=r"pending/x\.json exists"):
+        enqueue("app.Report", "build", id="x", unique="waiting")
+    os.rename(spool.layout.job("pending", "x"), spool.layout.job("done", "x"))
+    enqueue("app.Report", "build", id="x", unique="waiting")
 
 
 @pytest.mark.parametrize(
-    ("job", "why"),
+    ("given", "problem"),
     [
-        (functools.partial(cached), "a partial has no name"),
-        ([].append, "builtin_function_or_method is no dotted path"),
-        (5, "int is no dotted path"),
+        ({"id": "x", "unique": "kep"}, "unique: 'kep' is none of waiting, kept (did you mean 'kept'?)"),
+        ({"id": "x", "unique": True}, "unique: True is none of waiting, kept"),
+        ({"unique": "kept"}, "unique: needs an id: one that is made from the time is unique anyway"),
     ],
 )
-def test_what_has_no_name(job, why) -> None:
-    """What cannot be found by a name is refused with a word why."""
-    with pytest.raises(JobFormatError, match=why):
-        names_of(job, None)
+def test_what_unique_is_not(home, spool, given, problem):
+    """A word that means nothing, and a unique id that is not given, are refused."""
+    home()
+    with pytest.raises(JobFormatError) as caught:
+        enqueue("app.Report", "build", **given)
+    assert str(caught.value) == problem
+    assert os.listdir(spool.layout.pending) == []

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from spoolrunner.client import waking
 from spoolrunner.client.enqueue import enqueue
 from spoolrunner.client.job import Job
 from spoolrunner.errors import (
@@ -16,6 +17,7 @@ from spoolrunner.errors import (
     DuplicateJobError,
     JobFailedError,
     JobNotFoundError,
+    ResultDroppedError,
     SpoolRunnerError,
     WaitTimeoutError,
 )
@@ -66,6 +68,7 @@ def meanwhile(clock, monkeypatch) -> Meanwhile:
     """Acts are put into it before the wait."""
     made = Meanwhile(clock)
     monkeypatch.setattr(clock, "sleep", made.sleep)
+    monkeypatch.setattr(waking, "open_watch", lambda: None)
     return made
 
 
@@ -130,12 +133,10 @@ def test_wait(spool, job, meanwhile, end) -> None:
     assert len(meanwhile.pauses) == 4
 
 
-def test_the_pauses_of_a_wait_grow(job, meanwhile) -> None:
-    """Looks come after 5 ms at first and every 0.25 s at last, and once more when the time is up."""
+def test_a_wait_whose_time_is_up(job, meanwhile) -> None:
+    """When the time is up the wait ends with an error that says where the job is, to the moment."""
     with pytest.raises(WaitTimeoutError) as caught:
         job.wait(timeout=10)
-    assert meanwhile.pauses[0] == pytest.approx(0.005)
-    assert max(meanwhile.pauses) == 0.25
     assert sum(meanwhile.pauses) == pytest.approx(10)
     assert (caught.value.job_id, caught.value.state, caught.value.timeout) == ("x", "pending", 10)
     assert caught.value.exit_code == 124
@@ -169,11 +170,56 @@ def test_a_wait_is_for_this_publication(spool, job, drop, meanwhile) -> None:
     assert job.result(timeout=60) == "new"
 
 
+def test_a_later_job_of_the_id_is_another(spool, job, clock, meanwhile) -> None:
+    """A job that is published under the same id at the same moment, when this one is over, is another."""
+    move(spool, State.PENDING, State.DONE, result="first")
+    later = enqueue("app.Report", "build", id="x")
+    assert later.created_at == job.created_at
+    assert job.result() == "first"
+    with pytest.raises(WaitTimeoutError):
+        later.wait(timeout=1)
+
+
+def test_a_retry_by_hand_after_the_end(spool, job, meanwhile) -> None:
+    """A job that is moved back to pending/ is waited for again, to its next end."""
+    move(spool, State.PENDING, State.FAILED, attempts=attempts("failed"))
+    assert job.wait(timeout=1) == "failed"
+    os.rename(spool.layout.job(State.FAILED, "x"), spool.layout.job(State.PENDING, "x"))
+    meanwhile.acts = [lambda: move(spool, State.PENDING, State.DONE, result=5, attempts=attempts("succeeded"))]
+    assert job.result(timeout=60) == 5
+
+
 @pytest.mark.parametrize("value", [None, 0, "text", {"a": [1]}])
 def test_result(spool, job, value) -> None:
-    """The result of a job that is done is what it returned."""
-    move(spool, State.PENDING, State.DONE, result=value)
+    """The result of a job that is done is what it returned; of one that returned nothing it is None."""
+    kept = {} if value is None else {"result": value}
+    move(spool, State.PENDING, State.DONE, attempts=attempts("succeeded"), **kept)
     assert job.result() == value
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (attempts("failed", "succeeded", result_dropped="set is no JSON"), "set is no JSON"),
+        (attempts("failed"), "by hand"),
+        ([], "by hand"),
+    ],
+)
+def test_a_result_that_was_not_kept(spool, job, made, why) -> None:
+    """A job that is done, and whose value was not kept, has an error that says why, and not None for a result."""
+    move(spool, State.PENDING, State.DONE, attempts=made)
+    with pytest.raises(ResultDroppedError, match=why) as caught:
+        job.result()
+    assert caught.value.job_id == "x"
+
+
+def test_a_result_that_cannot_be_read(spool, job) -> None:
+    """A file in done/ that cannot be read has no result, and the error says what is wrong with it."""
+    os.unlink(spool.layout.job(State.PENDING, "x"))
+    with open(spool.layout.job(State.DONE, "x"), "wb") as stream:
+        stream.write(b"torn")
+    with pytest.raises(ResultDroppedError, match="JSON"):
+        job.result()
 
 
 def test_result_of_a_job_that_failed(spool, job) -> None:
@@ -234,10 +280,14 @@ def test_cancel(spool, job) -> None:
 
 
 def test_discard(spool, job, drop) -> None:
-    """A job that is over is removed, under the name it has there; one that waits is not."""
+    """A job that is over or waits is removed, under the name it has there; one that runs is not."""
     drop(State.DONE, "x", {"created_at": "2020-01-01T00:00:00Z"})
+    waits = enqueue("app.Report", "build", id="y")
+    assert waits.discard() is True
+    assert waits.discard() is False
+    move(spool, State.PENDING, State.RUNNING)
     assert job.discard() is False
-    move(spool, State.PENDING, State.DONE, "x~2")
+    move(spool, State.RUNNING, State.DONE, "x~2")
     assert job.discard() is True
     assert os.listdir(spool.layout.folder(State.DONE)) == ["x.json"]
     assert job.refresh().state is None
@@ -248,6 +298,7 @@ def test_discard(spool, job, drop) -> None:
     [
         JobNotFoundError("x"),
         WaitTimeoutError("x", "running", 5.0),
+        ResultDroppedError("x", "set is no JSON"),
         JobFailedError("x", "failed", "ValueError", "no", "line"),
     ],
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from spoolrunner.client import listing as module
 from spoolrunner.client.listing import list_state
+from spoolrunner.client.search import Filter
 from spoolrunner.config.load import load_config
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.protocol.states import State
@@ -80,6 +81,33 @@ def test_too_many_to_be_read_are_listed_by_name(listed, drop, monkeypatch) -> No
         drop(State.PENDING, name)
     found = listed(State.PENDING, 2)
     assert (ids(found), found.hidden, found.are_first) == (["b", "c"], 1, False)
+
+
+def test_those_that_fit(home, drop) -> None:
+    """Of those that fit the first to start, or the last by name, are listed; whether there are more is not looked for."""
+    settings = load_config(home())
+    for name in ("a", "b", "c"):
+        drop(State.PENDING, name, {"method": "send", "priority": 3 if name == "c" else 0})
+        drop(State.DONE, name, {"method": "send"})
+        drop(State.DONE, name + "2")
+    wanted = Filter(method="send")
+    found = list_state(settings, State.PENDING, 2, wanted)
+    assert (ids(found), found.hidden, found.are_first) == (["c", "a"], 1, True)
+    found = list_state(settings, State.DONE, 2, wanted)
+    assert (ids(found), found.hidden) == (["b", "c"], None)
+    found = list_state(settings, State.DONE, 5, wanted)
+    assert (ids(found), found.hidden) == (["a", "b", "c"], 0)
+    assert ids(list_state(settings, State.DONE, 0, wanted)) == ["a", "b", "c"]
+
+
+def test_how_many_come_before(home, drop, monkeypatch) -> None:
+    """It is counted how many start before a job; of one that is gone, or where there are too many, it is not known."""
+    settings = load_config(home())
+    drop(State.PENDING, "a", age=3)
+    drop(State.PENDING, "b", age=2)
+    assert [module.before(settings, name) for name in ("a", "b", "gone")] == [0, 1, None]
+    monkeypatch.setattr(module, "MOST_ORDERED", 1)
+    assert module.before(settings, "b") is None
 
 
 @pytest.mark.parametrize(

@@ -61,29 +61,23 @@ def test_two_jobs_of_one_id(spool, drop) -> None:
     assert find(spool.layout, "nobody") is None
 
 
-def test_one_publication_is_told_from_another(spool, drop) -> None:
-    """By its time of creation a job is found under ID~2, and a job of the same id that is another's is not."""
-    drop(State.DONE, "x", {"created_at": "first"})
-    drop(State.DONE, "x~2", {"created_at": "second"})
-    drop(State.PENDING, "x", {"created_at": "third"})
-    for created_at, name, state in [
-        ("first", "x", State.DONE),
-        ("second", "x~2", State.DONE),
-        ("third", "x", State.PENDING),
-    ]:
-        found = find(spool.layout, "x", created_at)
-        assert found is not None
-        assert (found.id, found.state) == (name, state)
-    assert find(spool.layout, "x", "fourth") is None
+def test_of_those_that_are_over_the_last_one_is_found(spool, drop) -> None:
+    """Of the jobs of an id that are over, the one that ended last is found, under whatever name and in whatever folder."""
 
+    def ended(second: int) -> dict:
+        return {"attempts": [{"number": 1, "ended_at": f"2026-11-23T17:45:0{second}Z"}]}
 
-def test_a_file_that_does_not_say_when_it_was_made(spool, drop) -> None:
-    """A file without a time of creation is taken for the job under its own id, and for no other."""
-    drop(State.FAILED, "x", b"torn")
-    assert find(spool.layout, "x", "first") is not None
-    drop(State.FAILED, "x", {"created_at": "another"})
-    drop(State.FAILED, "x~2", b"torn")
-    assert find(spool.layout, "x", "first") is None
+    drop(State.DONE, "x", ended(1))
+    assert find(spool.layout, "x").id == "x"
+    drop(State.DONE, "x~2", ended(3))
+    drop(State.FAILED, "x", ended(2))
+    found = find(spool.layout, "x")
+    assert (found.id, found.state) == ("x~2", State.DONE)
+    drop(State.FAILED, "x~2")  # refused, so that it has no attempt: it came to its folder just now
+    found = find(spool.layout, "x")
+    assert (found.id, found.state) == ("x~2", State.FAILED)
+    drop(State.RUNNING, "x", ended(0))
+    assert find(spool.layout, "x").state is State.RUNNING
 
 
 def test_a_job_that_moves_behind_our_back_is_found(spool, drop, monkeypatch) -> None:

@@ -74,29 +74,6 @@ def test_a_race_for_a_retry_is_an_answer(spool, drop, monkeypatch) -> None:
     assert operate.retry(spool.layout, "x", None) == Retried()
 
 
-def test_retryable(spool, drop) -> None:
-    """All in failed/ may run again but those that would be rejected again, and those that somebody cancelled."""
-    for name in ("b", "a", "bad", "unwanted"):
-        drop(State.FAILED, name)
-    drop(State.FAILED, "torn", b"{")
-    drop(State.FAILED, "stopped", {"attempts": [{"outcome": "failed"}, {"outcome": "cancelled"}]})
-    spool.explain("bad", Outcome.REJECTED, "", "", 0.0)
-    spool.explain("unwanted", Outcome.CANCELLED, "", "", 0.0)
-    spool.explain("b", Outcome.EXPIRED, "", "", 0.0)
-    assert operate.retryable(spool.layout) == (["a", "b"], 2, 2, 0)
-
-
-def test_retryable_of_those_that_failed_for_others(spool, drop) -> None:
-    """One that failed for another is left while that lies failed and is not retried with it; else it comes behind that."""
-    drop(State.FAILED, "z")
-    drop(State.FAILED, "bad")
-    spool.explain("bad", Outcome.REJECTED, "", "", 0.0)
-    for name, cause in (("x", "z"), ("a", "x"), ("y", "bad")):
-        drop(State.FAILED, name, {"after": [cause]})
-        spool.explain(name, Outcome.DEPENDENCY_FAILED, "", "", 0.0)
-    assert operate.retryable(spool.layout) == (["z", "x", "a"], 1, 0, 1)
-
-
 def test_a_part_is_paused(config, spool) -> None:
     """A method or a group is paused by a file, and what there is not is refused with what was meant."""
     settings = config()

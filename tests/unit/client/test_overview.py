@@ -8,7 +8,7 @@ import os
 import pytest
 
 from spoolrunner.client import overview as module
-from spoolrunner.client.overview import dispatcher_of, is_paused, overview, why
+from spoolrunner.client.overview import dispatcher_of, is_paused, overview
 from spoolrunner.dispatch.holder import busy
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import requests
@@ -70,7 +70,6 @@ def test_a_status_file_of_another_shape(spool, drop, monkeypatch, status) -> Non
     found = overview(spool.layout)
     assert (found.due, found.running, found.postponed, found.trouble) == (None, [], [], [])
     assert (found.dispatcher or {})["state"] == "starting"
-    assert why(spool.layout, "x") == []
 
 
 @pytest.mark.parametrize("held", [{}, {"boot": "b"}, {"pid": "x", "start": "y"}, {"pid": 5}, {"pid": 5, "start": None}])
@@ -114,28 +113,3 @@ def test_paused(spool) -> None:
     assert is_paused(spool.layout) is overview(spool.layout).paused is True
     os.unlink(spool.layout.pause)
     assert is_paused(spool.layout) is False
-
-
-def test_why_a_job_waits(spool, drop, monkeypatch) -> None:
-    """Every reason is told: its own time, a dispatcher that is not there, paused or blocked, and what is put off."""
-    drop(State.PENDING, "x", {"next_run_at": "2999-01-01T00:00:00Z"})
-    drop(State.PENDING, "torn", b"{")
-    due = "it is not due until 2999-01-01T00:00:00.000000Z"
-    assert why(spool.layout, "nowhere") == []
-    assert why(spool.layout, "x") == [due, "no dispatcher serves the spool"]
-    assert why(spool.layout, "torn")[0].startswith("its file is no job document: not valid UTF-8 JSON")
-    monkeypatch.setattr(module, "dispatcher_of", lambda layout: {"pid": 5, "host": "h", "since": "then"})
-    status = {
-        "state": "blocked",
-        "trouble": ["No space left on device"],
-        "postponed": [{"id": "x", "why": "its method runs as often as it may at once", "until": None}],
-    }
-    with open(spool.layout.status, "w", encoding="ascii") as stream:
-        json.dump(status, stream)
-    requests.pause(spool.layout)
-    assert why(spool.layout, "x") == [
-        due,
-        f"the spool is paused: {spool.layout.pause} exists",
-        "the dispatcher is blocked: No space left on device",
-        "its method runs as often as it may at once",
-    ]

@@ -11,6 +11,7 @@ from spoolrunner.client import search
 from spoolrunner.client.search import get, jobs
 from spoolrunner.errors import JobFormatError, JobNotFoundError
 from spoolrunner.protocol.states import Outcome, State
+from spoolrunner.system import durable
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -163,3 +164,64 @@ def test_what_is_found_can_be_worked_with(drop) -> None:
         drop(State.FAILED, name, failed("ValueError"))
     assert [job.retry() for job in jobs(state="failed", error="ValueError")] == [True, True, True]
     assert ids(state="pending") == ["a", "b", "c"]
+
+
+def test_the_newest_of_an_id(drop) -> None:
+    """Of the jobs of an id that are over, the one that ended last is got, which may be called ID~2."""
+    drop(State.FAILED, "x", {"attempts": [{"ended_at": "2026-11-23T17:45:01Z"}]})
+    drop(State.DONE, "x", {"attempts": [{"ended_at": "2026-11-23T17:45:02Z"}]})
+    drop(State.DONE, "x~2", {"attempts": [{"ended_at": "2026-11-23T17:45:03Z"}], "result": "newest"})
+    assert get("x").result() == get("x").refresh().document["result"] == "newest"
+
+
+def test_a_group_is_that_of_the_document(drop) -> None:
+    """A group is asked for by the name in the document."""
+    drop(State.DONE, "a", {"group": "mail"})
+    drop(State.DONE, "b", {"group": "mails"})
+    drop(State.DONE, "c")
+    assert ids(group="mail") == ["a"]
+
+
+def test_all_that_is_found_is_retried_cancelled_or_discarded(drop, spool) -> None:
+    """A search does with all that it finds what a job does with itself, and says with how many."""
+    for name in "abc":
+        drop(State.FAILED, name, failed("ValueError" if name != "c" else "KeyError"))
+    drop(State.FAILED, "unwanted", failed("", "cancelled"))
+    assert jobs(state="failed", error="ValueError").retry() == 2
+    assert ids(state="pending") == ["a", "b"]
+    assert jobs(state="pending", match="a").cancel() >= 1
+    assert os.path.exists(spool.layout.cancel("a"))
+    assert jobs(state="pending").discard() == 2
+    assert jobs(state="failed").retry() == 1
+    assert jobs(state="failed", error="cancelled").retry() == 1
+    assert jobs(state=["pending", "done", "failed"]).discard() == 2
+    assert ids() == []
+
+
+@pytest.mark.parametrize("verb", ["retry", "cancel", "discard"])
+def test_what_cannot_be_done_with_a_state(verb) -> None:
+    """A search for states whose jobs cannot be retried, cancelled or discarded is refused, and nothing is done."""
+    with pytest.raises(JobFormatError, match=f"{verb} is for ") as caught:
+        getattr(jobs(), verb)()
+    assert caught.value.key == "state"
+
+
+def test_a_file_that_refuses_is_an_error_behind_all_others(drop, spool, monkeypatch) -> None:
+    """When one of many cannot be moved or removed, the others are, and then its error is raised."""
+    for name in "abc":
+        drop(State.FAILED, name)
+    rename, unlink = durable.rename, durable.unlink
+
+    def refuse(path: str) -> None:
+        if path.endswith("/b.json"):
+            raise PermissionError(1, "immutable", path)
+
+    monkeypatch.setattr(durable, "rename", lambda source, target: (refuse(source), rename(source, target)))
+    monkeypatch.setattr(durable, "unlink", lambda path: refuse(path) or unlink(path))
+    with pytest.raises(PermissionError):
+        jobs(state="failed").retry()
+    assert ids() == ["a", "c", "b"]
+    drop(State.FAILED, "d")
+    with pytest.raises(PermissionError):
+        jobs(state="failed").discard()
+    assert ids(state="failed") == ["b"]

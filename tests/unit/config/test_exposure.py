@@ -50,6 +50,16 @@ def test_the_folders_of_a_group_are_tight_when_sticky(installation) -> None:
     assert exposure.loose(installation) == []
 
 
+def test_a_folder_that_is_made_later_is_looked_at_too(installation) -> None:
+    """The notes of schedules are for the operator alone; a spool that has none is not complained about."""
+    os.chmod(path(installation, "spool"), 0o711)
+    assert exposure.loose(installation) == []
+    os.mkdir(path(installation, "spool/schedules"))
+    os.chmod(path(installation, "spool/schedules"), 0o755)
+    (found,) = exposure.loose(installation)
+    assert "schedules is open to others" in found
+
+
 @pytest.mark.parametrize(
     ("name", "mode", "words"),
     [

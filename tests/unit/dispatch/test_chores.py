@@ -74,6 +74,7 @@ def test_arrivals_come_in_portions(rooms, drop) -> None:
     assert arrivals.next_in(NOW) == 0.0
     arrivals.work(NOW)
     assert (len(rooms.order), len(arrivals.names)) == (500, 1)
+    assert list(arrivals.names) == ["x250.json"]  # neither the first nor the last that came
     arrivals.work(NOW)
     assert (len(rooms.order), arrivals.next_in(NOW)) == (501, math.inf)
 

@@ -18,7 +18,7 @@ MOMENT = "2026-11-23T17:45:01Z"
 WALL = datetime(2026, 11, 23, 17, 45, 1, tzinfo=UTC).timestamp()
 FIELDS = {
     "job", "method", "params", "priority", "delay", "next_run_at", "max_retries", "timeout", "expires_at", "meta",
-    "created_at", "signature", "after", "group", "attempts", "retries", "result", "replaces",
+    "created_at", "key", "signature", "after", "group", "attempts", "retries", "result", "replaces",
 }  # fmt: skip
 
 
@@ -118,6 +118,12 @@ def test_all_faults_at_once() -> None:
         ("next_run_at", "2026-11-23"),
         ("expires_at", "2026-11-23T17:45:01"),
         ("created_at", "x"),
+        ("key", ""),
+        ("key", "a b"),
+        ("key", "a\n"),
+        ("key", "é"),
+        ("key", "x" * 65),
+        ("key", 5),
         ("meta", []),
         ("meta", None),
         ("attempts", {}),

@@ -392,26 +392,12 @@ def test_a_batch_asks_the_table(spool, monkeypatch) -> None:
     assert files(spool) == set()
 
 
-@pytest.mark.parametrize("source", [State.FAILED, State.DONE])
-def test_put_back(spool, drop, syncs, source) -> None:
-    """A retry moves the very file to pending/ and takes its reason away, both durably."""
-    inode = os.stat(drop(source, "x")).st_ino
-    spool.explain("x", Outcome.EXPIRED, "too late", "pending/x.json", NOW)
-    assert spool.put_back("x", source) is True
-    assert files(spool) == {"pending/x.json"}
+def test_put_back(spool, drop) -> None:
+    """A job that is put back is the very file; one that is gone is not put back."""
+    inode = os.stat(drop(State.FAILED, "x")).st_ino
+    assert spool.put_back("x", State.FAILED) is True
     assert os.stat(spool.layout.job(State.PENDING, "x")).st_ino == inode
-    assert syncs == ([True, True] if os.name == "posix" else [])
-
-
-def test_put_back_of_nothing_and_beside_one_that_waits(spool, drop) -> None:
-    """A job that is gone is not put back; one whose id waits already stays where it is, with its reason."""
     assert spool.put_back("x", State.FAILED) is False
-    drop(State.FAILED, "x")
-    drop(State.PENDING, "x")
-    spool.explain("x", Outcome.EXPIRED, "too late", "pending/x.json", NOW)
-    with pytest.raises(DuplicateJobError):
-        spool.put_back("x", State.FAILED)
-    assert files(spool) == {"failed/x.json", "failed/x.reason", "pending/x.json"}
 
 
 def test_mend(spool, drop) -> None:

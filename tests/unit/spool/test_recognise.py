@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 
-from spoolrunner.spool.recognise import is_inside, is_spool
+import pytest
+
+from spoolrunner.errors import SpoolLayoutError
+from spoolrunner.spool.recognise import check_for_publishing, is_inside, is_spool, refuse_links
 
 
 def test_a_spool_and_other_folders(spool, tmp_path) -> None:
@@ -31,3 +34,17 @@ def test_inside(spool, tmp_path) -> None:
     assert not is_inside(str(tmp_path / "x"))
     (tmp_path / "link").symlink_to(os.path.join(root, "failed", "x"))
     assert is_inside(str(tmp_path / "link"))
+
+
+@pytest.mark.parametrize("name", ["pending", "schedules"])
+def test_a_folder_that_is_a_link_is_refused(spool, tmp_path, name) -> None:
+    """No folder of a spool may be a link, also none that is made only when it is needed; a missing one of those is no fault."""
+    refuse_links(spool.layout)
+    check_for_publishing(spool.layout)
+    there = os.path.join(spool.layout.root, name)
+    if os.path.isdir(there):
+        os.rmdir(there)
+    (tmp_path / "elsewhere").mkdir()
+    os.symlink(tmp_path / "elsewhere", there)
+    with pytest.raises(SpoolLayoutError, match=name):
+        refuse_links(spool.layout)

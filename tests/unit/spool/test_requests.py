@@ -210,3 +210,20 @@ def test_a_stop_that_may_not_be_read(spool, monkeypatch) -> None:
 
     monkeypatch.setattr(requests, "read_plain", refuse)
     assert requests.read(spool.layout).stop == ""
+
+
+def test_the_pause_of_a_schedule(spool) -> None:
+    """A schedule is paused by a file of its name, and by no other; a folder asks for nothing."""
+    assert not requests.is_schedule_paused(spool.layout, "a")
+    requests.pause_schedule(spool.layout, "a")
+    requests.pause_schedule(spool.layout, "a")
+    assert os.listdir(spool.layout.control) == ["pause-schedule-a"]
+    assert requests.is_schedule_paused(spool.layout, "a")
+    assert not requests.is_schedule_paused(spool.layout, "b")
+    assert requests.read(spool.layout) == Requests(False, None, [], frozenset({"schedule-a"}))
+    assert requests.resume_schedule(spool.layout, "a")
+    assert not requests.resume_schedule(spool.layout, "a")
+    os.mkdir(spool.layout.pause_schedule("a"))
+    assert not requests.is_schedule_paused(spool.layout, "a")
+    with pytest.raises(FileExistsError):
+        requests.pause_schedule(spool.layout, "a")

@@ -13,6 +13,7 @@ from spoolrunner.protocol.states import Outcome, State, Verdict
 from spoolrunner.spool import locks, record, twofold
 from spoolrunner.spool.jobfile import Stamp
 from spoolrunner.spool.lock_lines import CLAIM, START
+from spoolrunner.spool.retrying import put_back
 from spoolrunner.spool.traces import Marker
 from spoolrunner.spool.twofold import remove_second_names
 
@@ -165,7 +166,7 @@ def test_a_retry_by_hand_leaves_no_reason_to_doubt_it(spool, put, places, clock)
     """A cancelled job that `retry` has put back waits, though a power cut has left its name in failed/ too."""
     put(FAILED)
     spool.explain("x", Outcome.CANCELLED, "why", "pending/x.json", clock.wall())
-    assert spool.put_back("x", FAILED)
+    assert put_back(spool, "x", FAILED)
     os.link(spool.layout.job(PENDING, "x"), spool.layout.job(FAILED, "x"))
     remove_second_names(spool)
     assert places() == ["pending/x"]
@@ -179,7 +180,7 @@ def test_put_back_syncs_the_removal_of_the_reason(spool, put, clock, monkeypatch
     put(FAILED, job_id="b")
     spool.explain("a", Outcome.CANCELLED, "why", "pending/a.json", clock.wall())
     for job_id in ("a", "b"):
-        spool.put_back(job_id, FAILED)
+        put_back(spool, job_id, FAILED)
     assert synced == [spool.layout.pending, spool.layout.folder(FAILED), spool.layout.pending]
 
 

@@ -11,6 +11,7 @@ from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.telling import events, troubles
 from spoolrunner.telling.events import Recorded
 from spoolrunner.telling.line_format import Entry, Kind, Who, line
+from spoolrunner.telling.scheduled import SlotPublished, SlotsSkipped
 
 AT = 1_800_000_000.0
 WHO = Who("x", "app.Report", "build", 2, 4)
@@ -53,6 +54,7 @@ def test_every_kind_of_line_is_made() -> None:
     """There is no kind of line that no event has."""
     made = {example(kind).entry(AT).kind for kind in KINDS}
     made |= {Recorded(WHO, Outcome.SUCCEEDED, Verdict.DONE, 1.0).entry(AT).kind}
+    made |= {SlotPublished("x", "nightly").entry(AT).kind, SlotsSkipped("nightly", 0, 0, 1, "late").entry(AT).kind}
     assert made == set(Kind)
 
 
