@@ -55,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
         timeout=None if arguments.timeout is None else _seconds(arguments.timeout),
         expires_at=arguments.expires_at,
         meta=meta,
+        unique=arguments.unique,
         after=_after(arguments),
         group=arguments.group,
-        unique=arguments.unique,
         config=arguments.config,
     )
     out.say(job.id)

@@ -33,16 +33,16 @@ def run(arguments: argparse.Namespace) -> int:
     if filters.check_choice("retry", arguments, everything=arguments.all):
         if arguments.sign:
             raise JobFormatError("--sign", "name the jobs: each is to be read before it is signed")
-        if arguments.without_after or arguments.with_dependants:
-            raise JobFormatError("--without-after, --with-dependants", "name the jobs")
+        if arguments.without_after:
+            raise JobFormatError("--without-after", "name the jobs: each would start without what it waits for")
         return _retry_chosen(settings, arguments)
     ids = [check_id(job_id) for job_id in arguments.ids]
-    if arguments.without_after:
-        return _without_after(settings, ids, is_rehearsed=arguments.dry_run)
-    if arguments.with_dependants:
-        ids = _with_dependants(settings, ids)
+    if arguments.without_after and not arguments.dry_run:
+        return _without_after(settings, ids)
     if arguments.sign and not arguments.dry_run:
         _sign(settings, ids)
+    if arguments.with_dependants:
+        ids = _with_dependants(settings, ids)
     moved = [job_id for job_id in ids if _retry(settings, job_id, is_rehearsed=arguments.dry_run)]
     return 0 if len(moved) == len(ids) else 1
 
@@ -76,9 +76,7 @@ def _with_dependants(settings: Config, ids: list[str]) -> list[str]:
     return list(dict.fromkeys(name for job_id in ids for name in (job_id, *dependants.of(layout, job_id))))
 
 
-def _without_after(settings: Config, ids: list[str], *, is_rehearsed: bool) -> int:
-    if is_rehearsed:
-        raise JobFormatError("--dry-run", "means nothing with --without-after")
+def _without_after(settings: Config, ids: list[str]) -> int:
     freed = [(job_id, dependants.without_after(settings.layout, job_id, settings.signing_key)) for job_id in ids]
     for job_id, one in freed:
         if one.problem:

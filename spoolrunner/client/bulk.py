@@ -61,7 +61,7 @@ def choose(looks: Iterable[Look], limit: int = 0) -> list[Choice]:
 def retryable(layout: Layout, looks: Iterable[Look], error: str | None = None, limit: int = 0) -> Retryable:
     """Return the jobs that may run again without being mended, and were not cancelled on purpose; the first `limit` (0: all).
 
-    What was rejected or cancelled is among them if it was asked for by `error`. What failed for another job comes behind it.
+    What was rejected or cancelled is among them if it was asked for by `error`. What failed for another comes behind that.
     """
     jobs: list[Choice] = []
     dependent: dict[str, Choice] = {}
@@ -77,11 +77,10 @@ def retryable(layout: Layout, looks: Iterable[Look], error: str | None = None, l
         else:
             jobs.append(Choice(found.id, found.state, outcome))
             if len(jobs) == limit:
-                break
+                return Retryable(jobs, rejected, cancelled)
     going = dependants.that_may_go(layout, [choice.name for choice in jobs], list(dependent))
-    left = len(dependent) - len(going)
-    jobs += [dependent[name] for name in going[: limit - len(jobs) if limit else None]]
-    return Retryable(jobs, rejected, cancelled, left)
+    jobs += [dependent[name] for name in going]
+    return Retryable(jobs[: limit or None], rejected, cancelled, len(dependent) - len(going))
 
 
 def retry(settings: Config, chosen: Sequence[Choice]) -> Iterator[tuple[Choice, Retried]]:

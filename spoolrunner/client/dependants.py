@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 from spoolrunner.errors import DuplicateJobError, JobFormatError
 from spoolrunner.protocol import document, jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool import reason_files
+from spoolrunner.spool import reason_files, retrying
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
-from spoolrunner.spool.retrying import put_back
 from spoolrunner.spool.standing import Stands, standing
 from spoolrunner.system import clock
 
@@ -88,7 +87,9 @@ def without_after(layout: Layout, job_id: str, key: bytes | None) -> Freed:
     try:
         _take_out(spool, name, job_id, key)
         return (
-            Freed(name) if put_back(spool, name, State.FAILED) else Freed(problem="was moved by somebody else just now")
+            Freed(name)
+            if retrying.put_back(spool, name, State.FAILED)
+            else Freed(problem="was moved by somebody else just now")
         )
     except FileNotFoundError:
         return Freed(problem="was moved by somebody else just now")

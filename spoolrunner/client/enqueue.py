@@ -45,23 +45,23 @@ def enqueue(
     timeout: Delay | None = None,
     expires_at: Moment | None = None,
     meta: Mapping[str, Any] | None = None,
+    unique: Unique | None = None,
     after: After | None = None,
     group: str | None = None,
-    unique: Unique | None = None,
     config: str | None = None,
 ) -> Job:
     """Publish a job; when this returns it is on disk for good (with `fsync` on, as by default).
 
-    `job` is the dotted path of a class or module with `method` in it, or the class itself, or the function or method itself
-    without `method`. A class method keeps the class that it was asked of; of a method of an instance only the class is kept,
-    so an instance with state is refused. `Sub.method` of a function that a base class defines is that of the base: give the
-    class and the name. `params` are a sequence (by position) or a mapping (by name) of JSON values; where the function itself
-    is given they must fit it. `delay` and `timeout` are in seconds, or like "5m", or a timedelta. `at`, which the job file
-    calls `next_run_at`, and `expires_at` are RFC 3339 strings or datetimes with a time zone. With `unique="kept"` the `id` is
-    refused while a job of it lies in any folder, done/ and failed/ too; "waiting" is what is so without it, while one waits
-    in pending/. `after` is a job, or several, or their ids: it starts when all of them are done, or with {"jobs": …, "when":
-    "ended"} when they are over. `group` is whose limits and pauses it is under. `config` is the path of config.json, found as
-    by the command line if left out.
+    `job` is the dotted path of a class or module with `method` in it, or the class itself, or the function or method
+    itself without `method`. A class method keeps the class that it was asked of; of a method of an instance only the class is
+    kept, so an instance with state is refused. `Sub.method` of a function that a base class defines is that of the base: give
+    the class and the name. `params` are a sequence (by position) or a mapping (by name) of JSON values; where the
+    function itself is given they must fit it. `delay` and `timeout` are in seconds, or like "5m", or a timedelta. `at`, which
+    the job file calls `next_run_at`, and `expires_at` are RFC 3339 strings or datetimes with a time zone. With
+    `unique="kept"` the `id` is refused while a job of it lies in any folder, done/ and failed/ too; "waiting" is what is so
+    without it, while one waits in pending/. `after` is a job, or several, or their ids: it starts when all of them are done, or
+    with {"jobs": …, "when": "ended"} when they are over. `group` is whose limits and pauses it is under. `config` is the path
+    of config.json, found as by the command line if left out.
 
     Raises JobFormatError (a value that no job file may hold), NotAllowedError (not in allowed_jobs), DuplicateJobError
     (the id waits already, or lies in the folder that its `state` names), ConfigError, and OSError when the disk refuses.
@@ -90,6 +90,7 @@ def enqueue_many(jobs: Iterable[Mapping[str, Any]], *, config: str | None = None
         waits[job_id] = _check_after(spool, job_id, raw, waits)
         made[job_id] = _encode(settings, job_id, raw)
         published.append(Job(job_id, settings.layout.root, config=settings.path, published=made[job_id]))
+    spool = Spool(settings.layout, settings.fsync)
     check_for_publishing(settings.layout)
     with publishing.reserved(spool, kept):
         if len(made) == 1:
@@ -122,8 +123,8 @@ def _make(
     meta: Mapping[str, Any] | None = None,
     timeout: Delay | None = None,
     expires_at: Moment | None = None,
-    after: After | None = None,
     unique: Unique | None = None,
+    after: After | None = None,
     **plain: Any,
 ) -> tuple[str, dict[str, Any]]:
     now = clock.SYSTEM.wall()
@@ -134,31 +135,34 @@ def _make(
     raw: dict[str, Any] = {"job": path, "method": name, "params": _plain(params)}
     if not isinstance(job, str):
         naming.check_fit(job, (path, name), raw["params"])
-    if at is not None and next_run_at is not None:
-        raise JobFormatError("at", "and next_run_at are two words for one thing: give either")
-    begins = next_run_at if at is None else at
-    seconds = _duration("delay", delay)
-    if seconds:
-        if begins is not None:
-            raise JobFormatError("delay", "give either delay or a time (at, next_run_at)")
-        raw["next_run_at"] = _time("delay", now + seconds)
-    moments = {"next_run_at": begins, "expires_at": expires_at}
-    raw |= {key: _moment(key, value) for key, value in moments.items() if value is not None}
+    raw |= _moments(now, delay, at, next_run_at, expires_at)
     raw |= {key: value for key, value in plain.items() if value is not None}
     if timeout is not None:
         raw["timeout"] = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    given: object = meta
+    if given is not None and not isinstance(given, Mapping):
+        raise JobFormatError("meta", f"{type(meta).__name__} is no mapping: write meta={{…}}")
     if after is not None:
         raw["after"] = dependencies.as_written(after, settings.layout.root)
-    raw |= _meta(meta)
+    if meta:
+        raw["meta"] = dict(meta)
     raw["created_at"] = clock.format_time(now)
     raw["key"] = os.urandom(8).hex()
     return job_id, raw
 
 
-def _meta(meta: object) -> dict[str, Any]:
-    if meta is not None and not isinstance(meta, Mapping):
-        raise JobFormatError("meta", f"{type(meta).__name__} is no mapping: write meta={{…}}")
-    return {"meta": dict(meta)} if meta else {}
+def _moments(
+    now: float, delay: Delay, at: Moment | None, next_run_at: Moment | None, expires_at: Moment | None
+) -> dict[str, str]:
+    if at is not None and next_run_at is not None:
+        raise JobFormatError("at", "and next_run_at are two words for one thing: give either")
+    begins = next_run_at if at is None else at
+    seconds = _duration("delay", delay)
+    if seconds and begins is not None:
+        raise JobFormatError("delay", "give either delay or a time (at, next_run_at)")
+    found = {"next_run_at": _time("delay", now + seconds)} if seconds else {}
+    moments = {"next_run_at": begins, "expires_at": expires_at}
+    return found | {key: _moment(key, value) for key, value in moments.items() if value is not None}
 
 
 def _encode(settings: Config, job_id: str, raw: dict[str, Any]) -> bytes:

@@ -20,8 +20,9 @@ class Overview(NamedTuple):
     `at` is when it was looked, and `told_at` when the dispatcher last wrote what it alone knows: at most a second earlier
     while it works. `dispatcher` has pid, host, since and state; `counts` the number of files in each state; `due` how many
     wait for a place; `running` an object for each file in running/, with its progress; `postponed` an object for what is put
-    off, with id, why and until; `pauses` the methods and groups that are paused by themselves; `held` an object for each limit
-    and pause that due jobs wait for, with by, name, why, waiting, first and until; `strays` and `trouble` are sentences.
+    off, with id, why and until; `pauses` the methods and groups that are paused by themselves; `held` an object for each
+    limit and pause that due jobs wait for, with by, name, why, waiting, first and until; `strays` and `trouble` are
+    sentences.
     """
 
     at: str

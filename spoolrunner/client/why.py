@@ -151,30 +151,22 @@ def _put_off(job: Waiting) -> Iterator[str]:
             yield f"{entry['why']}{until}"
 
 
+def _held_up(job: Waiting) -> Iterator[str]:
+    """What it waits for, and the limits and pauses of its method and group."""
+    return held.reasons(job.settings.layout, job.id, job.document, job.policy.group or job.document.group, job.said)
+
+
 def _same_id(job: Waiting) -> Iterator[str]:
     if Spool(job.settings.layout).exists(State.RUNNING, job.id) and not any(_put_off(job)):
         yield "an earlier job of this id is still in running/"
-
-
-def _held(job: Waiting) -> Iterator[str]:
-    """What others do to it: it waits for them, their limits are reached, their part is paused."""
-    return held.reasons(job.settings.layout, job.id, job.document, job.policy.group, job.said)
-
-
-def _group_is_busy(job: Waiting) -> Iterator[str]:
-    """The limit of its group is reached, where the dispatcher names too many limits to name this one."""
-    group = job.policy.group or ""
-    most = job.settings.groups.of(group).concurrency
-    running = sum(entry.get("group") == group for entry in job.running)
-    if most is not None and running >= most and not any(_held(job)):
-        yield f"its group runs as many jobs as it may at once: {running} of {most} (group {group})"
 
 
 def _method_is_busy(job: Waiting) -> Iterator[str]:
     most = job.policy.concurrency
     names = job.document.job, job.document.method
     running = sum((entry["job"], entry["method"]) == names for entry in job.running)
-    if most is not None and running >= most and not any(_put_off(job)) and not any(_held(job)):
+    is_said = ("method", ".".join(names)) in [(entry["by"], entry["name"]) for entry in job.said.get("held", [])]
+    if most is not None and running >= most and not is_said and not any(_put_off(job)):
         yield f"its method runs as often as it may at once: {running} of {most}"
 
 
@@ -196,9 +188,8 @@ REASONS: tuple[Reason, ...] = (
     _paused,
     _dispatcher_does_not_start,
     _put_off,
+    _held_up,
     _same_id,
-    _held,
-    _group_is_busy,
     _method_is_busy,
     _behind_others,
 )

@@ -9,13 +9,11 @@ from spoolrunner.dispatch.admission import Admission
 from spoolrunner.dispatch.adopting import Adoption, policy_of
 from spoolrunner.dispatch.cancelling import Cancelling
 from spoolrunner.dispatch.deadlines import Deadlines
-from spoolrunner.dispatch.dependencies import Dependencies
 from spoolrunner.dispatch.ended import EndedAttempts
 from spoolrunner.dispatch.intake import Intake
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order
 from spoolrunner.dispatch.postponed import Register
-from spoolrunner.dispatch.read_back import ReadBack
 from spoolrunner.dispatch.readiness import Readiness
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.running import RunningAttempts
@@ -26,6 +24,10 @@ from spoolrunner.spool.running_file import RunningFiles
 from spoolrunner.spool.settling import Settler
 from spoolrunner.spool.settling_rules import Boot
 from spoolrunner.system.clock import Clock
+
+BUSY_SECONDS = 0.1
+BUSY_SCAN_SHARE = 0.03
+"""The share of time for a scan while jobs came to their ends within BUSY_SECONDS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,15 @@ class Rooms:
     cancelling: Cancelling
 
     @property
-    def waiting(self) -> tuple[Intake, Dependencies, Admission, ReadBack]:
-        """The chores by which waiting jobs come to where they can be started."""
-        read_back = ReadBack(self.config, self.spool, self.admission, self.clock)
-        return self.intake, self.intake.dependencies, self.admission, read_back
-
-    @property
     def has_work(self) -> bool:
         """Whether something of what waits may be started, at once or by and by: what is paused, or not due, is left."""
         is_due = self.order.is_due(self.clock.wall()) or self.admission.waits_for_time
         return is_due or self.intake.dependencies.is_busy
+
+    def scan_share(self, now: float) -> float:
+        """The share of time for a scan: little while jobs come to their ends and more of them are known to be due."""
+        is_busy = now - self.ended.last_settled < BUSY_SECONDS and self.order.is_due(self.clock.wall())
+        return BUSY_SCAN_SHARE if is_busy else 1.0
 
 
 def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, clock: Clock) -> Rooms:

@@ -33,6 +33,7 @@ from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.orphaned import Orphaned
 from spoolrunner.dispatch.part_pauses import PartPauses
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
+from spoolrunner.dispatch.read_back import ReadBack
 from spoolrunner.dispatch.recurring import Recurring
 from spoolrunner.dispatch.rewatch import Rewatch
 from spoolrunner.dispatch.rooms import Rooms
@@ -62,9 +63,6 @@ from spoolrunner.telling.totals import Totals
 
 PROBE_PERIOD = 1.0
 """Seconds between tries to write while the spool is blocked."""
-BUSY_SECONDS = 0.1
-BUSY_SCAN_SHARE = 0.03
-"""The share of time for a scan while jobs came to their ends within BUSY_SECONDS."""
 
 
 class Service:
@@ -83,7 +81,7 @@ class Service:
         self.weaknesses = surroundings.weaknesses(rooms.config)
         self._layout, self._inbox = layout, inbox = rooms.config.layout, surroundings.inbox
         self.watch = surroundings.watch(layout.pending, layout.control, lambda: inbox.put(Wish.LOOK))
-        self.scan = Scan(rooms.spool, rooms.intake, rooms.clock, lambda: self.watch.has_events, self._scan_share)
+        self.scan = Scan(rooms.spool, rooms.intake, rooms.clock, lambda: self.watch.has_events, rooms.scan_share)
         self.part_pauses = PartPauses(rooms.config, rooms.admission, rooms.reporter)
         self.control = Control(layout, rooms.cancelling, self._ask, self.part_pauses.obey)
         self._holder = holder
@@ -125,7 +123,10 @@ class Service:
             Do(self._start),
             rooms.ended,
             self._arrivals,
-            *rooms.waiting,
+            rooms.intake,
+            rooms.intake.dependencies,
+            rooms.admission,
+            ReadBack(rooms.config, rooms.spool, rooms.admission, rooms.clock),
             Rewatch(self.watch, self._report, lambda: self.scan.start(thorough=True)),
             Rewatch(self.code_watch, self._report, rooms.executor.renew),
             self.scan,
@@ -225,11 +226,6 @@ class Service:
             self.scan.start(thorough=True)
         if any(self.watch.control.take()):
             self.control.is_due = True
-
-    def _scan_share(self, now: float) -> float:
-        """The share of time for a scan: little while jobs come to their ends and more of them are known to be due."""
-        is_busy = now - self.rooms.ended.last_settled < BUSY_SECONDS and self.rooms.order.is_due(self._clock.wall())
-        return BUSY_SCAN_SHARE if is_busy else 1.0
 
     def _start(self, now: float) -> None:
         if self._obeying.is_due(now):

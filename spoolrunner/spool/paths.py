@@ -105,10 +105,6 @@ class Layout:
         """Return the path of the request to cancel a job, which is an empty file."""
         return f"{self.control}{os.sep}cancel-{job_id}"
 
-    def pause_of(self, what: str) -> str:
-        """Return the path of the request to pause a part of the work, a method or a group, which is an empty file."""
-        return f"{self.pause}-{what}"
-
     def schedule(self, name: str) -> str:
         """Return the path of the note of a schedule: until which slot all is accounted for."""
         return f"{self.schedules}{os.sep}{name}{_SUFFIX}"
@@ -120,6 +116,10 @@ class Layout:
     def unique(self, job_id: str) -> str:
         """Return the path of the file whose lock a producer holds while it publishes an id that may lie in no folder."""
         return f"{self.tmp}{os.sep}unique-{job_id}"
+
+    def pause_of(self, what: str) -> str:
+        """Return the path of the request to pause a part of the work, a method or a group, which is an empty file."""
+        return f"{self.pause}-{what}"
 
     def stage(self, beginning: str = "") -> str:
         """Return a new path in tmp/ for a file to be written. It is random: others may write there too, and guess."""

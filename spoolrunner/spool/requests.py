@@ -72,7 +72,7 @@ def pause_part(layout: Layout, what: str) -> None:
 
 def resume_part(layout: Layout, what: str) -> bool:
     """Take the pause of one method, group or schedule back, as `rm control/pause-WHAT` does; False when there was none."""
-    return _drop(layout.pause_of(what))
+    return durable.unlink(layout.pause_of(what))
 
 
 def paused_parts(layout: Layout) -> frozenset[str]:
@@ -104,16 +104,7 @@ def clutter(layout: Layout) -> list[str]:
     """Return the names of folders in control/ that are called like a request, and ask for nothing."""
     with os.scandir(layout.control) as entries:
         folders = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    return [name for name in folders if name in ("pause", "stop") or name.startswith((_CANCEL, _PAUSE))]
-
-
-def _names(layout: Layout) -> list[str]:
-    with os.scandir(layout.control) as entries:
-        return [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
-
-
-def _pauses(names: list[str]) -> frozenset[str]:
-    return frozenset(name[len(_PAUSE) :] for name in names if name.startswith(_PAUSE) and name != _PAUSE)
+    return [name for name in folders if name in ("pause", "stop") or name.startswith(_CANCEL)]
 
 
 def pause_schedule(layout: Layout, name: str) -> None:
@@ -132,6 +123,15 @@ def is_schedule_paused(layout: Layout, name: str) -> bool:
         return not stat.S_ISDIR(os.lstat(layout.pause_schedule(name)).st_mode)
     except FileNotFoundError:
         return False
+
+
+def _names(layout: Layout) -> list[str]:
+    with os.scandir(layout.control) as entries:
+        return [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
+
+
+def _pauses(names: list[str]) -> frozenset[str]:
+    return frozenset(name[len(_PAUSE) :] for name in names if name.startswith(_PAUSE) and name != _PAUSE)
 
 
 def _stop_text(layout: Layout) -> str | None:

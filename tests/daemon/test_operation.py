@@ -360,17 +360,17 @@ def test_a_dispatcher_that_cannot_start_processes_loses_nothing(make):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
-def test_a_runner_that_never_reaches_its_first_line_is_given_up(make, tmp_path):
-    """After five releases without a start marker a job is recorded as crashed: it is not tried for ever."""
+def test_a_runner_that_never_reaches_its_first_line(make, tmp_path):
+    """An interpreter that ends before it comes to us is trouble of ours: its job waits, and no attempt is counted."""
     fake = tmp_path / "python-that-ends"
     fake.write_text(f"""#!/bin/sh\ncase "$*" in *site.main*) exec '{sys.executable}' "$@";; esac\nexit 1\n""")
     fake.chmod(0o755)
     home = make(python_binary=str(fake), max_retries=0, executor="spawn")
     daemon = home.start().ready()
     home.drop("one", method="noop")
-    daemon.expect("released", "trying again in 1 s")
-    daemon.expect("released", "trying again in 2 s")
-    assert home.where("one") in (["pending"], ["running"])
+    daemon.expect("trouble", "trying again in 1 s", "cannot run the processes of jobs")
+    assert home.where("one") == ["pending"]
+    assert home.document("pending", "one").get("attempts") is None
 
 
 def test_a_second_job_of_an_id_has_its_own_output(home):

@@ -91,10 +91,10 @@ VALID_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "timeout": st.sampled_from([1, 0.5, "1s", "60m"]),
     "expires_at": st.just("2100-01-01T00:00:00Z"),
     "meta": st.dictionaries(TEXTS, VALUES, max_size=3),
+    "key": st.sampled_from(["7f3a9c", "a_-Z9" * 12]),
     "after": st.lists(st.sampled_from(["a", "b~2"]), max_size=3)
     | st.fixed_dictionaries({"jobs": st.just(["a"]), "when": st.sampled_from(["done", "ended"])}),
     "group": st.sampled_from(["mail", "customer.42"]),
-    "key": st.sampled_from(["7f3a9c", "a_-Z9" * 12]),
 }
 
 

@@ -39,14 +39,14 @@ def put_to_use(made):
     for policy in policies:
         assert policy.timeout > 0
         assert 0 <= policy.pause(1, 0.5) <= policy.retry_max_interval
-    for group in ("mail", "customer.42", *made.file.limits):
-        limit = made.groups.of(group)
-        assert limit.concurrency is None or limit.concurrency >= 1
-        assert limit.rate is None or (limit.rate.starts >= 1 and 0 < limit.rate.seconds <= made.groups.longest_window)
     for schedule in made.schedules.values():
         slot = schedule.timing.after(0)
         assert slot is None or slot > 0
         assert schedule.timing.words
+    for group in ("mail", "customer.42", *made.file.limits):
+        limit = made.groups.of(group)
+        assert limit.concurrency is None or limit.concurrency >= 1
+        assert limit.rate is None or (limit.rate.starts >= 1 and 0 < limit.rate.seconds <= made.groups.longest_window)
     assert os.path.isabs(made.layout.root)
     assert not any("\0" in path for path in (made.layout.root, made.python_binary, *made.python_path))
     if made.file.signing_key is None:  # else a key is read from a file, which is told of when there is none

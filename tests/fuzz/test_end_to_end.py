@@ -69,22 +69,23 @@ def dispatcher(home, patience):
     assert peak is None or int(peak[1]) < MAX_PEAK_KIB
 
 
-def is_far_off(path):
-    """Whether a waiting document is one that waits for a time to come."""
+def waits_on(path):
+    """Whether a waiting document is one that waits for a time to come, or for a job that is nowhere."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
         checked, _ = document.parse(path.read_bytes())
         status = path.stat()
-        return document.due_at(checked, status.st_mtime, status.st_ctime, time.time()) > time.time() + 1
+        waits = checked.after is not None and not checked.attempts
+        return waits or document.due_at(checked, status.st_mtime, status.st_ctime, time.time()) > time.time() + 1
     except (FileNotFoundError, JobFormatError):
         return False
 
 
 def is_settled(home):
-    """Whether nothing waits or runs any more; what waits for a far time is cancelled."""
+    """Whether nothing waits or runs any more; what waits for ever is cancelled."""
     waiting = list((home.spool / "pending").iterdir())
-    for path in filter(is_far_off, waiting):
+    for path in filter(waits_on, waiting):
         (home.spool / "control" / f"cancel-{path.stem}").touch()
     return not waiting and not os.listdir(home.spool / "running")
 

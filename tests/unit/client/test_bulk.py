@@ -37,20 +37,6 @@ def test_what_may_be_retried(spool, config, drop) -> None:
         assert [job.name for job in retryable(settings.layout, failed(settings, error=error), error).jobs] == names
 
 
-def test_those_that_failed_for_others(spool, config, drop) -> None:
-    """One that failed for another is left while that lies failed and is not retried with it; else it comes behind that."""
-    drop(State.FAILED, "z")
-    drop(State.FAILED, "bad")
-    spool.explain("bad", Outcome.REJECTED, "", "", 0.0)
-    for name, cause in (("x", "z"), ("a", "x"), ("y", "bad")):
-        drop(State.FAILED, name, {"after": [cause]})
-        spool.explain(name, Outcome.DEPENDENCY_FAILED, "", "", 0.0)
-    settings = config()
-    found = retryable(settings.layout, failed(settings))
-    assert ([job.name for job in found.jobs], found.rejected, found.dependent) == (["z", "x", "a"], 1, 1)
-    assert [job.name for job in retryable(settings.layout, failed(settings), limit=2).jobs] == ["z", "x"]
-
-
 def test_choose(config, drop) -> None:
     """The first so many that a search finds are chosen, or all."""
     for name in "abc":
@@ -174,3 +160,16 @@ def test_after_one_that_was_not_carried_out_none_is_waited_for(spool, drop, carr
     answers = [answer.end for _, answer in bulk.cancel(spool.layout, chosen, 5.0, lambda _choice: None)]
     assert answers == [CancelEnd.STANDS] * 4
     assert set(carried_out["limits"]) == {0.0}
+
+
+def test_those_that_failed_for_others(config, spool, drop) -> None:
+    """One that failed for another is left while that lies failed and is not retried with it; else it comes behind that."""
+    settings = config()
+    drop(State.FAILED, "z")
+    drop(State.FAILED, "bad")
+    spool.explain("bad", Outcome.REJECTED, "", "", 0.0)
+    for name, cause in (("x", "z"), ("a", "x"), ("y", "bad")):
+        drop(State.FAILED, name, {"after": [cause]})
+        spool.explain(name, Outcome.DEPENDENCY_FAILED, "", "", 0.0)
+    found = retryable(settings.layout, failed(settings))
+    assert ([job.name for job in found.jobs], found.rejected, found.dependent) == (["z", "x", "a"], 1, 1)
