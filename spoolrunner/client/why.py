@@ -166,7 +166,8 @@ def _method_is_busy(job: Waiting) -> Iterator[str]:
     most = job.policy.concurrency
     names = job.document.job, job.document.method
     running = sum((entry["job"], entry["method"]) == names for entry in job.running)
-    if most is not None and running >= most and not any(_put_off(job)):
+    is_said = ("method", ".".join(names)) in [(entry["by"], entry["name"]) for entry in job.said.get("held", [])]
+    if most is not None and running >= most and not is_said and not any(_put_off(job)):
         yield f"its method runs as often as it may at once: {running} of {most}"
 
 

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 import orjson
@@ -340,23 +339,18 @@ def until_settled(world: World) -> None:
         dispatching.run()
 
 
-def command(verb: Callable[[argparse.Namespace], int], **words: Any) -> Callable[[World], None]:
-    """A person gives a command while a dispatcher starts; then the dispatcher runs what is due."""
+def command(verb: Any, *words: str) -> Callable[[World], None]:
+    """A person gives a command, its module and its words, while a dispatcher starts; then the dispatcher runs what is due."""
 
     def act(world: World) -> None:
-        given = argparse.Namespace(config=world.config_path, **words)
-        world.start("command", lambda: verb(given))
+        parser = argparse.ArgumentParser()
+        verb.add_arguments(parser)
+        given = parser.parse_args(words, argparse.Namespace(config=world.config_path))
+        world.start("command", lambda: verb.run(given))
         world.run()
         dispatch(world)
 
     return act
-
-
-def typed(verb: ModuleType, *words: str) -> dict[str, Any]:
-    """The arguments of a command that is typed like that."""
-    parser = argparse.ArgumentParser()
-    verb.add_arguments(parser)
-    return vars(parser.parse_args(words))
 
 
 def asked_to_stop(text: str) -> Callable[[World], None]:

@@ -28,7 +28,6 @@ from tests.crash.scenarios import (
     pending,
     publish,
     publish_one,
-    typed,
     until_settled,
     until_stopped,
     was_run_again,
@@ -163,9 +162,6 @@ def at_work(*names: str) -> Callable[[World], None]:
     return prepare
 
 
-RETRY_A, CANCEL_A = typed(retry, "a"), typed(cancel, "a", "--no-wait")
-
-
 def one_after_another(*endings: str) -> Callable[[World], None]:
     """Two jobs wait, and the second one also for the first."""
 
@@ -193,7 +189,6 @@ def failed_for_it(world: World) -> None:
 
 
 EITHER = (State.DONE, State.FAILED)
-RETRY = {"ids": ["a"], "all": False, "sign": False, "with_dependants": False, "without_after": False}
 WAITING = [
     Scenario("one job after another", one_after_another(), dispatch, started_in_order, 50, ("a", "b")),
     Scenario("one job after another that fails once", one_after_another("fail", "ok"), dispatch, started_in_order, 40,
@@ -206,10 +201,13 @@ BATCHES = [
              ends_in=EITHER),
 ]  # fmt: skip
 ASKED = [
-    Scenario("retry by the command", failed_before, command(retry.run, **RETRY_A), nothing, 30, ends_in=EITHER),
-    Scenario("retry by the command of an expired job", expired_before, command(retry.run, **RETRY_A), nothing, 30,
+    Scenario("retry by the command", failed_before, command(retry, "a"), nothing, 30,
              ends_in=EITHER),
-    Scenario("cancel by the command", pending(), command(cancel.run, **CANCEL_A), nothing, 15,
+    Scenario("retry by the command of an expired job", expired_before, command(retry, "a"),
+             nothing, 30, ends_in=EITHER),
+    Scenario("retry without after by the command", one_after_another(),
+             command(retry, "b", "--without-after"), nothing, 15, ("a", "b"), ends_in=EITHER),
+    Scenario("cancel by the command", pending(), command(cancel, "a", "--no-wait"), nothing, 15,
              ends_in=EITHER),
     Scenario("cancel of a waiting job", cancel_waiting, dispatch, nothing, 14, ends_in=EITHER),
     Scenario("cancel between two attempts", retried_between, dispatch, nothing, 14, ends_in=(State.FAILED,)),

@@ -40,6 +40,7 @@ def test_a_group_has_its_limit_over_the_death_of_a_dispatcher(limited):
     until(lambda: [entry["name"] for entry in status(limited).get("held", [])] == ["customer.a"])
     assert limited.where("a2") == ["pending"]
     assert "group customer.a" in limited.cli("status")
+    assert "its group runs as many jobs as it may at once (group customer.a)" in limited.cli("why", "a2")
     (limited.folder / "go").touch()
     daemon.expect("completed", "id=a1 ")
     daemon.expect("completed", "id=a2 ")
@@ -72,6 +73,7 @@ def test_a_method_and_a_group_are_paused(limited):
     limited.drop("w", method="wait_for", params=["config.json"])
     daemon.expect("completed", "id=w ")
     assert (limited.where("n"), limited.where("m")) == (["pending"], ["pending"])
+    assert "its method is paused" in limited.cli("why", "n")
     told = limited.cli("status")
     assert "jobs.noop" in told
     assert "group mail" in told
@@ -136,6 +138,7 @@ def test_one_that_waits_for_nobody_is_let_go(limited):
     daemon = limited.start().ready()
     limited.drop("x", method="noop", after=["gone"])
     until(lambda: any(entry["name"] == "gone" for entry in status(limited).get("held", [])))
+    assert "it waits for gone, in no folder" in limited.cli("why", "x")
     limited.cli("retry", "--without-after", "x")
     daemon.expect("completed", "id=x ")
     assert "after" not in limited.document("done", "x")
