@@ -38,7 +38,7 @@ class Rewatch:
         self._told = ""
         self._pause, self._at = FIRST_PAUSE, 0.0
         self._look_at = -math.inf
-        """When it is to be looked at again (monotonic), after events were found to come: a look goes through all its threads."""
+        """When it is to be looked at again (monotonic), after events were seen to come: a look asks all its threads."""
 
     def next_in(self, now: float) -> float:
         """Seconds until the next try; infinite while events come."""
