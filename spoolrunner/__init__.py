@@ -24,14 +24,17 @@ if TYPE_CHECKING:
         SpoolLayoutError,
         SpoolRunnerError,
         StartError,
+        StepError,
         WaitTimeoutError,
     )
+    from spoolrunner.protocol.asked import Discard, Retry
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ConfigError",
     "CurrentJob",
+    "Discard",
     "DuplicateJobError",
     "Job",
     "JobFailedError",
@@ -39,10 +42,12 @@ __all__ = [
     "JobNotFoundError",
     "NotAllowedError",
     "ResultDroppedError",
+    "Retry",
     "SpoolBusyError",
     "SpoolLayoutError",
     "SpoolRunnerError",
     "StartError",
+    "StepError",
     "WaitTimeoutError",
     "current_job",
     "enqueue",
@@ -59,6 +64,8 @@ _HOMES = {
     "jobs": "client.search",
     "CurrentJob": "attempt.current_job",
     "current_job": "attempt.current_job",
+    "Discard": "protocol.asked",
+    "Retry": "protocol.asked",
 }
 
 

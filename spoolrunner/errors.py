@@ -118,6 +118,10 @@ class ResultDroppedError(SpoolRunnerError):
         return f"job {self.job_id!r} is done, and its result was not kept: {self.why}"
 
 
+class StepError(SpoolRunnerError):
+    """A step of a job cannot be made, or what it returned cannot be kept."""
+
+
 class SpoolBusyError(SpoolRunnerError):
     """The spool is in use: another dispatcher holds it, or the demo finds it paused."""
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     ProcessLimits = tuple[int | None, float | None, int | None, bool]
     """(memory in bytes, cpu_time in seconds, open_files, no_new_privileges) of a policy; None is no limit."""
+    ToldHooks = tuple[str, str, str, dict[str, str]]
+    """(setup.template, setup.process, around, variables): dotted paths, "" for none, and what is set in the environment."""
 
 _FORMAT = 2
 """Of marshal: every Python since 2.5 reads it, and the job's may be another than the dispatcher's."""
@@ -29,13 +31,16 @@ class Assignment:
 
     `timeout` is in seconds; `limits` are those that the system keeps, None without any. `leaves`: what it starts may outlive
     it. What `prepare` sets: `mark`, which the environment of its processes carries, and the paths of its lock, its file and its
-    log. `where` is what its marker says of the place where it lives, as `lock_lines.where` writes it.
+    log. `where` is what its marker says of the place where it lives, as `lock_lines.where` writes it; `key` tells the job from
+    another one of its id (`step_files.key_of`). `hooks` are what is called around it, None without any.
     """
 
     __slots__ = (
         "file",
+        "hooks",
         "job",
         "job_id",
+        "key",
         "leaves",
         "limits",
         "lock",
@@ -75,7 +80,8 @@ class Assignment:
         self.meta = meta
         self.mark = mark
         self.leaves = leaves
-        self.lock = self.file = self.log = self.where = ""
+        self.lock = self.file = self.log = self.where = self.key = ""
+        self.hooks: ToldHooks | None = None
 
     def prepare(self, layout: Layout) -> Assignment:
         """Set what else its process has to know, which is done where the memory for it is at hand; returns itself."""
@@ -89,7 +95,7 @@ class Assignment:
         """Return it as bytes, to be sent to the process."""
         told = (self.job_id, self.number, tuple(self.stamp), self.job, self.method, self.params, self.timeout)
         rest = (self.limits, self.meta, self.mark, self.leaves, self.lock, self.file, self.log, self.where)
-        return marshal.dumps((clock.this_second(), told + rest), _FORMAT)
+        return marshal.dumps((clock.this_second(), told + rest + (self.key, self.hooks)), _FORMAT)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Assignment:
@@ -97,5 +103,5 @@ class Assignment:
         second, told = marshal.loads(data)  # noqa: S302 -- our own dispatcher made them
         clock.know_second(second)
         made = cls(*told[:11])
-        made.lock, made.file, made.log, made.where = told[11:]
+        made.lock, made.file, made.log, made.where, made.key, made.hooks = told[11:]
         return made

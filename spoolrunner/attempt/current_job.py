@@ -14,10 +14,13 @@ from spoolrunner.system.heldfiles import open_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from typing import Any
 
     from spoolrunner.attempt.assignment import Assignment
+    from spoolrunner.attempt.settings import Settings
+    from spoolrunner.attempt.steps import Steps
     from spoolrunner.spool.paths import Layout
 
 
@@ -25,15 +28,18 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | 
 
 
 class CurrentJob:
-    """The job that runs in this process: its id, attempt, meta, deadline; progress to report; cancels to notice."""
+    """The job that runs in this process: id, attempt, names, meta, deadline; steps, progress to report, cancels to notice."""
 
-    def __init__(
-        self, layout: Layout, job_id: str, number: int, meta: dict[str, Any] | None, ends: tuple[float, float]
-    ) -> None:
-        self.id = job_id
-        self.attempt = number
-        self.meta = meta or {}
+    def __init__(self, settings: Settings, layout: Layout, told: Assignment, ends: tuple[float, float]) -> None:
+        self.id = told.job_id
+        self.attempt = told.number
+        self.job, self.method = told.job, told.method
+        """What it calls, as in its file."""
+        self.meta = told.meta or {}
+        self._settings = settings
         self._layout = layout
+        self._told = told
+        self._steps: Steps | None = None
         self._reported = 0.0
         self.ends = ends
         """When its time is over: by the wall clock, and monotonic."""
@@ -81,14 +87,34 @@ class CurrentJob:
                 f"spoolrunner: progress could not be written: {error}", file=sys.stderr
             )  # no reason for the job to fail
 
+    def step(self, name: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Make a part of the job that the next attempt does not make again: call, keep what that returns, and return it.
+
+        What an earlier attempt has kept under that name is returned without a call. The value must be JSON of at most 64 KiB,
+        and comes back as JSON gives it; a step that raises, or whose value cannot be kept, does not count. A name is used once
+        in an attempt. StepError says what is wrong; OSError when the steps cannot be read or begun.
+        """
+        if _is_forked:
+            from spoolrunner.errors import StepError
+
+            raise StepError(f"step {name!r}: only the process of the job makes steps, not one that it forked")
+        if self._steps is None:
+            from spoolrunner.attempt.steps import Steps  # paid by jobs that make steps
+
+            self._steps = Steps(self._layout, self._told, fsync=self._settings.fsync)
+        return self._steps.make(name, call, args, kwargs)
+
     @property
-    def has_reported(self) -> bool:
-        """Whether there is a file of its progress, which is to be removed when the attempt is recorded."""
-        return self._reported > 0
+    def left_files(self) -> dict[str, str]:
+        """The files that it has left for who records the attempt, as fields of an outcome line."""
+        left = {"progress": self._reported > 0, "steps": self._steps is not None}
+        return {name: "true" for name, is_there in left.items() if is_there}
 
 
+_is_forked = False
+"""Whether this process was forked by the one that makes the attempt, and is no part of it."""
 _current: CurrentJob | None = None
-_told: tuple[Layout, Assignment, float] | None = None
+_told: tuple[Settings, Layout, Assignment, float] | None = None
 """What `job_runs` was told: most jobs never ask for more."""
 
 
@@ -96,9 +122,9 @@ def current_job() -> CurrentJob | None:
     """The job this process runs, or None when it runs none."""
     global _current  # noqa: PLW0603 -- one job a process
     if _current is None and _told is not None:
-        layout, told, end = _told
+        settings, layout, told, end = _told
         wall_end = clock.SYSTEM.wall() + end - clock.SYSTEM.monotonic()
-        _current = CurrentJob(layout, told.job_id, told.number, told.meta, (wall_end, end))
+        _current = CurrentJob(settings, layout, told, (wall_end, end))
     return _current
 
 
@@ -108,17 +134,23 @@ def set_current_job(job: CurrentJob | None) -> None:
     _current, _told = job, None
 
 
-def job_runs(layout: Layout, told: Assignment, end: float) -> None:
+def job_runs(settings: Settings, layout: Layout, told: Assignment, end: float) -> None:
     """From now on this process makes that attempt, and has time for it until `end` (monotonic)."""
     global _current, _told
-    _current, _told = None, (layout, told, end)
+    _current, _told = None, (settings, layout, told, end)
+
+
+def was_forked() -> None:
+    """This process is a child of the one that makes the attempt."""
+    global _is_forked  # noqa: PLW0603 -- a child stays one
+    _is_forked = True
 
 
 def ends_at(end: float) -> None:
     """The job that runs has time until `end` (monotonic)."""
     global _told  # noqa: PLW0603 -- one job a process
     if _told is not None:
-        _told = (*_told[:2], end)
+        _told = (*_told[:3], end)
     if _current is not None:
         _current.ends = clock.SYSTEM.wall() + end - clock.SYSTEM.monotonic(), end
 

@@ -9,7 +9,7 @@ import os
 import sys
 
 from spoolrunner.attempt import outcome
-from spoolrunner.attempt.current_job import set_current_job
+from spoolrunner.attempt.current_job import set_current_job, was_forked
 from spoolrunner.spool import output
 
 TYPE_CHECKING = False
@@ -34,6 +34,7 @@ def _let_go() -> None:
     global held, is_child  # noqa: PLW0603 -- one job a process, and this one has none
     if held is not None:
         is_child = True
+        was_forked()
         held.close_if_ours()
     held = None
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES = 16 << 10
 """Bytes of the message and of the traceback of an error; longer ones are cut in the middle."""
 _CUT = "\n  … cut …\n"
-_OWN = (os.path.join(os.path.dirname(__file__), "runner.py"), *(m.__file__ for m in (binding, callables, compiled)))
+_OWN = (
+    *(os.path.join(os.path.dirname(__file__), name) for name in ("runner.py", "hooks.py")),
+    *(m.__file__ for m in (binding, callables, compiled)),
+)
 """Files of ours whose functions call the user's code."""
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 _NEVER_CAME = "(its text cannot be had: asking for it did not end)"
@@ -29,11 +32,16 @@ _UNWRITTEN = '"it could not be written: the job had limited the size of its file
 _HEAP_TYPE = 1 << 9
 """Of a type's flags: it was made by a class statement, and not by the interpreter itself."""
 _MOST_IN_CHAIN = 50
+_MOST_BASES, _LONGEST_NAME = 32, 500
+_RETRY, _LONGEST_PAUSE = "spoolrunner.Retry", 3650 * 86400.0
+"""The name that `protocol.asked.Retry` has, and seconds: what neither is imported nor asked for by a job that raises none."""
 _PLAIN = (str, bytes, int, float, bool, type(None))
 _QUALNAME = type.__dict__["__qualname__"].__get__
 _MODULE = type.__dict__["__module__"].__get__
+_MRO = type.__dict__["__mro__"].__get__
 _FLAGS = type.__dict__["__flags__"].__get__
 _ARGS = BaseException.__dict__["args"].__get__
+_ATTRIBUTES = BaseException.__dict__["__dict__"].__get__
 _TRACEBACK = BaseException.__dict__["__traceback__"].__get__
 _CONTEXT = BaseException.__dict__["__context__"].__get__
 _CAUSE = BaseException.__dict__["__cause__"].__get__
@@ -69,18 +77,19 @@ def of_return(result: object, leave: Callable[[CallOutcome], None]) -> CallOutco
         return CallOutcome("succeeded", {"result": '"true"' if result else '"false"'})
     name = type_name(kind)
     try:
-        text = returned.json_text(result, lambda: leave(_dropped(f"{name} is no JSON: {_NEVER_CAME}")))
+        text = returned.json_text(result, lambda: leave(dropped(f"{name} is no JSON: {_NEVER_CAME}")))
     except NotRunError as error:
         return failure("failed", "NotRunError", str(error))
     except NotKeptError as error:
         why = str(error)
-        return _dropped(why if why.startswith("more than") else f"{name} is no JSON: {why}")
+        return dropped(why if why.startswith("more than") else f"{name} is no JSON: {why}")
     except BaseException as error:  # what its own methods raise, an exit too, is as good a reason as that it is no JSON
-        return _dropped(f"{name} is no JSON: {_text(error)}")
+        return dropped(f"{name} is no JSON: {_text(error)}")
     return CallOutcome("succeeded", {"result": quoted(text)})
 
 
-def _dropped(why: str) -> CallOutcome:
+def dropped(why: str) -> CallOutcome:
+    """Return the outcome of a call that succeeded, and whose value is not kept for that reason."""
     why = _cut(why)
     return CallOutcome("succeeded", {"result_dropped": quoted(why)}, f"the return value was not kept: {why}")
 
@@ -102,9 +111,11 @@ def of_error(
     if not _is_plain(error):
         leave(bare)
     try:
-        return of_exit(error, stopped, is_early=is_early) if is_exit else of_exception(error, stopped)
+        made = of_exit(error, stopped, is_early=is_early) if is_exit else of_exception(error, stopped)
     except BaseException as another:
         return _bare(error, stopped, f"(its text cannot be had: {type_name(type(another))})")
+    made.fields |= _of_next(error)
+    return made
 
 
 def of_exit(error: BaseException, stopped: str | None, *, is_early: bool = False) -> CallOutcome:
@@ -120,17 +131,29 @@ def of_exit(error: BaseException, stopped: str | None, *, is_early: bool = False
 def of_exception(error: BaseException, stopped: str | None) -> CallOutcome:
     """Return the outcome of a call that raised, with the traceback for the job's output; `stopped` as for `of_error`."""
     text = _traceback(error)
-    made = failure(stopped or "failed", _name(type(error)), _text(error), text)
+    made = failure(stopped or "failed", class_name(type(error)), _text(error), text)
     made.note = "the attempt failed\n" + text.rstrip()
     return made
 
 
 def _bare(error: BaseException, stopped: str | None, message: str) -> CallOutcome:
     """Return the outcome without asking the error for anything."""
-    made = failure(stopped or "failed", _name(type(error)), message)
+    made = failure(stopped or "failed", class_name(type(error)), message)
     if issubclass(type(error), SystemExit):
         made.fields["exit_status"] = str(exit_status(code_of(error)))
+    made.fields |= _of_next(error)
     return made
+
+
+def _of_next(error: BaseException) -> dict[str, str]:
+    """Return what the error says of the next attempt, as fields: the classes that its own is derived from, and a pause."""
+    names = [class_name(kind)[:_LONGEST_NAME] for kind in _MRO(type(error))[:_MOST_BASES] if kind is not object]
+    fields = {"bases": f"[{','.join([quoted(name) for name in names[1:]])}]"}
+    if _RETRY in names:
+        after = _ATTRIBUTES(error).get("after")
+        if type(after) is float and 0 <= after <= _LONGEST_PAUSE:
+            fields["after"] = repr(after)
+    return fields
 
 
 def shortened(fields: dict[str, str]) -> dict[str, str]:
@@ -144,7 +167,8 @@ def shortened(fields: dict[str, str]) -> dict[str, str]:
     return short
 
 
-def _name(kind: type) -> str:
+def class_name(kind: type) -> str:
+    """Return the name by which a class of exceptions is told, whatever its metaclass says: the dotted path of one of users."""
     module = _MODULE(kind)
     name: str = _QUALNAME(kind)
     return name if module == "builtins" or type(module) is not str else f"{module}.{name}"

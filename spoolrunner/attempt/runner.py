@@ -153,15 +153,10 @@ class _Attempt:
         """Make the call, within its limits, and turn all that happens into an outcome. A forked child of it ends here."""
         assignment = self._assignment
         seconds = self._settings.import_timeout if callee is None else assignment.timeout
-        job_runs(self._layout, assignment, self._began + seconds)
+        job_runs(self._settings, self._layout, assignment, self._began + seconds)
         try:
-            if assignment.limits is None:
-                result = self._call(callee)
-            else:
-                from spoolrunner.attempt import rlimits
-
-                with rlimits.restricted_by(assignment.limits):
-                    result = self._call(callee)
+            is_plain = assignment.limits is None and assignment.hooks is None
+            result = self._call(callee) if is_plain else self._call_within(callee)
         except BaseException as error:
             if self._is_a_child():
                 forks.end_of_child(error)
@@ -187,11 +182,6 @@ class _Attempt:
         params = self._assignment.params
         if callee is None:
             callee = self._resolve()
-            if os.getpid() != self.pid:
-                forks.end_of_child(None)  # the module forked when it was imported
-            ready = clock.SYSTEM.monotonic()
-            self._lines().write_patiently(lock_lines.ready(self._assignment.number, ready))
-            ends_at(ready + self._assignment.timeout)
         try:
             result = callee.call(params)
         except TypeError as error:
@@ -204,10 +194,36 @@ class _Attempt:
         return result
 
     def _resolve(self) -> Callee:
+        """Import and look up, and leave the line that says when that was done."""
         python_path = self._settings.python_path
         if sys.path[: len(python_path)] != python_path:
             sys.path[:0] = python_path
-        return callables.resolve(self._assignment.job, self._assignment.method)
+        callee = callables.resolve(self._assignment.job, self._assignment.method)
+        if os.getpid() != self.pid:
+            forks.end_of_child(None)  # the module forked when it was imported
+        ready = clock.SYSTEM.monotonic()
+        self._lines().write_patiently(lock_lines.ready(self._assignment.number, ready))
+        ends_at(ready + self._assignment.timeout)
+        return callee
+
+    def _call_within(self, callee: Callee | None) -> Any:
+        """As `_call`, within the limits of the policy, and what config.json puts around calls."""
+        limits = self._assignment.limits
+        if limits is None:
+            return self._call_hooked(callee)
+        from spoolrunner.attempt import rlimits
+
+        with rlimits.restricted_by(limits):
+            return self._call_hooked(callee)
+
+    def _call_hooked(self, callee: Callee | None) -> Any:
+        told = self._assignment.hooks
+        if told is not None:
+            from spoolrunner.attempt import hooks
+
+            hooks.prepare(told, self._settings.python_path)
+            callee = hooks.wrapped(callee or self._resolve(), told[2], _run_coroutine)
+        return self._call(callee)
 
     def leave(self, ended: CallOutcome) -> bool:
         """Leave the outcome line; False when that is not possible. Signal handlers of the job may raise here: tried again."""
@@ -216,8 +232,8 @@ class _Attempt:
                 if forks.is_child or os.getpid() != self.pid:
                     forks.end_of_child(None)
                 fields, job = ended.fields, asked_job()
-                if job is not None and job.has_reported:
-                    fields = {**fields, "progress": "true"}
+                if job is not None:
+                    fields = {**fields, **job.left_files}
                 now = clock.SYSTEM.text()
                 line = lock_lines.outcome(self._assignment.number, ended.outcome, now, fields)
                 met = None

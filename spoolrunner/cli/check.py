@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         out.complain(f"warning: {weakness}")
     for problem in checked.problems:
         out.complain(f"problem: {problem}")
-    count = sum(len(methods) for methods in settings.allowed.values())
-    out.say(f"{count - len(checked.problems)} of {count} allowed methods found")
+    hooks = len([name for name in settings.hooks or () if name])
+    count = sum(len(methods) for methods in settings.allowed.values()) + hooks
+    out.say(f"{count - len(checked.problems)} of {count} allowed methods{' and hooks' if hooks else ''} found")
     return 1 if checked.problems else 0

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from spoolrunner.cli import as_typed, out, render
-from spoolrunner.cli.run import stop_on_signals
+from spoolrunner.cli.run import heed_signals
 from spoolrunner.client import operate, showcase
 from spoolrunner.client.enqueue import enqueue
 from spoolrunner.client.install import make_config
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         threading.Timer(_OVERTURE, lambda: operate.resume(settings.layout)),
         threading.Timer(_LONGEST, lambda: dispatcher.request(Wish.STOP)),
     ]
-    stop_on_signals(dispatcher)
+    heed_signals(dispatcher)
     for timer in timers:
         timer.start()
     try:

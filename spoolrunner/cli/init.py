@@ -12,6 +12,7 @@ _FIRST_CONFIG = {
     "allowed_jobs": {"spoolrunner.demo_jobs.Text": ["count_words", "checksum"]},
     "spool": "spool",
     "python_path": ["."],
+    "auto_prune": True,
 }
 
 

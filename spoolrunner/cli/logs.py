@@ -6,12 +6,12 @@ import argparse
 import sys
 
 from spoolrunner.cli import out, render
+from spoolrunner.cli.found import spool_of
 from spoolrunner.client.following import Follower
 from spoolrunner.client.look import check_id
 from spoolrunner.client.printed import printed
 from spoolrunner.client.result import problem_of
 from spoolrunner.client.waiting import until_over
-from spoolrunner.config.load import load_config
 from spoolrunner.errors import JobFormatError, JobNotFoundError
 
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a job's own output; 1 when there is no file to read. With --follow until it is over, and then as `wait` ends."""
-    layout, job_id = load_config(arguments.config).layout, check_id(arguments.id)
+    layout, job_id = spool_of(arguments), check_id(arguments.id)
     follower = Follower(layout, job_id)
     if arguments.follow and follower.look() is None:
         out.complain(str(JobNotFoundError(job_id)))

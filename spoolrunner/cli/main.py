@@ -124,9 +124,9 @@ def _act_as_user_of_spool(arguments: argparse.Namespace) -> None:
     """
     if owners.effective_user() != 0 or arguments.verb in _WITH_OWN_RIGHTS:
         return
-    from spoolrunner.config.load import load_config
+    from spoolrunner.config.load import find_spool
 
-    settings = load_config(arguments.config)
+    settings = find_spool(arguments.config)
     user = owners.owner_of(settings.layout.dispatcher_lock) or owners.owner_of(settings.layout.root)
     if user is not None and user.uid != 0:
         for module in _IMPORTED_LATE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from spoolrunner.cli import as_typed, out
+from spoolrunner.cli.found import spool_of
 from spoolrunner.client import operate
 from spoolrunner.config.load import load_config
 
@@ -24,12 +25,14 @@ def parts(arguments: argparse.Namespace) -> list[str]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make control/pause or, for each method and group that is named, control/pause-WHAT."""
-    settings = load_config(arguments.config)
-    layout, wanted = settings.layout, parts(arguments)
-    for what in wanted:
-        operate.pause_part(settings, what)
-        out.say(as_typed.touched(layout.pause_of(what)))
+    wanted = parts(arguments)
     if not wanted:
+        layout = spool_of(arguments)
         operate.pause(layout)
         out.say(as_typed.touched(layout.pause))
+        return 0
+    settings = load_config(arguments.config)
+    for what in wanted:
+        operate.pause_part(settings, what)
+        out.say(as_typed.touched(settings.layout.pause_of(what)))
     return 0

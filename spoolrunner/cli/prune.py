@@ -6,7 +6,7 @@ import argparse
 
 from spoolrunner.cli import as_typed, out
 from spoolrunner.client.operate import remove
-from spoolrunner.client.prune import outdated, sweep_reasons
+from spoolrunner.client.prune import outdated, sweep_leftovers
 from spoolrunner.config.load import load_config
 
 
@@ -33,6 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
             out.complain(f"{job_id}: {error}")
             failed += 1
     if not arguments.dry_run:
-        sweep_reasons(settings)
+        sweep_leftovers(settings)
     out.complain(f"{'would remove' if arguments.dry_run else 'removed'} {removed} jobs")
     return 1 if failed else 0

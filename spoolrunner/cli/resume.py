@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from spoolrunner.cli import as_typed, out, pause
+from spoolrunner.cli.found import spool_of
 from spoolrunner.client import operate
-from spoolrunner.config.load import load_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Remove control/pause or, for each method and group that is named, control/pause-WHAT."""
-    layout, wanted = load_config(arguments.config).layout, pause.parts(arguments)
+    layout, wanted = spool_of(arguments), pause.parts(arguments)
     for what in wanted:
         if operate.resume_part(layout, what):
             out.say(as_typed.removed(layout.pause_of(what)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from spoolrunner.cli import as_typed, filters, out
-from spoolrunner.client import bulk, dependants, operate
+from spoolrunner.client import bulk, dependants, operate, steps
 from spoolrunner.client.look import check_id, looks
 from spoolrunner.client.operate import Retried
 from spoolrunner.client.search import Jobs
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give the verb its arguments."""
     filters.add_bulk(parser, tuple(state.value for state in _FROM))
     parser.add_argument("--all", action="store_true", help="all in failed/ but those that were rejected or cancelled")
+    parser.add_argument("--from-start", action="store_true", help="forget the steps that they have made")
     parser.add_argument("--with-dependants", action="store_true", help="and those that failed because these did")
     parser.add_argument(
         "--without-after", action="store_true", help="let them start, also waiting ones, without what they wait for"
@@ -41,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _without_after(settings, ids)
     if arguments.sign and not arguments.dry_run:
         _sign(settings, ids)
+    if arguments.from_start and not arguments.dry_run:
+        _forget_steps(settings, ids)
     if arguments.with_dependants:
         ids = _with_dependants(settings, ids)
     moved = [job_id for job_id in ids if _retry(settings, job_id, is_rehearsed=arguments.dry_run)]
@@ -64,6 +67,8 @@ def _retry_chosen(settings: Config, arguments: argparse.Namespace) -> int:
         out.say(*(_move(settings, choice.name, choice.state) for choice in chosen.jobs))
     if not filters.may_go_on("retry", len(chosen.jobs), arguments):
         return 0 if arguments.dry_run else 1
+    if arguments.from_start:
+        _forget_steps(settings, [choice.name for choice in chosen.jobs if choice.state is State.FAILED])
     done = [
         _told(settings, choice.name, choice.state, retried) for choice, retried in bulk.retry(settings, chosen.jobs)
     ]
@@ -92,6 +97,13 @@ def _sign(settings: Config, ids: list[str]) -> None:
     for job_id in ids:
         if operate.sign(settings.layout, job_id, settings.signing_key):
             out.say(f"signed {settings.layout.job(State.FAILED, job_id)}")
+
+
+def _forget_steps(settings: Config, ids: list[str]) -> None:
+    for job_id in ids:
+        path = steps.forget(settings.layout, State.FAILED, job_id)
+        if path is not None:
+            out.say(as_typed.removed(path))
 
 
 def _retry(settings: Config, job_id: str, *, is_rehearsed: bool) -> bool:

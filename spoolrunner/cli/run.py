@@ -16,7 +16,7 @@ from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.wishes import Wish
 from spoolrunner.system import dispositions, orphans
 
-_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+_WISHES = {"SIGINT": Wish.STOP, "SIGTERM": Wish.STOP, "SIGHUP": Wish.RELOAD, "SIGBREAK": Wish.STOP}
 _LEFT_IGNORED = ("SIGINT", "SIGHUP")
 
 
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     printers = [] if arguments.quiet else [EventPrinter()]
     orphans.get_them()  # what jobs leave is found among our children then, and costs no look at all processes
     dispatcher = Dispatcher(load_config(arguments.config, to_run=True), printers, Surroundings(is_program=True))
-    stop_on_signals(dispatcher)
+    heed_signals(dispatcher)
     try:
         dispatcher.run(drain=arguments.drain, standby=arguments.standby)
     finally:
@@ -50,20 +50,23 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def stop_on_signals(dispatcher: Dispatcher) -> None:
-    """Ask the dispatcher to stop at each signal that asks a program to end.
+def heed_signals(dispatcher: Dispatcher) -> None:
+    """Ask the dispatcher to stop at each signal that asks a program to end, and to read config.json again at SIGHUP.
 
-    SIGHUP and SIGINT stay ignored where they were at the start: `nohup`, and a shell that puts us into the background, do that
-    so that we go on.
+    SIGHUP is a stop where it says that our terminal has closed: to the leader of its session. SIGHUP and SIGINT stay ignored
+    where they were at the start: `nohup`, and a shell that puts us into the background, do that so that we go on.
     """
     dispositions.reap_ourselves()
 
-    def caught(_number: int, _frame: FrameType | None) -> None:
-        dispatcher.request(Wish.STOP)
+    wishes: dict[int, Wish] = {}
 
-    for name in _STOPPING:
+    def caught(number: int, _frame: FrameType | None) -> None:
+        dispatcher.request(wishes[number])
+
+    for name, wish in _WISHES.items():
         number = getattr(signal, name, None)
         if number is not None and not (name in _LEFT_IGNORED and signal.getsignal(number) is signal.SIG_IGN):
+            wishes[number] = Wish.STOP if name == "SIGHUP" and dispositions.leads_terminal() else wish
             signal.signal(number, caught)
     # A reader that goes away (`run | head`) must not take the dispatcher with it in the middle of its work.
     if hasattr(signal, "SIGPIPE"):

@@ -7,10 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from spoolrunner.cli import out, render
+from spoolrunner.cli.found import spool_of
 from spoolrunner.client.look import Look, check_id, looks
 from spoolrunner.client.printed import log_path
-from spoolrunner.config.load import load_config
+from spoolrunner.client.steps import kept
 from spoolrunner.errors import JobNotFoundError
+
+_MOST_OF_VALUE, _WIDEST = 60, 20
+"""Characters that are shown of what a step returned, and of the column of their names."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,16 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print everything about one job; 1 when there is none of that id."""
-    layout = load_config(arguments.config).layout
+    layout = spool_of(arguments)
     found = looks(layout, check_id(arguments.id))
     if not found:
         raise JobNotFoundError(arguments.id)
     if arguments.json:
-        shown = [_details(job) for job in found]
+        shown = [_details(job) | {"steps": kept(layout, job)} for job in found]
         render.as_json(shown[0] if len(shown) == 1 else shown)
         return 0
     for job in found:
         _print_job(job, log_path(layout, job.id))
+        _print_steps(kept(layout, job))
     return 0
 
 
@@ -58,6 +63,16 @@ def _print_job(found: Look, log: str) -> None:
     )
     for attempt in found.attempts:
         _print_attempt(attempt)
+
+
+def _print_steps(steps: list[dict[str, Any]]) -> None:
+    if steps:
+        out.say("", "steps that are made")
+    width = max((len(step["step"]) for step in steps), default=0)
+    for step in steps:
+        value = render.as_text(step["value"])
+        shown = value if len(value) <= _MOST_OF_VALUE else value[:_MOST_OF_VALUE] + " …"
+        render.fields([(f"  {step['step'].ljust(min(width, _WIDEST))}", f"{step.get('ended_at', '')}  {shown}")])
 
 
 def _print_attempt(attempt: dict[str, Any]) -> None:

@@ -6,8 +6,8 @@ import argparse
 from typing import Any
 
 from spoolrunner.cli import render
+from spoolrunner.cli.found import spool_of
 from spoolrunner.client.overview import Overview, overview
-from spoolrunner.config.load import load_config
 from spoolrunner.config.pausable import in_words
 from spoolrunner.system import clock, times
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what the dispatcher does and how many jobs are where; 1 when no dispatcher runs."""
-    found = overview(load_config(arguments.config).layout)
+    found = overview(spool_of(arguments))
     if arguments.json:
         render.as_json(found._asdict())
     else:

@@ -6,22 +6,31 @@ import errno
 import json
 import os
 import subprocess
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
+from spoolrunner.attempt import sandbox
+from spoolrunner.attempt.command import missing
 from spoolrunner.client.strays import strays
 from spoolrunner.config.exposure import weaknesses
 from spoolrunner.config.load import Config
 from spoolrunner.errors import SpoolLayoutError
 from spoolrunner.executors.plan import job_environment
+from spoolrunner.protocol.verdict import PROGRAM_ERROR
 from spoolrunner.spool import one_mount
 from spoolrunner.spool.folders import Spool
+from spoolrunner.system import programs
+
+if TYPE_CHECKING:
+    from spoolrunner.attempt.sandbox import Sandbox
 
 _AUDIT = "from spoolrunner.attempt.audit import print_audit; print_audit()"
 _SLOW = "did not end within"
+_TRIAL_SECONDS = 20.0
 
 
 class Checked(NamedTuple):
-    """Sentences: `problems`, one for each allowed method that cannot be run, and `warnings`, what weakens the promises."""
+    """Sentences: `problems`, one for each allowed method or hook that cannot run, and `warnings`: what weakens promises."""
 
     problems: list[str]
     warnings: list[str]
@@ -30,7 +39,10 @@ class Checked(NamedTuple):
 def check(settings: Config) -> Checked:
     """Return what is wrong with an installation; SpoolLayoutError when its folders are not what the protocol needs."""
     Spool(settings.layout).check()
-    return Checked(_audit(settings), [*_untried(settings), *weaknesses(settings), *strays(settings.layout)])
+    return Checked(
+        [*_audit(settings), *_commands(settings)],
+        [*_untried(settings), *weaknesses(settings), *strays(settings.layout)],
+    )
 
 
 def _untried(settings: Config) -> list[str]:
@@ -45,11 +57,18 @@ def _untried(settings: Config) -> list[str]:
 
 
 def _audit(settings: Config) -> list[str]:
-    """Look every allowed job up as a job's own process would: with its interpreter, path and folder.
+    """Look every allowed callable and every hook up as a job's own process would: with its interpreter, path and folder.
 
     A module that ends the process, or does not end, is a problem of its own, and the others are looked up in another process.
     """
-    left = [(job, method) for job in settings.allowed for method in sorted(settings.allowed[job])]
+    left = [
+        (job, method)
+        for job, found in settings.allowed.items()
+        for method in sorted(found)
+        if found[method].command is None
+    ]
+    left += [(name.rpartition(".")[0], name.rpartition(".")[2]) for name in settings.hooks or () if name]
+    left += [("", name) for name in _exceptions(settings)]
     problems: list[str] = []
     has_worked = False
     while left:
@@ -70,9 +89,49 @@ def _audit(settings: Config) -> list[str]:
             answered.discard((job, method))  # the others may have taken all the time
         elif not answer:
             answered.add((job, method))
-            problems.append(f"{job}.{method}: importing it {how}")
+            problems.append(f"{job}.{method}".lstrip(".") + f": importing it {how}")
         left = [one for one in left if one not in answered]
     return problems
+
+
+def _exceptions(settings: Config) -> list[str]:
+    """Return the names of Python's exceptions that any policy has."""
+    policies = [policy for methods in settings.allowed.values() for policy in methods.values()]
+    names = {name for policy in policies for name in (*policy.retry_on, *policy.discard_on)}
+    return sorted(names - {PROGRAM_ERROR})
+
+
+def _commands(settings: Config) -> list[str]:
+    """Return a sentence for each command whose program is not there, or whose sandbox cannot be made."""
+    environment = job_environment(settings, os.environ)
+    folders = programs.search_path(environment)
+    found = []
+    for job, methods in settings.allowed.items():
+        for method in sorted(methods):
+            command = methods[method].command
+            if command is not None:
+                name = command.template.program
+                program = programs.find(name, folders, settings.folder)
+                problem = missing(name, folders) if program is None else ""
+                if not problem and command.sandbox is not None:
+                    problem = sandbox.problem(command.sandbox, folders) or _trial(
+                        settings, command.sandbox, environment
+                    )
+                found += [f"{job}.{method}: {problem}"] if problem else []
+    return found
+
+
+def _trial(settings: Config, wanted: Sandbox, environment: Mapping[str, str]) -> str:
+    """Make the sandbox, and run its own program in it; return why that does not work, or nothing."""
+    folders = programs.search_path(environment)
+    wrapper = programs.find(sandbox.PROGRAM, folders, settings.folder) or sandbox.PROGRAM
+    words = sandbox.words(wanted, [wrapper, "--version"], settings.folder, folders)
+    try:
+        done = subprocess.run(words, capture_output=True, env=environment, timeout=_TRIAL_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"sandbox: {wrapper} cannot be used: {error}"
+    said = done.stderr.decode("utf-8", "replace").strip()
+    return f"sandbox: it cannot be made here: {said}" if done.returncode else ""
 
 
 def _ask(settings: Config, table: dict[str, list[str]]) -> tuple[list[list[str]], str] | str:

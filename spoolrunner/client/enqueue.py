@@ -18,6 +18,7 @@ from spoolrunner.client.settings import settings_in_force
 from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError, nearest
 from spoolrunner.protocol import document, jsontext, signing, whitelist
+from spoolrunner.protocol.tracing import current_trace
 from spoolrunner.spool import publishing
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import id_problem
@@ -61,10 +62,12 @@ def enqueue(
     `unique="kept"` the `id` is refused while a job of it lies in any folder, done/ and failed/ too; "waiting" is what is so
     without it, while one waits in pending/. `after` is a job, or several, or their ids: it starts when all of them are done, or
     with {"jobs": …, "when": "ended"} when they are over. `group` is whose limits and pauses it is under. `config` is the path
-    of config.json, found as by the command line if left out.
+    of config.json, found as by the command line if left out. In a program that uses OpenTelemetry its trace
+    context goes along in `meta`, as far as that has none of its own.
 
-    Raises JobFormatError (a value that no job file may hold), NotAllowedError (not in allowed_jobs), DuplicateJobError
-    (the id waits already, or lies in the folder that its `state` names), ConfigError, and OSError when the disk refuses.
+    Raises JobFormatError (a value that no job file may hold, or that a command does not take), NotAllowedError (not in
+    allowed_jobs), DuplicateJobError (the id waits already, or lies in the folder that its `state` names), ConfigError, and
+    OSError when the disk refuses.
     """
     given = {name: value for name, value in locals().items() if name != "config"}
     return enqueue_many([given], config=config)[0]
@@ -129,26 +132,31 @@ def _make(
 ) -> tuple[str, dict[str, Any]]:
     now = clock.SYSTEM.wall()
     path, name = naming.names_of(job, method)
-    whitelist.entry(settings.allowed, path, name)
+    policy = whitelist.entry(settings.allowed, path, name)
     _check_unique(unique, id)
     job_id = _new_id(now) if id is None else _checked_id(id)
     raw: dict[str, Any] = {"job": path, "method": name, "params": _plain(params)}
+    policy.check_params(raw["params"])
     if not isinstance(job, str):
         naming.check_fit(job, (path, name), raw["params"])
     raw |= _moments(now, delay, at, next_run_at, expires_at)
     raw |= {key: value for key, value in plain.items() if value is not None}
     if timeout is not None:
         raw["timeout"] = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    given: object = meta
-    if given is not None and not isinstance(given, Mapping):
-        raise JobFormatError("meta", f"{type(meta).__name__} is no mapping: write meta={{…}}")
     if after is not None:
         raw["after"] = dependencies.as_written(after, settings.layout.root)
-    if meta:
-        raw["meta"] = dict(meta)
+    raw |= _meta(meta)
     raw["created_at"] = clock.format_time(now)
     raw["key"] = os.urandom(8).hex()
     return job_id, raw
+
+
+def _meta(given: object) -> dict[str, Any]:
+    """The field `meta`: what is given, and the trace of what this program does now; nothing where both are empty."""
+    if given is not None and not isinstance(given, Mapping):
+        raise JobFormatError("meta", f"{type(given).__name__} is no mapping: write meta={{…}}")
+    made = current_trace() | dict(given or {})
+    return {"meta": made} if made else {}
 
 
 def _moments(

@@ -17,12 +17,12 @@ from spoolrunner.config.pausable import pause_problem
 from spoolrunner.errors import DuplicateJobError, JobFormatError
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool import reason_files, requests
+from spoolrunner.spool import reason_files, requests, retention
 from spoolrunner.spool.folders import Spool, Stamp
 from spoolrunner.spool.ids import numbered
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.retrying import put_back
-from spoolrunner.system import clock, durable
+from spoolrunner.system import clock
 from spoolrunner.system.owners import may_be_written_by_others
 
 LEAVE_RUNNING = requests.LEAVE_RUNNING
@@ -153,17 +153,11 @@ def await_cancel(layout: Layout, request: CancelRequest, limit: float) -> Cancel
 
 
 def remove(layout: Layout, state: State, job_id: str) -> bool:
-    """Remove a job's file from that state, then its ID.reason, and its log unless another job of that id is left.
+    """Remove a job's file from that state, then its ID.reason, its steps, and its log unless another job of that id is left.
 
     False when it was gone: a person removed it, or moved it back to pending/, just now.
     """
-    if not durable.unlink(layout.job(state, job_id)):
-        return False
-    if state is State.FAILED:
-        durable.unlink(layout.reason(job_id))
-    if not any(Spool(layout).exists(other, job_id) for other in State):
-        durable.unlink(layout.log(job_id))
-    return True
+    return retention.remove(layout, state, job_id)
 
 
 def pause(layout: Layout) -> None:

@@ -88,6 +88,7 @@ def _waiting(settings: Config, job_id: str, read: Found) -> Waiting:
         raise JobFormatError("signature", problem)
     policy = whitelist.entry(settings.allowed, checked.job, checked.method)
     settings.check_limits(checked)
+    policy.check_params(checked.params)
     is_served = dispatcher_of(settings.layout) is not None
     now = clock.SYSTEM.wall()
     return Waiting(
@@ -141,7 +142,7 @@ def _dispatcher_does_not_start(job: Waiting) -> Iterator[str]:
         yield f"the dispatcher is blocked: {trouble[0]}" if trouble else "the dispatcher is blocked"
     elif state in ("stopping", "leaving"):
         yield "the dispatcher is about to end, and starts nothing"
-    yield from (text for text in trouble if text.startswith(f"{job.settings.path} was changed"))
+    yield from (text for text in trouble if text.startswith(f"{job.settings.path} is not taken over"))
 
 
 def _put_off(job: Waiting) -> Iterator[str]:

@@ -14,6 +14,7 @@ import sys
 from spoolrunner.config.load import Config
 from spoolrunner.spool.mounts import warnings
 from spoolrunner.spool.paths import FOLDERS, LATER_FOLDERS, Layout
+from spoolrunner.system import programs
 
 if sys.platform != "win32":
     import grp
@@ -58,9 +59,18 @@ def _trusted(config: Config) -> list[tuple[str, str]]:
     decides = "whoever writes it decides what runs"
     places = [(config.path, decides), (config.layout.root, "whoever replaces it owns every job")]
     places += [(entry, decides) for entry in config.python_path]
-    program = shutil.which(config.python_binary)
     # The link to the interpreter lies in the virtual environment, the interpreter itself where the link leads.
-    return [*places, (os.path.dirname(program), decides), (program, decides)] if program else places
+    for program in [shutil.which(config.python_binary), *_commands(config)]:
+        places += [(os.path.dirname(program), decides), (program, decides)] if program else []
+    return places
+
+
+def _commands(config: Config) -> list[str | None]:
+    """The programs of commands, where they are found by us."""
+    folders = programs.search_path(dict(os.environ) | config.file.environment)
+    policies = (policy for methods in config.allowed.values() for policy in methods.values())
+    names = {policy.command.template.program for policy in policies if policy.command is not None}
+    return [programs.find(name, folders, config.folder) for name in sorted(names)]
 
 
 def _spool(layout: Layout) -> list[str]:

@@ -8,6 +8,7 @@ them.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -18,9 +19,11 @@ import msgspec
 import orjson
 
 from spoolrunner.attempt import rlimits
+from spoolrunner.config.commands import command_of
 from spoolrunner.config.faults import config_faults
-from spoolrunner.config.lookup import FILE_NAME, VARIABLE, check_owners, find_config, is_named, read_file
-from spoolrunner.config.shape import ConfigFile, MethodPolicy
+from spoolrunner.config.lookup import FILE_NAME, VARIABLE, FoundFile, check_owners, find_config, is_named, read_file
+from spoolrunner.config.shape import ConfigFile, KeepRule, Kept, MethodPolicy
+from spoolrunner.config.source import Source
 from spoolrunner.errors import ConfigError
 from spoolrunner.protocol import document, signing
 from spoolrunner.protocol.document import Document
@@ -28,12 +31,13 @@ from spoolrunner.protocol.groups import GroupLimits
 from spoolrunner.protocol.policy import Limits, Policy, job_policy
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.recognise import refuse_links
+from spoolrunner.spool.retention import Keep
 from spoolrunner.system import times
 
 if TYPE_CHECKING:
     from spoolrunner.protocol.slots import Schedule
 
-__all__ = ["FILE_NAME", "VARIABLE", "Config", "find_config", "load_config", "parse_config"]
+__all__ = ["FILE_NAME", "VARIABLE", "Config", "find_config", "find_spool", "load_config", "parse_config"]
 # Where config.json is looked for can be imported from here too, since it is read from here.
 
 _Number = TypeVar("_Number", int, float)
@@ -45,7 +49,7 @@ class Config:
     def __init__(self, path: str, file: ConfigFile) -> None:
         self.path = path
         self.file = file
-        self._source: _Source | None = None
+        self._origin: _Origin | None = None
         self.folder = os.path.dirname(path)
         self.layout = Layout(self._absolute(file.spool))
         self.python_binary = sys.executable if file.python_binary is None else self._program(file.python_binary)
@@ -58,8 +62,9 @@ class Config:
         self.import_timeout = times.parse_duration(file.import_timeout)
         self.stop_grace = times.parse_duration(file.stop_grace)
         self.priority_aging = times.parse_duration(file.priority_aging)
-        self.keep_done = times.parse_duration(file.keep_done)
-        self.keep_failed = times.parse_duration(file.keep_failed)
+        self.auto_prune = file.auto_prune
+        self.keep_done = _keep(file.keep_done)
+        self.keep_failed = _keep(file.keep_failed)
         self.groups = GroupLimits(file.limits)
         self.limits = Limits(times.parse_duration(file.timeout_limit), file.max_retries_limit)
 
@@ -80,7 +85,19 @@ class Config:
             open_files=file.open_files,
             no_new_privileges=file.no_new_privileges,
             leftovers=file.leftovers,
+            retry_on=tuple(file.retry_on),
+            discard_on=tuple(file.discard_on),
+            on_failure=_entry(file.on_failure),
+            hooks=self.hooks,
         )
+
+    @cached_property
+    def hooks(self) -> tuple[str, str, str] | None:
+        """The functions `setup.template`, `setup.process` and `around`, "" for each that is not set; None without any."""
+        setup = self.file.setup
+        halves = ("", "") if setup is None else (setup.template or "", setup.process or "")
+        made = (*halves, self.file.around or "")
+        return made if any(made) else None
 
     @cached_property
     def allowed(self) -> dict[str, dict[str, Policy]]:
@@ -116,25 +133,30 @@ class Config:
         except ValueError as error:
             raise ConfigError(self.path, [f"signing_key: {path} {error}"]) from None
 
-    def read_from(self, data: bytes, status: os.stat_result) -> None:
-        """Note what was read, for `is_changed`."""
-        self._source = _Source(_stamp(status), hash(data))
+    def came_from(self, source: Source, *, is_named: bool, to_run: bool) -> None:
+        """Note the file that was read, and the rules of `load_config` by which it was taken."""
+        self._origin = _Origin(source, is_named, to_run)
 
     def is_changed(self) -> bool:
         """Return whether the file holds something else than what was read; False when it cannot be read now."""
-        if self._source is None:
-            return False
-        try:
-            stamp = _stamp(os.stat(self.path))
-            if stamp == self._source.stamp:
-                return False
-            digest = hash(read_file(self.path).data)
-        except (OSError, ConfigError):
-            return False
-        if digest == self._source.digest:
-            self._source = _Source(stamp, digest)  # touched, or checked out once more
-            return False
-        return True
+        return self.is_as_read() is False
+
+    def is_as_read(self) -> bool | None:
+        """Return whether the file holds what was read; None when it cannot be read now."""
+        return True if self._origin is None else self._origin.source.still_holds()
+
+    def read_again(self) -> Config:
+        """Return what the file says now, by the rules by which it was found; ConfigError names every fault.
+
+        This one stays as it is until it is told to `become` that.
+        """
+        origin = self._origin
+        return _load(self.path, is_named=origin is None or origin.is_named, to_run=origin is None or origin.to_run)
+
+    def become(self, other: Config) -> None:
+        """Be what `other` is from now on, for everyone who holds this one."""
+        self.__dict__.clear()
+        self.__dict__.update(other.__dict__)
 
     def check_limits(self, checked: Document) -> None:
         """Raise JobFormatError when a document asks for more than the operator's limits allow."""
@@ -171,6 +193,10 @@ class Config:
             open_files=given.open_files,
             no_new_privileges=given.no_new_privileges,
             leftovers=given.leftovers,
+            retry_on=None if given.retry_on is None else tuple(given.retry_on),
+            discard_on=None if given.discard_on is None else tuple(given.discard_on),
+            on_failure=_entry(given.on_failure),
+            command=command_of(given, self._absolute),
             group=given.group,
         )
 
@@ -181,19 +207,38 @@ class Config:
         return name if os.path.basename(name) == name else self._absolute(name)
 
 
-class _Source(NamedTuple):
-    """What was read of a file: its inode, size and time of change, and the hash of its bytes."""
+class _Origin(NamedTuple):
+    """Where a configuration came from: its file as it was read, and by which rules it was found."""
 
-    stamp: tuple[int, int, int]
-    digest: int
+    source: Source
+    is_named: bool
+    to_run: bool
 
 
-def _stamp(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_ino, status.st_size, status.st_mtime_ns
+class FoundSpool(NamedTuple):
+    """The path of a config.json, the spool that it names, and what is wrong with its other keys."""
+
+    path: str
+    layout: Layout
+    problems: list[str]
+
+
+def _entry(name: str | None) -> tuple[str, str] | None:
+    """Return job and method of an entry of the whitelist that is given as JOB.METHOD."""
+    if name is None:
+        return None
+    job, _, method = name.rpartition(".")
+    return job, method
 
 
 def _if_given(parse: Callable[[object], _Number], value: object) -> _Number | None:
     return None if value is None else parse(value)
+
+
+def _keep(given: Kept) -> Keep:
+    if not isinstance(given, KeepRule):
+        return Keep(times.parse_duration(given))
+    return Keep(math.inf if given.age is None else times.parse_duration(given.age), given.count)
 
 
 def load_config(explicit: str | None = None, *, to_run: bool = False) -> Config:
@@ -202,19 +247,49 @@ def load_config(explicit: str | None = None, *, to_run: bool = False) -> Config:
     `to_run`: its programs are to be started, so the users whose file is taken are fewer (`lookup.check_owners`), and the
     packages that its schedules need have to be there.
     """
+    return _load(find_config(explicit), is_named=is_named(explicit), to_run=to_run)
+
+
+def find_spool(explicit: str | None = None) -> FoundSpool:
+    """Find config.json as `load_config` does, and return the spool it names, whatever is wrong with its other keys.
+
+    So a dispatcher that goes on by the file it read before can be looked at, and paused, while the file is unfit. ConfigError
+    names every fault when the spool cannot be made out.
+    """
     path = find_config(explicit)
     found = read_file(path)
+    raw = _json(path, found)
     try:
-        raw = orjson.loads(found.data)
+        layout, problems = parse_config(path, raw).layout, []
+    except ConfigError as error:
+        if not isinstance(raw, dict):
+            raise
+        bare = {"allowed_jobs": {}, **({"spool": raw["spool"]} if "spool" in raw else {})}
+        if config_faults(bare):
+            raise
+        layout, problems = parse_config(path, bare).layout, error.problems
+    if not is_named(explicit):
+        check_owners(path, found, layout.root, to_run=False)
+    refuse_links(layout)
+    return FoundSpool(path, layout, problems)
+
+
+def _json(path: str, found: FoundFile) -> Any:
+    try:
+        return orjson.loads(found.data)
     except orjson.JSONDecodeError as error:
         raise ConfigError(path, [f"not valid JSON: {error}"]) from None
-    config = parse_config(path, raw)
-    if not is_named(explicit):
+
+
+def _load(path: str, *, is_named: bool, to_run: bool) -> Config:
+    found = read_file(path)
+    config = parse_config(path, _json(path, found))
+    if not is_named:
         check_owners(path, found, config.layout.root, to_run=to_run)
     refuse_links(config.layout)
     if to_run:
         config.check_packages()
-    config.read_from(found.data, found.status)
+    config.came_from(Source(path, found), is_named=is_named, to_run=to_run)
     return config
 
 

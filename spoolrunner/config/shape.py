@@ -26,6 +26,21 @@ EXECUTOR_GROUP = "spoolrunner.executors"
 """The group of entry points by which other packages provide executors: name -> a function of a Plan and a Report."""
 
 
+class Sandbox(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What a command may see, beside the programs of the system."""
+
+    read: list[str] = []
+    write: list[str] = []
+    network: bool = False
+
+
+class Setup(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Functions that are called before a job's own code: once in a template, and once in each process of a job."""
+
+    template: str | None = None
+    process: str | None = None
+
+
 class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """The keys that an operator may set for one method; a key that is missing has the value of the whole file."""
 
@@ -40,6 +55,14 @@ class MethodPolicy(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     open_files: OpenFiles | None = None
     no_new_privileges: bool | None = None
     leftovers: Leftovers | None = None
+    retry_on: list[str] | None = None
+    discard_on: list[str] | None = None
+    on_failure: str | None = None
+    argv: list[str | list[str]] | None = None
+    types: dict[str, str] | None = None
+    allow_options: list[str] | None = None
+    result: Literal["text", "json", "none"] | None = None
+    sandbox: Sandbox | None = None
     group: Group | None = None
 
 
@@ -63,6 +86,16 @@ class ScheduleKeys(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     catch_up_within: Duration = "1h"
     overlap: Literal["skip", "queue"] = "skip"
     jitter: Duration = 0
+
+
+class KeepRule(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """How long jobs are kept, and how many of them; what is left out does not limit it."""
+
+    age: Duration | None = None
+    count: Annotated[int, Meta(ge=0)] | None = None
+
+
+Kept = Duration | KeepRule
 
 
 class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -94,11 +127,17 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     open_files: OpenFiles | None = None
     no_new_privileges: bool = False
     leftovers: Leftovers = "end"
+    retry_on: list[str] = []
+    discard_on: list[str] = []
+    on_failure: str | None = None
     priority_aging: Duration = "1m"
-    keep_done: Duration = "7d"
-    keep_failed: Duration = "30d"
+    auto_prune: bool = False
+    keep_done: Kept = "7d"
+    keep_failed: Kept = "30d"
     max_log_bytes: Annotated[int, Meta(ge=4096)] = 10 << 20
     fsync: bool = True
     executor: str = "auto"
     preload: bool | list[str] = False
+    setup: Setup | None = None
+    around: str | None = None
     schedules: dict[str, ScheduleKeys] = {}

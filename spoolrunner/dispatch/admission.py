@@ -57,6 +57,14 @@ class Admission:
         """What is paused, each as in the name of the file in control/: JOB.METHOD, or group-NAME."""
         self.rates = Rates()
 
+    def reconfigure(self, allowed: Allowed, groups: GroupLimits) -> None:
+        """Go by these limits from now on: whoever waited for one may be asked for again. What runs counts as before."""
+        self._allowed, self._groups = allowed, groups
+        self._openings.clear()
+        self._opens_at.clear()
+        for held in list(self._order.held()):
+            self._order.free(held.key)
+
     def ask(self, lane: LaneKey) -> Key | None:
         """None: go. Else the key that must be free first; the order is told when it is."""
         job, method, group = lane

@@ -5,11 +5,12 @@ Touches no disk.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from spoolrunner.config.load import Config
 from spoolrunner.dispatch.lanes import LaneKey
-from spoolrunner.errors import JobFormatError
+from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.protocol import document, signing, whitelist
 from spoolrunner.protocol.document import Document
 from spoolrunner.protocol.policy import Policy, job_policy
@@ -44,8 +45,21 @@ class FaultyValueError(JobFormatError):
     """Valid JSON with a wrong key or value: whole as it is, so there is no writer to wait for."""
 
 
-def checked(config: Config, job_id: str, found: Found, now: float) -> Candidate:
+class BeyondConfigError(FaultyValueError):
+    """It asks for more than the configuration allows, or has other parameters than its command there takes."""
+
+
+def _is_newest() -> bool:
+    return False
+
+
+def checked(
+    config: Config, job_id: str, found: Found, now: float, take_newer: Callable[[], bool] = _is_newest
+) -> Candidate:
     """Return the candidate in a file that was read; `now` is in seconds since 1970.
+
+    `take_newer` puts a newer configuration into force, before a job is refused for what this one does not allow; it returns
+    whether there was one.
 
     FaultyValueError for a wrong key or value, another JobFormatError for what may still be being written, NotAllowedError for
     what the whitelist has not.
@@ -60,7 +74,7 @@ def checked(config: Config, job_id: str, found: Found, now: float) -> Candidate:
     if len(content.attempts) >= document.MAX_ATTEMPTS:
         what = f"{len(content.attempts)} of them, and no more can be recorded; enqueue the job anew, under another id"
         raise FaultyValueError("attempts", what)
-    policy = policy_for(config, content)
+    policy = _newest_policy_for(config, content, take_newer)
     due_at = document.due_at(content, found.mtime, found.came_at, now)
     return Candidate(job_id, content, raw, found.stamp, due_at, policy)
 
@@ -69,6 +83,27 @@ def _check_signature(key: bytes | None, job_id: str, raw: dict[str, Any], data: 
     problem = None if key is None else signing.problem(key, job_id, raw, data)
     if problem:
         raise FaultyValueError(signing.FIELD, problem)
+
+
+def _newest_policy_for(config: Config, content: Document, take_newer: Callable[[], bool]) -> Policy:
+    """The policy of a job that may run under it, by the newest configuration before the job is refused."""
+    try:
+        return _fitting_policy_for(config, content)
+    except (NotAllowedError, BeyondConfigError):
+        if not take_newer():
+            raise
+        return _fitting_policy_for(config, content)
+
+
+def _fitting_policy_for(config: Config, content: Document) -> Policy:
+    """As `policy_for`; JobFormatError also when the job is a command that does not take its parameters."""
+    policy = policy_for(config, content)
+    if policy.command is not None:
+        try:
+            policy.check_params(content.params)
+        except JobFormatError as error:
+            raise BeyondConfigError(error.key, error.problem) from None
+    return policy
 
 
 def policy_for(config: Config, checked: Document) -> Policy:
@@ -80,4 +115,4 @@ def policy_for(config: Config, checked: Document) -> Policy:
     try:
         return job_policy(document.overrides(checked), policy, config.limits)
     except JobFormatError as error:
-        raise FaultyValueError(error.key, error.problem) from None
+        raise BeyondConfigError(error.key, error.problem) from None

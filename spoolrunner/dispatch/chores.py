@@ -6,34 +6,26 @@ The loop waits for the least of all `next_in`, then lets every chore work in tur
 from __future__ import annotations
 
 import math
-import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, Protocol
 
+from spoolrunner.config.load import Config
 from spoolrunner.dispatch.candidate import Candidate
 from spoolrunner.dispatch.intake import LOOK_SLICE, Intake
 from spoolrunner.dispatch.one_file import is_of_one_file
 from spoolrunner.dispatch.phases import Phase
-from spoolrunner.dispatch.postponed import Why
-from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.running import RunningAttempts
-from spoolrunner.dispatch.scan import Scan
 from spoolrunner.errors import StartError
-from spoolrunner.spool import output, reason_files
+from spoolrunner.spool import output
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.lock_files import sweep_lock
-from spoolrunner.system import durable
 from spoolrunner.system.clock import Clock
-from spoolrunner.telling.events import Event, StatusNotWritten, Weakness
+from spoolrunner.telling.events import Event, StatusNotWritten
 from spoolrunner.telling.status import StatusFile
-from spoolrunner.telling.troubles import NotSwept
 
 CUT_PERIOD = 1.0
 """Seconds between looks at the size of the logs of running jobs."""
-SWEEP_PERIOD = 3600.0
 _HINTS_A_TURN = 500
 LONGEST_WAIT = 60.0
 """Seconds after which the clocks are looked at again, whatever is due: the wall clock may have jumped."""
@@ -128,8 +120,12 @@ class Starts:
                 return  # a thousand may have expired while they waited, and each is a write and a sync
             job_id = self._rooms.order.pop(self._rooms.clock.wall(), self._rooms.admission.ask)
             candidate = None if job_id is None else self._rooms.intake.take(job_id)
-            if candidate is not None:
+            if candidate is None:
+                continue
+            if candidate.lane == self._rooms.order.popped:
                 self._begin(candidate)
+            else:
+                self._rooms.intake.look(candidate.job_id)  # it was changed, or config.json: other limits may hold it up
 
     def _can_start(self) -> bool:
         rooms = self._rooms
@@ -148,10 +144,10 @@ class Starts:
 class CutLogs:
     """Keeps the logs of running jobs within the limit; looks at each once a second, when the dispatcher is awake anyway."""
 
-    def __init__(self, spool: Spool, running: RunningAttempts, max_log_bytes: int) -> None:
+    def __init__(self, spool: Spool, running: RunningAttempts, config: Config) -> None:
         self._layout = spool.layout
         self._running = running
-        self._max_log_bytes = max_log_bytes
+        self._config = config
         self._next = 0.0
 
     next_in = staticmethod(_never)
@@ -162,57 +158,7 @@ class CutLogs:
             return
         self._next = now + CUT_PERIOD
         for attempt in self._running.all():
-            output.cut(self._layout.log(attempt.key.job_id), self._max_log_bytes)
-
-
-class Sweep:
-    """Removes what the dead left behind: staged files, locks, reasons. Once an hour, when there is nothing better to do."""
-
-    def __init__(self, rooms: Rooms, scan: Scan) -> None:
-        self._spool = rooms.spool
-        self._report = rooms.reporter.report
-        self._running = rooms.running
-        self._register = rooms.register
-        self._order = rooms.order
-        self._clock = rooms.clock
-        self._scan = scan
-        self._next = 0.0
-
-    next_in = staticmethod(_never)
-
-    def work(self, now: float) -> None:
-        """Sweep when the dispatcher is idle, or an hour overdue."""
-        if now < self._next:
-            return
-        is_idle = not self._scan.is_under_way and not self._order.is_due(self._clock.wall())
-        if is_idle or now >= self._next + SWEEP_PERIOD:
-            self._next = now + SWEEP_PERIOD
-            self._guarded(lambda: self._spool.sweep_tmp(self._clock.wall()))
-            self._guarded(lambda: reason_files.sweep(self._spool.layout))
-            for entry in os.listdir(self._spool.layout.locks):
-                self._guarded(partial(self._sweep_lock, entry))
-            self._sweep_register()
-
-    def _guarded(self, sweep: Callable[[], object]) -> None:
-        """Sweep; what cannot be removed stays, and keeps nothing else from being removed."""
-        try:
-            sweep()
-        except OSError as error:
-            if not is_of_one_file(error):
-                raise
-            self._report(NotSwept(str(error)))
-
-    def _sweep_lock(self, entry: str) -> None:
-        """Remove the lock file of an id that neither waits nor runs."""
-        job_id, _, ending = entry.rpartition(".")
-        if ending == "lock" and job_id not in self._running and not self._spool.waits_or_runs(job_id):
-            sweep_lock(self._spool, job_id)
-
-    def _sweep_register(self) -> None:
-        """Forget what was put off of ids that neither wait nor run any more."""
-        for job_id in self._register.ids():
-            if job_id not in self._running and not self._spool.waits_or_runs(job_id):
-                self._register.clear(job_id, *Why)
+            output.cut(self._layout.log(attempt.key.job_id), self._config.max_log_bytes)
 
 
 class WriteStatus:
@@ -268,27 +214,3 @@ class Once:
         if self.at is not None and now >= self.at:
             self.at = None
             self._do()
-
-
-class UncheckedFolders:
-    """Reports each folder, once, in which a rename can only check just before that it overwrites nothing.
-
-    Adds a sentence to `weaknesses` for each.
-    """
-
-    next_in = staticmethod(_never)
-
-    def __init__(self, reporter: Reporter, weaknesses: list[str]) -> None:
-        self._reporter = reporter
-        self._weaknesses = weaknesses
-        self._seen: set[str] = set()
-
-    def work(self, now: float) -> None:  # noqa: ARG002 -- as every chore
-        """Report the folders that were found since the last time."""
-        for folder in durable.unchecked_folders() - self._seen:
-            self._seen.add(folder)
-            what = (
-                f"{folder}: the file system cannot refuse a rename to a taken name; only a check just before guards it"
-            )
-            self._weaknesses.append(what)
-            self._reporter.report(Weakness(what))

@@ -13,7 +13,7 @@ from spoolrunner.spool.paths import Layout
 class Control:
     """The folder control/. `ask` passes a request on to the table of phases and returns the phase that follows.
 
-    `pause_parts` is called with what is paused by itself.
+    `reload` is called when config.json is to be read again, `pause_parts` with what is paused by itself.
     """
 
     def __init__(
@@ -21,11 +21,13 @@ class Control:
         layout: Layout,
         cancelling: Cancelling,
         ask: Callable[[Request], Phase],
+        reload: Callable[[], None],
         pause_parts: Callable[[frozenset[str]], None],
     ) -> None:
         self._layout = layout
         self._cancelling = cancelling
         self._ask = ask
+        self._reload = reload
         self._pause_parts = pause_parts
         self.is_due = True
         """Whether something may have happened there since it was last looked at."""
@@ -39,6 +41,8 @@ class Control:
             phase = self._ask(Request.LEAVE if asked.stop == requests.LEAVE_RUNNING else Request.STOP)
         if asked.pause != phase.is_paused:
             self._ask(Request.PAUSE if asked.pause else Request.RESUME)
+        if asked.reload:
+            self._reload()
         self._pause_parts(asked.pauses)
         if not self._cancelling.cancel_all(asked.cancels):
             self.is_due = True

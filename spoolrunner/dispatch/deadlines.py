@@ -31,11 +31,11 @@ class Deadlines:
         self._layout = layout
         self._reporter = reporter
         self._clock = clock
-        self._import_timeout = import_timeout
+        self.import_timeout = import_timeout
 
     def first(self, timeout: float) -> float:
         """When to look at an attempt that starts now (monotonic): it cannot be overdue before that."""
-        return self._clock.monotonic() + min(timeout, self._import_timeout)
+        return self._clock.monotonic() + min(timeout, self.import_timeout)
 
     def of(self, job_id: str, number: int, timeout: float, started: float) -> Deadline:
         """The deadline of an attempt, by what its process has left so far; `started` is when it was started (monotonic)."""
@@ -47,7 +47,7 @@ class Deadlines:
         marker = left.marker
         if marker is None or not marker.is_start or marker.attempt != number:
             # It has not begun, or it removed its lock file: it is overdue when it is so whatever it did.
-            return self._between(started + self._import_timeout + timeout, timeout, _ran_too_long(timeout))
+            return self._between(started + self.import_timeout + timeout, timeout, _ran_too_long(timeout))
         return self._by(left, marker, timeout)
 
     def _by(self, left: Traces, marker: Marker, timeout: float) -> Deadline:
@@ -55,8 +55,8 @@ class Deadlines:
         if not marker.imports or left.ready is not None:
             counted_from = began if left.ready is None else left.ready
             return Deadline(counted_from + timeout, _ran_too_long(timeout))
-        why = f"its module was imported for longer than import_timeout of {self._import_timeout:g} s"
-        return self._between(began + self._import_timeout, timeout, why)
+        why = f"its module was imported for longer than import_timeout of {self.import_timeout:g} s"
+        return self._between(began + self.import_timeout, timeout, why)
 
     def _between(self, end: float, timeout: float, why: str) -> Deadline:
         """Of one that is overdue at `end`, unless it leaves something until then: it is not before its timeout from now on."""

@@ -89,6 +89,10 @@ class Dependencies:
         if held is None or held.asked != asked:
             self._begin(job_id, asked, dict.fromkeys(after.jobs), ended=after.when == "ended")
 
+    def is_named(self, job_id: str) -> bool:
+        """Return whether somebody waits to be told how the job of that id ended, or that whose second one it is: ID of ID~2."""
+        return job_id in self._waiting or job_id.partition("~")[0] in self._waiting
+
     def failed(self, job_id: str) -> str:
         """Return the name of the job whose failure keeps this one from ever starting; empty when there is none."""
         held = self._held.get(job_id)

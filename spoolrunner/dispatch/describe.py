@@ -31,7 +31,7 @@ def describe(service: Service) -> dict[str, Any]:
         service.problem,
         rooms.readiness.problem,
         *rooms.executor.trouble,
-        service.config_watch.trouble,
+        service.reloading.trouble,
         *service.recurring.trouble,
         service.watch.reason,
         service.code_watch.reason,
@@ -53,7 +53,7 @@ def describe(service: Service) -> dict[str, Any]:
         "postponed": _postponed(service),
         "held": [*_held(service), *_after(service)],
         "totals": service.totals.counts(),
-        "trouble": [text for text in trouble if text] + _elsewhere(service) + service.weaknesses,
+        "trouble": [text for text in trouble if text] + _elsewhere(service) + service.weaknesses.sentences,
     }
 
 

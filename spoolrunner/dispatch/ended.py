@@ -115,7 +115,7 @@ class EndedAttempts:
     def _recover(self, job_id: str, origin: Origin) -> None:
         problem = id_problem(job_id)
         if problem:
-            self._refuse_name(job_id, problem)
+            _refuse_name(self, job_id, problem)
             return
         releases = 0 if origin is Origin.CLAIMED else self.register.times(job_id, Why.NOT_STARTED)
         settled = self._settle_file(job_id, Known(origin, releases=releases))
@@ -148,12 +148,6 @@ class EndedAttempts:
             self.reporter.report(Weakness(what))
         self.register.put_off(job_id, Why.NOT_RESOLVED, now, RETRY_SETTLE, what)
         return so_far
-
-    def _refuse_name(self, job_id: str, problem: str) -> None:
-        where, now = f"running/{job_id}.json", self.clock.wall()
-        moved = self.spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, problem, where, now)
-        if moved is not None:
-            self.reporter.report(Refused(moved, Outcome.REJECTED, problem))
 
     def _settle_file(self, job_id: str, known: Known) -> Settled:
         (settled,) = self._settle_files([(job_id, known)])
@@ -256,6 +250,8 @@ class EndedAttempts:
     def _report(self, job_id: str, settled: Settled, attempt: RunningAttempt | None) -> None:
         if settled.left:
             self.reporter.report(LeftBehind(job_id, settled.left))
+        if settled.published:
+            self.intake.look(settled.published)
         if settled.fate is Fate.GONE:
             self.reporter.report(Gone(job_id))
         elif settled.fate is Fate.REJECTED:
@@ -279,6 +275,13 @@ class EndedAttempts:
         pause = 2.0 ** self.register.times(job_id, Why.NOT_STARTED)
         self.reporter.report(NeverStarted(settled.name, attempt.status, pause))
         self.intake.put_off(settled.name, Why.NOT_STARTED, pause)
+
+
+def _refuse_name(ended: EndedAttempts, job_id: str, problem: str) -> None:
+    where, now = f"running/{job_id}.json", ended.clock.wall()
+    moved = ended.spool.refuse(job_id, State.RUNNING, Outcome.REJECTED, problem, where, now)
+    if moved is not None:
+        ended.reporter.report(Refused(moved, Outcome.REJECTED, problem))
 
 
 def _is_elsewhere(spool: Spool, marker: Marker) -> bool:

@@ -6,14 +6,16 @@ yet is looked at again. Owns that look: read, validate, whitelist, limits, expir
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from spoolrunner.config.load import Config
-from spoolrunner.dispatch.candidate import Candidate, FaultyValueError, checked
-from spoolrunner.dispatch.config_watch import advice
+from spoolrunner.dispatch.candidate import BeyondConfigError, Candidate, FaultyValueError, checked
 from spoolrunner.dispatch.dependencies import Dependencies
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.order import Order, Waiting
 from spoolrunner.dispatch.postponed import KEEPS_FROM_START, Register, Why
 from spoolrunner.dispatch.read_ahead import LARGE, LargeFiles, ReadAhead
+from spoolrunner.dispatch.reloading import advice
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.errors import JobFormatError, NotAllowedError
 from spoolrunner.protocol.states import Outcome, State
@@ -56,6 +58,8 @@ class Intake:
         self._clock = clock
         self._read_ahead = ReadAhead[Candidate]()
         self._large_files = LargeFiles()
+        self.take_newer_config: Callable[[], bool] = lambda: False
+        """Puts a config.json into force that was changed since it was read; returns whether there was one."""
         self.dependencies = Dependencies(spool, self.look, clock)
         """The jobs that wait for others."""
 
@@ -68,7 +72,7 @@ class Intake:
         """Something happened to this file name in pending/."""
         if is_job_name(file_name):
             job_id = file_name[: -len(".json")]
-            if not self._is_as_unmovable_as_before(job_id):
+            if not _is_as_unmovable_as_before(self._spool, self._register, job_id, self._clock.monotonic()):
                 self.look(job_id)
 
     def look(self, job_id: str) -> None:
@@ -85,7 +89,7 @@ class Intake:
         now, due_at = self._clock.wall(), self._due_at(candidate)
         if due_at <= now:
             self._read_ahead.keep(job_id, candidate, candidate.stamp.size)
-        self._order.add(job_id, Waiting(due_at, candidate.policy.priority, candidate.lane), now)
+        self._add(candidate, due_at)
 
     def look_if_new(self, job_id: str) -> None:
         """Look at a file that a scan met, unless it is known already."""
@@ -114,8 +118,7 @@ class Intake:
             self._hold(candidate)
             return None
         if candidate is not None and self._due_at(candidate) > self._clock.wall():
-            waiting = Waiting(self._due_at(candidate), candidate.policy.priority, candidate.lane)
-            self._order.add(job_id, waiting, self._clock.wall())
+            self._add(candidate, self._due_at(candidate))
             return None
         return candidate
 
@@ -155,15 +158,14 @@ class Intake:
             self._refuse(job_id, Outcome.REJECTED, problem)
             return None
         try:
-            candidate = checked(self._config, job_id, self._spool.read(State.PENDING, job_id), self._clock.wall())
+            found, now = self._spool.read(State.PENDING, job_id), self._clock.wall()
+            candidate = checked(self._config, job_id, found, now, self.take_newer_config)
         except FileNotFoundError:
             self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
             return None  # Race: a person took it away, or it was claimed since the hint.
-        except (NotRegularError, FaultyValueError) as error:
-            self._refuse(job_id, Outcome.REJECTED, str(error))
-            return None
-        except NotAllowedError as error:
-            self._refuse(job_id, Outcome.REJECTED, f"{error}{advice(self._config)}")
+        except (NotAllowedError, NotRegularError, FaultyValueError) as error:
+            is_by_config = isinstance(error, (NotAllowedError, BeyondConfigError))
+            self._refuse(job_id, Outcome.REJECTED, f"{error}{advice(self._config) if is_by_config else ''}")
             return None
         except JobFormatError as error:
             self._wait_for_writer(job_id, error)
@@ -179,6 +181,10 @@ class Intake:
             return None
         self._register.clear(job_id, Why.NOT_JUDGED, Why.NOT_MOVED)
         return candidate
+
+    def judge_anew(self) -> None:
+        """Another configuration is in force: what was read ahead was judged by the old one."""
+        self._read_ahead = ReadAhead[Candidate]()
 
     def forget(self, job_id: str) -> None:
         """The job waits no more."""
@@ -208,19 +214,15 @@ class Intake:
 
     def _hold(self, candidate: Candidate) -> None:
         """Let it wait for others; it is looked at again when they are over, or when it has expired."""
-        job_id, expires_at = candidate.job_id, candidate.document.expires_at
+        expires_at = candidate.document.expires_at
         if expires_at is None:
-            self._order.remove(job_id)
+            self._order.remove(candidate.job_id)
         else:
-            at = expires_at.timestamp() + _INSTANT
-            self._order.add(job_id, Waiting(at, candidate.policy.priority, candidate.lane), self._clock.wall())
+            self._add(candidate, expires_at.timestamp() + _INSTANT)
 
-    def _is_as_unmovable_as_before(self, job_id: str) -> bool:
-        """Whether it could be neither read nor moved, is the same file still, and not to be tried again yet."""
-        known = self._register.get(job_id, Why.NOT_MOVED)
-        if known is None or self._clock.monotonic() >= known.until:
-            return False
-        return bool(known.detail == self._spool.stamp(State.PENDING, job_id))
+    def _add(self, candidate: Candidate, at: float) -> None:
+        """Put the job into the order, for that moment."""
+        self._order.add(candidate.job_id, Waiting(at, candidate.policy.priority, candidate.lane), self._clock.wall())
 
     def _due_at(self, candidate: Candidate) -> float:
         left = self._register.seconds_left(candidate.job_id, self._clock.monotonic(), *KEEPS_FROM_START)
@@ -252,3 +254,11 @@ class Intake:
         self._register.clear(job_id, Why.NOT_MOVED)
         if moved is not None:
             self._reporter.report(Refused(moved, outcome, what))
+
+
+def _is_as_unmovable_as_before(spool: Spool, register: Register, job_id: str, now: float) -> bool:
+    """Whether it could be neither read nor moved, is the same file still, and not to be tried again yet."""
+    known = register.get(job_id, Why.NOT_MOVED)
+    if known is None or now >= known.until:
+        return False
+    return bool(known.detail == spool.stamp(State.PENDING, job_id))

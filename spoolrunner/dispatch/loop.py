@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from spoolrunner.config.load import Config
 from spoolrunner.dispatch.holder import Holder
+from spoolrunner.dispatch.reloading import Reloading
 from spoolrunner.dispatch.reporter import Reporter, deaths_of_threads
 from spoolrunner.dispatch.rooms import furnish
 from spoolrunner.dispatch.service import Service
@@ -98,17 +100,19 @@ class Dispatcher:
         config, inbox = self._config, self._inbox
         if requests.clear_stop(config.layout):
             self._reporter.report(StaleStopRemoved())
-        plan = make_plan(
-            config,
-            self._boot,
+        plan_of = partial(
+            make_plan,
+            boot=self._boot,
             loaded=lambda files: inbox.put(CodeLoaded(files)),
             notice=lambda event: inbox.put(Notice(event)),
             sources=inbox,
         )
         make_executor = self._surroundings.executor or find_executor(config.file.executor)
-        executor = make_executor(plan, inbox.put)
+        executor = make_executor(plan_of(config), inbox.put)
         rooms = furnish(config, self._holder.trust, executor, self._reporter, self._surroundings.clock)
-        return Service(rooms, self._holder, self._surroundings, self._logfiles, self._totals)
+        reloading = Reloading(config, executor, plan_of, self._reporter.report, self._surroundings.clock)
+        reloading.listeners.append(lambda changed: self._logfiles.limit_to(changed.max_log_bytes))
+        return Service(rooms, self._holder, self._surroundings, self._logfiles, self._totals, reloading)
 
     def _serve(self, service: Service, *, drain: bool) -> None:
         try:

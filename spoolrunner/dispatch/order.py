@@ -33,16 +33,20 @@ def _anybody(_: LaneKey) -> None:
 class Order:
     """The waiting jobs by id. `aging` is in seconds a step of priority.
 
+    When that is set to another value, jobs that are known keep their place until they are added again.
+
     One tuple stands in a heap and in the table of jobs: 1,000,000 waiting jobs are kept, and are known from entries that a
     change left behind, by identity and without another object each.
     """
 
     def __init__(self, aging: float) -> None:
-        self._aging = aging
+        self.aging = aging
         self._jobs: dict[str, Entry] = {}
         self._lanes = Lanes(self._jobs)
         self._later: list[Entry] = []
         self._left_behind = 0
+        self.popped = NO_LANE
+        """The lane of the job that was taken out last, as it was known then."""
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -98,6 +102,7 @@ class Order:
             return None
         job_id = entry[2]
         del self._jobs[job_id]
+        self.popped = entry[3].key
         self._lanes.leave(entry[3])
         return job_id
 
@@ -119,8 +124,8 @@ class Order:
         return None
 
     def _ready_entry(self, due_at: float, priority: float, job_id: str, lane: Lane) -> Entry:
-        if self._aging:
-            return (due_at - priority * self._aging if priority else due_at), due_at, job_id, lane
+        if self.aging:
+            return (due_at - priority * self.aging if priority else due_at), due_at, job_id, lane
         return -float(priority), due_at, job_id, lane
 
     def _ripen(self, now: float) -> None:

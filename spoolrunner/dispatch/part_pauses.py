@@ -30,9 +30,7 @@ class PartPauses:
         if asked == self._known:
             return
         before, self._known = self._known, asked
-        found = {name: problem for name in sorted(asked) if (problem := pause_problem(self._config, name))}
-        self.troubles = [f"control/pause-{name}: {problem}" for name, problem in found.items()]
-        self._admission.pause(asked.difference(found))
+        found = self._pause()
         for name in sorted(asked - before):
             if name in found:
                 self._reporter.report(PauseOfNothing(f"control/pause-{name}: {found[name]}"))
@@ -41,3 +39,14 @@ class PartPauses:
         for name in sorted(before - asked):
             if not pause_problem(self._config, name):
                 self._reporter.report(PartResumed(in_words(name)))
+
+    def reconfigure(self, _config: Config) -> None:
+        """Judge the pauses that are asked for by another configuration, which may have other methods."""
+        self._pause()
+
+    def _pause(self) -> dict[str, str]:
+        """Pause what can be paused of what is asked for; return what is wrong with each of the others."""
+        found = {name: problem for name in sorted(self._known) if (problem := pause_problem(self._config, name))}
+        self.troubles = [f"control/pause-{name}: {problem}" for name, problem in found.items()]
+        self._admission.pause(self._known.difference(found))
+        return found

@@ -11,15 +11,14 @@ import os
 from collections.abc import Iterator
 
 from spoolrunner.config.load import Config
-from spoolrunner.dispatch.admission import Admission
 from spoolrunner.dispatch.one_file import is_of_one_file
+from spoolrunner.dispatch.rates import Rates
+from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import arrival
-from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import SUFFIX, is_job_name
-from spoolrunner.system.clock import Clock
 
 SLICE = 0.005
 """Seconds of reading before the rest of the dispatcher has its turn, which then lasts at least as long."""
@@ -28,15 +27,32 @@ SLICE = 0.005
 class ReadBack:
     """The reading of one dispatcher, which begins when what ran before is settled or adopted. A chore, until all is read."""
 
-    def __init__(self, config: Config, spool: Spool, admission: Admission, clock: Clock) -> None:
-        self._config = config
-        self._spool = spool
-        self._admission = admission
-        self._clock = clock
+    def __init__(self, rooms: Rooms) -> None:
+        self._config = rooms.config
+        self._spool = rooms.spool
+        self._admission = rooms.admission
+        self._running = rooms.running
+        self._clock = rooms.clock
         self._next = 0.0
+        self._steps: Iterator[None] | None = None
+        self._limits = _limits(rooms.config)
+        self._begin()
+
+    def reconfigure(self, config: Config) -> None:
+        """Read anew where another configuration has other limits or groups: what was noted counts for those of before."""
+        before, self._limits = self._limits, _limits(config)
+        if before != self._limits:
+            self._admission.rates = Rates()
+            for attempt in self._running.all():  # their records tell of earlier attempts alone
+                if attempt.policy.group:
+                    self._admission.note(attempt.policy.group, attempt.started_at)
+            self._begin()
+
+    def _begin(self) -> None:
         # Where no group has a rate nobody asks how often jobs started.
-        self._steps = self._read(config.groups.longest_window) if config.groups.longest_window else None
-        admission.rates.is_known = self._steps is None
+        window = self._config.groups.longest_window
+        self._steps = self._read(window) if window else None
+        self._admission.rates.is_known = self._steps is None
 
     def next_in(self, now: float) -> float:
         """Seconds until the next slice; infinite when all is read."""
@@ -91,6 +107,17 @@ class ReadBack:
         """The group of a job of that method whose document names `own`."""
         policy = self._config.allowed.get(str(job), {}).get(str(method))
         return own if policy is None or policy.group is None else policy.group
+
+
+def _limits(config: Config) -> object:
+    """What tells, of each start, whether it counts: the limits, and the groups of the methods."""
+    groups = {
+        (job, method): policy.group
+        for job, methods in config.allowed.items()
+        for method, policy in methods.items()
+        if policy.group is not None
+    }
+    return config.file.limits, groups
 
 
 def _came_since(entry: os.DirEntry[str], since: float) -> bool:

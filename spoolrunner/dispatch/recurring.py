@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from spoolrunner.config.load import Config
 from spoolrunner.dispatch.intake import LOOK_SLICE
 from spoolrunner.dispatch.one_file import FileFaults, is_of_one_file
 from spoolrunner.dispatch.phases import Phase
@@ -62,6 +63,12 @@ class _Watched:
             return 0.0
         return math.inf if self.next_slot is None else self.next_slot
 
+    def change(self, schedule: Schedule) -> None:
+        """Follow what the schedule says now; with another timing it begins anew."""
+        if self.note is not None and schedule.timing.text != self.schedule.timing.text:
+            self.note, self.is_written, self.next_slot = None, True, 0
+        self.schedule = schedule
+
     def is_ahead(self, wall: float) -> bool:
         """Whether all is dealt with until a moment that is still to come."""
         return self.note is not None and self.note.until > wall + ON_TIME
@@ -90,6 +97,9 @@ class Recurring:
         self._phase = phase
         self._check = check
         self._watched = [_Watched(schedule) for schedule in rooms.config.schedules.values()]
+        self.is_to_begin = False
+        """Whether the schedules are others since they were last gone through: nothing may start before they are again."""
+        self._let_go: list[str] = []
         self._quiet_from, self._quiet_until = math.inf, -math.inf
 
     def __len__(self) -> int:
@@ -101,6 +111,21 @@ class Recurring:
         """A sentence for each schedule that a clock which was set back keeps waiting."""
         wall = self._clock.wall()
         return [event.sentence for watched in self._watched if (event := _ahead(watched, wall)) is not None]
+
+    def reconfigure(self, config: Config) -> None:
+        """Go by the schedules of `config` from the next turn on. A schedule whose timing is the same goes on as it was."""
+        before = {watched.schedule.name: watched for watched in self._watched}
+        self._watched = []
+        for name, schedule in config.schedules.items():
+            watched = before.pop(name, None)
+            if watched is None:
+                watched = _Watched(schedule)
+            else:
+                watched.change(schedule)
+            self._watched.append(watched)
+        self._let_go += [watched.kept for watched in before.values() if watched.kept]
+        self.is_to_begin = True
+        self._quiet_from, self._quiet_until = math.inf, -math.inf
 
     def forget_others(self) -> None:
         """Remove the notes of schedules that config.json has no more: one of that name that comes back later is new.
@@ -124,7 +149,9 @@ class Recurring:
             return self._quiet_until - wall
         if self._phase().is_ending:
             return math.inf
-        return max(0.0, min(max(one.due_at() - wall, one.again_at - now) for one in self._watched))
+        if self.is_to_begin:
+            return 0.0
+        return max(0.0, min((max(one.due_at() - wall, one.again_at - now) for one in self._watched), default=math.inf))
 
     def work(self, now: float) -> None:
         """Account for every slot that is due: publish its job, or log why it is skipped. OSError when the disk refuses.
@@ -134,6 +161,9 @@ class Recurring:
         wall = self._clock.wall()
         if self._is_quiet(wall) or self._phase().is_ending:
             return
+        if self.is_to_begin:
+            self._check()
+            self.forget_others()
         until = self._clock.monotonic() + LOOK_SLICE
         for watched in self._watched:
             is_new = watched.note is None
@@ -144,8 +174,11 @@ class Recurring:
             if event is not None and not watched.was_ahead:
                 self._report(event)
             watched.was_ahead = event is not None
-        self._quiet_until = min(0.0 if one.kept else one.due_at() for one in self._watched)
-        self._quiet_from = max(one.note.until if one.note else math.inf for one in self._watched) - ON_TIME
+        self.is_to_begin = False
+        self._release(self._let_go)
+        self._quiet_until = min((0.0 if one.kept else one.due_at() for one in self._watched), default=math.inf)
+        noted_until = max((one.note.until if one.note else math.inf for one in self._watched), default=-math.inf)
+        self._quiet_from = noted_until - ON_TIME
 
     def _is_quiet(self, wall: float) -> bool:
         """Whether nothing is due, and no clock was set back, so that the schedules need not be gone through."""
@@ -164,8 +197,14 @@ class Recurring:
             pause = self._faults.put_off(watched.id_at_work(), Why.SLOT_NOT_NOTED, error, _SHORTEST_PAUSE)
             watched.kept, watched.again_at = watched.id_at_work(), now + pause
         if before and before != watched.kept:
-            self._register.clear(before, Why.SLOT_NOT_NOTED)
-            self._intake.look(before)
+            self._release([before])
+
+    def _release(self, kept: list[str]) -> None:
+        """Let jobs start that were kept until their slots are noted; takes them from the list."""
+        while kept:
+            self._register.clear(kept[-1], Why.SLOT_NOT_NOTED)
+            self._intake.look(kept[-1])
+            kept.pop()
 
     def _begin(self, watched: _Watched, wall: float) -> Note:
         """Read the note. A schedule without one, or with another timing, counts from its next slot on."""

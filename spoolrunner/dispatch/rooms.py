@@ -44,17 +44,31 @@ class Rooms:
     order: Order
     intake: Intake
     admission: Admission
+    deadlines: Deadlines
     starter: Starter
     running: RunningAttempts
     settler: Settler
     ended: EndedAttempts
     cancelling: Cancelling
 
+    def reconfigure(self, config: Config) -> None:
+        """Go by what `config` says by now, which is the one that these rooms have. What runs keeps its policy."""
+        self.order.aging = config.priority_aging
+        self.deadlines.import_timeout = config.import_timeout
+        self.running.kill_grace = config.kill_grace
+        self.settler.max_log_bytes = config.max_log_bytes
+        self.admission.reconfigure(config.allowed, config.groups)
+        self.intake.judge_anew()
+
     @property
     def has_work(self) -> bool:
         """Whether something of what waits may be started, at once or by and by: what is paused, or not due, is left."""
         is_due = self.order.is_due(self.clock.wall()) or self.admission.waits_for_time
         return is_due or self.intake.dependencies.is_busy
+
+    def may_be_waited_for(self, job_id: str) -> bool:
+        """Whether a waiting job may name, in its `after`, the job that lies under this id in done/ or failed/."""
+        return self.intake.has_unread or self.intake.dependencies.is_named(job_id)
 
     def scan_share(self, now: float) -> float:
         """The share of time for a scan: little while jobs come to their ends and more of them are known to be due."""
@@ -99,6 +113,7 @@ def furnish(config: Config, boot: Boot, executor: Executor, reporter: Reporter, 
         order=order,
         intake=intake,
         admission=admission,
+        deadlines=deadlines,
         starter=starter,
         running=running,
         settler=settler,

@@ -45,7 +45,7 @@ class RunningAttempts:
         self._reporter = reporter
         self._clock = clock
         self._deadlines = deadlines
-        self._kill_grace = kill_grace
+        self.kill_grace = kill_grace
         self._same = same
         self._running: dict[str, RunningAttempt] = {}
         self.added: Callable[[RunningAttempt], object] = lambda _: None
@@ -101,7 +101,7 @@ class RunningAttempts:
 
     def cancel(self, attempt: RunningAttempt) -> None:
         """Let the job see the request, then end it; nothing when it is being ended already."""
-        if self._end(attempt, Outcome.CANCELLED, "cancel asked for", CANCEL_NOTICE, self._kill_grace):
+        if self._end(attempt, Outcome.CANCELLED, "cancel asked for", CANCEL_NOTICE, self.kill_grace):
             self._report_ending(attempt)
 
     def interrupt_all(self, grace: float | None = None) -> None:
@@ -109,10 +109,10 @@ class RunningAttempts:
         for attempt in self._running.values():
             note = "the dispatcher stopped"
             if attempt.clearing is not None:  # it is over, and only what it left is not
-                seconds = self._kill_grace if grace is None else grace
+                seconds = self.kill_grace if grace is None else grace
                 attempt.clearing.kill_at = min(attempt.clearing.kill_at, self._clock.monotonic() + seconds)
                 continue
-            if not self._end(attempt, Outcome.INTERRUPTED, note, 0.0, self._kill_grace if grace is None else grace):
+            if not self._end(attempt, Outcome.INTERRUPTED, note, 0.0, self.kill_grace if grace is None else grace):
                 self._hurry(attempt, grace)
 
     def stop_has_come(self) -> None:
@@ -147,7 +147,7 @@ class RunningAttempts:
         """End what an attempt left, before it counts as over: no other one finds anything of it."""
         count = self._executor.end_left(attempt.key)
         if count:
-            attempt.clearing = Clearing(self._clock.monotonic() + self._kill_grace)
+            attempt.clearing = Clearing(self._clock.monotonic() + self.kill_grace)
             what = f"{count} process{'es' if count > 1 else ''}"
             self._reporter.report(Ending(attempt.who, None, f"what it left is ended: {what}"))
 
@@ -176,7 +176,7 @@ class RunningAttempts:
             return False
         deadline = self._deadlines.of(*attempt.key, attempt.policy.timeout, attempt.started)
         attempt.deadline = deadline.at
-        return now >= deadline.at and self._end(attempt, Outcome.TIMED_OUT, deadline.why, 0.0, self._kill_grace)
+        return now >= deadline.at and self._end(attempt, Outcome.TIMED_OUT, deadline.why, 0.0, self.kill_grace)
 
     def next_in(self, now: float) -> float:
         """Seconds until `work` has something to do."""

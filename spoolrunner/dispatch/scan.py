@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from spoolrunner.config.load import Config
 from spoolrunner.dispatch.intake import Intake
 from spoolrunner.protocol.states import State
 from spoolrunner.spool.folders import Spool
@@ -82,6 +83,10 @@ class Scan:
         self._thorough_next = self._asked_again = False
         self._seconds = 0.0
         self._next_slice = 0.0
+
+    def reconfigure(self, _config: Config) -> None:
+        """Judge all that waits by another configuration: read the files that are known too."""
+        self.start(thorough=True)
 
     def next_in(self, now: float) -> float:
         """Seconds until the next slice, or the next scan."""

@@ -17,13 +17,10 @@ from spoolrunner.dispatch.chores import (
     Do,
     Once,
     Starts,
-    Sweep,
-    UncheckedFolders,
     WriteStatus,
     those_that_wake,
     wait_for,
 )
-from spoolrunner.dispatch.config_watch import ConfigWatch
 from spoolrunner.dispatch.control_folder import Control
 from spoolrunner.dispatch.describe import describe
 from spoolrunner.dispatch.finish import Finish
@@ -35,15 +32,20 @@ from spoolrunner.dispatch.part_pauses import PartPauses
 from spoolrunner.dispatch.phases import TABLE, Answer, Phase, Request
 from spoolrunner.dispatch.read_back import ReadBack
 from spoolrunner.dispatch.recurring import Recurring
+from spoolrunner.dispatch.reloading import Reloading
+from spoolrunner.dispatch.retention import Retention
 from spoolrunner.dispatch.rewatch import Rewatch
 from spoolrunner.dispatch.rooms import Rooms
 from spoolrunner.dispatch.scan import Scan
 from spoolrunner.dispatch.stopping import Stopping
 from spoolrunner.dispatch.surroundings import Surroundings
+from spoolrunner.dispatch.sweep import Sweep
+from spoolrunner.dispatch.taking_up import recover, stand
 from spoolrunner.dispatch.watch import CodeWatch
+from spoolrunner.dispatch.weaknesses import Weaknesses
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
 from spoolrunner.executors.base import Exited, NotStarted
-from spoolrunner.spool import requests, twofold
+from spoolrunner.spool import requests
 from spoolrunner.telling.events import (
     Blocked,
     DispatcherLeft,
@@ -54,10 +56,8 @@ from spoolrunner.telling.events import (
     Paused,
     Resumed,
     StatusNotWritten,
-    Weakness,
 )
 from spoolrunner.telling.logfiles import LogFiles
-from spoolrunner.telling.recovered import SecondNameRemoved
 from spoolrunner.telling.status import StatusFile
 from spoolrunner.telling.totals import Totals
 
@@ -69,7 +69,13 @@ class Service:
     """A dispatcher at work. What it is made of is in `rooms`; this is the order and the time of it."""
 
     def __init__(
-        self, rooms: Rooms, holder: Holder, surroundings: Surroundings, logfiles: LogFiles, totals: Totals
+        self,
+        rooms: Rooms,
+        holder: Holder,
+        surroundings: Surroundings,
+        logfiles: LogFiles,
+        totals: Totals,
+        reloading: Reloading,
     ) -> None:
         self.rooms = rooms
         self.phase = Phase.SERVING
@@ -78,18 +84,22 @@ class Service:
         self.logfiles = logfiles
         self.totals = totals
         self.began = rooms.clock.wall()
-        self.weaknesses = surroundings.weaknesses(rooms.config)
+        self.weaknesses = Weaknesses(surroundings.weaknesses, rooms.reporter.report)
         self._layout, self._inbox = layout, inbox = rooms.config.layout, surroundings.inbox
         self.watch = surroundings.watch(layout.pending, layout.control, lambda: inbox.put(Wish.LOOK))
         self.scan = Scan(rooms.spool, rooms.intake, rooms.clock, lambda: self.watch.has_events, rooms.scan_share)
         self.part_pauses = PartPauses(rooms.config, rooms.admission, rooms.reporter)
-        self.control = Control(layout, rooms.cancelling, self._ask, self.part_pauses.obey)
+        self._read_back = ReadBack(rooms)
+        self.reloading = reloading
+        reloading.listeners += [rooms.reconfigure, self.weaknesses.look, self.scan.reconfigure]
+        reloading.listeners += [self.part_pauses.reconfigure, self._read_back.reconfigure]
+        rooms.intake.take_newer_config = reloading.take_if_changed
+        self.control = Control(layout, rooms.cancelling, self._ask, reloading.obey, self.part_pauses.obey)
         self._holder = holder
         self.ground = Ground(layout, holder, rooms.reporter, lambda: len(rooms.running) > 0, surroundings.try_renames)
         rooms.ended.check_ground = self.ground.check
         rooms.readiness.is_wanted = lambda: not self.phase.is_ending
-        self._clock = rooms.clock
-        self._report = rooms.reporter.report
+        self._clock, self._report = rooms.clock, rooms.reporter.report
         self.code_watch = CodeWatch(rooms.executor.renew)
         self._status = StatusFile(layout, rooms.clock)
         self._stopping = Stopping(rooms)
@@ -98,8 +108,9 @@ class Service:
         self._starts = Starts(rooms, lambda: self.phase)
         self._obeying = Obeying(self.control, rooms.cancelling, self.scan, lambda: self.phase, self.ground.check_all)
         self.recurring = Recurring(rooms, lambda: self.phase, self.ground.check_all)
+        reloading.listeners.append(self.recurring.reconfigure)
         self._finish = Finish(rooms, self.scan, lambda: not self._arrivals.names and inbox.empty())
-        self.config_watch = ConfigWatch(rooms.config, rooms.reporter.report)
+        self._sweep, self.retention = Sweep(rooms, self.scan), Retention(rooms, self.scan)
         self._is_program = surroundings.is_program
         self._make_chores()
 
@@ -112,13 +123,13 @@ class Service:
             self._stopping,
             self._probe_again,
             Orphaned(rooms.executor, rooms.running, is_program=self._is_program),
-            Do(self.config_watch.work),
+            self.reloading,
         ]
         while_blocked: list[Chore] = [Do(self._obeying.work_while_blocked, self._obeying.next_while_blocked)]
         while_working: list[Chore] = [
             rooms.readiness,
             # Before the first start: a job of a slot may only run when its slot is noted.
-            *([self.recurring] if len(self.recurring) else []),
+            self.recurring,
             # A process that ended leaves its place to the next one at once; it is settled while that one starts.
             Do(self._start),
             rooms.ended,
@@ -126,15 +137,16 @@ class Service:
             rooms.intake,
             rooms.intake.dependencies,
             rooms.admission,
-            ReadBack(rooms.config, rooms.spool, rooms.admission, rooms.clock),
+            self._read_back,
             Rewatch(self.watch, self._report, lambda: self.scan.start(thorough=True)),
             Rewatch(self.code_watch, self._report, rooms.executor.renew),
             self.scan,
             self._obeying,
-            CutLogs(rooms.spool, rooms.running, rooms.config.max_log_bytes),
+            CutLogs(rooms.spool, rooms.running, rooms.config),
             Do(self._start, self._starts.next_in),
-            Sweep(rooms, self.scan),
-            UncheckedFolders(rooms.reporter, self.weaknesses),
+            self._sweep,
+            self.retention,
+            Do(self.weaknesses.work),
         ]
         self._last = WriteStatus(self._status, lambda: describe(self), self._report, rooms.spool.can_write)
         self._works_always = [chore.work for chore in always]
@@ -149,12 +161,11 @@ class Service:
         """Look at what an earlier dispatcher left, and begin to scan."""
         self.watch.start()
         self._report(DispatcherStarted(spoolrunner.__version__, os.getpid()))
-        for weakness in self.weaknesses:
-            self._report(Weakness(weakness))
+        self.weaknesses.look(self.rooms.config)
         try:
             self.ground.take()
             self.rooms.readiness.work(self._clock.monotonic())  # first, since it takes a while
-            self._recover()
+            recover(self.rooms, self._holder, self.recurring.forget_others)
         except OSError as error:
             self._block(error)
         self.scan.start()
@@ -163,6 +174,8 @@ class Service:
         """Let go of everything but the spool itself. What runs, runs on."""
         self.watch.stop()
         self.code_watch.stop()
+        self._sweep.end()
+        self.retention.end()
         self.rooms.executor.close()
         left = len(self.rooms.running)
         self._report(DispatcherLeft(left) if left else DispatcherStopped())
@@ -201,6 +214,8 @@ class Service:
             self.code_watch.watch(message.files)
         elif message is Wish.STOP:
             self._ask(Request.STOP)
+        elif message is Wish.RELOAD:
+            self.reloading.ask()
         elif message is Wish.LEAVE:
             self._ask(Request.LEAVE)
         else:
@@ -230,7 +245,7 @@ class Service:
     def _start(self, now: float) -> None:
         if self._obeying.is_due(now):
             self._holder.check()  # what is asked for comes before the next start
-        else:
+        elif not self.recurring.is_to_begin:
             self._starts.work(now)
 
     # -- phases
@@ -258,31 +273,14 @@ class Service:
     def _probe(self) -> None:
         """Try whether the spool is there, and can be written again."""
         try:
-            self._stand()
+            stand(self.rooms, self.ground, self.logfiles)
             self.watch.restart()  # the folders may be others by now
             self.problem = ""
             self._ask(Request.RECOVERED)
-            self._recover()
+            recover(self.rooms, self._holder, self.recurring.forget_others)
             self.scan.start()
         except OSError as again:
             self._block(again)
-
-    def _stand(self) -> None:
-        """See that every folder is there, and takes files; OSError if not."""
-        if not self.ground.restore():
-            self.rooms.running.forget_all()
-        self.logfiles.close()  # its files may have been removed too: the next line opens them anew
-        error = self.rooms.spool.can_write()
-        if error is not None:
-            raise error
-
-    def _recover(self) -> None:
-        if not self._holder.has_vouched:
-            for removed, kept in twofold.remove_second_names(self.rooms.spool):
-                self._report(SecondNameRemoved(kept.job_id, str(removed), str(kept)))
-        self.recurring.forget_others()
-        self.rooms.ended.recover_all()
-        self._holder.vouch()
 
 
 _REPORTS = {Request.PAUSE: Paused(), Request.RESUME: Resumed(), Request.RECOVERED: GoingOn()}

@@ -7,8 +7,9 @@ work is still to be done.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from spoolrunner.attempt import command
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.dispatch.admission import Admission
 from spoolrunner.dispatch.candidate import Candidate
@@ -22,16 +23,20 @@ from spoolrunner.dispatch.running import RunningAttempts
 from spoolrunner.dispatch.running_attempt import RunningAttempt
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import AttemptKey, Executor
+from spoolrunner.protocol import tracing
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import FINAL, State
 from spoolrunner.protocol.verdict import since_final
-from spoolrunner.spool import lock_lines, locks, traces
+from spoolrunner.spool import lock_lines, locks, step_files, traces
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.spool.settling_rules import LookedAt, Origin
 from spoolrunner.system import durable, place
 from spoolrunner.system.clock import Clock, format_time
 from spoolrunner.telling.events import Started
+
+if TYPE_CHECKING:
+    from spoolrunner.attempt.assignment import ToldHooks
 
 SHORT_PAUSE = 0.5
 """Seconds for which a job is put off that something keeps from being claimed for a moment."""
@@ -168,20 +173,34 @@ def _assignment(layout: Layout, candidate: Candidate) -> Assignment:
     """What the process of the job is told: of the very bytes that were checked."""
     job, raw, policy = candidate.document, candidate.raw, candidate.policy
     number = len(raw.get("attempts", [])) + 1
+    name, method, params = job.job, job.method, raw.get("params", [])
+    if policy.command is not None:
+        words = policy.command.template.fill(params)
+        name, method, params = command.JOB, command.METHOD, [words, policy.command.result, policy.command.sandbox]
     made = Assignment(
         candidate.job_id,
         number,
         candidate.stamp,
-        job.job,
-        job.method,
-        raw.get("params", []),
+        name,
+        method,
+        params,
         policy.timeout,
         policy.process_limits,
         raw.get("meta"),
         leaves=policy.leftovers == "leave",
     ).prepare(layout)
     made.where = lock_lines.where(*place.place(layout.locks))
+    made.key = step_files.key_of(raw, candidate.stamp.inode)
+    if made.meta or policy.hooks is not None:
+        made.hooks = _hooks(policy, made.meta)
     return made
+
+
+def _hooks(policy: Policy, meta: dict[str, Any] | None) -> ToldHooks | None:
+    """What its process does before and around the call: a command is no call, and gets the variables alone."""
+    variables = tracing.variables(meta)
+    named = None if policy.command is not None else policy.hooks
+    return (*(named or ("", "", "")), variables) if named or variables else None
 
 
 def _is_retried_by_hand(attempts: list[dict[str, Any]]) -> bool:

@@ -14,6 +14,7 @@ class Wish(Enum):
 
     LOOK = "there are hints"
     STOP = "stop; asked again: at once"
+    RELOAD = "read config.json again"
     LEAVE = "stop, and let the jobs run on"
 
 

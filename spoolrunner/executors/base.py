@@ -63,8 +63,8 @@ class Sources(Protocol):
 class Plan:
     """What an executor needs to know. `settings` are those of the runner, as bytes; `boot` names this start of the machine.
 
-    `preload` names what a template imports ahead, in that order: modules, or classes in them; `jobs` is the whole table, job ->
-    methods. `environment` is the whole one of a job's
+    `preload` names what a template imports ahead, in that order: modules, or classes in them, and with `()` behind it a
+    function that it calls; `jobs` is the whole table, job -> methods. `environment` is the whole one of a job's
     process, which runs in `folder`. `loaded` is called with the files that came with the modules, `notice` with an event; both
     from any thread. What an executor calls from its dispatcher's thread comes by `sources`. `is_limited`: some job's process is
     to be kept within limits by the system.
@@ -148,6 +148,9 @@ class Executor(Protocol):
 
     def renew(self) -> None:
         """Code on disk changed: what is started from now on must run the new one. Safe from any thread."""
+
+    def replan(self, plan: Plan) -> None:
+        """Start by another plan from now on; what runs is not disturbed. StartError: all stays as it is then."""
 
     def close(self) -> None:
         """Give up what starting needs. What runs, runs on."""

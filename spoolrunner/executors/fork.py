@@ -130,6 +130,15 @@ class ForkExecutor(LocalExecutor):
         """Code on disk changed: the next job is forked from a new template. What runs is not disturbed. From any thread."""
         self._stale = True
 
+    def replan(self, plan: Plan) -> None:
+        """Start a template of another plan, from which the next job is forked. StartError: all stays as it is then."""
+        made = start_template(plan, [], self)
+        super().replan(plan)
+        self._places, self._problem, self._stale = places_of(plan), None, False
+        self._retire()
+        self._template = made
+        self._next.replan(plan)
+
     def close(self) -> None:
         """Let the templates go, and wait until those without jobs have ended, for ten seconds at most. What runs, runs on."""
         self._next.give_up()

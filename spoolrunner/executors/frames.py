@@ -17,6 +17,8 @@ on disk; (FAILED, why) when it ends before it is ready."""
 IMPORTING, IMPORTED, SKIPPED, LEFT_OUT = "importing", "imported", "skipped", "left out"
 """From one that preloads: (IMPORTING, module), then (IMPORTED, module, seconds, what it did), (SKIPPED, module, why) or
 (LEFT_OUT, module, why); after the last it is of no use any more."""
+CALL = "()"
+"""What ends a name of what is preloaded that is to be called, not only imported: the template half of the setup."""
 _FORMAT = 2
 """Of marshal: every Python since 2.5 reads it, and the template's may be another than the dispatcher's."""
 

@@ -27,13 +27,18 @@ class InlineExecutor(LocalExecutor):
 
     def __init__(self, plan: Plan, report: Report) -> None:
         super().__init__(plan, report)
-        self._settings = Settings.from_bytes(plan.settings)
         self._layout = Layout(plan.root)
         self._me = os.getpid()
+        self.replan(plan)
+
+    def replan(self, plan: Plan) -> None:
+        """Make attempts by another plan. StartError if it limits a job: all stays as it is then."""
         if plan.is_limited:  # its process would be ours
             raise StartError(
                 'executor "inline" cannot limit a job: leave memory, cpu_time, open_files and the like out'
             )
+        super().replan(plan)
+        self._settings = Settings.from_bytes(plan.settings)
 
     def start(self, assignment: Assignment) -> None:
         """Make the attempt, and report its end."""

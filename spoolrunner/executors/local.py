@@ -207,6 +207,10 @@ class LocalExecutor:
     def renew(self) -> None:
         """Code on disk changed: what is started from now on must run the new one. Safe from any thread."""
 
+    def replan(self, plan: Plan) -> None:
+        """Start by another plan from now on; what runs is not disturbed. StartError: all stays as it is then."""
+        self._plan = plan
+
     def close(self) -> None:
         """Give up what starting needs. What runs, runs on."""
 

@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from importlib import import_module
 
+from spoolrunner.attempt import command
 from spoolrunner.attempt.settings import Settings
 from spoolrunner.config.load import VARIABLE, Config
 from spoolrunner.config.shape import EXECUTOR_GROUP
 from spoolrunner.errors import StartError
 from spoolrunner.executors.base import Executor, Plan, Report, Sources
+from spoolrunner.executors.frames import CALL
 from spoolrunner.system import processes
 from spoolrunner.telling.events import Event
 
@@ -68,7 +70,7 @@ def make_plan(
         # Who started it is known of each process, also of one that was forked below Python: it has this or a mark of its own.
         environment=job_environment(config, os.environ) | {processes.MARK: spool_mark},
         preload=_preload(config),
-        jobs={job: list(methods) for job, methods in config.allowed.items()},
+        jobs=_callables(config) | ({command.JOB: [command.METHOD]} if _has_commands(config) else {}),
         loaded=loaded,
         notice=notice,
         sources=sources,
@@ -76,11 +78,23 @@ def make_plan(
     )
 
 
+def _callables(config: Config) -> dict[str, list[str]]:
+    """The table without the commands: job -> methods."""
+    table = {job: [name for name in found if found[name].command is None] for job, found in config.allowed.items()}
+    return {job: methods for job, methods in table.items() if methods or not config.allowed[job]}
+
+
+def _has_commands(config: Config) -> bool:
+    return any(policy.command is not None for methods in config.allowed.values() for policy in methods.values())
+
+
 def _preload(config: Config) -> list[str]:
+    """What a template imports or calls ahead: its half of the setup comes first, since modules may need that."""
+    setup = [f"{config.hooks[0]}{CALL}"] if config.hooks and config.hooks[0] else []
     named = config.file.preload
     if isinstance(named, list):
-        return list(dict.fromkeys(named))
-    return list(config.allowed) if named else []
+        return setup + list(dict.fromkeys(named))
+    return setup + (list(_callables(config)) if named else [])
 
 
 def find_executor(name: str) -> MakeExecutor:

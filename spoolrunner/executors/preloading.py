@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from spoolrunner.attempt import callables
-from spoolrunner.executors.frames import IMPORTED, IMPORTING, LEFT_OUT, SKIPPED, framed
+from spoolrunner.executors.frames import CALL, IMPORTED, IMPORTING, LEFT_OUT, SKIPPED, framed
 from spoolrunner.system import clock
 
 if sys.platform != "win32":
@@ -83,9 +83,14 @@ class Preloading:
 
 
 def _import(name: str) -> str:
-    """Import what the dotted path names; return the error in words, or nothing."""
+    """Import what the dotted path names, or call it if that is asked for; return the error in words, or nothing."""
     try:
-        callables.owner_of(name)
+        if name.endswith(CALL):
+            from spoolrunner.attempt import hooks
+
+            hooks.call_once(hooks.TEMPLATE, name.removesuffix(CALL))
+        else:
+            callables.owner_of(name)
     except BaseException as error:
         # The job's own process will meet the same error and record it; here it only costs the head start.
         return f"{type(error).__name__}: {error}"

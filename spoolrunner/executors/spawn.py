@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import sys
 import threading
 
@@ -130,6 +131,16 @@ class SpawnExecutor(LocalExecutor):
         """The attempt is settled."""
         super().forget(key)
         self._used.pop(key, None)
+
+    def replan(self, plan: Plan) -> None:
+        """Start the next interpreter by another plan. StartError when there is no such program: all stays as it is then."""
+        if shutil.which(plan.python, path=plan.environment.get("PATH")) is None:
+            raise StartError(f"cannot start {plan.python}: there is no such program")
+        super().replan(plan)
+        self._settings, self._places = Settings.from_bytes(plan.settings), places_of(plan)
+        self._interpreter = Interpreter(plan.python, plan.folder, plan.environment)
+        self._do_without_spare()
+        self._is_proven = False
 
     def close(self) -> None:
         """Let the spare process go. What runs, runs on."""

@@ -20,6 +20,11 @@ class Successor:
         self._modules = list(plan.preload)
         self.template: Template | None = None
 
+    def replan(self, plan: Plan) -> None:
+        """Start one by another plan."""
+        self._plan, self._modules = plan, list(plan.preload)
+        self.begin()
+
     def begin(self) -> None:
         """Start one that imports what can be preloaded."""
         self.give_up()

@@ -69,6 +69,7 @@ class Attempt(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     signal: int | None = None
     error: ErrorInfo | None = None
     result_dropped: str | None = None
+    no_retry: str | None = None
     pid: int | None = None
     host: str | None = None
     max_rss_kib: int | None = None

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol.names import GROUP_RULE, is_group
 from spoolrunner.system import times
+
+if TYPE_CHECKING:
+    from spoolrunner.protocol.argv import Command
 
 OVERRIDES = ("timeout", "max_retries", "priority", "group")
 """The keys of a document that override its method's policy."""
@@ -32,6 +35,8 @@ class Policy:
     """How a job is run. Durations are in seconds, memory in bytes; None means no limit.
 
     `leftovers`: what becomes of the processes that an attempt has started and that outlive it, "end" or "leave".
+    `retry_on` and `discard_on` are names of exceptions (`verdict.decide`). `on_failure` is the job and the method that are told
+    of a failure for good.
     """
 
     timeout: float = 3600.0
@@ -48,6 +53,11 @@ class Policy:
     open_files: int | None = None
     no_new_privileges: bool = False
     leftovers: str = "end"
+    retry_on: tuple[str, ...] = ()
+    discard_on: tuple[str, ...] = ()
+    on_failure: tuple[str, str] | None = None
+    command: Command | None = None
+    hooks: tuple[str, str, str] | None = None
     group: str | None = None
 
     @property
@@ -61,6 +71,11 @@ class Policy:
         """Return this policy with the values in `changes`; a value of None changes nothing."""
         given = {name: value for name, value in changes.items() if value is not None}
         return replace(self, **given) if given else self
+
+    def check_params(self, params: object) -> None:
+        """Raise JobFormatError when the job is a command that cannot be filled with these parameters."""
+        if self.command is not None:
+            self.command.template.fill(params)
 
     def pause(self, retries: int, dice: float) -> float:
         """Return the seconds to wait before retry number `retries`, which counts from 1.

@@ -8,6 +8,8 @@ from spoolrunner.protocol.names import ID_PATTERN, ID_RULE
 
 SUFFIX = ".json"
 
+MAX_ID = 100
+"""Characters of an id without the ~ and number that a dispatcher may append."""
 _ID = re.compile(ID_PATTERN)
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file lists the names that no file may have there.
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}

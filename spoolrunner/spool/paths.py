@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _STATES = ("pending", "running", "done", "failed")
 """The values of `protocol.states.State`, which a job's process does not import."""
 FOLDERS = (*_STATES, "tmp", "locks", "control", "logs", os.path.join("logs", "jobs"))
-LATER_FOLDERS = ("schedules",)
+LATER_FOLDERS = ("schedules", "steps")
 """The folders that are made when they are needed: a spool without them is whole."""
 _SUFFIX = ".json"
 REHEARSAL = "rehearsal-"
@@ -61,6 +61,7 @@ class Layout:
         self.status = inside + "status.json"
         self.pause = f"{self.control}{os.sep}pause"
         self.stop = f"{self.control}{os.sep}stop"
+        self.reload = f"{self.control}{os.sep}reload"
         self._states = {state: inside + state for state in _STATES}
         self.pending = self._states["pending"]
         self.running_folder = self._states["running"]
@@ -94,6 +95,15 @@ class Layout:
     def progress(self, job_id: str) -> str:
         """Return the path of the file with the progress that a running job last reported."""
         return f"{self.locks}{os.sep}{_fit(job_id, '.progress')}"
+
+    @property
+    def steps(self) -> str:
+        """The folder of what jobs keep for their next attempts; made by the first of them."""
+        return f"{self.root}{os.sep}steps"
+
+    def step_file(self, job_id: str) -> str:
+        """Return the path of the steps that a job has made."""
+        return f"{self.steps}{os.sep}{_fit(job_id, '.jsonl')}"
 
     def log(self, job_id: str) -> str:
         """Return the path of the job's own output."""

@@ -67,22 +67,35 @@ def was_cancelled(layout: Layout, job_id: str) -> bool:
 
 
 def sweep(layout: Layout, before: float | None = None) -> int:
-    """Remove each ID.reason beside which there is no job, and return how many: its refusal never came about, or the job left.
+    """Remove each ID.reason beside which there is no job, as `remove_if_left` does, and return how many.
 
-    With `before` (seconds since 1970) only those are removed that were written earlier: while a dispatcher runs, a fresh
-    one may be that of a job which is about to arrive.
+    OSError, at the end, if one stays.
     """
-    removed = 0
+    removed, refused = 0, None
     for name in os.listdir(layout.folder(State.FAILED)):
-        job_id, dot, ending = name.rpartition(".")
-        if not dot or dot + ending != _ENDING or id_problem(job_id) is not None:
-            continue
-        path = layout.reason(job_id)
-        if before is not None and not arrival.came_before(path, before):
-            continue
-        if _stat(layout.job(State.FAILED, job_id)) is None and not os.path.isdir(path):
-            removed += durable.unlink(path)
+        try:
+            removed += remove_if_left(layout, name, before)
+        except OSError as error:
+            refused = refused or error  # the others go all the same
+    if refused is not None:
+        raise refused
     return removed
+
+
+def remove_if_left(layout: Layout, name: str, before: float | None = None) -> bool:
+    """Remove failed/`name` if it is an ID.reason beside which there is no job: its refusal never came about, or the job left.
+
+    Returns whether it was. With `before` (seconds since 1970) only one is removed that was written earlier: while a dispatcher
+    runs, a fresh one may be that of a job which is about to arrive.
+    """
+    job_id, dot, ending = name.rpartition(".")
+    if not dot or dot + ending != _ENDING or id_problem(job_id) is not None:
+        return False
+    path = layout.reason(job_id)
+    if before is not None and not arrival.came_before(path, before):
+        return False
+    is_left = _stat(layout.job(State.FAILED, job_id)) is None and not os.path.isdir(path)
+    return is_left and durable.unlink(path)
 
 
 def _stat(path: str) -> os.stat_result | None:

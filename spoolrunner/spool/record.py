@@ -13,7 +13,7 @@ from typing import Any
 from spoolrunner.protocol import document, jsontext, signing
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import Event, Outcome, State, Verdict, transition
-from spoolrunner.protocol.verdict import Decision, decide
+from spoolrunner.protocol.verdict import NOTHING_SAID, Decision, Said, decide
 from spoolrunner.spool.jobfile import Stamp
 from spoolrunner.spool.missing import folder_of
 from spoolrunner.spool.paths import Layout
@@ -64,18 +64,25 @@ def _cut(text: str, limit: int = jsontext.MAX_TRACEBACK_BYTES) -> str:
 
 
 def add(
-    raw: dict[str, Any], made: dict[str, Any], policy: Policy, now: float, result: Any = None
+    raw: dict[str, Any],
+    made: dict[str, Any],
+    policy: Policy,
+    now: float,
+    result: Any = None,
+    said: Said = NOTHING_SAID,
 ) -> tuple[dict[str, Any], Decision]:
     """Return the document with the attempt `made`, its verdict and its result, and the decision; `raw` is not changed.
 
-    `now` is in seconds since 1970; a result of None is left out.
+    `now` is in seconds since 1970; a result of None is left out. `said` is what a failed attempt says of its next one.
     """
     attempts = list(raw.get("attempts", []))
     outcome = _OUTCOMES[made["outcome"]]
-    decision = decide(outcome, policy, attempts, now, 0.0 if outcome is Outcome.SUCCEEDED else _dice())
+    decision = decide(outcome, policy, attempts, now, 0.0 if outcome is Outcome.SUCCEEDED else _dice(), said)
     if decision.verdict is Verdict.RETRY and len(attempts) + 1 >= document.MAX_ATTEMPTS:
         decision = Decision(Verdict.FAILED, decision.retries)
     made = {**made, "verdict": str(decision.verdict)}
+    if decision.no_retry:
+        made["no_retry"] = decision.no_retry
     problem = document.attempt_problem(made)
     if problem:
         made, result = _without_what_it_left(made, problem, now), None
@@ -99,7 +106,9 @@ def replacing(layout: Layout, job_id: str, changed: dict[str, Any], stamp: Stamp
     earlier = changed.get(REPLACES, [])
     if earlier and not is_own(layout.running(job_id)):
         earlier = []
-    return {**changed, REPLACES: [*earlier[1 - _MAX_REPLACES :], list(stamp)]}
+    if len(earlier) >= _MAX_REPLACES:
+        earlier = [earlier[0], *earlier[2 - _MAX_REPLACES :]]  # the first one stays: it tells which job this is
+    return {**changed, REPLACES: [*earlier, list(stamp)]}
 
 
 def is_own(path: str) -> bool:

@@ -35,6 +35,7 @@ class Requests(NamedTuple):
     stop: str | None
     cancels: list[str]
     pauses: frozenset[str] = frozenset()
+    reload: bool = False
 
 
 def read(layout: Layout) -> Requests:
@@ -42,12 +43,17 @@ def read(layout: Layout) -> Requests:
     names = _names(layout)
     cancels = sorted(name[len(_CANCEL) :] for name in names if name.startswith(_CANCEL) and name != _CANCEL)
     stop = _stop_text(layout) if "stop" in names else None
-    return Requests("pause" in names, stop, cancels, _pauses(names))
+    return Requests("pause" in names, stop, cancels, _pauses(names), "reload" in names)
 
 
 def clear_stop(layout: Layout) -> bool:
     """Remove control/stop; whether it was there."""
     return _drop(layout.stop)
+
+
+def clear_reload(layout: Layout) -> bool:
+    """Remove control/reload; whether it was there."""
+    return durable.unlink(layout.reload)
 
 
 def request_stop(layout: Layout, leave_running: bool) -> None:

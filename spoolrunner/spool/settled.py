@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool import locks, output
+from spoolrunner.spool import locks, output, step_files
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.lock_files import drop_lock, drop_lock_of_moved
 from spoolrunner.spool.traces import Marker
@@ -33,7 +33,8 @@ _UNTOUCHED = (Fate.LIVES, Fate.LEFT_OVER, Fate.AWAITS_STOP)
 class Settled(NamedTuple):
     """The fate; the job's name and state where it lies now; its document; and the marker that was found.
 
-    `left` says why something that is no longer needed could not be removed.
+    `left` says why something that is no longer needed could not be removed. `published` is the id of the job of on_failure that
+    was published now, if any.
     """
 
     fate: Fate
@@ -43,6 +44,7 @@ class Settled(NamedTuple):
     marker: Marker | None = None
     problem: str = ""
     left: str = ""
+    published: str = ""
 
 
 def cleaned_up(spool: Spool, lock: locks.JobLock, job_id: str, settled: Settled, max_log_bytes: int) -> Settled:
@@ -79,7 +81,15 @@ def _tidy(spool: Spool, job_id: str, settled: Settled, max_log_bytes: int) -> No
         log = layout.log(settled.name)
         if settled.name != job_id:  # what an earlier job of its id printed stays behind
             output.split(layout.log(job_id), log, [*_headers(settled.raw), first])
+            _move_steps(spool, job_id, settled)
         output.tidy(log, max_log_bytes, first)
+
+
+def _move_steps(spool: Spool, job_id: str, settled: Settled) -> None:
+    """Let the steps of a job go with it to its new name. Without that they would still be found by its key."""
+    stamp = None if settled.state is None else spool.stamp(settled.state, settled.name)
+    if settled.raw is not None and stamp is not None:
+        step_files.follow(spool.layout, job_id, settled.name, step_files.key_of(settled.raw, stamp.inode))
 
 
 def _headers(raw: dict[str, Any] | None) -> Iterator[bytes]:

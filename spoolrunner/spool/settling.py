@@ -24,7 +24,8 @@ from spoolrunner.protocol.states import (
     State,
     Verdict,
 )
-from spoolrunner.spool import locks, record, requests, traces
+from spoolrunner.protocol.verdict import NOTHING_SAID
+from spoolrunner.spool import locks, on_failure, record, requests, step_files, traces
 from spoolrunner.spool.ended_attempt import made_of
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.lock_lines import START
@@ -43,8 +44,8 @@ PolicyOf = Callable[[Document], Policy]
 class _Held:
     """A job that is being settled, under its lock. `data` is what is to be committed, `verdict` where it goes then.
 
-    `may_have_progress`: a file of it is to be removed. `settled` is set when it has come to its end, `error` when the disk
-    refused.
+    `may_have_progress`, `may_have_steps`: a file of it is to be removed. `on_failure` is that of its policy. `settled` is set
+    when it has come to its end, `error` when the disk refused.
     """
 
     job_id: str
@@ -53,6 +54,8 @@ class _Held:
     marker: Marker | None = None
     raw: dict[str, Any] = field(default_factory=dict)
     may_have_progress: bool = True
+    may_have_steps: bool = True
+    on_failure: tuple[str, str] | None = None
     data: bytes | None = None
     verdict: Verdict | None = None
     settled: Settled | None = None
@@ -73,11 +76,12 @@ class Settler:
         key: bytes | None = None,
     ) -> None:
         self._spool = spool
-        self._max_log_bytes = max_log_bytes
+        self.max_log_bytes = max_log_bytes
         self._policy_of = policy_of
         self._liveness = liveness
         self._boot = boot
         self._clock = clock
+        self._key = key
         self._files = RunningFiles(spool, key)
 
     def settle(self, job_id: str, known: Known) -> Settled:
@@ -109,7 +113,7 @@ class Settler:
                 if one.settled is None and one.error is None:
                     self._guarded(one, self._finish)
                 if one.settled is not None:
-                    one.settled = cleaned_up(self._spool, one.lock, one.job_id, one.settled, self._max_log_bytes)
+                    one.settled = cleaned_up(self._spool, one.lock, one.job_id, one.settled, self.max_log_bytes)
         finally:
             for one in held:
                 one.lock.close()
@@ -166,6 +170,7 @@ class Settler:
         elif rule.remedy is Remedy.FINISH or is_recorded(file.attempts, marker, known):
             self._sync_record()
             one.verdict = Verdict(file.attempts[-1]["verdict"])
+            one.on_failure = self._policy(known, file).on_failure
         else:
             self._release(one, file)
 
@@ -223,9 +228,11 @@ class Settler:
         """Make the record of an attempt that is over: of what its process left or, if that is nothing, of how it died."""
         known, now = one.known, self._clock.wall()
         made, result = made_of(marker, left, known, now)
-        changed, decision = record.add(file.raw, made, self._policy(known, file), now, result)
+        policy, said = self._policy(known, file), NOTHING_SAID if left is None else left.said
+        changed, decision = record.add(file.raw, made, policy, now, result, said)
         one.raw = record.replacing(self._spool.layout, one.job_id, changed, file.stamp)
         one.verdict, one.may_have_progress = decision.verdict, left is None or left.progress
+        one.may_have_steps, one.on_failure = left is None or left.steps or bool(file.attempts), policy.on_failure
         one.data = file.record_of(one.job_id, one.raw)
 
     def _sync_record(self) -> None:
@@ -248,8 +255,13 @@ class Settler:
         """Move a job whose record is made to where its verdict says."""
         job_id, raw, verdict, layout = one.job_id, one.raw, one.verdict, self._spool.layout
         assert verdict is not None  # noqa: S101 -- what has none has been settled, or the disk refused
+        published = ""
+        if one.on_failure is not None and verdict is Verdict.FAILED:
+            published = on_failure.publish(self._spool, self._key, job_id, raw, one.on_failure)
         if one.may_have_progress:
             durable.unlink(layout.progress(job_id))
+        if verdict is Verdict.DONE and one.may_have_steps:
+            step_files.remove(layout, job_id, step_files.key_of(raw, 0))
         if verdict in FINAL:
             requests.drop_cancel(layout, job_id)
         target = DESTINATION[verdict]
@@ -260,9 +272,9 @@ class Settler:
         else:
             name = self._spool.move(job_id, State.RUNNING, EVENT_OF[verdict])
         if name is None:
-            one.settled = Settled(Fate.GONE, job_id, raw=raw, marker=one.marker)
+            one.settled = Settled(Fate.GONE, job_id, raw=raw, marker=one.marker, published=published)
         else:
-            one.settled = Settled(Fate.SETTLED, name, target, raw, one.marker)
+            one.settled = Settled(Fate.SETTLED, name, target, raw, one.marker, published=published)
 
 
 def _answer(one: _Held) -> Settled | OSError:

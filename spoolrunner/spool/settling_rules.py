@@ -22,8 +22,8 @@ ENDED_BY_STOP = tuple(-number for number in _STOP_SIGNALS)
 """The statuses, as in `Popen.returncode`, of processes that such a signal ended."""
 _STOP_STATUSES = (*[128 + number for number in _STOP_SIGNALS], 0xC000013A)
 """How a program exits by itself that was told to end by one of them; the last is that of Ctrl-C on Windows."""
-_STOP_ERRORS = ("KeyboardInterrupt", "SystemExit")
-"""What Python, or the job's own handler, makes of such a signal."""
+_STOP_ERRORS = ("KeyboardInterrupt", "SystemExit", "ProgramError")
+"""What Python, or the handler of a job or of the program of a command, makes of such a signal."""
 
 
 class Origin(StrEnum):

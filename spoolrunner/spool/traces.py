@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from types import NoneType
 from typing import Any, NamedTuple
 
 import orjson
 
 from spoolrunner.protocol.states import LEFT_BY_JOBS
+from spoolrunner.protocol.verdict import NOTHING_SAID, Said
 from spoolrunner.spool import lock_lines
 from spoolrunner.spool.jobfile import Stamp
 from spoolrunner.spool.lock_lines import CLAIM, OUTCOME, READY, START
 from spoolrunner.spool.locks import JobLock, read_lines
 from spoolrunner.system.heldfiles import open_plain
-from spoolrunner.system.times import parse_time
+from spoolrunner.system.times import MAX_DURATION, parse_time
 
 MAX_LINE_BYTES = 1 << 20
 """No line of ours is as long: the longest holds a result of 64 KiB, or an error of three texts of 16 KiB, with all escapes."""
@@ -96,7 +98,9 @@ class LeftOutcome(NamedTuple):
     """An outcome line: how the attempt ended, as its own process left it.
 
     `ended_at` is RFC 3339. `result` is the JSON text of the return value, None without one; `result_dropped` says why it could
-    not be kept. `error` has `type`, `message` and `traceback`. `progress`: there is a file of its progress.
+    not be kept. `error` has `type`, `message` and `traceback`. `progress`: there is a file of its progress; `steps`: one of its
+    steps. `bases` and `after` are what a failure says of the next attempt (`verdict.Said`): the names of the classes
+    from which that of its error is derived, the nearest first, and the pause that it asks for.
     """
 
     outcome: str
@@ -106,6 +110,14 @@ class LeftOutcome(NamedTuple):
     result_dropped: str | None = None
     exit_status: int | None = None
     progress: bool = False
+    steps: bool = False
+    bases: Sequence[str] = ()
+    after: float | None = None
+
+    @property
+    def said(self) -> Said:
+        """What it says of the next attempt."""
+        return NOTHING_SAID if self.error is None else Said((self.error["type"], *self.bases), self.after)
 
 
 class Traces(NamedTuple):
@@ -221,7 +233,10 @@ def _outcome(found: dict[str, Any]) -> LeftOutcome | None:
         and isinstance(made.result, (str, NoneType))
         and isinstance(made.result_dropped, (str, NoneType))
         and type(made.exit_status) in (int, NoneType)
-        and type(made.progress) is bool
+        and type(made.progress) is type(made.steps) is bool
+        and isinstance(made.bases, (list, tuple))
+        and all(isinstance(name, str) for name in made.bases)
+        and (made.after is None or (isinstance(made.after, (int, float)) and 0 <= made.after <= MAX_DURATION))
         and (made.error is None or _is_error(made.error))
     )
     return made if is_sound else None

@@ -6,6 +6,7 @@ and its classes.
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -22,6 +23,10 @@ if sys.platform == "win32":
 
     def reap_ourselves() -> None:
         """Do nothing, as above."""
+
+    def leads_terminal() -> bool:
+        """Return False: there is no SIGHUP."""
+        return False
 
 else:
     _PYTHONS_OWN: dict[int, Any] = {
@@ -42,6 +47,19 @@ else:
             if _signal.getsignal(number) != wanted:
                 _signal.signal(number, wanted)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+    def leads_terminal() -> bool:
+        """Return whether this process leads the session of a terminal: the kernel sends it SIGHUP when that closes.
+
+        To be asked at the start: once it has closed, nothing is known of it.
+        """
+        if os.getsid(0) != os.getpid():
+            return False
+        try:
+            os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+        except OSError:
+            return False  # ENXIO: a session without a terminal, as service managers make them
+        return True
 
     def reap_ourselves() -> None:
         """Let no ignored SIGCHLD have the system collect our children before we can, and block no signal."""

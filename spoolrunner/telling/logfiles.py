@@ -48,6 +48,11 @@ class LogFiles:
             self._outlet = self._outlet or Outlet(sys.stderr)
             self._outlet.put(line_format.printable(f"spoolrunner: {self.trouble}; going on without: {line}"))
 
+    def limit_to(self, max_bytes: int) -> None:
+        """Rotate at that size from now on."""
+        for file in (self._all, self._errors):
+            file.limit_to(max_bytes)
+
     def close(self) -> None:
         """Close both files; the next event opens them anew."""
         self._all.close()
@@ -88,6 +93,10 @@ class _LogFile:
         self._descriptor: int | None = None
         self._identity = (0, 0)
         self._size = 0
+
+    def limit_to(self, max_bytes: int) -> None:
+        """Rotate it at that size from now on."""
+        self._max_bytes = self._rotate_at = self._rotation.maxBytes = max_bytes
 
     def add(self, text: str) -> None:
         """Append a line; OSError when it cannot be written."""

@@ -33,22 +33,6 @@ class ThreadDied:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigChanged:
-    """config.json is another file by now than the one this dispatcher read when it started."""
-
-    path: str
-
-    def entry(self, at: float) -> Entry:
-        """`trouble`, with what to do."""
-        return Entry(Kind.TROUBLE, at, note=self.sentence)
-
-    @property
-    def sentence(self) -> str:
-        """What happened, and what to do about it."""
-        return f"{self.path} was changed since the dispatcher started; it goes by what it read then: restart it"
-
-
-@dataclass(frozen=True, slots=True)
 class KeptOff(_Trouble):
     """A file of the job `id` is refused to us, so that one is put off, and nothing else is."""
 

@@ -327,6 +327,8 @@ class World:
         """What a process may end with, as the command line does: it says so, and its exit status is 1."""
         self.said: list[str] = []
         self.effects: list[Effect] = []
+        self.steps: list[str] = []
+        """The steps that jobs have made, in their order; what is over is not to be made again, after a power cut neither."""
         self.left: list[Left] = []
         """What processes of jobs have left; it must be recorded as it was left."""
         self.boot = self.mount = 1
@@ -598,6 +600,14 @@ class World:
             self.together.append(f"{token} is run by two processes at once{self.tail()}")
         self.inside[token] = process.pid
         self.effects.append(Effect(token, job_id, attempt, process.pid))
+
+    def make_step(self, name: str) -> str:
+        """A part of a job that is made once."""
+        process = current()
+        assert process is not None, "a job runs in a process"
+        process.point("effect", name)
+        self.steps.append(name)
+        return name
 
     def middle(self, token: str) -> None:
         """A job is at work, and can be stopped there."""

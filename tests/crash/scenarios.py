@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -189,6 +190,40 @@ def pending(*endings: str, **fields: Any) -> Callable[[World], None]:
 def was_run_again(world: World) -> None:
     """A retry by hand is really run."""
     assert world.starts("a"), f"the retry by hand was not run: {world.describe()}"
+
+
+TELLING = {JOBS: {"work": {"on_failure": f"{JOBS}.told"}, "told": {"max_retries": 9}}}
+"""The table of jobs in which failures are told of."""
+
+
+def was_told_of(world: World) -> None:
+    """Each failure for good of the job was told of by one job, which was run; and nothing else was told."""
+    _, _, raw = world.find("a")
+    failures = [made["number"] for made in raw["attempts"] if made["verdict"] == "failed"]
+    told = {key: orjson.loads(data) for key, data in world.files().items() if b"on_failure_of" in data}
+    assert len(told) <= len(failures), f"told more than once: {world.describe()}"
+    assert sorted(told) == [(State.DONE, f"a.failed.{number}") for number in failures], world.describe()
+    assert world.starts("told of a"), "the job of on_failure was not run"
+    for key in told:
+        assert told[key]["params"]["error"], "it does not say why"
+
+
+STEPPING = {JOBS: ["work", "stepped"]}
+"""The table of jobs in which one makes steps."""
+
+
+def made_each_step_once(world: World) -> None:
+    """No step was made again that was over, each was made before the work, and a job that is done has left none."""
+    state, name, _ = world.find("a")
+    for earlier, later in itertools.pairwise(("one", "two", "work")):
+        if later in world.steps and earlier in world.steps[world.steps.index(later) :]:
+            raise DoubleError(f"step {earlier} was made again: {world.steps}; {world.describe()}")
+    if state is State.DONE:
+        assert {"one", "two", "work"} == set(world.steps), f"{world.steps}; {world.describe()}"
+    kept = os.listdir(world.layout.steps) if os.path.isdir(world.layout.steps) else []
+    assert kept in ([[]] if state is State.DONE else [[], [f"{name}.jsonl"]]), f"{kept}; {world.describe()}"
+    if state is not State.DONE and "two" in world.steps:
+        assert kept, "the steps are gone, though the job may be tried again"
 
 
 def ended(outcome: str, verdict: str, number: int = 1) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from spoolrunner.protocol.states import State
 from spoolrunner.spool import reason_files
 from tests.crash.faults import World
 from tests.crash.scenarios import (
+    STEPPING,
+    TELLING,
     Scenario,
     asked_to_stop,
     by_hand,
@@ -21,6 +23,7 @@ from tests.crash.scenarios import (
     ended,
     foreign,
     kept_its_bytes,
+    made_each_step_once,
     nothing,
     pending,
     publish,
@@ -28,6 +31,7 @@ from tests.crash.scenarios import (
     until_settled,
     until_stopped,
     was_run_again,
+    was_told_of,
     what_was_renamed_is_there,
     with_a_successor,
     work_about_to_end,
@@ -67,6 +71,23 @@ RUNNING = [
         33,
     ),
     Scenario("settling", work_about_to_end, until_settled, nothing, 10),
+    Scenario(
+        "a failure that is told of",
+        pending("fail"),
+        dispatch,
+        was_told_of,
+        36,
+        settings={"max_retries": 0, "allowed_jobs": TELLING},
+        ends_in=(State.FAILED,),
+    ),
+    Scenario(
+        "a job that makes steps and fails",
+        pending("fail", "ok", method="stepped"),
+        dispatch,
+        made_each_step_once,
+        45,
+        settings={"max_retries": 2, "allowed_jobs": STEPPING},
+    ),
     Scenario("a timeout", work_in_progress, until_settled, nothing, 10, settings={"timeout": 3, "max_retries": 2}),
 ]
 REFUSING = [

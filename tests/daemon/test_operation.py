@@ -385,19 +385,3 @@ def test_a_second_job_of_an_id_has_its_own_output(home):
         ["echo tuesday"],
         ["echo wednesday"],
     ]
-
-
-def test_a_configuration_that_is_newer_than_the_dispatcher_is_named(home):
-    """A job that only the newer config.json allows is refused with the advice to restart; the log and status say it too."""
-    daemon = home.start()
-    daemon.expect("dispatcher", "started")
-    home.drop("a", method="noop")
-    daemon.expect("completed", "id=a")
-    path = home.folder / "config.json"
-    settings = json.loads(path.read_text())
-    path.write_text(json.dumps({**settings, "allowed_jobs": {**settings["allowed_jobs"], "other": ["run"]}}))
-    home.drop("b", job="other", method="run")
-    daemon.expect("refused", "id=b", "restart it")
-    assert "config.json was changed since the dispatcher started: restart it" in home.reason("b")["what"]
-    daemon.expect("trouble", "was changed since the dispatcher started")
-    until(lambda: "was changed since the dispatcher started" in home.cli("status"))

@@ -156,7 +156,33 @@ SEEDS = st.one_of(VALID, VALID, objects().map(lambda made: json.dumps(made).enco
 """What damaged documents are made of: most of these are JSON, and half would be taken."""
 DOCUMENTS = st.one_of(documents(), documents(), VALID, VALID, st.binary(max_size=60), DEEP)
 
+EXCEPTIONS = SCALARS | st.lists(
+    st.sampled_from(["ValueError", "OSError", "app.Error", "len", "", ".", "a b", "json.JSONDecodeError"]) | SCALARS,
+    max_size=3,
+)
+ENTRIES = SCALARS | st.sampled_from(["jobs.echo", "echo", "jobs.", ".echo", "", ".", "jobs.ehco", "a.b.c"])
+FAILURES: dict[str, st.SearchStrategy[Any]] = {"retry_on": EXCEPTIONS, "discard_on": EXCEPTIONS, "on_failure": ENTRIES}
 SIZES = st.sampled_from([1 << 20, "64M", "1G", "0", "1T", "9" * 30 + "G", "m", "1.5G", -1, 1e300, True, "64M\n"])
+_WORDS = (
+    st.sampled_from(["ls", "{x}", "--y={y}", "-v", "", "{", "{{}}", "{x}{y}", "./a b", "~/a", "{x", "a\x00"]) | TEXTS
+)
+_PARAMETER_NAMES = st.sampled_from(["x", "y", "x ", ""]) | TEXTS
+_COMMANDS = st.fixed_dictionaries(
+    {"argv": st.lists(_WORDS | st.lists(_WORDS, max_size=2), max_size=4) | SCALARS},
+    optional={
+        "types": st.dictionaries(
+            _PARAMETER_NAMES,
+            st.sampled_from(["string", "integer", "boolean", "strings", "number", "int"]) | SCALARS,
+            max_size=2,
+        ),
+        "allow_options": st.lists(_PARAMETER_NAMES, max_size=2) | SCALARS,
+        "result": st.sampled_from(["text", "json", "none", "xml"]),
+        "sandbox": st.dictionaries(
+            st.sampled_from(["read", "write", "network", "reed"]), st.lists(TEXTS, max_size=2) | SCALARS, max_size=3
+        ),
+        "timeout": DURATIONS,
+    },
+)
 _POLICIES = st.fixed_dictionaries(
     {},
     optional={
@@ -168,6 +194,7 @@ _POLICIES = st.fixed_dictionaries(
         "max_retries": NUMBERS,
         "retry_interval": DURATIONS,
         "on_crash": st.sampled_from(["retry", "fail", "ignore"]),
+        **FAILURES,
         "concurrency": NUMBERS,
         "priority": NUMBERS,
         "group": GROUPS,
@@ -182,7 +209,7 @@ WHITELISTS = st.dictionaries(
     _JOB_NAMES,
     st.one_of(
         st.lists(_METHOD_NAMES, max_size=3),
-        st.dictionaries(_METHOD_NAMES, _POLICIES | VALUES, max_size=3),
+        st.dictionaries(_METHOD_NAMES, _POLICIES | _COMMANDS | VALUES, max_size=3),
         VALUES,
     ),
     max_size=3,
@@ -208,8 +235,10 @@ SCHEDULES = st.dictionaries(
 )  # fmt: skip
 _DURATION_KEYS = (
     "retry_interval", "retry_max_interval", "timeout", "timeout_limit", "kill_grace", "stop_grace",
-    "priority_aging", "keep_done", "keep_failed",
+    "priority_aging",
 )  # fmt: skip
+_KEPT = DURATIONS | st.fixed_dictionaries({}, optional={"age": DURATIONS, "count": NUMBERS, "size": NUMBERS})
+_FUNCTIONS = st.sampled_from(["app.worker.setup", "setup", "app._setup", "app.setup()", ".", ""]) | TEXTS | SCALARS
 RATES = (
     st.sampled_from(["100/m", "5/10s", "1/d", "0/m", "1/0s", "1/w", "m", "1/m\n", "9" * 12 + "/m", "1/99999d"]) | TEXTS
 )
@@ -221,6 +250,9 @@ LIMITS_BY_GROUP = st.dictionaries(
 )
 CONFIG_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(_DURATION_KEYS, DURATIONS),
+    "auto_prune": st.booleans() | SCALARS,
+    "keep_done": _KEPT,
+    "keep_failed": _KEPT,
     "spool": TEXTS,
     "environment": st.dictionaries(TEXTS, TEXTS | SCALARS, max_size=2),
     "inherit_environment": st.booleans() | st.lists(TEXTS, max_size=2) | SCALARS,
@@ -238,10 +270,13 @@ CONFIG_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "retry_backoff": st.sampled_from(["exponential", "fixed", "linear"]),
     "retry_jitter": NUMBERS,
     "on_crash": st.sampled_from(["retry", "fail", "ignore"]),
+    **FAILURES,
     "max_log_bytes": NUMBERS,
     "fsync": st.booleans() | SCALARS,
     "executor": st.sampled_from(["auto", "fork", "spawn", "thread"]),
     "preload": st.booleans() | SCALARS,
+    "setup": st.dictionaries(st.sampled_from(["template", "process", "proces"]), _FUNCTIONS, max_size=2) | SCALARS,
+    "around": _FUNCTIONS,
     "schedules": SCHEDULES | VALUES,
 }
 

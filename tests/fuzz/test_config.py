@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 
 import orjson
 import pytest
 from hypothesis import example, given, settings
 
 from spoolrunner.config.load import load_config, parse_config
-from spoolrunner.errors import ConfigError
+from spoolrunner.errors import ConfigError, JobFormatError
 from spoolrunner.executors.plan import runner_settings
 from tests.fuzz.grammar import CONFIGS
 from tests.fuzz.mutation import Mutator, corpus_of
@@ -39,6 +40,7 @@ def put_to_use(made):
     for policy in policies:
         assert policy.timeout > 0
         assert 0 <= policy.pause(1, 0.5) <= policy.retry_max_interval
+        fill(policy.command)
     for schedule in made.schedules.values():
         slot = schedule.timing.after(0)
         assert slot is None or slot > 0
@@ -52,6 +54,14 @@ def put_to_use(made):
     if made.file.signing_key is None:  # else a key is read from a file, which is told of when there is none
         runner_settings(made, boot="").to_bytes()
     return made
+
+
+def fill(command) -> None:
+    """Fill a command with parameters that fit or do not: it has words, or says what is wrong."""
+    if command is not None:
+        for params in ({}, {"x": "a", "y": 1}, {"x": ["a"], "y": "-b"}, {"x": True}):
+            with suppress(JobFormatError):
+                assert all(isinstance(word, str) and "\0" not in word for word in command.template.fill(params))
 
 
 @given(CONFIGS)

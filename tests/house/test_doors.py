@@ -261,6 +261,7 @@ RENAMERS = {
     "spool/record.py": {"replace_many"},  # as above: the row of an outcome
     "spool/one_mount.py": {"rename"},  # a trial: what it moves is no job
     "spool/reason_files.py": {"replace_content"},  # ID.reason
+    "spool/step_files.py": {"publish", "replace_content", "rename"},  # steps/ID.jsonl, which are no jobs
     "spool/twofold.py": {"rename"},  # out of a state folder, to be removed: no move of a job
     "spool/requests.py": {"replace_content"},  # control/stop, whose text counts
     "spool/schedule_notes.py": {"replace_content"},  # schedules/NAME.json

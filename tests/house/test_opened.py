@@ -16,6 +16,7 @@ OPENERS = {
     "system/processes.py": "/proc",
     "attempt/rehearsal.py": "a new file in a folder of its own",
     "system/streams.py": "/dev/null",
+    "system/dispositions.py": "/dev/tty",
     "system/mounting.py": "/proc and /sys",
     "system/orphans.py": "/proc",
     "executors/effects.py": "/proc",

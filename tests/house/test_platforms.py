@@ -51,6 +51,8 @@ OWNERS = {
     "system/inotify.py": "events of files",
     "system/mounting.py": "how the kernel names what it has mounted",
     "system/owners.py": "whose a file is",
+    "system/programs.py": "how a program is found and started",
+    "config/commands.py": "where there is bubblewrap",
 }
 """module -> the difference between systems that it owns."""
 SYSTEM = {"sys.platform", "os.name", "platform.system"}

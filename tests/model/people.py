@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import takewhile
 
-from tests.model import names
+from tests.model import names, telling
 from tests.model.rules import Promise, Rule
 from tests.model.runner import STARTED, killed
 from tests.model.state import (
@@ -296,7 +296,8 @@ def _cut(model: Model, state: State) -> list[State]:
                     places = tuple(
                         file and file._replace(dirty=False, torn=torn and file.dirty) for file in whole.places
                     )
-                    found[_after_cut(model, state, whole._replace(places=places, lock=lock))] = None
+                    notices = telling.torn(whole.notices, tears=torn)
+                    found[_after_cut(model, state, whole._replace(places=places, lock=lock, notices=notices))] = None
     return list(found)
 
 

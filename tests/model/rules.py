@@ -78,6 +78,11 @@ class Rule(StrEnum):
     )
     LATER_KEPT = "of a file and the one that replaced it the latter keeps its name"
     RETRY_NAMED = "of two names of one finished job that in running/ is kept only if a marker says that it was claimed"
+    TELL_AFTER_RECORD = "the job of on_failure is published when the failure is recorded"
+    TELL_BEFORE_MOVE = "and before the job moves to failed/"
+    TELL_LOOKED_FOR = "one that was published already is looked for in each folder, and not published again"
+    TELL_OF_ITS_OWN = "one that was published for another job of the id does not count"
+    TELL_SYNCED = "it is synced before the job moves"
     SECOND_TOLD = "a second job of the id is not taken for what the first one was before"
 
 
@@ -102,4 +107,7 @@ class Promise(StrEnum):
     OUTCOME_KEPT = "an attempt is recorded with the outcome that it left, and with no other"
     STRANGERS_SPARED = "no process is watched or ended that is not of this spool's job"
     EXPLAINED = "a job that never ran lies in failed/ with its reason"
+    TOLD = "a job that failed for good has been told of"
+    TOLD_ONCE = "it is told of once"
+    TOLD_TRULY = "no failure is told of that was not recorded"
     RECOVERS = "from every state the living come to rest"

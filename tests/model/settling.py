@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.model import telling
 from tests.model.dispatcher import At, drop_request, is_there, rest, set_reason, to
 from tests.model.rules import Promise, Rule
 from tests.model.state import (
@@ -154,11 +155,12 @@ def _choose(model: Model, state: State, index: int) -> tuple[State, ...]:
         is_stopped = state.stop == CAME and mine is not None and mine.signalled and Rule.STOP_SPARES in model.rules
         came = came_of(model, dispatcher.outcome) or ("cancel" if cancelled else STOPPED if is_stopped else "fail")
         made = staged(model, state, file, came)
-        return tuple(after for one in made for after in to(state, index, At.SYNC, staged=one))
+        at = At.SYNC if Rule.TELL_AFTER_RECORD in model.rules else telling.begin(state, made[0].history, At.SYNC)
+        return tuple(after for one in made for after in to(state, index, at, staged=one))
     verdict = "r" if rule == "release" else rule
     if (rule != "release" or _is_recorded(dispatcher.marker, file, number)) and Rule.RECORD_SYNCED_AGAIN in model.rules:
         return to(state, index, At.SYNC_FOLDER, verdict=verdict)
-    return to(state, index, _first_of_end(model, verdict), verdict=verdict)
+    return to(state, index, _first_of_end(model, state, verdict), verdict=verdict)
 
 
 def _is_recorded(marker: Marker | None, file: File, number: int) -> bool:
@@ -190,11 +192,13 @@ def _judged(state: State, file: File) -> State:
 
 
 def _sync_folder(model: Model, state: State, index: int) -> tuple[State, ...]:
-    return to(state, index, _first_of_end(model, is_there(state, index).verdict))
+    return to(state, index, _first_of_end(model, state, is_there(state, index).verdict))
 
 
-def _first_of_end(model: Model, verdict: str) -> At:
-    return At.DROP_REQUEST if verdict in FINAL and Rule.CANCEL_BEFORE_MOVE in model.rules else At.MOVE
+def _first_of_end(model: Model, state: State, verdict: str) -> At:
+    after = telling.first_of_move(model, verdict)
+    is_early = Rule.TELL_BEFORE_MOVE in model.rules and Rule.TELL_AFTER_RECORD in model.rules
+    return telling.begin(state, verdict, after) if is_early else after
 
 
 def _drop_request(model: Model, state: State, index: int) -> tuple[State, ...]:
@@ -221,7 +225,9 @@ def _move(model: Model, state: State, index: int) -> tuple[State, ...]:
         state = _judged(state, file)
     state = set_story(move(state, RUNNING, target), file.job, told)
     if target in (FAILED, FAILED_2):
-        return to(state, index, At.DROP_REASON, slot=target - FAILED)
+        is_late = Rule.TELL_BEFORE_MOVE not in model.rules
+        at = telling.begin(state, verdict, At.DROP_REASON) if is_late else At.DROP_REASON
+        return to(state, index, at, slot=target - FAILED, file=file)
     late = verdict in FINAL and Rule.CANCEL_BEFORE_MOVE not in model.rules
     return to(state, index, At.DROP_REQUEST if late else At.LOOK_ROUND)
 
@@ -292,6 +298,7 @@ STEPS = {
     At.SYNC_FOLDER: Step(
         "syncs running/", ("open running", "fsync running", "open running"), _sync_folder, Rule.RECORD_FOLDER_SYNCED
     ),
+    **telling.STEPS,
     At.DROP_REQUEST: Step("removes the request to cancel", ("unlink control/cancel-ID",), _drop_request),
     At.MOVE: Step("moves the job to where its verdict says", (RENAME,), _move),
     At.DROP_REASON: Step("removes the reason of an earlier stay", ("unlink failed/ID.reason",), _drop_reason),

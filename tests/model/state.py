@@ -86,6 +86,19 @@ class LockFile(NamedTuple):
     synced: bool = False
 
 
+class Notice(NamedTuple):
+    """The job that on_failure names, published for attempt `number` of that job; `done`: it is no longer in pending/.
+
+    `dirty` and `torn` as for a file.
+    """
+
+    job: int
+    number: int
+    done: bool = False
+    dirty: bool = False
+    torn: bool = False
+
+
 class Mine(NamedTuple):
     """The attempt that a dispatcher watches; `cancelled` if it ended the process itself.
 
@@ -134,6 +147,7 @@ class Dispatcher(NamedTuple):
     verdict: str = ""
     source: int = RUNNING
     slot: int = 0
+    notice: Notice | None = None
     namespace: int = 0
 
 
@@ -183,8 +197,9 @@ class Disk(NamedTuple):
     """What a power cut can take back to what it was.
 
     `retried`, which only the judge knows, is for each job how many final verdicts it had when it was last retried by hand, as
-    far as the disk has kept that. `gone`: the names that were moved away since the folder in which they were was last synced,
-    on a file system that may bring them back; None on one that keeps all changes of names in their order.
+    far as the disk has kept that. `notices` are the jobs of on_failure, None where no policy names one. `gone`: the names that
+    were moved away since the folder in which they were was last synced, on a file system that may bring them back; None on one
+    that keeps all changes of names in their order.
     """
 
     places: tuple[File | None, ...] = (None,) * len(NAMES)
@@ -193,6 +208,7 @@ class Disk(NamedTuple):
     reasons: tuple[int, int] = (0, 0)
     retried: tuple[int, int] = (0, 0)
     gone: tuple[tuple[int, File], ...] | None = None
+    notices: tuple[Notice, ...] | None = None
 
 
 class State(NamedTuple):

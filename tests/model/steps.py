@@ -52,8 +52,9 @@ class Bounds:
     """How much may go wrong in a world.
 
     `inodes`: how many of the free inode numbers a new file may be given; `reuses`: also when it is another job's. `lingers`: a
-    power cut may bring a name back that was moved away. `originals`: what runs, runs on beside a copy. `containers`: how many
-    dispatchers may start in another namespace of pids; `covers`: how often something is mounted over the spool.
+    power cut may bring a name back that was moved away. `tells`: the job's policy has on_failure. `originals`: what runs,
+    runs on beside a copy. `containers`: how many dispatchers may start in another namespace of pids; `covers`: how often
+    something is mounted over the spool.
     """
 
     dispatcher_kills: int = 0
@@ -73,6 +74,7 @@ class Bounds:
     publishes: bool = False
     lingers: bool = False
     copies: int = 0
+    tells: bool = False
     originals: bool = False
     containers: int = 0
     covers: int = 0

@@ -19,7 +19,7 @@ from spoolrunner import enqueue
 from spoolrunner.protocol.states import State as Folder
 from tests.crash.conftest import new_world
 from tests.crash.faults import JOBS, World
-from tests.crash.scenarios import ended
+from tests.crash.scenarios import TELLING, ended
 from tests.crash.test_promises import does, run_to
 from tests.model.checker import search
 from tests.model.rules import ALL, Rule
@@ -36,8 +36,9 @@ Goal = Callable[[State], bool]
 
 LEFT_OUT = re.compile(
     r"dispatcher\.lock|control/stop|logs|"  # what the model takes for granted, and what only people read
-    r"locks/a\.progress|"  # what a job tells of its progress; nothing depends on it
-    r"open (pending/a\.json|control)"  # when a dispatcher looks is up to hints and scans
+    r"locks/a\.progress|steps/|"  # what a job tells of its progress, and keeps of its steps; no move depends on it
+    r"open (pending/a\.json|control)|"  # when a dispatcher looks is up to hints and scans
+    r"open \w+/(a|ID)\.failed\.[N0-9]+\.json"  # where it looks whether it was published, and the look at it then
 )
 
 
@@ -88,7 +89,7 @@ def _renamed(before: State, after: State) -> str:
 def told_by_code(story: Story) -> dict[str, list[str]]:
     """The operations of each simulated process, in the words of the model."""
     found: dict[str, list[str]] = {}
-    with new_world(max_retries=1) as world:
+    with new_world(max_retries=1, **({"allowed_jobs": TELLING} if story.bounded.bounds.tells else {})) as world:
         story.act(world)
         status = {path.partition(" -> ")[0] for _, _, path in world.log if path.endswith("-> status.json")}
         for operation in world.log:
@@ -100,6 +101,9 @@ def told_by_code(story: Story) -> dict[str, list[str]]:
 
 def _worded(line: str) -> str:
     line = re.sub(r"tmp/\S+", "tmp/X", line)
+    line = line.replace("pending/a.failed.1.json", "pending/ID.failed.N.json").replace(
+        "a.failed.2.json", "ID.failed.N.json"
+    )
     line = re.sub(r"/a(~2)?\.(json|lock|reason)", r"/ID\1.\2", line).replace("cancel-a", "cancel-ID")
     line = re.sub(r"^start a \d+$", "start ID", line)
     return re.sub(r"^exit a$", "exit ID", re.sub(r"^(effect|work) a$", r"\1", line))
@@ -149,6 +153,11 @@ def has_lost_its_runner(state: State) -> bool:
 def has_lost_its_dispatcher(state: State) -> bool:
     """The dispatcher is dead, and there is no other yet."""
     return state.dispatchers == (None,) and state.dispatcher_kills == 0
+
+
+def has_told(state: State) -> bool:
+    """The job of on_failure is in pending/."""
+    return bool(state.disk.notices)
 
 
 def is_to_be_cancelled(state: State) -> bool:
@@ -210,6 +219,32 @@ def fail_once(world: World) -> None:
     """A job fails, and is tried again."""
     waits(world, "fail", "ok")
     finish(world)
+
+
+def fail_for_good(world: World) -> None:
+    """A job fails for the last time, which is told of; what becomes of the job that tells is the same as with any other."""
+    waits(world, "fail", history=("retry",))
+    dispatcher = world.start_dispatcher()
+    dispatcher.run()
+    world.runners[0].run()
+    run_to(world, dispatcher, does("unlink", "locks/a.lock"))
+    dispatcher.run(0)
+    dispatcher.kill()
+
+
+def lose_the_dispatcher_after_telling(world: World) -> None:
+    """A dispatcher dies when it has told of a failure, and has not moved the job."""
+    waits(world, "fail", history=("retry",))
+    dispatcher = world.start_dispatcher()
+    dispatcher.run()
+    world.runners[0].run()
+    run_to(world, dispatcher, does("rename", "pending/a.failed.2.json"))
+    dispatcher.run(0)
+    dispatcher.kill()
+    successor = world.start_dispatcher()
+    run_to(world, successor, does("unlink", "locks/a.lock"))
+    successor.run(0)
+    successor.kill()
 
 
 def retry_by_hand(world: World) -> None:
@@ -323,6 +358,13 @@ STORIES = (
         "published and run", of("", pending=None, publishes=True, fails=False), and_then(lies_in(DONE, "d")), publish
     ),
     Story("fails once", of(""), and_then(lies_in(DONE, "rd")), fail_once),
+    Story("fails for good", of("", pending=TRIED, tells=True), and_then(lies_in(FAILED, "rf")), fail_for_good),
+    Story(
+        "the dispatcher dies when it has told of a failure",
+        of("", pending=TRIED, tells=True, dispatcher_kills=1),
+        and_then(has_told, has_lost_its_dispatcher, lies_in(FAILED, "rf")),
+        lose_the_dispatcher_after_telling,
+    ),
     Story("retried by hand", of("", pending=FINISHED, fails=False), and_then(lies_in(DONE, "dd")), retry_by_hand),
     Story(
         "its process dies",
@@ -397,6 +439,9 @@ def test_the_model_does_what_the_code_does(story: Story) -> None:
         ("fails once", Rule.CLAIM_MARK_STALE),
         ("retried by hand", Rule.CLAIM_MARK_SYNCED),
         ("the dispatcher dies after the record", Rule.RECORD_SYNCED_AGAIN),
+        ("fails for good", Rule.TELL_BEFORE_MOVE),
+        ("fails for good", Rule.TELL_AFTER_RECORD),
+        ("the dispatcher dies when it has told of a failure", Rule.TELL_LOOKED_FOR),
         ("cancelled while it runs", Rule.CANCEL_BEFORE_MOVE),
         ("cancelled while it waits", Rule.REASON_FIRST),
         ("saved before the claim", Rule.PUT_BACK_LOCKED),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.model import cancelling, claiming, names, people, runner, settling
+from tests.model import cancelling, claiming, names, people, runner, settling, telling
 from tests.model.rules import Promise, Rule
 from tests.model.state import (
     CAME,
@@ -26,6 +26,7 @@ SYNCED = {
     Rule.RECORD_FOLDER_SYNCED: RUNNING,
     Rule.OUTCOME_SYNCED_BY_ORPHAN: RUNNING,
     Rule.CLAIM_MARK_SYNCED: HAND,
+    Rule.TELL_SYNCED: PENDING,
 }
 """The place whose folder is synced by a step, by its rule: of the one of locks/ no name was moved."""
 BETWEEN = (claiming.LOOK, settling.SETTLE, settling.SWEEP, settling.VOUCH, cancelling.OBEY)
@@ -44,7 +45,12 @@ def begin(model: Model, files: dict[int, File] | None = None) -> State:
         stories[file.job] = Story(True, made, made, asked=asked, recorded=made)
     places = tuple(files.get(place) for place in range(8))
     return State(
-        Disk(places, retried=(stories[0].asked, stories[1].asked), gone=() if bounds.lingers else None),
+        Disk(
+            places,
+            retried=(stories[0].asked, stories[1].asked),
+            gone=() if bounds.lingers else None,
+            notices=() if bounds.tells else None,
+        ),
         (stories[0], stories[1]),
         (None,) * (1 if Rule.ONE_DISPATCHER in model.rules else 2),
         (None,) * bounds.runners,
@@ -82,6 +88,7 @@ def moves(model: Model, state: State) -> Moves:
     for index, running in enumerate(state.runners):
         if running is not None:
             yield from _stepped(model, state, f"runner {index}", runner.STEPS[running.at], index)
+    yield from telling.runs(model, state)
     if state.stop:
         yield from people.spread_of_stop(model, state)
     if state.producer:
@@ -144,7 +151,7 @@ def broken(state: State) -> str:
             return Promise.NOT_INVENTED
         if place in (FAILED, FAILED_2) and not _is_explained(state, place, file):
             return Promise.EXPLAINED
-    return ""
+    return telling.broken(state, counted)
 
 
 def _at_work(state: State, job: int) -> int:

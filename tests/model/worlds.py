@@ -90,6 +90,18 @@ NAMES_SECOND = of("a name comes back, and another job comes", Act.SECOND, cuts=1
 NAMES_RETRY = of("a name comes back after a retry", Act.RETRY, pending=None, done=FINISHED, cuts=1, lingers=True)
 NAMES_RETRIED = of("a name comes back after a job was run and retried", Act.RETRY, cuts=1, lingers=True, fails=False)
 NAMES_CANCEL = of("a name comes back after a cancel", Act.CANCEL, pending=TRIED, cuts=1, lingers=True, fails=False)
+TELLS = of("a failure is told of", pending=TRIED, tells=True, dispatcher_kills=1, runner_kills=1, start_failures=1)
+TELLS_SECOND = of("a failure of each of two jobs is told of", Act.SECOND, pending=TRIED, tells=True, dispatcher_kills=1)
+TELLS_RETRY = of("a failure is told of, and people retry", Act.RETRY, pending=TRIED, tells=True, dispatcher_kills=1)
+TELLS_FORKS = of(
+    "a failure is told of, and something holds the lock",
+    pending=TRIED,
+    tells=True,
+    forks_below=True,
+    dispatcher_kills=1,
+    runner_kills=1,
+)
+TELLS_CUT = of("a failure is told of, and the power fails", pending=TRIED, tells=True, cuts=1)
 COPIED = of("the spool is copied", copies=1, dispatcher_kills=1)
 COPIED_LIVE = of("the spool is copied while its jobs run", copies=1, dispatcher_kills=1, originals=True)
 CONTAINERS = of("a dispatcher in a container follows", containers=1, dispatcher_kills=2, runner_kills=1)
@@ -132,6 +144,11 @@ SHORT = (
     NAMES_RETRY,
     NAMES_RETRIED,
     NAMES_CANCEL,
+    TELLS,
+    TELLS_SECOND,
+    TELLS_RETRY,
+    TELLS_FORKS,
+    TELLS_CUT,
     COPIED,
     COPIED_LIVE,
     CONTAINERS,
@@ -173,6 +190,16 @@ LONG = (
     of("a name comes back, a retry by hand and a kill", Act.RETRY, cuts=1, lingers=True, dispatcher_kills=1),
     of("a name comes back, a cancel and a kill", Act.CANCEL, cuts=1, lingers=True, dispatcher_kills=1, fails=False),
     of("a name comes back, another job and a kill", Act.SECOND, cuts=1, lingers=True, dispatcher_kills=1, fails=False),
+    of(
+        "failures are told of, any two acts but a cancel, and kills",
+        *(act for act in Act if act is not Act.CANCEL),
+        acts=2,
+        tells=True,
+        pending=TRIED,
+        dispatcher_kills=1,
+    ),
+    of("failures are told of, a power cut and kills", tells=True, cuts=1, dispatcher_kills=1, runner_kills=1),
+    of("failures are told of, two power cuts", tells=True, pending=TRIED, cuts=2, dispatcher_kills=1),
     of("two copies, a power cut and kills", copies=1, cuts=1, dispatcher_kills=1, runner_kills=1, fails=False),
 )
 """What takes minutes: up to three deaths of dispatchers and two of runners, three acts of people, two power cuts."""
@@ -243,6 +270,11 @@ BREAKS: dict[Rule, tuple[World, Promise]] = {
     Rule.LATER_KEPT: (NAMES, Promise.COUNTED),
     Rule.RETRY_NAMED: (NAMES_RETRIED, Promise.RETRY_RUN),
     Rule.SECOND_TOLD: (NAMES_SECOND, Promise.NEVER_LOST),
+    Rule.TELL_AFTER_RECORD: (TELLS, Promise.TOLD_TRULY),
+    Rule.TELL_BEFORE_MOVE: (TELLS, Promise.TOLD),
+    Rule.TELL_LOOKED_FOR: (TELLS, Promise.TOLD_ONCE),
+    Rule.TELL_OF_ITS_OWN: (TELLS_SECOND, Promise.TOLD),
+    Rule.TELL_SYNCED: (TELLS_CUT, Promise.TOLD),
 }
 
 SECOND_LINE: dict[Rule, tuple[Rule, World, Promise]] = {

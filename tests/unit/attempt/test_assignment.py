@@ -43,6 +43,14 @@ def test_the_way_across(params, meta, timeout) -> None:
     assert repr(again.meta) == repr(meta)
 
 
+@pytest.mark.parametrize("hooks", [None, ("", "", "", {"TRACEPARENT": "00-1"}), ("a.b", "a.c", "a.d", {})])
+def test_hooks_arrive(hooks) -> None:
+    """What is called around the job is told as it is."""
+    told = Assignment("x", 1, Stamp(5, 6, 7), "a", "b", [], 1.0)
+    told.hooks = hooks
+    assert Assignment.from_bytes(told.to_bytes()).hooks == hooks
+
+
 def test_a_stamp_arrives_as_a_plain_one() -> None:
     """The stamp on the other side equals the dispatcher's, and needs none of its classes."""
     stamp = Stamp(5, 6, 7)

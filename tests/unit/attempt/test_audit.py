@@ -96,3 +96,21 @@ def test_all_problems_come_at_once(audit) -> None:
         "unit_audit_jobs.plane",
         "unit_audit_jobs.planet",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("ValueError", None),
+        ("json.decoder.JSONDecodeError", None),
+        ("json.JSONDecodeError", "json.JSONDecodeError: the exception is json.decoder.JSONDecodeError; write that in"),
+        ("unit_audit_jobs.Report", "unit_audit_jobs.Report: there is no such exception"),
+        ("unit_audit_jobs.Nothing.more", "unit_audit_jobs.Nothing.more: there is no such exception"),
+        ("unit_audit_faulty.Error", "unit_audit_faulty.Error: importing it raised ZeroDivisionError"),
+        ("unit_audit_nowhere.Error", "unit_audit_nowhere.Error: importing it raised ModuleNotFoundError"),
+    ],
+)
+def test_names_of_exceptions(audit, name, problem) -> None:
+    """A name that no exception has, or only as an alias, is a problem: it would never be met."""
+    found = audit({"": [name]})
+    assert [one.startswith(problem or "?") for one in found] == ([True] if problem else [])

@@ -10,13 +10,15 @@ import pytest
 from spoolrunner.attempt import current_job as module
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.attempt.current_job import CurrentJob, asked_job, current_job, set_current_job
+from spoolrunner.attempt.settings import Settings
 from spoolrunner.system import clock as clock_module
 
 
 def runs(spool, clock, job_id: str, number: int, meta: dict | None, seconds: float) -> None:
     """From now on that job runs here, with so many seconds for it."""
     told = Assignment(job_id, number, (1, 2, 3), "a", "b", [], seconds, None, meta)
-    module.job_runs(spool.layout, told, clock.monotonic() + seconds)
+    settings = Settings(spool.layout.root, "", False, 1 << 20, [], 60.0)
+    module.job_runs(settings, spool.layout, told, clock.monotonic() + seconds)
 
 
 def touch(path: str) -> None:
@@ -39,8 +41,9 @@ def progress(spool) -> dict:
 
 
 def test_current_job(current, clock) -> None:
-    """A job knows its id, its attempt, its meta and its deadline, with a time zone."""
+    """A job knows its id, its attempt, its names, its meta and its deadline, with a time zone."""
     assert (current.id, current.attempt, current.meta) == ("x", 2, {"k": 1})
+    assert (current.job, current.method) == ("a", "b")
     assert current.deadline.timestamp() == clock.wall() + 60
     assert current.deadline.tzinfo is not None
     assert current_job() is current
@@ -169,10 +172,12 @@ def test_cancel_requested(spool, current) -> None:
 
 
 def test_whether_there_is_progress(spool, current) -> None:
-    """A job has reported once its progress lies on the disk: who records the attempt has to remove that."""
-    assert not current.has_reported
+    """What a job has left on the disk is told to who records the attempt, and has to remove that."""
+    assert current.left_files == {}
     current.progress(0.5, "half")
-    assert current.has_reported
+    assert current.left_files == {"progress": "true"}
+    assert current.step("one", str, 5) == "5"
+    assert current.left_files == {"progress": "true", "steps": "true"}
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name here")

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spoolrunner import Retry
 from spoolrunner.attempt import binding, callables, outcome
 from spoolrunner.attempt.binding import Callee
 from spoolrunner.attempt.outcome import MAX_TEXT_BYTES, CallOutcome
@@ -124,7 +125,7 @@ def test_an_exit_with_another_status(code, status, message, stopped) -> None:
     """Any other exit failed, unless we ended it; its status is the number, or 1 as an interpreter's would be."""
     error = {"type": "SystemExit", "message": message}
     found = left(of_error(SystemExit(code), stopped))
-    assert found == LeftOutcome(stopped or "failed", NOW, error, exit_status=status)
+    assert found == LeftOutcome(stopped or "failed", NOW, error, exit_status=status, bases=["BaseException"])
 
 
 @pytest.mark.parametrize(
@@ -414,3 +415,52 @@ def test_a_result_is_kept_as_it_is_or_dropped(value) -> None:
     else:
         assert found.result_dropped is None
         assert jsontext.decode_value(found.result, "result") == as_json(value)
+
+
+class OwnError(LookupError):
+    pass
+
+
+class Asks(Retry):
+    def __init__(self) -> None:
+        """Does not call the other."""
+
+
+def test_the_classes_of_an_error_are_left() -> None:
+    """What the error's class is derived from is left, the nearest first, so that a policy can name any of them."""
+    found = left(of_error(raised(OwnError("no")), None))
+    assert found.said.kinds == (f"{__name__}.OwnError", "LookupError", "Exception", "BaseException")
+    assert found.said.after is None
+
+
+@pytest.mark.parametrize(("asked", "after"), [(Retry("no", after="5m"), 300.0), (Retry(), None), (Asks(), None)])
+def test_a_retry_is_left_with_its_pause(asked, after) -> None:
+    """A job that asks for a retry leaves the pause, if it gave one."""
+    said = left(of_error(raised(asked), None)).said
+    assert "spoolrunner.Retry" in said.kinds
+    assert said.after == after
+
+
+@pytest.mark.parametrize("after", [float("nan"), float("inf"), -1.0, 1e12, "5m", True])
+def test_a_pause_that_is_none_is_left_out(after) -> None:
+    """What somebody puts into the exception afterwards does not cost the record."""
+    asked = Retry("no")
+    asked.after = after
+    assert left(of_error(raised(asked), None)).said.after is None
+
+
+def test_an_error_whose_text_never_comes_has_its_classes() -> None:
+    """The line that counts when the error's own methods hang has the classes, too."""
+    first: list[CallOutcome] = []
+    outcome.of_error(raised(OwnError("no")), None, first.append)
+    assert left(first[0]).said.kinds[:2] == (f"{__name__}.OwnError", "LookupError")
+
+
+def test_many_classes_with_long_names() -> None:
+    """The names are bounded, whatever classes a job makes."""
+    kind = Exception
+    for number in range(100):
+        kind = type(f"K{number}" + "x" * 10_000, (kind,), {})
+    made = of_error(raised(kind("no")), None)
+    assert len(made.fields["bases"]) < 20_000
+    assert left(made).error["message"] == "no"

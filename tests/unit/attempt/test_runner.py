@@ -77,6 +77,14 @@ class Jobs:
             sys.exit(eval(how))
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
+    def steps_in_a_child(self):
+        pid = os.fork()
+        if pid == 0:
+            spoolrunner.current_job().step("one", int)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        return spoolrunner.current_job().step("one", int, 5)
+
     def forks_and_dies(self):
         if os.fork():
             os._exit(7)
@@ -316,6 +324,15 @@ def test_what_a_job_knows_of_itself(spool, run) -> None:
     assert orjson.loads(said) == {"fraction": 0.5, "text": "half"}
     assert mark == processes.mark(spool.layout.root, "x", 2, found.marker.stamp, processes.home(spool.layout.locks))
     assert left(spool).outcome.progress is True
+
+
+@posix
+def test_only_the_process_of_the_job_makes_steps(spool, run) -> None:
+    """A process that the job forked makes no steps: it is no part of the attempt."""
+    assert run("steps_in_a_child") == EXIT_MADE
+    assert left(spool).outcome.result == "5"
+    assert left(spool).outcome.steps is True
+    assert "StepError: step 'one': only the process of the job makes steps" in logged(spool)
 
 
 def test_a_process_that_is_told_nothing(tmp_path) -> None:

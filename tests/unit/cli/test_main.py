@@ -18,7 +18,7 @@ from spoolrunner.cli import main as run
 from spoolrunner.cli.main import VERBS
 from spoolrunner.protocol.states import State
 
-SHARED = {"__init__", "as_typed", "filters", "main", "out", "render"}
+SHARED = {"__init__", "as_typed", "filters", "found", "main", "out", "render"}
 """Modules of cli/ that are no verbs."""
 
 

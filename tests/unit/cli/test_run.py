@@ -10,7 +10,7 @@ import pytest
 # As Ctrl-C comes on Windows: to a thread of the system's, while the main thread waits.
 PROGRAM = """
 import signal, threading
-from spoolrunner.cli.run import stop_on_signals
+from spoolrunner.cli.run import heed_signals
 from spoolrunner.dispatch.inbox import make_inbox
 from spoolrunner.dispatch.wishes import Wish
 
@@ -20,7 +20,7 @@ class Waiting:
         self.request, self.listen = self.inbox.put, self.inbox.listen
 
 waiting = Waiting()
-stop_on_signals(waiting)
+heed_signals(waiting)
 threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
 while waiting.inbox.get(timeout=20) is not Wish.STOP:
     pass
@@ -30,14 +30,14 @@ print("stopped")
 
 IGNORING = """
 import signal
-from spoolrunner.cli.run import stop_on_signals
+from spoolrunner.cli.run import heed_signals
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 class Waiting:
     request = print
     def listen(self, descriptor, ready):
         pass
-stop_on_signals(Waiting())
+heed_signals(Waiting())
 print([signal.getsignal(number) is signal.SIG_IGN for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)])
 """
 

@@ -580,3 +580,26 @@ def test_what_unique_is_not(home, spool, given, problem):
         enqueue("app.Report", "build", **given)
     assert str(caught.value) == problem
     assert os.listdir(spool.layout.pending) == []
+
+
+def test_parameters_of_a_command(settings, layout) -> None:
+    """They are checked when the job is enqueued, and nothing is published that the dispatcher would refuse."""
+    command = {"argv": ["ls", "{folder}", ["-w", "{width}"]], "types": {"width": "integer"}}
+    with open(settings, "wb") as stream:
+        stream.write(orjson.dumps({"allowed_jobs": {"shell": {"ls": command}}}))
+    raw = enqueue("shell", "ls", {"folder": "/", "width": 80}).refresh().document
+    assert raw is not None
+    assert (raw["job"], raw["method"], raw["params"]) == ("shell", "ls", {"folder": "/", "width": 80})
+    for params in ({}, {"folder": "-R"}, {"folder": "/", "width": "80"}, ["/"]):
+        with pytest.raises(JobFormatError) as caught:
+            enqueue("shell", "ls", params)
+        assert caught.value.key == "params"
+    assert len(pending(layout)) == 1
+
+
+@pytest.mark.parametrize("meta", [None, {"order": 7}, {"traceparent": "mine", "order": 7}])
+def test_the_trace_goes_along_in_meta(meta, monkeypatch) -> None:
+    """The trace context of the program is in meta beside what that holds, and what that holds itself wins."""
+    monkeypatch.setattr(module, "current_trace", lambda: {"traceparent": "of the program", "baggage": "k=v"})
+    expected = {"traceparent": "of the program", "baggage": "k=v", **(meta or {})}
+    assert document(meta=meta)["meta"] == expected

@@ -7,14 +7,20 @@ import time
 
 import pytest
 
-from spoolrunner.client.prune import ended_before, outdated, sweep_reasons
+from spoolrunner.client.prune import not_kept, outdated, sweep_leftovers
 from spoolrunner.client.settings import settings_in_force
 from spoolrunner.protocol.states import Outcome, State
-from spoolrunner.spool import arrival
+from spoolrunner.spool import arrival, step_files
+from spoolrunner.spool.retention import Keep
 
 RECORDED = {"attempts": [{"number": 1, "ended_at": "2026-11-01T00:00:00Z"}, {"ended_at": "2026-11-23T12:00:00Z"}]}
 """The attempts of a document, which ended last at `ENDED`."""
 ENDED = 1795435200.0
+
+
+def ended_before(layout, state, moment) -> list[str]:
+    """The ids of those that ended before that moment."""
+    return not_kept(layout, state, Keep(0.0), moment)
 
 
 @pytest.mark.usefixtures("arrived_as_written")
@@ -92,11 +98,48 @@ def test_what_is_no_record(spool, drop, content) -> None:
     assert ended_before(spool.layout, State.DONE, time.time() + 60) == ["x"]
 
 
-def test_sweep_reasons(home, spool, clock, monkeypatch) -> None:
+def test_sweep_leftovers(home, spool, clock, monkeypatch) -> None:
     """A reason without a job is removed when it is an hour old, since a fresh one's job may be on its way."""
     monkeypatch.setattr(arrival, "came_at_ns", lambda status: status.st_mtime_ns)
     for name, age in (("old", 3700), ("fresh", 3500)):
         spool.explain(name, Outcome.REJECTED, "", "", 0.0)
         os.utime(spool.layout.reason(name), (clock.wall() - age, clock.wall() - age))
-    assert sweep_reasons(settings_in_force()) == 1
+    assert sweep_leftovers(settings_in_force()) == 1
     assert os.listdir(spool.layout.folder(State.FAILED)) == ["fresh.reason"]
+
+
+@pytest.mark.usefixtures("arrived_as_written")
+def test_steps_that_are_left_over(home, spool, clock) -> None:
+    """Steps without a job are removed when they are a day old: a person may have taken the job out to mend it."""
+    day = 86400
+    for name, age in (("old", day + 100), ("fresh", day - 100)):
+        path = spool.layout.step_file(name)
+        step_files.begin(spool.layout, path, step_files.first_line("k", "a", "b", "0"), fsync=False)
+        os.utime(path, (clock.wall() - age, clock.wall() - age))
+    assert sweep_leftovers(settings_in_force()) == 1
+    assert step_files.names(spool.layout) == ["fresh"]
+
+
+@pytest.mark.usefixtures("arrived_as_written")
+def test_count_and_age(spool, drop, clock) -> None:
+    """The oldest go beyond the count, and whatever is too old, whichever comes first; a count of 0 keeps nothing."""
+    for age in (10, 20, 30, 40):
+        drop(State.DONE, f"a{age}", age=age)
+
+    def let_go(keep: Keep) -> list[str]:
+        return not_kept(spool.layout, State.DONE, keep, clock.wall())
+
+    assert let_go(Keep(count=3)) == ["a40"]
+    assert let_go(Keep(age=25, count=3)) == ["a30", "a40"]
+    assert let_go(Keep(age=100, count=1)) == ["a20", "a30", "a40"]
+    assert let_go(Keep(count=0)) == ["a10", "a20", "a30", "a40"]
+    assert let_go(Keep(count=4)) == []
+    assert let_go(Keep()) == []
+
+
+def test_the_count_goes_by_our_record(spool, drop) -> None:
+    """A copy that was restored just now is the oldest, if its record says so."""
+    drop(State.DONE, "restored", RECORDED)
+    drop(State.DONE, "new")
+    os.utime(spool.layout.job(State.DONE, "new"))
+    assert not_kept(spool.layout, State.DONE, Keep(count=1), time.time() + 60) == ["restored"]

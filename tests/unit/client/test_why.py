@@ -81,6 +81,13 @@ def test_a_job_that_will_be_refused(config, drop, content, words) -> None:
     assert others == [NOBODY]
 
 
+def test_parameters_that_a_command_does_not_take(config, drop) -> None:
+    """Of a command's job that will be refused it is said which parameter is missing."""
+    drop(State.PENDING, "x")
+    first, _ = reasons(config(allowed_jobs={"app.Report": {"build": {"argv": ["ls", "{folder}"]}}}))
+    assert first.startswith("it will be refused as it is: params: folder: missing")
+
+
 def test_a_signature_that_is_wrong(config, drop, tmp_path) -> None:
     """A job without a signature, where one is asked for, will be refused."""
     (tmp_path / "key").write_text("ab" * 32)
@@ -119,8 +126,8 @@ def test_what_people_asked_for(spool, config, drop, serve) -> None:
         ({"state": "blocked", "trouble": ["No space left on device"]}, ["blocked: No space left on device"]),
         ({"state": "blocked"}, ["the dispatcher is blocked"]),
         ({"state": "stopping"}, ["about to end"]),
-        ({"trouble": ["/etc/config.json was changed since"]}, []),
-        ({"trouble": ["CONFIG was changed since the dispatcher started"]}, ["was changed since"]),
+        ({"trouble": ["/etc/config.json is not taken over, since"]}, []),
+        ({"trouble": ["CONFIG is not taken over, what was read before stays"]}, ["is not taken over"]),
     ],
 )
 def test_what_keeps_the_dispatcher(config, drop, serve, status, told) -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from spoolrunner.config import exposure
-from spoolrunner.config.load import load_config
+from spoolrunner.config.load import load_config, parse_config
 from spoolrunner.spool.folders import Spool
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has access lists instead of modes")
@@ -116,3 +116,28 @@ def test_another_owner(installation) -> None:
     os.chown(installation.path, 12345, -1)
 
     assert any("belongs to user 12345" in complaint for complaint in exposure.loose(installation))
+
+
+def test_the_program_of_a_command_decides_what_runs(installation) -> None:
+    """One that others can write, or put another in the place of, is named; one that is not found is none of its affairs."""
+    for folder in ("bin", "open"):
+        os.mkdir(path(installation, folder))
+        os.chmod(path(installation, folder), 0o755)
+    for name in ("bin/tool", "open/other"):
+        with open(path(installation, name), "w") as stream:
+            stream.write("#!/bin/sh\n")
+        os.chmod(path(installation, name), 0o755)
+    raw = {
+        "allowed_jobs": {
+            "shell": {"a": {"argv": ["tool"]}, "b": {"argv": ["./open/other"]}, "c": {"argv": ["no-such"]}}
+        },
+        "environment": {"PATH": path(installation, "bin")},
+    }
+    made = parse_config(installation.path, raw)
+    assert exposure.loose(made) == []
+    os.chmod(path(installation, "bin/tool"), 0o777)
+    os.chmod(path(installation, "open"), 0o777)
+    found = exposure.loose(made)
+    assert {problem.split(" can be written by others")[0] for problem in found} == {
+        path(installation, "open"), path(installation, "bin/tool")
+    }  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from spoolrunner.config.faults import config_faults
 
 JOBS = {"app.Report": ["build"]}
+NO_FUNCTION = "is not the dotted path of a public function, as in 'app.worker.setup'"
 
 
 def problems(raw) -> list[str]:
@@ -41,6 +42,12 @@ def test_no_faults() -> None:
         ({"preload": "app"}, "preload: expected `bool | array`, got `str`"),
         ({"preload": [1]}, "preload[0]: expected `str`, got `int`"),
         ({"preload": ["app.a", "app.b c"]}, "preload: 'app.b c' is not a dotted path of a module"),
+        ({"setup": {"proces": "app.setup"}}, "setup.proces: unknown key (did you mean 'process'?)"),
+        ({"setup": "app.setup"}, "setup: expected `object | null`, got `str`"),
+        ({"setup": {"process": "setup"}}, f"setup.process: 'setup' {NO_FUNCTION}"),
+        ({"setup": {"template": "app.setup()"}}, f"setup.template: 'app.setup()' {NO_FUNCTION}"),
+        ({"around": "app._around"}, f"around: 'app._around' {NO_FUNCTION}"),
+        ({"around": ["app.around"]}, "around: expected `str | null`, got `array`"),
         ({"executor": "threads"}, "executor: 'threads' is none; there are auto, fork, spawn, inline"),
     ],
 )
@@ -206,3 +213,60 @@ def test_a_pause_longer_than_the_longest(keys, faulty) -> None:
     found = config_faults({"allowed_jobs": {"a.B": ["c"]}, **keys})
     assert [fault.key for fault in found] == faulty
     assert all("raise that too" in fault.problem for fault in found)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (
+            {"agee": "7d"},
+            ["keep_done.agee: unknown key (did you mean 'age'?)", 'keep_done: names neither "age" nor "count"'],
+        ),
+        ({}, ['keep_done: names neither "age" nor "count": nothing would ever be removed']),
+        ({"age": "7 days"}, ["keep_done.age: "]),
+        ({"age": "7d", "count": -1}, ["keep_done.count: "]),
+        ({"age": "soon", "count": 1.5}, ["keep_done.count: ", "keep_done.age: "]),
+        ([], ["keep_done: "]),
+        ("a week", ["keep_done: "]),
+    ],
+)
+def test_faults_of_what_is_kept(value, said) -> None:
+    """Each fault of keep_done is named by the key inside it, all at once."""
+    found = [str(fault) for fault in config_faults({"allowed_jobs": {}, "keep_done": value})]
+    assert len(found) == len(said), found
+    assert all(text.startswith(words) for text, words in zip(found, said, strict=True)), found
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        ({"retry_on": "OSError"}, "retry_on: expected `array"),
+        ({"retry_on": [1]}, "retry_on[0]: expected `str`, got `int`"),
+        ({"retry_on": ["OSErorr"]}, "retry_on: 'OSErorr' is none of Python's own exceptions; write the dotted path of it"),
+        ({"discard_on": ["len"]}, "discard_on: 'len' is none of Python's own exceptions"),
+        ({"discard_on": ["app.no such"]}, "discard_on: 'app.no such' is not the name of an exception"),
+        ({"retry_on": ["OSError"], "discard_on": ["OSError"]}, "discard_on: 'OSError' stands in retry_on, too"),
+        ({"on_failure": 5}, "on_failure: expected `str"),
+        ({"on_failure": "app.Report.bulid"}, "on_failure: 'app.Report.bulid' is no JOB.METHOD of allowed_jobs (did"),
+        ({"on_failure": "build"}, "on_failure: 'build' is no JOB.METHOD of allowed_jobs"),
+        ({"on_failure": "app.Shell.ring"}, "on_failure: 'app.Shell.ring' is a command, which cannot take an error"),
+    ],
+)  # fmt: skip
+def test_what_follows_a_failure(policy, problem) -> None:
+    """What is wrong with the keys of what follows a failure is said under the key, of the file and of a method alike."""
+    known = {**JOBS, "app.Shell": {"ring": {"argv": ["ring"]}}}
+    jobs = {**known, "app.Mail": {"send": policy}}
+    (found,) = problems({"allowed_jobs": known, **policy})
+    assert found.startswith(problem)
+    (found,) = problems({"allowed_jobs": jobs})
+    assert found.startswith(f"allowed_jobs.app.Mail.send.{problem}")
+
+
+def test_what_may_follow_a_failure() -> None:
+    """Exceptions of Python and that of commands by their names, others by dotted paths, and an entry of either table."""
+    policy = {
+        "retry_on": ["OSError", "app.errors.Busy", "ProgramError"],
+        "discard_on": [],
+        "on_failure": "app.Mail.send",
+    }
+    assert problems({"allowed_jobs": {**JOBS, "app.Mail": {"send": {}}, "app.Two": {"go": policy}}, **policy}) == []

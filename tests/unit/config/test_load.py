@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 
@@ -9,11 +10,12 @@ import msgspec
 import orjson
 import pytest
 
-from spoolrunner.config.load import FILE_NAME, VARIABLE, find_config, load_config, parse_config
+from spoolrunner.config.load import FILE_NAME, VARIABLE, find_config, find_spool, load_config, parse_config
 from spoolrunner.config.shape import ConfigFile
 from spoolrunner.errors import ConfigError, JobFormatError
 from spoolrunner.protocol import document
 from spoolrunner.protocol.policy import Policy
+from spoolrunner.spool.retention import Keep
 
 JOBS = {"app.Report": ["build"]}
 
@@ -59,7 +61,7 @@ def test_durations_are_seconds(config) -> None:
     made = config(timeout="2m", kill_grace=3, stop_grace="1.5s", priority_aging="1m", keep_done="7d", retry_interval=0)
     assert (made.default_policy.timeout, made.kill_grace, made.stop_grace) == (120.0, 3.0, 1.5)
     assert config(import_timeout="90s").import_timeout == 90.0
-    assert (made.priority_aging, made.keep_done, made.default_policy.retry_interval) == (60.0, 604800.0, 0.0)
+    assert (made.priority_aging, made.keep_done.age, made.default_policy.retry_interval) == (60.0, 604800.0, 0.0)
 
 
 def test_paths_are_relative_to_the_file(tmp_path, monkeypatch) -> None:
@@ -235,3 +237,61 @@ def test_limits_of_a_method_over_those_of_all(config) -> None:
     assert (by_method.memory, by_method.cpu_time, by_method.open_files) == (64 << 20, 60.0, 64)
     assert (by_default.memory, by_default.cpu_time, by_default.no_new_privileges) == (None, 5.0, False)
     assert by_default.process_limits == (None, 5.0, 64, False)
+
+
+def test_what_is_kept(config) -> None:
+    """keep_done and keep_failed are a duration, or limit age and count apart from each other; nothing is pruned unasked."""
+    made = config(keep_done={"age": "7d", "count": 100}, keep_failed={"count": 0})
+    assert (made.keep_done, made.keep_failed) == (Keep(604800.0, 100), Keep(math.inf, 0))
+    assert config(keep_done={"age": 5}).keep_done == Keep(5.0)
+    assert (config().keep_done, config().keep_failed) == (Keep(604800.0), Keep(2592000.0))
+    assert (config().auto_prune, config(auto_prune=True).auto_prune) == (False, True)
+
+
+def test_what_is_read_again(tmp_path) -> None:
+    """The file is read once more, and the configuration is as before until it becomes the new one; then all see that."""
+    path = write(tmp_path, {"allowed_jobs": JOBS, "timeout": "2m"})
+    made = load_config(path)
+    assert made.allowed["app.Report"]["build"].timeout == 120.0
+    write(tmp_path, {"allowed_jobs": {"app.Report": ["send"]}, "timeout": "3m"})
+    again = made.read_again()
+    assert made.is_changed()
+    assert list(made.allowed["app.Report"]) == ["build"]
+    made.become(again)
+    assert not made.is_changed()
+    assert made.allowed == {"app.Report": {"send": made.default_policy}}
+    assert made.default_policy.timeout == 180.0
+
+
+def test_faults_of_what_is_read_again(tmp_path) -> None:
+    """They are named as at the first time, and the configuration stays as it is."""
+    made = load_config(write(tmp_path, {"allowed_jobs": JOBS}))
+    write(tmp_path, {"allowed_jobs": 5, "timeout": "soon"})
+    with pytest.raises(ConfigError) as caught:
+        made.read_again()
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["timeout", "allowed_jobs"]
+    assert made.default_policy.timeout == 3600.0
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="needs root, to give a file to somebody else")
+def test_a_stranger_cannot_slip_one_in(tmp_path, monkeypatch) -> None:
+    """What was found, not named, is refused when it belongs to somebody else by the time it is read again."""
+    path = write(tmp_path, {"allowed_jobs": JOBS})
+    monkeypatch.chdir(tmp_path)
+    found, named = load_config(to_run=True), load_config(path, to_run=True)
+    os.chown(path, 12345, -1)
+    with pytest.raises(ConfigError, match="belongs to user 12345"):
+        found.read_again()
+    assert named.read_again().path == path
+
+
+def test_the_spool_of_an_unfit_file(tmp_path) -> None:
+    """What is wrong with the other keys hides no spool; where the spool itself cannot be made out, all faults are named."""
+    path = write(tmp_path, {"spool": "jobs", "timeout": "soon", "shout": 1})
+    assert find_spool(path).path == path
+    assert find_spool(path).layout.root == str(tmp_path / "jobs")
+    assert find_spool(write(tmp_path, {"timeout": "soon"})).layout.root == str(tmp_path / "spool")
+    for raw, count in (({"spool": 5, "timeout": "soon"}, 3), ([], 1), (b"{", 1)):
+        with pytest.raises(ConfigError) as caught:
+            find_spool(write(tmp_path, raw))
+        assert len(caught.value.problems) == count

@@ -11,6 +11,7 @@ import pytest
 from spoolrunner.attempt.assignment import Assignment
 from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.inbox import make_inbox
+from spoolrunner.dispatch.reloading import Reloading
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.rooms import Rooms, furnish
 from spoolrunner.dispatch.service import Service
@@ -92,6 +93,11 @@ class QuietExecutor:
 
     def forget(self, key: AttemptKey) -> None:
         self.told.append(("forget", key.job_id))
+
+    def replan(self, plan) -> None:
+        if self.fails:
+            raise StartError("no process to be had")
+        self.told.append(("replan", ""))
 
 
 @pytest.fixture
@@ -194,7 +200,8 @@ def service(rooms, clock, executor):
     holder = Holder(layout, clock, Machine(), "boot")
     holder.begin()
     surroundings = Surroundings(clock=clock, watch=StillWatch, inbox=make_inbox(), weaknesses=lambda _: [])
-    made = Service(rooms, holder, surroundings, LogFiles(layout, 1 << 20), Totals())
+    reloading = Reloading(rooms.config, executor, lambda config: config, rooms.reporter.report, clock)
+    made = Service(rooms, holder, surroundings, LogFiles(layout, 1 << 20), Totals(), reloading)
     made.open()
     yield made
     made.close()

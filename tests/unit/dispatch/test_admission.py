@@ -273,3 +273,21 @@ def test_limits_against_a_model(aging, steps) -> None:
         if bench.running:
             bench.end(0)
     assert not bench.waiting, "every job starts in the end"
+
+
+def test_other_limits_hold_at_once(rooms, furnished, wait, start, clock) -> None:
+    """With another config.json whoever waited is asked for again, and what runs counts for the limits of now."""
+    start("a", "send")
+    start("b", "plain")
+    wait("c", "send")
+    wait("d", "plain")
+    pop = lambda: rooms.order.pop(clock.wall(), rooms.admission.ask)  # noqa: E731 -- said twice
+    assert (pop(), pop()) == ("d", None)
+    rooms.config.become(
+        furnished(
+            allowed_jobs={JOB: {**POLICIES, "plain": {"concurrency": 1}}}, limits={"mail": {"concurrency": 2}}
+        ).config
+    )
+    rooms.reconfigure(rooms.config)
+    wait("e", "plain")
+    assert (pop(), pop()) == ("c", None)

@@ -9,22 +9,15 @@ import pytest
 
 from spoolrunner.dispatch.chores import (
     LONGEST_WAIT,
-    SWEEP_PERIOD,
     Arrivals,
     CutLogs,
     Do,
     Once,
     Starts,
-    Sweep,
-    UncheckedFolders,
     wait_for,
 )
 from spoolrunner.dispatch.phases import Phase
-from spoolrunner.dispatch.postponed import Why
-from spoolrunner.dispatch.reporter import Reporter
-from spoolrunner.dispatch.scan import Scan
 from spoolrunner.protocol.states import State
-from spoolrunner.system import durable
 
 NOW = 5_000.0
 
@@ -95,6 +88,24 @@ def test_starts_fill_the_places(furnished, drop, executor, clock) -> None:
     assert executor.told[-1] == ("start", "c")
 
 
+def test_a_job_that_is_in_another_group_by_now(furnished, drop, executor) -> None:
+    """A job that an edit or another config.json has put into a group is not started over the limit of that."""
+    limits = {"mail": {"concurrency": 1}}
+    keys: dict = {"app.Report": {"build": {}, "send": {"group": "mail"}}}
+    rooms = furnished(allowed_jobs=keys, limits=limits)
+    for job_id, method in (("a", "send"), ("b", "build")):
+        drop(State.PENDING, job_id, {"method": method})
+        rooms.intake.look(job_id)
+    keys["app.Report"]["build"] = {"group": "mail"}
+    rooms.config.become(furnished(allowed_jobs=keys, limits=limits).config)
+    rooms.reconfigure(rooms.config)
+    starts = Starts(rooms, lambda: Phase.SERVING)
+    for _ in range(3):
+        starts.work(NOW)
+    assert executor.told == [("start", "a")]
+    assert "b" in rooms.order
+
+
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.SERVING])
 def test_nothing_is_started_in_another_phase(rooms, drop, executor, phase) -> None:
     """A dispatcher that is paused, blocked or to end starts nothing."""
@@ -145,7 +156,8 @@ def test_nothing_is_claimed_while_no_job_can_be_started(rooms, drop, executor, p
 def test_logs_are_cut_once_a_second(rooms, begin, spool) -> None:
     """The log of a running job that outgrows the limit is cut, and looked at again after a second."""
     begin("x")
-    cut = CutLogs(spool, rooms.running, 4096)
+    rooms.config.max_log_bytes = 4096
+    cut = CutLogs(spool, rooms.running, rooms.config)
 
     def grow() -> None:
         with open(spool.layout.log("x"), "ab") as stream:
@@ -159,49 +171,3 @@ def test_logs_are_cut_once_a_second(rooms, begin, spool) -> None:
     assert os.path.getsize(spool.layout.log("x")) > 9000
     cut.work(NOW + 1.0)
     assert os.path.getsize(spool.layout.log("x")) < 5000
-
-
-@pytest.fixture
-def sweep(rooms, clock) -> Sweep:
-    return Sweep(rooms, Scan(rooms.spool, rooms.intake, clock, lambda: True, lambda now: 1.0))
-
-
-def test_sweep(rooms, drop, sweep, spool) -> None:
-    """What the dead left goes: locks and entries of ids that neither wait nor run, and old staged files; the rest stays."""
-    drop(State.PENDING, "waits")
-    staged = os.path.join(spool.layout.tmp, "old")
-    for path in (spool.layout.lock("gone"), spool.layout.lock("waits"), staged):
-        with open(path, "wb"):
-            pass
-    os.utime(staged, (1, 1))
-    for job_id in ("gone", "waits"):
-        rooms.register.put_off(job_id, Why.NOT_STARTED, NOW, 1.0)
-    sweep.work(NOW)
-    assert os.listdir(spool.layout.locks) == ["waits.lock"]
-    assert (os.listdir(spool.layout.tmp), rooms.register.ids()) == ([], {"waits"})
-
-
-def test_a_busy_dispatcher_sweeps_later(rooms, drop, sweep, spool) -> None:
-    """While jobs are due nothing is swept, until it is an hour overdue."""
-    drop(State.PENDING, "x")
-    rooms.intake.look("x")
-    with open(spool.layout.lock("gone"), "wb"):
-        pass
-    sweep._next = NOW
-    sweep.work(NOW + SWEEP_PERIOD - 1)
-    assert os.listdir(spool.layout.locks) == ["gone.lock"]
-    sweep.work(NOW + SWEEP_PERIOD)
-    assert os.listdir(spool.layout.locks) == []
-
-
-def test_folders_without_exclusive_renames_are_reported_once(clock, events, monkeypatch) -> None:
-    """Where only a check guards a rename, an operator is told so, once, in the log and in status.json."""
-    weaknesses = []
-    chore = UncheckedFolders(Reporter(clock, [lambda event, _: events.append(event)]), weaknesses)
-    chore.work(NOW)
-    monkeypatch.setattr(durable, "_unchecked", {"/spool/done"})
-    chore.work(NOW)
-    chore.work(NOW)
-    assert [event.what for event in events] == weaknesses
-    assert len(weaknesses) == 1
-    assert weaknesses[0].startswith("/spool/done: ")

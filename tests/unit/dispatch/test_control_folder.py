@@ -31,7 +31,7 @@ def control(rooms, asked, asked_parts) -> Control:
         phase[0], _ = TABLE[phase[0], request]
         return phase[0]
 
-    return Control(rooms.spool.layout, rooms.cancelling, ask, asked_parts.append)
+    return Control(rooms.spool.layout, rooms.cancelling, ask, lambda: asked.append("reload"), asked_parts.append)
 
 
 def test_an_empty_folder_asks_for_nothing(control, asked) -> None:
@@ -82,6 +82,17 @@ def test_pause(control, spool, asked, there, phase, expected) -> None:
         requests.pause(spool.layout)
     control.obey(phase)
     assert asked == expected
+
+
+def test_reload(control, spool, asked) -> None:
+    """To read config.json again is asked for once a look, whoever removes the file; a folder of that name asks for nothing."""
+    os.mkdir(spool.layout.reload)
+    control.obey(Phase.SERVING)
+    assert asked == []
+    os.rmdir(spool.layout.reload)
+    with open(spool.layout.reload, "wb"):
+        control.obey(Phase.BLOCKED)
+    assert asked == ["reload"]
 
 
 def test_cancels(control, rooms, drop, places, spool) -> None:

@@ -50,6 +50,42 @@ def intake(config, spool, order, register, clock, refused) -> Intake:
     return Intake(settings, spool, order, register, FileFaults(spool, register, reporter, clock), reporter, clock)
 
 
+COMMAND = {"argv": ["ls", "{folder}"]}
+
+
+@pytest.fixture
+def of_commands(config, spool, order, register, clock, refused) -> Intake:
+    """An intake of jobs that are a command."""
+    reporter = Reporter(clock, [lambda event, _: refused.append(event)])
+    faults = FileFaults(spool, register, reporter, clock)
+    settings = config(allowed_jobs={"app.Report": {"build": COMMAND}})
+    return Intake(settings, spool, order, register, faults, reporter, clock)
+
+
+@pytest.mark.parametrize(
+    ("params", "what"),
+    [
+        ({}, "params: folder: missing; it is required"),
+        (["/"], "params: must be an object: a command takes its parameters by name"),
+        ({"folder": "-l", "x": 1}, "params: folder: '-l' begins with -, so the program could take it for an option"),
+    ],
+)
+def test_parameters_that_a_command_does_not_take(of_commands, drop, spool, refused, params, what) -> None:
+    """They are refused before the job starts, at once, under the key and with all that is wrong."""
+    drop(State.PENDING, "x", {"params": params})
+    of_commands.look("x")
+    assert reason(spool)["what"].startswith(what)
+    assert names(spool, State.FAILED) == {"x.json", "x.reason"}
+    assert [event.outcome for event in refused] == [Outcome.REJECTED]
+
+
+def test_parameters_that_a_command_takes(of_commands, drop) -> None:
+    """The job may run, as any."""
+    drop(State.PENDING, "x", {"params": {"folder": "/"}})
+    of_commands.look("x")
+    assert of_commands.take("x").policy.command is not None
+
+
 def names(spool, state: State) -> set[str]:
     return set(os.listdir(spool.layout.folder(state)))
 
@@ -356,3 +392,53 @@ def test_policy_for(config) -> None:
         policy_for(settings, check({"job": "app.Report", "method": "shred"}))
     with pytest.raises(JobFormatError, match="timeout: '11m' is more"):
         policy_for(settings, check({"job": "app.Report", "method": "build", "timeout": "11m"}))
+
+
+@pytest.mark.parametrize("content", [{"method": "publish"}, {"timeout": "2h"}], ids=["not allowed", "beyond a limit"])
+def test_a_newer_configuration_is_asked_before_a_job_is_refused(intake, drop, config, order, refused, content) -> None:
+    """What the one in force does not allow is judged by the newer one, if there is one, and refused if that forbids it too."""
+    newer = config(allowed_jobs={"app.Report": ["publish", "build"]}, timeout_limit="3h")
+
+    def take() -> bool:
+        intake._config.become(newer)
+        return True
+
+    drop(State.PENDING, "refused", content)
+    intake.look("refused")
+    assert [event.id for event in refused] == ["refused"]
+    intake.take_newer_config = take
+    drop(State.PENDING, "x", content)
+    intake.look("x")
+    assert "x" in order
+    drop(State.PENDING, "never", {"method": "burn"})
+    intake.look("never")
+    assert [event.id for event in refused] == ["refused", "never"]
+
+
+def test_a_newer_command_is_asked_before_a_job_is_refused(of_commands, drop, config, order, refused) -> None:
+    """Parameters that the command in force does not take may be those of a newer configuration."""
+    newer = config(allowed_jobs={"app.Report": {"build": {"argv": ["ls", "{path}"]}}})
+
+    def take() -> bool:
+        of_commands._config.become(newer)
+        return True
+
+    of_commands.take_newer_config = take
+    drop(State.PENDING, "x", {"params": {"path": "/"}})
+    of_commands.look("x")
+    assert "x" in order
+    drop(State.PENDING, "never", {"params": {"nothing": "/"}})
+    of_commands.look("never")
+    assert [event.id for event in refused] == ["never"]
+
+
+def test_what_was_read_ahead_is_judged_anew(intake, drop, config, refused) -> None:
+    """A due job that was judged by another configuration is judged once more before it is claimed."""
+    for name in ("x", "y"):
+        drop(State.PENDING, name, {"method": "send" if name == "y" else "build"})
+        intake.look(name)
+    intake._config.become(config(allowed_jobs={"app.Report": {"build": {"max_retries": 1}}}))
+    intake.judge_anew()
+    assert intake.take("x").policy.max_retries == 1
+    assert intake.take("y") is None
+    assert [event.id for event in refused] == ["y"]

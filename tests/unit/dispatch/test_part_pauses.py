@@ -59,3 +59,14 @@ def test_in_a_dispatcher(service, drop, executor, spool) -> None:
     service.turn()
     service.turn()
     assert executor.told == [("start", "b"), ("start", "a")]
+
+
+def test_another_configuration(pauses, rooms, furnished, events) -> None:
+    """A pause of a method that another config.json brings holds from then on, and one of a method that goes is named."""
+    pauses.obey(frozenset({"app.Report.shred", "app.Report.build"}))
+    assert rooms.admission.paused == {"app.Report.build"}
+    del events[:]
+    rooms.config.become(furnished(allowed_jobs={"app.Report": ["shred"]}).config)
+    pauses.reconfigure(rooms.config)
+    assert rooms.admission.paused == {"app.Report.shred"}
+    assert [text.partition(":")[0] for text in pauses.troubles] == ["control/pause-app.Report.build"]

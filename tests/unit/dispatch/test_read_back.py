@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from spoolrunner.dispatch.lanes import LaneKey
 from spoolrunner.dispatch.read_back import SLICE, ReadBack
 from spoolrunner.protocol.states import State
 from spoolrunner.system.clock import format_time
@@ -26,7 +27,7 @@ def read(rooms, clock):
     """Read everything back; returns how many more may start at once."""
 
     def back() -> int:
-        chore = ReadBack(rooms.config, rooms.spool, rooms.admission, clock)
+        chore = ReadBack(rooms)
         while chore.next_in(clock.monotonic()) < math.inf:
             clock.advance(chore.next_in(clock.monotonic()))
             chore.work(clock.monotonic())
@@ -95,7 +96,7 @@ def test_a_record_without_a_readable_time(read, record, drop) -> None:
 
 def test_until_all_is_read_the_group_waits(rooms, record, drop, clock) -> None:
     """Nobody of a group with a rate starts until all is read, everybody else does; then those who waited are asked again."""
-    chore = ReadBack(rooms.config, rooms.spool, rooms.admission, clock)
+    chore = ReadBack(rooms)
     for job_id, method in (("a", "send"), ("b", "build")):
         drop(State.PENDING, job_id, {"method": method})
         rooms.intake.look(job_id)
@@ -109,7 +110,7 @@ def test_until_all_is_read_the_group_waits(rooms, record, drop, clock) -> None:
 def test_what_runs_counts_once(rooms, read, record, mark) -> None:
     """An attempt that was adopted counts once, also when its record is found in done/ in the midst of the reading."""
     record(State.RUNNING, "a", 30.0)
-    chore = ReadBack(rooms.config, rooms.spool, rooms.admission, rooms.clock)
+    chore = ReadBack(rooms)
     next(chore._steps, None)
     record(State.DONE, "a", 30.0, 2.0)
     record(State.DONE, "a~2", 30.0, 2.0)
@@ -123,7 +124,7 @@ def test_slices(rooms, record, monkeypatch, clock) -> None:
     """Reading gives the others their turn, at least as long as its own."""
     for number in range(5):
         record(State.DONE, f"x{number}", 1.0)
-    chore = ReadBack(rooms.config, rooms.spool, rooms.admission, clock)
+    chore = ReadBack(rooms)
     monkeypatch.setattr(chore, "_note", lambda *_: clock.advance(SLICE))
     turns = 0
     while chore.next_in(clock.monotonic()) < math.inf:
@@ -137,5 +138,40 @@ def test_slices(rooms, record, monkeypatch, clock) -> None:
 def test_without_a_rate_nothing_is_read(furnished, clock) -> None:
     """Where no group has a rate the chore is over before it begins."""
     rooms = furnished(allowed_jobs=POLICIES, limits={"mail": {"concurrency": 1}})
-    chore = ReadBack(rooms.config, rooms.spool, rooms.admission, clock)
+    chore = ReadBack(rooms)
     assert (chore.next_in(clock.monotonic()), rooms.admission.rates.is_known) == (math.inf, True)
+
+
+def test_another_rate_is_read_back_too(furnished, rooms, record, clock) -> None:
+    """With other limits the starts are read anew, and what runs counts; with the same ones nothing is read."""
+    for number in range(5):
+        record(State.DONE, f"x{number}", 30.0)
+    chore = ReadBack(rooms)
+    chore.work(clock.monotonic())
+    assert len(rooms.admission.rates._starts["mail"]) == 3
+
+    def reload(**keys) -> None:
+        rooms.config.become(furnished(allowed_jobs=POLICIES, **keys).config)
+        rooms.reconfigure(rooms.config)
+        chore.reconfigure(rooms.config)
+
+    reload(limits=LIMITS, concurrency=7)
+    assert chore.next_in(clock.monotonic()) == math.inf
+    reload(limits={"mail": {"rate": "6/1m"}})
+    assert rooms.admission.ask(LaneKey("app.Report", "send", "mail")) == ("rate", "mail")
+    chore.work(clock.monotonic())
+    assert len(rooms.admission.rates._starts["mail"]) == 5
+    reload(limits={})
+    assert (chore.next_in(clock.monotonic()), rooms.admission.rates.is_known) == (math.inf, True)
+
+
+def test_what_runs_counts_for_another_rate(furnished, rooms, begin, clock) -> None:
+    """An attempt that runs has no record yet: it is noted once, when the limits are others."""
+    chore = ReadBack(rooms)
+    chore.work(clock.monotonic())
+    begin("x", method="send")
+    rooms.config.become(furnished(allowed_jobs=POLICIES, limits={"mail": {"rate": "2/1m"}}).config)
+    rooms.reconfigure(rooms.config)
+    chore.reconfigure(rooms.config)
+    chore.work(clock.monotonic())
+    assert len(rooms.admission.rates._starts["mail"]) == 1

@@ -59,6 +59,11 @@ class Desk:
         self.chore = Recurring(self.rooms, lambda: self.phase, self._check)
         self.chore.forget_others()
 
+    def reload(self, **schedules: dict[str, Any]) -> None:
+        """Another config.json with these schedules, which may be none, comes into force."""
+        self.rooms.config.become(self.furnished(schedules=schedules).config)
+        self.chore.reconfigure(self.rooms.config)
+
     def turn(self, seconds: float = 0.0) -> list[Any]:
         """Let time pass and the chore work; returns the events of that."""
         self.rooms.clock.advance(seconds)
@@ -174,10 +179,13 @@ def test_a_dispatcher_that_stops_publishes_nothing(desk, phase) -> None:
     assert here.next_in() == float("inf")
 
 
-def test_without_schedules_there_is_no_chore(service) -> None:
-    """A dispatcher without schedules has nothing to go through in its turns."""
-    assert len(service.recurring) == 0
-    assert service.recurring.work not in service._works
+def test_without_schedules_there_is_nothing_to_do(service) -> None:
+    """A dispatcher without schedules is not woken for them, and makes no folder for their notes."""
+    chore, clock = service.recurring, service.rooms.clock
+    assert len(chore) == 0
+    for _ in range(2):
+        assert chore.next_in(clock.monotonic()) == float("inf")
+        chore.work(clock.monotonic())
     assert not os.path.exists(service.rooms.spool.layout.schedules)
 
 
@@ -221,6 +229,82 @@ def test_a_schedule_that_was_taken_out_is_forgotten(desk) -> None:
     here.begin()
     assert ScheduleBegun("hourly", "new", SLOT + 3600) in here.turn()
     assert here.names() == []
+
+
+# -- another config.json comes into force
+
+
+def test_a_schedule_that_comes_with_another_config_begins(furnished, events) -> None:
+    """A schedule that a dispatcher reads while it works counts from its next slot on, and needs no restart."""
+    here = Desk(furnished, events)
+    here.reload()
+    assert here.turn() == []
+    assert here.next_in() == float("inf")
+    here.reload(hourly=HOURLY)
+    assert here.next_in() == 0
+    assert here.turn(10) == [ScheduleBegun("hourly", "new", SLOT)]
+    assert here.turn(3600) == [SlotPublished(FIRST, "hourly")]
+
+
+def test_a_schedule_that_goes_is_forgotten_at_once(desk) -> None:
+    """The note of a schedule that another config.json has no more is removed, and no slot of it is published."""
+    here = desk()
+    here.turn(3600)
+    here.reload(other=HOURLY)
+    events = here.turn()
+    assert ScheduleForgotten("hourly") in events
+    assert here.note() is None
+    here.turn(3600)
+    assert here.names() == [FIRST, slot_id("other", SLOT + 3600)]
+
+
+def test_a_schedule_that_stays_goes_on(desk) -> None:
+    """What a schedule has done stays known while its timing is the same: its next slot runs what it says now."""
+    here = desk()
+    here.turn(3600)
+    here.reload(hourly={**HOURLY, "params": [2]})
+    assert here.turn() == []
+    here.prune(FIRST)
+    assert here.turn(3600) == [SlotPublished(SECOND, "hourly")]
+    assert orjson.loads(here.rooms.spool.read(State.PENDING, SECOND).data)["params"] == [2]
+
+
+def test_a_schedule_with_another_timing_begins_anew_at_once(desk) -> None:
+    """A schedule whose timing is another counts from its next slot on; its last job stays known."""
+    here = desk()
+    here.turn(3600)
+    here.reload(hourly={**HOURLY, "every": "30m"})
+    assert here.turn() == [ScheduleBegun("hourly", "another", SLOT + 1800)]
+    assert here.note() == Note("every 1800 s", SLOT, SLOT, FIRST)
+
+
+@pytest.mark.parametrize("then", [{}, {"hourly": HOURLY}, {"hourly": {**HOURLY, "every": "30m"}}])
+def test_a_job_that_was_kept_starts_after_the_change(desk, monkeypatch, then) -> None:
+    """A job that was kept until its slot is noted starts once it is, or once its schedule is no more; it is published once."""
+    here = desk()
+    with monkeypatch.context() as patch:
+        refuse(patch)
+        here.turn(3600)
+        here.reload(**then)
+        here.turn()
+    here.turn(10)
+    assert here.rooms.register.reasons(FIRST, here.rooms.clock.monotonic()) == []
+    assert here.rooms.order.due(here.rooms.clock.wall()) == 1
+    assert here.names() == [FIRST]
+
+
+def test_nothing_starts_before_the_changed_schedules_were_gone_through(service, furnished, drop) -> None:
+    """With other schedules the first start waits for their notes: the job of a slot may lie there that is not noted."""
+    service.open()
+    service.turn()
+    service.rooms.config.become(furnished(schedules={"hourly": HOURLY}).config)
+    service.recurring.reconfigure(service.rooms.config)
+    drop(State.PENDING, "x")
+    service.rooms.intake.look("x")
+    service._start(service.rooms.clock.monotonic())
+    assert len(service.rooms.running) == 0
+    service.turn()
+    assert "x" in service.rooms.running
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 
+import msgspec
+import pytest
+
+from spoolrunner.config.load import load_config
+from spoolrunner.dispatch import reloading
 from spoolrunner.dispatch.describe import describe
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.running import STEP
@@ -161,6 +167,65 @@ def test_the_end(service, rooms, events) -> None:
     with open(rooms.spool.layout.status, encoding="utf-8") as stream:
         assert '"stopped"' in stream.read()
     assert names(events)[-1] == "DispatcherStopped"
+
+
+@pytest.fixture
+def read_from(tmp_path, rooms):
+    """Let the configuration in force be that of a file with these keys, and return what writes others into it."""
+
+    def write(**keys) -> None:
+        raw = {**msgspec.to_builtins(rooms.config.file), **keys}
+        (tmp_path / "config.json").write_text(json.dumps(raw), encoding="utf-8")
+
+    write()
+    rooms.config.become(load_config(rooms.config.path))
+    return write
+
+
+@pytest.mark.parametrize("way", ["signal", "request", "change"])
+def test_another_configuration(service, rooms, drop, executor, events, clock, places, read_from, way) -> None:
+    """However it is asked for: what waits is judged anew, what runs keeps its policy, all who made something of it go by it."""
+    drop(State.PENDING, "runs", {"method": "send"})
+    service.turn()
+    drop(State.PENDING, "due", {"method": "send"})
+    drop(State.PENDING, "later", {"method": "send", "delay": "1h"})
+    requests.pause(rooms.spool.layout)
+    service.control.is_due = True
+    service.scan.start()
+    service.turn()
+    assert "later" in rooms.order
+    read_from(
+        allowed_jobs={"app.Report": {"build": {"max_retries": 1}}},
+        max_log_bytes=5000, kill_grace=7, priority_aging=8, import_timeout=9, stop_grace=3, concurrency=4,
+    )  # fmt: skip
+    if way == "signal":
+        service.take(Wish.RELOAD)
+    elif way == "request":
+        with open(rooms.spool.layout.reload, "wb"):
+            service.control.is_due = True
+    else:
+        clock.advance(reloading.PERIOD)
+    service.turn()
+    assert way != "request" or service.wait() == 0
+    service.turn()
+    assert ("replan", "") in executor.told
+    assert (places().running, places().pending, places().failed) == (["runs"], [], ["due", "later"])
+    assert rooms.running.get("runs").policy.max_retries == 3
+    assert (rooms.settler.max_log_bytes, rooms.running.kill_grace, rooms.order.aging) == (5000, 7.0, 8.0)
+    assert (rooms.deadlines.import_timeout, rooms.config.stop_grace, describe(service)["concurrency"]) == (9.0, 3.0, 4)
+    assert names(events).count("ConfigReloaded") == 1
+    assert service.reloading.trouble == ""
+
+
+def test_a_configuration_that_is_not_fit(service, rooms, executor, read_from) -> None:
+    """It is said in the status, and nothing of it counts."""
+    read_from(concurrency=0, spool="elsewhere")
+    service.take(Wish.RELOAD)
+    service.turn()
+    assert executor.told == []
+    (sentence,) = describe(service)["trouble"]
+    assert sentence.startswith(f"{rooms.config.path} is not taken over")
+    assert "concurrency: " in sentence
 
 
 def test_no_process_to_be_had(service, rooms, drop, executor, mark, clock, events, places) -> None:

@@ -50,6 +50,52 @@ def test_what_the_process_is_told_of_limits(furnished, spool, drop, executor, cl
     assert (told.limits, told.params, told.meta) == ((1 << 30, None, 99, False), [], None)
 
 
+COMMAND = {"argv": ["tar", "{file}", ["-v", "{loud}"]], "types": {"loud": "boolean"}, "result": "text"}
+
+
+def told_of(rooms, drop, executor, **document):
+    """What the process of a job is told."""
+    drop(State.PENDING, "x", document)
+    rooms.intake.look("x")
+    assert rooms.starter.begin(rooms.intake.take("x"))
+    return executor.given[-1]
+
+
+def test_what_the_process_of_a_command_is_told(furnished, drop, executor) -> None:
+    """It is told to run the program, with the words that the parameters make."""
+    rooms = furnished(allowed_jobs={"app.Report": {"build": COMMAND}})
+    told = told_of(rooms, drop, executor, params={"file": "a;b", "loud": True}, meta={"k": 1})
+    assert (told.job, told.method) == ("spoolrunner.attempt.command", "run")
+    assert told.params == [["tar", "a;b", "-v"], "text", None]
+    assert (told.meta, told.hooks) == ({"k": 1}, None)
+
+
+HOOKS = {"setup": {"template": "app.t", "process": "app.p"}, "around": "app.a"}
+TRACE = {"traceparent": "00-1", "baggage": "k=v", "other": 5}
+VARIABLES = {"TRACEPARENT": "00-1", "BAGGAGE": "k=v"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "policy", "meta", "hooks"),
+    [
+        ({}, {}, None, None),
+        ({}, {}, {"other": 5}, None),
+        ({}, {}, TRACE, ("", "", "", VARIABLES)),
+        (HOOKS, {}, None, ("app.t", "app.p", "app.a", {})),
+        (HOOKS, {"timeout": 5}, TRACE, ("app.t", "app.p", "app.a", VARIABLES)),
+        ({"around": "app.a"}, {}, None, ("", "", "app.a", {})),
+        ({"setup": {}}, {}, None, None),
+        (HOOKS, {"argv": ["a"]}, None, None),
+        (HOOKS, {"argv": ["a"]}, TRACE, ("", "", "", VARIABLES)),
+    ],
+)
+def test_what_the_process_is_told_of_hooks(furnished, drop, executor, keys, policy, meta, hooks) -> None:
+    """Hooks are around callables alone, a trace context is for commands too, and without any nothing is told."""
+    rooms = furnished(allowed_jobs={"app.Report": {"build": policy}}, **keys)
+    told = told_of(rooms, drop, executor, **({} if meta is None else {"meta": meta}))
+    assert told.hooks == hooks
+
+
 def test_what_was_looked_at_is_kept(rooms, begin) -> None:
     """What was read before the claim is kept for the record; the first look at the deadline is no later than the import's."""
     begin("x", timeout="5m")

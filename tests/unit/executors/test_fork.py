@@ -39,8 +39,11 @@ def length(text):
 def patient(fifo):
     with open(fifo) as stream:  # returns when the test opens its end
         return stream.read()
+
+def colour():
+    return os.environ.get("COLOUR", "none")
 """
-METHODS = ["quick", "where", "length", "patient"]
+METHODS = ["quick", "where", "length", "patient", "colour"]
 
 
 @pytest.fixture
@@ -371,6 +374,37 @@ def test_a_program_that_is_not_there(make) -> None:
     """A template that cannot be started is an error that names the program."""
     with pytest.raises(StartError, match="cannot start no-such-python: No such file"):
         make(python="no-such-python").prepare()
+
+
+def test_another_plan(executor, made, plan_of, exits, fifo) -> None:
+    """The next job is forked from a new template, which serves at once and then preloads; what runs is heard of as ever."""
+    exits.ready(executor)
+    before = template_pid(executor)
+    executor.start(assigned(made.layout, JOBS, "patient", fifo))
+    executor.replan(plan_of(made, environment={**os.environ, "COLOUR": "red"}, preload=[JOBS]))
+    assert template_pid(executor) != before
+    exits.start(executor, assigned(made.layout, JOBS, "colour", job_id="y"))
+    assert exits.get()[:2] == (("y", 1), EXIT_MADE)
+    assert left_in(made.layout, "y").result == '"red"'
+    exits.until(lambda: executor._next.template is None)
+    exits.start(executor, assigned(made.layout, JOBS, "where", job_id="z"))
+    exits.get()
+    assert left_in(made.layout, "z").result == "false"
+    let_go(fifo)
+    assert exits.get()[:2] == (KEY, EXIT_MADE)
+    assert left_in(made.layout).result == '"go"'
+
+
+def test_a_plan_by_which_nothing_can_be_started(executor, made, plan_of, exits) -> None:
+    """It is refused, and jobs are started as before, by the template that was there."""
+    exits.ready(executor)
+    before = template_pid(executor)
+    with pytest.raises(StartError, match="no-such-python"):
+        executor.replan(plan_of(made, python="no-such-python", environment={"COLOUR": "red"}))
+    assert template_pid(executor) == before
+    exits.start(executor, assigned(made.layout, JOBS, "colour"))
+    exits.get()
+    assert left_in(made.layout).result == '"none"'
 
 
 REFUSES = """

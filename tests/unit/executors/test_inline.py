@@ -130,3 +130,15 @@ def test_a_job_finds_what_any_process_of_a_job_has(home, monkeypatch, tmp_path_f
     Dispatcher(load_config(path)).run(drain=True)
     assert job.result() == [str(home), ["-c"], str(home), path, False]
     assert (os.getcwd(), dict(os.environ), sys.argv[:], sys.path[:]) == before
+
+
+def test_another_plan(config, plan_of) -> None:
+    """Attempts are made by it, unless it limits a job: then all stays as it is."""
+    made = plan_of(config())
+    executor = InlineExecutor(made, print)
+    with pytest.raises(StartError, match="inline"):
+        executor.replan(plan_of(config(), is_limited=True))
+    assert executor._plan is made
+    other = plan_of(config(import_timeout="7s"))
+    executor.replan(other)
+    assert (executor._plan, executor._settings.import_timeout) == (other, 7.0)

@@ -91,6 +91,21 @@ def test_what_is_preloaded(config) -> None:
         assert made.jobs == {"app.Report": ["build", "send"], "app.Mail": ["post"]}
 
 
+def test_commands_are_not_imported(config) -> None:
+    """The table of a plan has the callables, and for commands the one function that runs them."""
+    command = {"argv": ["ls"]}
+    plan = plan_for(config(allowed_jobs={"shell": {"ls": command}, "app.A": {"b": {}, "c": command}}, preload=True))
+    assert plan.jobs == {"app.A": ["b"], "spoolrunner.attempt.command": ["run"]}
+    assert plan.preload == ["app.A"]
+
+
+@pytest.mark.parametrize(("preload", "rest"), [(False, []), (True, ["app.A"]), (["numpy"], ["numpy"])])
+def test_the_setup_of_a_template_comes_first(config, preload, rest) -> None:
+    """It is asked for by its name, so that it runs in a template whatever else is preloaded."""
+    made = config(allowed_jobs={"app.A": ["b"]}, preload=preload, setup={"template": "app.prepare", "process": "app.p"})
+    assert plan_for(made).preload == ["app.prepare()", *rest]
+
+
 def test_what_a_plan_names(config) -> None:
     """A plan names the interpreter, the spool and the boot, and has the settings of job's processes as bytes."""
     made = config(environment={"A": "b"}, inherit_environment=False)

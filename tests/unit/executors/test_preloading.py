@@ -33,14 +33,13 @@ def started(config, tmp_path, plan_of, exits):
 
     executors = []
 
-    def start(text: str, import_timeout: float = 30, **modules: str):
+    def start(text: str, import_timeout: float = 30, preload: list[str] | None = None, **modules: str):
         for name, code in {MODULE: text, **modules}.items():
             (tmp_path / f"{name}.py").write_text(code + FUNCTIONS)
         made = config(allowed_jobs={MODULE: ["where", "look"]}, executor="fork", import_timeout=import_timeout)
         told = []
-        plan = plan_of(
-            made, preload=[MODULE, *modules], notice=told.append, settings=runner_settings(made, "").to_bytes()
-        )
+        preload = [MODULE, *modules] if preload is None else preload
+        plan = plan_of(made, preload=preload, notice=told.append, settings=runner_settings(made, "").to_bytes())
         executor = ForkExecutor(plan, exits.put)
         executors.append(executor)
         exits.executors.append(executor)
@@ -194,6 +193,66 @@ def test_a_module_that_raises(started, run, exits, config) -> None:
     executor.start(assigned(layout, MODULE, "where", job_id="bad"))
     assert exits.get()[:2] == (("bad", 1), EXIT_MADE)
     assert left_in(layout, "bad").error["type"] == "ZeroDivisionError"
+
+
+SETUP = """
+import os, sys
+called_in = []
+def prepare():
+    called_in.append(os.getpid())
+    os.environ["UNIT_PREPARED"] = "1"
+def look():
+    return [[pid == os.getpid() for pid in called_in], "UNIT_PREPARED" in os.environ]
+"""
+
+
+@pytest.fixture
+def run_hooked(run, config, exits):
+    """Run the job `look` with the template half of the setup; returns its result, or its error."""
+    numbers = iter(range(100))
+
+    def run(executor, name="prepare"):
+        layout, job_id = config().layout, f"hooked{next(numbers)}"
+        told = assigned(layout, MODULE, "look", job_id=job_id)
+        told.hooks = (f"{MODULE}.{name}", "", "", {})
+        exits.start(executor, told)
+        assert exits.get()[:2] == ((job_id, 1), EXIT_MADE)
+        left = left_in(layout, job_id)
+        return left.error or json.loads(left.result)
+
+    return run
+
+
+def test_the_template_half_of_a_setup_is_called_there(started, run_hooked) -> None:
+    """Once, and not again in its jobs; what it did to the process is named and undone, as of an import."""
+    executor, told = started(SETUP, preload=[f"{MODULE}.prepare()"])
+    assert [(event.module, event.did) for event in told] == [
+        (f"{MODULE}.prepare()", "; undone: environment (UNIT_PREPARED)")
+    ]
+    for _ in range(2):
+        assert run_hooked(executor) == [[False], False]
+
+
+def test_a_template_half_that_was_not_called_in_the_template(started, run_hooked) -> None:
+    """The process of each job calls it then: where nothing is preloaded, and where that was left out for the harm it does."""
+    executor, _ = started(SETUP, preload=[])
+    assert run_hooked(executor) == [[True], True]
+    starts = """
+import threading
+def starts():
+    called_in.append(os.getpid())
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+"""
+    executor, told = started(SETUP + starts, preload=[f"{MODULE}.starts()"])
+    assert told == [NotPreloaded(f"{MODULE}.starts()", "its import left 1 thread")]
+    assert run_hooked(executor, "starts") == [[True], False]
+
+
+def test_a_template_half_that_fails(started, run_hooked) -> None:
+    """That is told, and each job meets the error."""
+    executor, told = started(f"{SETUP}\ndef fails():\n    1 / 0\n", preload=[f"{MODULE}.fails()"])
+    assert told == [NotPreloaded(f"{MODULE}.fails()", "ZeroDivisionError: division by zero")]
+    assert run_hooked(executor, "fails")["type"] == "ZeroDivisionError"
 
 
 def test_exit_handlers_run_once_at_the_end_of_the_template(started, run, tmp_path) -> None:

@@ -31,6 +31,9 @@ def fail():
 
 def die():
     os._exit(7)
+
+def colour():
+    return os.environ.get("COLOUR", "none")
 """
 
 
@@ -38,7 +41,7 @@ def die():
 def made(config, tmp_path):
     """A configuration with jobs."""
     (tmp_path / f"{JOBS}.py").write_text(MODULE, encoding="ascii")
-    return config(allowed_jobs={JOBS: ["length", "fail", "die"]})
+    return config(allowed_jobs={JOBS: ["length", "fail", "die", "colour"]})
 
 
 @pytest.fixture
@@ -284,3 +287,27 @@ def test_no_process_to_be_had(executor, exits, monkeypatch) -> None:
             executor.prepare()
         assert not executor.is_ready
     exits.ready(executor)
+
+
+def test_another_plan(executor, made, plan_of, exits) -> None:
+    """The interpreter that waits is let go, and one that was started by the new plan gets the next job."""
+    exits.ready(executor)
+    waiting = executor._spare
+    executor.replan(plan_of(made, environment={**os.environ, "COLOUR": "red"}))
+    assert not executor.is_ready
+    exits.start(executor, assigned(made.layout, JOBS, "colour"))
+    assert exits.get()[:2] == (KEY, EXIT_MADE)
+    assert left_in(made.layout).result == '"red"'
+    exits.until(lambda: waiting not in executor._leaving)
+
+
+def test_a_plan_by_which_nothing_can_be_started(executor, made, plan_of, exits) -> None:
+    """It is refused, and the interpreter that waits gets the next job."""
+    exits.ready(executor)
+    waiting = executor._spare.process.pid
+    with pytest.raises(StartError, match="no-such-python"):
+        executor.replan(plan_of(made, python="no-such-python", environment={"COLOUR": "red"}))
+    exits.start(executor, assigned(made.layout, JOBS, "colour"))
+    assert executor.pid(KEY) == waiting
+    exits.get()
+    assert left_in(made.layout).result == '"none"'

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spoolrunner import Discard, Retry
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import MAX_INTERRUPTIONS, Outcome, Verdict
-from spoolrunner.protocol.verdict import Decision, decide, since_final
+from spoolrunner.protocol.verdict import DISCARD, RETRY, Decision, Said, decide, since_final
 
 NOW = 1_800_000_000.0
 PLAIN = Policy(max_retries=2, retry_interval=10.0, retry_backoff="fixed", retry_jitter=0.0)
@@ -120,3 +121,63 @@ def test_since_final(earlier, counted) -> None:
     """The budget counts the attempts after the last final verdict."""
     attempts = history(*earlier)
     assert since_final(attempts) == attempts[len(attempts) - counted :]
+
+
+KEY_ERROR = ("KeyError", "LookupError", "Exception", "BaseException")
+OWN = ("app.NoCustomer", *KEY_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "retry_on", "discard_on", "no_retry"),
+    [
+        (KEY_ERROR, (), (), ""),
+        (KEY_ERROR, (), ("KeyError",), "discard_on names KeyError"),
+        (KEY_ERROR, (), ("LookupError",), "discard_on names LookupError"),
+        (KEY_ERROR, (), ("OSError",), ""),
+        (KEY_ERROR, ("KeyError",), (), ""),
+        (KEY_ERROR, ("Exception",), (), ""),
+        (KEY_ERROR, ("OSError",), (), "retry_on does not name its exception"),
+        (OWN, ("LookupError",), ("app.NoCustomer",), "discard_on names app.NoCustomer"),
+        (OWN, ("app.NoCustomer",), ("LookupError",), ""),
+        (OWN, ("LookupError",), ("LookupError",), "discard_on names LookupError"),
+        (OWN, (), ("NoCustomer",), ""),
+        ((), ("OSError",), (), "retry_on does not name its exception"),
+        ((RETRY, "Exception"), ("OSError",), ("Exception",), ""),
+        ((DISCARD, "Exception"), (), (), "it raised Discard"),
+        (("app.Gone", DISCARD, "Exception"), ("app.Gone",), (), "it raised Discard"),
+    ],
+)
+def test_exceptions_decide(kinds, retry_on, discard_on, no_retry) -> None:
+    """The nearest class of an exception that a list names decides; what the job asks for itself comes before the lists."""
+    policy = PLAIN.override(retry_on=retry_on, discard_on=discard_on)
+    made = decide(Outcome.FAILED, policy, [], NOW, 0.0, Said(kinds))
+    assert made.no_retry == no_retry
+    assert made.verdict is (Verdict.FAILED if no_retry else Verdict.RETRY)
+
+
+@pytest.mark.parametrize("after", [0.0, 3.5, 12 * 3600.0])
+def test_the_pause_that_is_asked_for(after) -> None:
+    """A job's own pause counts as it is: without jitter, and though it is longer than the longest of the configuration."""
+    policy = Policy(max_retries=1, retry_max_interval=60.0, retry_jitter=1.0)
+    assert decide(Outcome.FAILED, policy, [], NOW, 0.5, Said((RETRY,), after)) == Decision(
+        Verdict.RETRY, 1, NOW + after
+    )
+    assert decide(Outcome.FAILED, policy, history(FAILED), NOW, 0.5, Said((RETRY,), after)).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMED_OUT, Outcome.CRASHED, Outcome.INTERRUPTED])
+def test_what_is_said_counts_for_a_failure_alone(outcome) -> None:
+    """An attempt that was ended is tried again as its outcome says, whatever its exception was."""
+    said = Said((DISCARD, "Exception"), 5.0)
+    assert decide(outcome, PLAIN, [], NOW, 0.0, said) == decide(outcome, PLAIN, [], NOW, 0.0)
+
+
+def test_why_there_is_no_retry_is_said_while_there_would_be_one() -> None:
+    """A job whose retries are used up is not tried again for that reason, and no other is given."""
+    made = decide(Outcome.FAILED, PLAIN, history(FAILED, FAILED), NOW, 0.0, Said((DISCARD,)))
+    assert made == Decision(Verdict.FAILED, 2)
+
+
+def test_the_names_are_those_of_the_classes() -> None:
+    """The names that a verdict looks for are those under which the classes are told."""
+    assert tuple(f"{asked.__module__}.{asked.__qualname__}" for asked in (Retry, Discard)) == (RETRY, DISCARD)

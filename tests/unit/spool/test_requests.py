@@ -24,6 +24,7 @@ def test_nothing(spool) -> None:
     ("name", "text", "expected"),
     [
         ("pause", "", Requests(True, None, [])),
+        ("reload", "", Requests(False, None, [], reload=True)),
         ("pause", "anything", Requests(True, None, [])),
         ("stop", "", Requests(False, "", [])),
         ("stop", "\n", Requests(False, "", [])),

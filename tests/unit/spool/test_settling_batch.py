@@ -10,7 +10,7 @@ import pytest
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.protocol.states import MAX_RELEASES, Outcome, State
-from spoolrunner.spool import lock_lines, locks, output
+from spoolrunner.spool import lock_lines, locks, output, step_files
 from spoolrunner.spool.folders import NotOpenedError, Spool
 from spoolrunner.spool.lock_lines import START
 from spoolrunner.spool.paths import Layout
@@ -699,3 +699,122 @@ def test_killed_within_a_batch(spool, batch, settler, steps, monkeypatch, step) 
     ):
         (made,) = read(spool, state, job_id)["attempts"]
         assert made["outcome"] == outcome
+
+
+# -- what follows a failure for good, and the steps of a job
+
+
+TOLD = POLICY.override(max_retries=0, on_failure=("app.Alerts", "tell"))
+
+
+def test_on_failure_is_published_between_record_and_move(spool, ran, settler, monkeypatch) -> None:
+    """The job of on_failure is there before the failed one moves, and not before its failure is recorded."""
+    known = ran("x", "failed", **FAILED)._replace(policy=TOLD)
+    seen = []
+    real = Spool.publish
+
+    def publish(one: Spool, job_id: str, data: bytes) -> None:
+        seen.append((places(one), read(one, State.RUNNING, "x")["attempts"][-1]["verdict"]))
+        real(one, job_id, data)
+
+    monkeypatch.setattr(Spool, "publish", publish)
+    settled = settler.settle("x", known)
+    assert seen == [({"x": "running"}, "failed")]
+    assert settled.published == "x.failed.1"
+    assert places(spool) == {"x": "failed", "x.failed.1": "pending"}
+    assert read(spool, State.PENDING, "x.failed.1")["params"]["error"]["message"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("made", "policy"), [("succeeded", TOLD), ("failed", TOLD.override(max_retries=5)), ("cancelled", TOLD)]
+)
+def test_nothing_is_told_of_another_end(spool, ran, settler, made, policy) -> None:
+    """A job that is done, that is tried again, or that was cancelled is not told of."""
+    fields = FAILED if made == "failed" else {}
+    assert settler.settle("x", ran("x", made, **fields)._replace(policy=policy)).published == ""
+    assert list(places(spool)) == ["x"]
+
+
+@pytest.mark.parametrize("refused", ["publish", "move"])
+def test_on_failure_after_an_error(spool, ran, settler, monkeypatch, refused) -> None:
+    """Where publishing or the move fails, the job stays, and the next try publishes what was not published yet, once."""
+    known = ran("x", "failed", **FAILED)._replace(policy=TOLD)
+    real = getattr(Spool, refused)
+
+    def refuse(*args) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Spool, refused, refuse)
+    with pytest.raises(OSError, match="No space left"):
+        settler.settle("x", known)
+    assert places(spool)["x"] == "running"
+    monkeypatch.setattr(Spool, refused, real)
+    assert settler.settle("x", known).published == ("x.failed.1" if refused == "publish" else "")
+    assert places(spool) == {"x": "failed", "x.failed.1": "pending"}
+
+
+def test_on_failure_of_what_an_earlier_dispatcher_recorded(spool, ran, living, clock, monkeypatch) -> None:
+    """A dispatcher that finds a failure which was recorded and not told of tells it, by the policy that is in force."""
+    ran("x", "failed", **FAILED)
+    settler = Settler(spool, lambda document: TOLD, living, 4096, Boot("", has_markers=True), clock)
+
+    def dies(one: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(settler, "_finish", dies)
+    with pytest.raises(KeyboardInterrupt):
+        settler.settle("x", Known())
+    monkeypatch.undo()
+    assert read(spool, State.RUNNING, "x")["attempts"][-1]["verdict"] == "failed"
+    assert settler.settle("x", Known()).published == "x.failed.1"
+
+
+def make_step(spool: Spool, name: str, key: str) -> None:
+    """Let the job of that key have made a step."""
+    path = spool.layout.step_file(name)
+    step_files.begin(spool.layout, path, step_files.first_line(key, "a", "b", "0"), fsync=False)
+
+
+def key_in(spool: Spool, job_id: str) -> str:
+    found = spool.read(State.RUNNING, job_id)
+    return step_files.key_of(orjson.loads(found.data), found.inode)
+
+
+@pytest.mark.parametrize(
+    ("made", "number", "fields", "stays"),
+    [
+        ("succeeded", 1, {"steps": "true"}, False),
+        ("succeeded", 1, {}, True),  # it has made none: nobody looks
+        ("succeeded", 2, {}, False),  # an earlier attempt may have made some
+        ("failed", 1, {"steps": "true", **FAILED}, True),
+        ("failed", 2, {"steps": "true", **FAILED}, True),
+        ("cancelled", 1, {"steps": "true"}, True),
+        (None, 1, {}, True),
+    ],
+)
+def test_steps(spool, ran, settler, made, number, fields, stays) -> None:
+    """The steps of a job go when it is done, and stay while it may be tried again, by hand as well."""
+    known = ran("x", made, number, **fields)
+    make_step(spool, "x", key_in(spool, "x"))
+    settler.settle("x", known)
+    assert step_files.names(spool.layout) == (["x"] if stays else [])
+
+
+def test_steps_of_another_job_stay(spool, ran, settler) -> None:
+    """A job that is done takes its own steps, and not those of an earlier one with its id."""
+    known = ran("x", "succeeded", steps="true")
+    make_step(spool, "x", "another")
+    make_step(spool, "x~2", key_in(spool, "x"))
+    settler.settle("x", known)
+    assert step_files.names(spool.layout) == ["x"]
+
+
+def test_steps_go_with_the_job(spool, drop, ran, settler) -> None:
+    """A job that moves to another name, since its own is taken, has its steps under that."""
+    drop(State.FAILED, "x", {"meta": {"id": "x"}})
+    known = ran("x", "failed", 2, steps="true", **FAILED)
+    key = key_in(spool, "x")
+    make_step(spool, "x", key)
+    assert settler.settle("x", known._replace(policy=TOLD)).name == "x~2"
+    assert step_files.names(spool.layout) == ["x~2"]
+    assert step_files.key_of(read(spool, State.FAILED, "x~2"), 0) == key

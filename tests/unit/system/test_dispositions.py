@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+if sys.platform != "win32":
+    import pty
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there a program inherits no such thing")
 
@@ -42,3 +46,29 @@ def test_the_module_is_light() -> None:
     """Each job's process pays for it with spawn, and neither signal nor enum is imported."""
     program = "import sys; from spoolrunner.system import dispositions; print({'signal', 'enum'} & set(sys.modules))"
     assert told("-S", "-c", f"import sys; sys.path[:] = {sys.path!r}; {program}") == "set()\n"
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_who_leads_the_session_of_a_terminal(leads) -> None:
+    """Only the leader of a session that has a terminal does: a shell's child does not, nor does a session without one."""
+    program = "from spoolrunner.system.dispositions import leads_terminal; print(leads_terminal())"
+    if not leads:
+        ended = subprocess.run(
+            [sys.executable, "-c", program],
+            start_new_session=True,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        assert ended.stdout == "False\n"
+        return
+    child = (
+        f"import subprocess, sys; {program}; sys.stdout.flush(); subprocess.run([sys.executable, '-c', {program!r}])"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", child])
+    with open(terminal, encoding="utf-8") as stream:
+        assert [stream.readline().strip() for _ in range(2)] == ["True", "False"]
+    os.waitpid(pid, 0)

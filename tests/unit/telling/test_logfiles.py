@@ -189,3 +189,15 @@ def test_a_log_that_cannot_be_rotated_is_written_on(spool, monkeypatch) -> None:
         logs(Told(Kind.STARTED, id=f"{number:04}"), AT)
     assert logs.trouble == ""
     logs.close()
+
+
+def test_another_limit(spool) -> None:
+    """From then on a log is rotated at that size, also one that was written to before."""
+    logs = LogFiles(spool.layout, 1 << 20)
+    for name in "ab":
+        logs(Told(Kind.STARTED, id=name), AT)
+    logs.limit_to(10)
+    logs(Told(Kind.STARTED, id="c"), AT)
+    logs.close()
+    assert read(spool, "background_jobs.log").count("\n") == 1
+    assert read(spool, "background_jobs.log.1").count("\n") == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spoolrunner.telling.line_format import Kind
-from spoolrunner.telling.troubles import ConfigChanged, KeptOff, ListenerFailed, NotSwept, ThreadDied
+from spoolrunner.telling.troubles import KeptOff, ListenerFailed, NotSwept, ThreadDied
 
 
 @pytest.mark.parametrize(
@@ -13,10 +13,6 @@ from spoolrunner.telling.troubles import ConfigChanged, KeptOff, ListenerFailed,
     [
         (ListenerFailed("hook", "ValueError: x"), "hook, which is told of events, failed: ValueError: x"),
         (ThreadDied("wait-5", "OSError: x"), "the thread wait-5 died: OSError: x"),
-        (
-            ConfigChanged("/c.json"),
-            "/c.json was changed since the dispatcher started; it goes by what it read then: restart it",
-        ),
     ],
 )
 def test_words(event, note) -> None:

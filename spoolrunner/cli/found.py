@@ -1,0 +1,16 @@
+"""The spool on which a verb works that needs nothing else of config.json: also while the other keys are unfit."""
+
+from __future__ import annotations
+
+import argparse
+
+from spoolrunner.cli import out
+from spoolrunner.config.load import find_spool
+from spoolrunner.spool.paths import Layout
+
+
+def spool_of(arguments: argparse.Namespace) -> Layout:
+    """Return the spool; what is wrong with config.json is said, and keeps the verb from nothing."""
+    found = find_spool(arguments.config)
+    out.complain(*(f"spoolrunner: {found.path}: {problem}" for problem in found.problems))
+    return found.layout
