@@ -37,14 +37,16 @@ class Rewatch:
         self._again = again
         self._told = ""
         self._pause, self._at = FIRST_PAUSE, 0.0
+        self._look_at = -math.inf
+        """When it is to be looked at again (monotonic), after events were seen to come: a look asks all its threads."""
 
     def next_in(self, now: float) -> float:
         """Seconds until the next try; infinite while events come."""
-        return max(0.0, self._at - now) if self._watch.reason else math.inf
+        return max(0.0, self._at - now) if self._is_silent(now) else math.inf
 
     def work(self, now: float) -> None:
         """Say that none come, and try to have them again, if it is time."""
-        if not self._watch.reason or now < self._at:
+        if not self._is_silent(now) or now < self._at:
             return
         if self._watch.reason != self._told:
             self._told = self._watch.reason
@@ -57,3 +59,11 @@ class Rewatch:
         else:
             self._at = now + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+    def _is_silent(self, now: float) -> bool:
+        if now < self._look_at:
+            return False
+        is_silent = bool(self._watch.reason)
+        if not is_silent:
+            self._look_at = now + FIRST_PAUSE
+        return is_silent
