@@ -51,7 +51,7 @@ assert sys.platform != "win32"  # noqa: S101 -- there is no fork; the executor t
 _SOCKET = 0
 _UNWATCHED_PAUSE = 10
 """Milliseconds."""
-_LAST_MOMENT = 1.0
+_LAST_MOMENT = 5.0
 """Seconds."""
 _INT = 4
 """Bytes of a C int, as which descriptors are sent."""
