@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from spoolrunner.spool.paths import Layout
 
 
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-
-
 class CurrentJob:
     """The job that runs in this process: id, attempt, names, meta, deadline; steps, progress to report, cancels to notice."""
 
@@ -63,7 +60,7 @@ class CurrentJob:
     @property
     def cancel_requested(self) -> bool:
         """Whether somebody asked to cancel the job. A job that has read True here, and returns, counts as cancelled."""
-        self.saw_cancel = self.saw_cancel or os.path.exists(self._layout.cancel(self.id))
+        self.saw_cancel = self.saw_cancel or _is_asked(self._layout.cancel(self.id))
         return self.saw_cancel
 
     def progress(self, fraction: float, text: str = "") -> None:
@@ -109,6 +106,14 @@ class CurrentJob:
         """The files that it has left for who records the attempt, as fields of an outcome line."""
         left = {"progress": self._reported > 0, "steps": self._steps is not None}
         return {name: "true" for name, is_there in left.items() if is_there}
+
+
+def _is_asked(path: str) -> bool:
+    """Whether a request lies at that path, as `requests` sees it: whatever it is, but no folder."""
+    try:
+        return os.lstat(path).st_mode & 0o170000 != 0o040000
+    except OSError:
+        return False
 
 
 _is_forked = False

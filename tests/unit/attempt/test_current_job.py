@@ -165,6 +165,9 @@ def test_progress_with_an_odd_fraction(spool, current, fraction) -> None:
 def test_cancel_requested(spool, current) -> None:
     """A cancel is seen as soon as it was asked for, and stays seen when it is taken back."""
     assert current.cancel_requested is False
+    os.mkdir(spool.layout.cancel("x"))
+    assert current.cancel_requested is False, "a folder asks for nothing"
+    os.rmdir(spool.layout.cancel("x"))
     touch(spool.layout.cancel("x"))
     assert current.cancel_requested is True
     os.unlink(spool.layout.cancel("x"))
