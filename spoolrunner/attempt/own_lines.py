@@ -47,6 +47,8 @@ class OwnLines:
         what that needs, and has closed our descriptor.
         """
         is_noted = False
+        if met is not None and met.errno in _OUT_OF_SIGHT and rights.are_given_up(met):
+            met = None  # that of a path: the open descriptor may still do
         while True:
             if met is not None and not rights.regain(met):
                 is_final = rights.are_given_up(met)
