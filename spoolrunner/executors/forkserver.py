@@ -7,6 +7,7 @@ what it touches is copied with every fork: it imports next to nothing, starts no
 
 from __future__ import annotations
 
+import _socket  # without the classes of `socket`, which each fork would copy
 import gc
 import os
 import resource  # noqa: F401 -- wait4 imports it, for which there may be no descriptor left then
@@ -175,20 +176,21 @@ class Template:
             problem = error.strerror or str(error)
         for pid in pids:
             self._children.add(pid)
-        _tell(self._socket, framed(FORKED, pids, problem), pipes[: len(pids)])
+        self._is_heard = _is_told(self._socket, framed(FORKED, pids, problem), pipes[: len(pids)])
         for pipe in pipes:
             os.close(pipe)
 
     def _has_ended(self, pid: int, status: int | None, cpu_s: float, max_rss_kib: int) -> None:
         """Report the end of a child, as `Children` has learnt of it."""
-        if self._is_heard:
-            self._say(EXITED, pid, status, cpu_s, max_rss_kib)
+        if self._is_heard:  # one that is gone just now is met in `serve`, which ends
+            self._is_heard = _is_told(self._socket, framed(EXITED, pid, status, cpu_s, max_rss_kib))
 
     def _say(self, *event: Any) -> None:
-        _tell(self._socket, framed(*event))
+        if not _is_told(self._socket, framed(*event)):
+            os._exit(0)
 
     def _run_job(self, pipe: int) -> int:
-        """In a child: shed the template, wait for a job, and run it; nothing, if there is none for it."""
+        """In a child: shed the template, wait for a job, and run it; the end of the process, if there is none for it."""
         os.close(self._socket)
         self._children.let_go()
         os.setsid()
@@ -196,7 +198,7 @@ class Template:
             _warm_up(self._settings, self._layout)
         told = _taken_up(data, pipe)
         if told is None:
-            return 0  # the dispatcher is gone, or does without
+            os._exit(0)  # the dispatcher is gone, or does without
         if self._imported.is_outdated():
             os.write(self._new_code[1], b"!")
             run_afresh(self._settings, self._layout, told.to_bytes(), self._pid)
@@ -261,26 +263,26 @@ def main() -> None:
         template = Template(Settings.from_bytes(settings), socket)
         template.prepare(preload, jobs)
     except Exception as error:
-        _tell(socket, framed(FAILED, f"{type(error).__name__}: {error}"))
+        if not _is_told(socket, framed(FAILED, f"{type(error).__name__}: {error}")):
+            os._exit(0)
         raise
     template.serve(frames, first[1:])
     template.end()
 
 
-def _tell(connection: int, data: bytes, descriptors: Sequence[int] = ()) -> None:
-    """Write a message to the dispatcher, with these descriptors; the end of this process when that is gone."""
+def _is_told(connection: int, data: bytes, descriptors: Sequence[int] = ()) -> bool:
+    """Write a message to the dispatcher, with these descriptors; return False when that is gone."""
     try:
         if descriptors:
             data = data[_sent_with(connection, data, descriptors) :]
         while data:
             data = data[os.write(connection, data) :]
     except ConnectionError:
-        os._exit(0)
+        return False
+    return True
 
 
 def _sent_with(connection: int, data: bytes, descriptors: Sequence[int]) -> int:
-    import _socket  # without the classes of `socket`, which each fork would copy
-
     sender = _socket.socket(fileno=connection)
     try:
         rights = b"".join([descriptor.to_bytes(_INT, sys.byteorder) for descriptor in descriptors])
