@@ -24,7 +24,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver, EventEmitter
+from watchdog.observers.api import BaseObserver
 
 MAX_CODE_FOLDERS = 64
 """Folders of code that are watched, each with a thread; of an application with more, the first ones by name."""
@@ -164,7 +164,7 @@ class Watch(_Observed):
             (_ArrivalHandler(arrivals, self.arrivals), arrivals, None),
             (_Handler(control, self.control), control, None),
         ]
-        self._begin(lambda: _observer(lost, control), handlers)
+        self._begin(lambda: _observer(lost), handlers)
 
 
 class CodeWatch(_Observed):
@@ -192,7 +192,7 @@ class CodeWatch(_Observed):
         folders = sorted({os.path.dirname(path) for path in self._files})[:MAX_CODE_FOLDERS]
         kinds: _Kinds = [FileClosedEvent, FileMovedEvent, FileDeletedEvent, FileCreatedEvent]
         handler = _CodeHandler(set(self._files), self._changed)
-        self._begin(lambda: _code_observer(self._changed), [(handler, folder, kinds) for folder in folders])
+        self._begin(lambda: _observer(self._changed), [(handler, folder, kinds) for folder in folders])
 
 
 class _CodeHandler(FileSystemEventHandler):
@@ -216,40 +216,16 @@ def _end(observer: BaseObserver) -> None:
         observer.join()
 
 
-def _code_observer(lost: Callable[[], None]) -> BaseObserver:
+def _observer(lost: Callable[[], None]) -> BaseObserver:
     if sys.platform != "linux":
         made: BaseObserver = Observer()
         return made
-    from watchdog.observers.inotify import InotifyEmitter
-
-    return _own_observer(InotifyEmitter, lost)
+    return _own_observer(lost)
 
 
-def _observer(lost: Callable[[], None], control: str) -> BaseObserver:
-    if sys.platform != "linux":
-        made: BaseObserver = Observer()
-        return made
-    from watchdog.observers.inotify import InotifyEmitter
-    from watchdog.observers.inotify_c import InotifyConstants, Mask
-
-    class LeanEmitter(InotifyEmitter):
-        """Asks for arrivals alone.
-
-        With departures watchdog holds every later event back for half a second after each rename out of the folder,
-        waiting for its other half; our claims are such renames.
-        """
-
-        def get_event_mask_from_filter(self) -> Mask:
-            mask = InotifyConstants.IN_MOVED_TO | InotifyConstants.IN_CLOSE_WRITE | InotifyConstants.IN_DELETE_SELF
-            # A hard link makes no other event than this; a rename makes none of this, so ours cost nothing more.
-            mask |= InotifyConstants.IN_DELETE if self.watch.path == control else InotifyConstants.IN_CREATE
-            return Mask(mask)
-
-    return _own_observer(LeanEmitter, lost)
-
-
-def _own_observer(emitter: type[EventEmitter], lost: Callable[[], None]) -> BaseObserver:
+def _own_observer(lost: Callable[[], None]) -> BaseObserver:
     """Return an observer with a descriptor and a thread of its own: the one that watchdog shares is never made anew."""
+    from watchdog.observers.inotify import InotifyEmitter
     from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
 
     class Descriptor(InotifyFD):
@@ -272,7 +248,7 @@ def _own_observer(emitter: type[EventEmitter], lost: Callable[[], None]) -> Base
             self.descriptor = Descriptor()
             self.descriptor.start()
             options: dict[str, Any] = {"inotify_fd": self.descriptor}
-            super().__init__(emitter, **options)
+            super().__init__(InotifyEmitter, **options)
 
         def on_thread_stop(self) -> None:
             super().on_thread_stop()

@@ -34,11 +34,11 @@ class ForkExecutor(LocalExecutor):
         super().__init__(plan, report)
         self._places = places_of(plan)
         self._template: Template | None = None
-        self._next = Successor(plan, self, self._put_away)
         self._retired: set[Template] = set()
         """Those whose last job has not ended yet."""
         self._closed: set[Template] = set()
         """Those without a connection that have not been collected."""
+        self._next = Successor(plan, self, self._closed.add)
         self._problem: StartError | None = None
         """Why the last template never got ready; None once that was raised."""
         self._stale = False
@@ -144,7 +144,7 @@ class ForkExecutor(LocalExecutor):
         self._next.give_up()
         for template in [*self._retired, *([self._template] if self._template is not None else [])]:
             template.close()
-            self._put_away(template)
+            self._closed.add(template)
         until = clock.SYSTEM.monotonic() + LETS_GO
         for template in self._closed:
             if not template.has_jobs:
@@ -161,10 +161,6 @@ class ForkExecutor(LocalExecutor):
         self._template = made = start_template(self._plan, [], self)
         self._next.begin()
         return made
-
-    def _put_away(self, template: Template) -> None:
-        """A template is to be collected, and has nothing to say any more."""
-        self._closed.add(template)
 
     def _retire(self) -> None:
         """Let no job be started any more from what there is."""

@@ -77,12 +77,7 @@ def open_plain(path: str, flags: int, mode: int = 0o600) -> int:
     """
     if sys.platform == "win32" and os.path.islink(path):
         raise OSError(errno.ELOOP, "a link, not a plain file", path)
-    try:
-        descriptor = os.open(path, flags | _PLAIN, mode)
-    except OSError as error:
-        if not is_violation(error):
-            raise
-        descriptor = patiently(os.open, path, flags | _PLAIN, mode)
+    descriptor = open_file(path, flags | _PLAIN, mode)
     try:
         check_plain(path, os.fstat(descriptor))
     except BaseException:

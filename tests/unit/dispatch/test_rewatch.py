@@ -162,8 +162,8 @@ def test_the_kinds_of_observers(monkeypatch, tmp_path) -> None:
     if sys.platform != "linux":
         pytest.skip("only Linux tells of dropped events")
     lost = []
-    real = watch._code_observer
-    monkeypatch.setattr(watch, "_code_observer", lambda callback: lost.append(callback) or real(callback))
+    real = watch._observer
+    monkeypatch.setattr(watch, "_observer", lambda callback: lost.append(callback) or real(callback))
     changes = []
     watching = CodeWatch(lambda: changes.append(1))
     watching.watch([str(tmp_path / "x.py")])

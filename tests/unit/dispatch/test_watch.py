@@ -164,9 +164,9 @@ def test_dropped_events(folders, bell, monkeypatch) -> None:
     lost: list = []
     real = watch._observer
 
-    def remember(callback, control):
+    def remember(callback):
         lost.append(callback)
-        return real(callback, control)
+        return real(callback)
 
     monkeypatch.setattr(watch, "_observer", remember)
     made = Watch(*folders, bell)
