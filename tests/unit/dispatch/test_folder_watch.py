@@ -75,15 +75,18 @@ def test_arrivals_and_no_departures(watching, folders, bell, tmp_path) -> None:
     (pending / "written").write_bytes(b"1")
     (pending / "renamed").rename(tmp_path / "tmp" / "claimed")
     (tmp_path / "tmp" / "last").rename(pending / "last")
-    assert names_until(watching.arrivals, bell, "last") == ["renamed", "linked", "written", "last"]
+    names = names_until(watching.arrivals, bell, "last")
+    # A file that is written is two events, which may be taken by one look or by two.
+    assert list(dict.fromkeys(names)) == ["renamed", "linked", "written", "last"]
     assert watching.control.take() == ([], False)
 
 
-def test_control(watching, folders, bell) -> None:
+def test_control(watching, folders, bell, tmp_path) -> None:
     """What is made and removed in control/ is named, and nothing of that among the arrivals."""
+    made = tmp_path / "tmp" / "made"
+    made.write_bytes(b"1")
     path = os.path.join(folders[1], "pause")
-    with open(path, "wb"):
-        pass
+    os.link(made, path)  # a single event
     assert names_until(watching.control, bell, "pause") == ["pause"]
     os.unlink(path)
     assert names_until(watching.control, bell, "pause") == ["pause"]
