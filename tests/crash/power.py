@@ -28,9 +28,10 @@ from spoolrunner import cli, enqueue, enqueue_many
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import durable, machine, mounting
-from tests.crash import power_disk
+from tests.crash import power_disk, power_features
 from tests.crash.power_disk import KINDS, Disk
-from tests.crash.power_ledger import ACKED, BROKEN, Ledger, given
+from tests.crash.power_features import FeatureLedger
+from tests.crash.power_ledger import ACKED, BROKEN, given
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 JOB = "tests.crash.real_jobs"
@@ -39,6 +40,8 @@ LONGEST = 0.6
 """Seconds of load before a cut, at most: from the dispatcher's first line on."""
 JOBS_AN_ERA = 40
 """What a producer publishes at most between two cuts."""
+FEATURES_AN_ERA = 6
+"""How many jobs in steps, jobs that fail for good and jobs that wait for both are published between two cuts, at most."""
 AFTER_A_BURST = 0.6
 """Seconds for which a producer that publishes in bursts is silent after each."""
 ORPHANED = 0.5
@@ -95,7 +98,7 @@ class Machine:
     burst: int = 0
     era: int = 0
     boot: int = 0
-    ledger: Ledger = field(init=False)
+    ledger: FeatureLedger = field(init=False)
     _heard: bytes = b""
 
     def __post_init__(self) -> None:
@@ -105,9 +108,9 @@ class Machine:
         self._ear = os.open(self.pipe, os.O_RDWR | os.O_NONBLOCK)
         self._said = os.open(os.path.join(self.folder, "said"), os.O_RDWR | os.O_CREAT | os.O_APPEND)
         self.layout = Layout(os.path.join(self.disk.mount_point, "spool"))
-        self.ledger = Ledger(self.layout, self.pipe, MAX_RETRIES)
+        self.ledger = FeatureLedger(self.layout, self.pipe, MAX_RETRIES)
         settings = {
-            "allowed_jobs": {JOB: ["tell"]}, "spool": self.layout.root, "python_path": [ROOT], "concurrency": 4,
+            **power_features.settings(self.pipe), "spool": self.layout.root, "python_path": [ROOT], "concurrency": 4,
             "max_retries": MAX_RETRIES, "retry_interval": 0, "max_log_bytes": 100_000, "fsync": self.syncs != NOTHING,
         }  # fmt: skip
         with open(self.config, "w", encoding="utf-8") as stream:
@@ -128,6 +131,7 @@ class Machine:
         dispatcher = self._fork(self._dispatch)
         for number, at_once in ((1, 1), (2, 20)):
             self._fork(lambda number=number, at_once=at_once: self._produce(number, at_once))
+        self._fork(self._produce_features)
         self._listen(self.dice.uniform(0.02, LONGEST))
         if self.dice.random() < ORPHANED:
             os.kill(dispatcher, signal.SIGKILL)
@@ -190,6 +194,16 @@ class Machine:
             os.write(ear, f"{ACKED} {' '.join(ids)}\n".encode())
             is_over = self.burst and left // self.burst != (left + count) // self.burst
             select.select([], [], [], AFTER_A_BURST if is_over else dice.uniform(0, 0.02) * count)
+        return 0
+
+    def _produce_features(self) -> int:
+        """Publish jobs in steps, jobs that fail for good, and jobs that wait for both."""
+        dice = random.Random(f"{self.era}-features")
+        ear = os.open(self.pipe, os.O_WRONLY)
+        for number in range(FEATURES_AN_ERA):
+            ids = power_features.publish(f"e{self.era}-f{number}", self.pipe, self.config)
+            os.write(ear, f"{ACKED} {' '.join(ids)}\n".encode())
+            select.select([], [], [], dice.uniform(0, 0.1))
         return 0
 
     def _fork(self, body: Callable[[], int]) -> int:

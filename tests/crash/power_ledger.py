@@ -164,7 +164,7 @@ class Ledger:
         except JobFormatError as error:
             self._blame("lost", f"{job_id} in {states[0]} is not whole ({error}): {data[:200]!r}")
             return None
-        if raw["params"] != given(job_id, self._pipe):
+        if "." not in job_id and raw["params"] != given(job_id, self._pipe):  # those with a dot are not of a producer
             self._blame("lost", f"{job_id} in {states[0]} is another: {data[:200]!r}")
             return None
         self._faulty.discard(job_id)
@@ -184,11 +184,12 @@ class Ledger:
 
     def _tidy(self) -> None:
         """Make room, for good: what was judged is removed, and so is what the dead were writing."""
-        done = self._layout.folder(State.DONE)
-        for folder in (self._layout.tmp, self._layout.job_logs, self._layout.folder(State.FAILED), done):
+        over = [self._layout.folder(state) for state in (State.DONE, State.FAILED)]
+        for folder in (self._layout.tmp, self._layout.job_logs, *over):
             for name in os.listdir(folder):
                 _remove(os.path.join(folder, name))
-        durable.sync_folder(done)
+        for folder in over:
+            durable.sync_folder(folder)
 
 
 def _remove(path: str) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import atexit
 import os
 import select
+from typing import Any
 
 from spoolrunner import current_job
 
 MOUNTED = "mounted"
 """The name of the folder, beside the pipe, where the disk of the spool is."""
+PIPE = "pipe"
+"""The name of the pipe, beside config.json."""
+MADE, HANDED_BACK = "made", "handed-back"
+"""The words of lines about a step: it is being made, and its job got its value."""
 
 
 def append(path: str) -> None:
@@ -32,12 +37,40 @@ def tell(pipe: str, seconds: float, failures: int, text: str) -> str:
     assert job is not None
     _write(pipe, f"started {job.id} {job.attempt}")
     select.select([], [], [], seconds)
-    fails = job.attempt <= failures
+    fails = job.attempt <= failures or job.method == "fail"
     if os.getppid() == 1:
         atexit.register(_tell_end, pipe, f"left {job.id} {job.attempt} {'failed' if fails else 'succeeded'}")
     if fails:
         raise RuntimeError("as told")
     return text
+
+
+def in_steps(pipe: str, seconds: float, failures: int, text: str) -> str:
+    """As `tell`, in two steps that tell of themselves, one before and one after the first line of `tell`."""
+    _step(pipe, "first")
+    told = tell(pipe, seconds, failures, text)
+    _step(pipe, "second")
+    return told
+
+
+def _step(pipe: str, name: str) -> None:
+    job = current_job()
+    assert job is not None
+    job.step(name, _write, pipe, f"{MADE} {job.id} {name}")
+    _write(pipe, f"{HANDED_BACK} {job.id} {name}")
+
+
+def fail(pipe: str, seconds: float, failures: int, text: str) -> None:
+    """As `tell`, and fail in any case."""
+    tell(pipe, seconds, failures, text)
+    raise RuntimeError("for good")
+
+
+def tell_of(id: str, outcome: str, error: Any) -> None:  # noqa: A002 - the name that on_failure gives it
+    """Tell the start of a job that tells of a failure."""
+    assert id
+    assert outcome
+    tell(os.path.join(os.path.dirname(os.environ["SPOOLRUNNER_CONFIG"]), PIPE), 0, 0, repr(error))
 
 
 def _tell_end(pipe: str, line: str) -> None:

@@ -25,7 +25,7 @@ from spoolrunner.spool.folders import Spool
 from tests.crash import power_disk
 from tests.crash.power import EVERYTHING, MAX_RETRIES, REBOOTED, ROOT, Machine, Report, end_everybody
 from tests.crash.power_disk import MEBIBYTE, Kind
-from tests.crash.power_ledger import Ledger
+from tests.crash.power_features import FeatureLedger
 from tests.crash.real_jobs import MOUNTED
 from tests.replay import block_log
 from tests.replay.recorder import Recorder, mount_file
@@ -132,6 +132,7 @@ class Replayed(Machine):
         Spool(self.layout).make()
         for number, at_once in ((1, 1), (2, 20)):
             self._fork(lambda number=number, at_once=at_once: self._produce(number, at_once))
+        self._fork(self._produce_features)
         self._fork(self._sync_at_times)
         for _ in range(2):
             dispatcher = self._fork(self._dispatch)
@@ -150,7 +151,7 @@ class Replayed(Machine):
     def judge(self, image: str, lines: list[str]) -> None:
         """Judge what that image holds, then what a dispatcher makes of it. So much was said before."""
         self.disk.mount(image)
-        self.ledger = Ledger(self.layout, self.pipe, MAX_RETRIES, heals=self.disk.kind.name == "btrfs")
+        self.ledger = FeatureLedger(self.layout, self.pipe, MAX_RETRIES, heals=self.disk.kind.name == "btrfs")
         for line in lines:
             self.ledger.hear(line)
         self.ledger.judge_cut()
