@@ -11,6 +11,7 @@ from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import argv
 from spoolrunner.protocol.argv import Command, Template
 from spoolrunner.protocol.faults import Fault
+from spoolrunner.protocol.policy import TOLD, OnFailure
 
 KEYS = ("argv", "types", "allow_options", "result", "sandbox")
 """The keys of a policy that make it a command."""
@@ -65,6 +66,30 @@ def _policy(allowed: object, job: object, method: object) -> dict[str, Any]:
     methods = allowed.get(job) if isinstance(allowed, dict) and isinstance(job, str) else None
     policy = methods.get(method) if isinstance(methods, dict) and isinstance(method, str) else None
     return policy if isinstance(policy, dict) else {}
+
+
+def notified(name: str | None, allowed: dict[str, Any]) -> OnFailure | None:
+    """Return the entry `JOB.METHOD` of `allowed`, which is to be told of failures, None when none is named."""
+    if name is None:
+        return None
+    job, _, method = name.rpartition(".")
+    methods = allowed[job]
+    policy = methods[method] if isinstance(methods, dict) else None
+    words = None if policy is None or policy.argv is None else Template(policy.argv, policy.types).types
+    return OnFailure(job, method, None if words is None else tuple(name for name in TOLD if name in words))
+
+
+def notified_problem(policy: dict[str, Any]) -> str:
+    """Return what keeps the command of that policy from being told of a failure, or ""; one with faults has none here."""
+    keys = [policy.get(key) for key in ("argv", "types", "allow_options")]
+    if keys[0] is None or argv.faults(*keys):
+        return ""
+    command = Template(keys[0], keys[1])
+    others = sorted(command.required - set(TOLD))
+    if others:
+        return f"is a command that needs {', '.join(others)}: what is told of a failure gets {', '.join(TOLD)}"
+    wrong = [name for name in TOLD if command.types.get(name, "string") != "string"]
+    return f"is a command whose {wrong[0]} is of type {command.types[wrong[0]]}: it gets a string" if wrong else ""
 
 
 def command_of(given: MethodPolicy, absolute: Callable[[str], str]) -> Command | None:

@@ -201,16 +201,17 @@ def _is_exception(value: object) -> bool:
 
 def _on_failure(raw: dict[str, Any]) -> list[Fault]:
     known = [f"{job}.{method}" for job, methods in _entries(raw).items() for method in _names(methods)]
-    of_commands = {prefix for prefix, policy in _policies(raw) if "argv" in policy}
+    by_prefix = dict(_policies(raw))
     found = []
     for prefix, policy in _policies(raw):
         name = policy.get("on_failure")
         if isinstance(name, str) and name not in known:
             problem = f"{name!r} is no JOB.METHOD of allowed_jobs{nearest(name, known)}"
             found.append(Fault(f"{prefix}on_failure", problem))
-        elif isinstance(name, str) and f"allowed_jobs.{name}." in of_commands:
-            problem = f"{name!r} is a command, which cannot take an error: name a callable that starts the program"
-            found.append(Fault(f"{prefix}on_failure", problem))
+        elif isinstance(name, str) and (
+            problem := commands.notified_problem(by_prefix.get(f"allowed_jobs.{name}.", {}))
+        ):
+            found.append(Fault(f"{prefix}on_failure", f"{name!r} {problem}"))
     return found
 
 

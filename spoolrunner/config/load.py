@@ -19,7 +19,7 @@ import msgspec
 import orjson
 
 from spoolrunner.attempt import rlimits
-from spoolrunner.config.commands import command_of
+from spoolrunner.config.commands import command_of, notified
 from spoolrunner.config.faults import config_faults
 from spoolrunner.config.lookup import FILE_NAME, VARIABLE, FoundFile, check_owners, find_config, is_named, read_file
 from spoolrunner.config.shape import ConfigFile, KeepRule, Kept, MethodPolicy
@@ -87,7 +87,7 @@ class Config:
             leftovers=file.leftovers,
             retry_on=tuple(file.retry_on),
             discard_on=tuple(file.discard_on),
-            on_failure=_entry(file.on_failure),
+            on_failure=notified(file.on_failure, file.allowed_jobs),
             hooks=self.hooks,
         )
 
@@ -195,7 +195,7 @@ class Config:
             leftovers=given.leftovers,
             retry_on=None if given.retry_on is None else tuple(given.retry_on),
             discard_on=None if given.discard_on is None else tuple(given.discard_on),
-            on_failure=_entry(given.on_failure),
+            on_failure=notified(given.on_failure, self.file.allowed_jobs),
             command=command_of(given, self._absolute),
             group=given.group,
         )
@@ -221,14 +221,6 @@ class FoundSpool(NamedTuple):
     path: str
     layout: Layout
     problems: list[str]
-
-
-def _entry(name: str | None) -> tuple[str, str] | None:
-    """Return job and method of an entry of the whitelist that is given as JOB.METHOD."""
-    if name is None:
-        return None
-    job, _, method = name.rpartition(".")
-    return job, method
 
 
 def _if_given(parse: Callable[[object], _Number], value: object) -> _Number | None:

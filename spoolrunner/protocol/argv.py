@@ -61,6 +61,16 @@ class Template:
         self._required = {name for part in self._parts if not isinstance(part, _Option) for name in _names_of(part)}
 
     @property
+    def types(self) -> dict[str, str]:
+        """The parameters that the command takes, each with its type."""
+        return self._types
+
+    @property
+    def required(self) -> set[str]:
+        """Those of its parameters that must be given."""
+        return self._required
+
+    @property
     def program(self) -> str:
         """The name or path of the program: no parameter has a part in it."""
         first = self._parts[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol.names import GROUP_RULE, is_group
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OVERRIDES = ("timeout", "max_retries", "priority", "group")
 """The keys of a document that override its method's policy."""
+TOLD = ("id", "outcome", "error")
+"""What a job of `on_failure` is told of the one that failed."""
 _MAX_EXPONENT = 60
 
 
@@ -30,13 +32,21 @@ class Limits:
     max_retries: int
 
 
+class OnFailure(NamedTuple):
+    """What is told of a failure for good: a method, by `TOLD`; a command by those of them that it has places for, as words."""
+
+    job: str
+    method: str
+    words: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How a job is run. Durations are in seconds, memory in bytes; None means no limit.
 
     `leftovers`: what becomes of the processes that an attempt has started and that outlive it, "end" or "leave".
-    `retry_on` and `discard_on` are names of exceptions (`verdict.decide`). `on_failure` is the job and the method that are told
-    of a failure for good.
+    `retry_on` and `discard_on` are names of exceptions (`verdict.decide`). `on_failure` is told of a
+    failure for good.
     """
 
     timeout: float = 3600.0
@@ -55,7 +65,7 @@ class Policy:
     leftovers: str = "end"
     retry_on: tuple[str, ...] = ()
     discard_on: tuple[str, ...] = ()
-    on_failure: tuple[str, str] | None = None
+    on_failure: OnFailure | None = None
     command: Command | None = None
     hooks: tuple[str, str, str] | None = None
     group: str | None = None

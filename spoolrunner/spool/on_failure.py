@@ -10,6 +10,7 @@ from typing import Any
 
 from spoolrunner.errors import DuplicateJobError, JobFormatError
 from spoolrunner.protocol import jsontext, signing
+from spoolrunner.protocol.policy import OnFailure
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool.folders import NotOpenedError, Spool
 from spoolrunner.spool.ids import MAX_ID, numbered
@@ -20,8 +21,8 @@ META = "on_failure_of"
 _NOT_TOLD = (Outcome.SUCCEEDED, Outcome.CANCELLED, Outcome.REJECTED, Outcome.EXPIRED)
 
 
-def publish(spool: Spool, key: bytes | None, job_id: str, raw: dict[str, Any], target: tuple[str, str]) -> str:
-    """Publish the job `target` (job, method) if the last attempt of `raw` is a failure to be told of, and has not been yet.
+def publish(spool: Spool, key: bytes | None, job_id: str, raw: dict[str, Any], target: OnFailure) -> str:
+    """Publish the job `target` if the last attempt of `raw` is a failure to be told of, and has not been yet.
 
     Returns its id, "" when nothing was published; OSError when the disk refuses. `raw` is a document whose last verdict is
     failed; what is published is signed with `key`, if there is one.
@@ -53,19 +54,22 @@ def id_of(job_id: str, attempts: int) -> str:
     return stem + ending
 
 
-def _document(job_id: str, raw: dict[str, Any], target: tuple[str, str]) -> dict[str, Any] | None:
+def _document(job_id: str, raw: dict[str, Any], target: OnFailure) -> dict[str, Any] | None:
     """Return the document of the job to be published, None when this failure is not told of."""
     last = raw["attempts"][-1]
     if last.get("outcome") in _NOT_TOLD or META in raw.get("meta", {}):
         return None
-    job, method = target
-    made = {
-        "job": job,
-        "method": method,
-        "params": {"id": job_id, "outcome": last["outcome"], "error": last.get("error")},
-        "meta": {META: job_id},
-    }
+    params = {"id": job_id, "outcome": last["outcome"], "error": last.get("error")}
+    if target.words is not None:
+        params["error"] = _in_words(params["error"])
+        params = {name: params[name] for name in target.words}
+    made = {"job": target.job, "method": target.method, "params": params, "meta": {META: job_id}}
     return made if "ended_at" not in last else {**made, "created_at": last["ended_at"]}
+
+
+def _in_words(error: dict[str, Any] | None) -> str:
+    """Return the error as a word of a command: type and message. No word of a program can hold a NUL."""
+    return f"{error['type']}: {error['message']}".replace("\0", "\N{REPLACEMENT CHARACTER}") if error else ""
 
 
 def _is_published(spool: Spool, name: str, made: dict[str, Any]) -> bool:

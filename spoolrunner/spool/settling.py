@@ -12,7 +12,7 @@ from typing import Any
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol.document import Document
-from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.policy import OnFailure, Policy
 from spoolrunner.protocol.states import (
     DESTINATION,
     EVENT_OF,
@@ -55,7 +55,7 @@ class _Held:
     raw: dict[str, Any] = field(default_factory=dict)
     may_have_progress: bool = True
     may_have_steps: bool = True
-    on_failure: tuple[str, str] | None = None
+    on_failure: OnFailure | None = None
     data: bytes | None = None
     verdict: Verdict | None = None
     settled: Settled | None = None

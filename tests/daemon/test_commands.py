@@ -382,3 +382,17 @@ def test_a_program_of_another_user_is_started_by_no_document(make) -> None:
     home.cli("run", "--drain")
     assert [home.reason(job_id)["outcome"] for job_id in "abc"] == ["rejected"] * 3
     assert not (home.folder / "owned").exists()
+
+
+def test_a_command_that_is_told_of_a_failure(make) -> None:
+    """`on_failure` names a command: it gets of id, outcome and error what it has places for, each in a word."""
+    jobs = {
+        "run": {"argv": ["sh", "-c", "exit 3"], "max_retries": 0},
+        "tell": {"argv": ["printf", "%s|", "{id}", "{outcome}", "{error}"], "result": "text"},
+    }
+    home = make(allowed_jobs={"shell": jobs}, on_failure="shell.tell")
+    home.drop("x", job="shell", method="run")
+    home.cli("run", "--drain")
+    told = home.document("done", "x.failed.1")
+    assert told["result"].startswith("x|failed|ProgramError: ")
+    assert told["params"].keys() == {"id", "outcome", "error"}

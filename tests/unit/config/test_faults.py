@@ -249,12 +249,14 @@ def test_faults_of_what_is_kept(value, said) -> None:
         ({"on_failure": 5}, "on_failure: expected `str"),
         ({"on_failure": "app.Report.bulid"}, "on_failure: 'app.Report.bulid' is no JOB.METHOD of allowed_jobs (did"),
         ({"on_failure": "build"}, "on_failure: 'build' is no JOB.METHOD of allowed_jobs"),
-        ({"on_failure": "app.Shell.ring"}, "on_failure: 'app.Shell.ring' is a command, which cannot take an error"),
+        ({"on_failure": "app.Shell.ring"}, "on_failure: 'app.Shell.ring' is a command that needs bell: what is told"),
+        ({"on_failure": "app.Shell.count"}, "on_failure: 'app.Shell.count' is a command whose id is of type integer"),
     ],
 )  # fmt: skip
 def test_what_follows_a_failure(policy, problem) -> None:
     """What is wrong with the keys of what follows a failure is said under the key, of the file and of a method alike."""
-    known = {**JOBS, "app.Shell": {"ring": {"argv": ["ring"]}}}
+    ring = {"argv": ["ring", "{bell}", "{id}", ["{loud}"]]}
+    known = {**JOBS, "app.Shell": {"ring": ring, "count": {"argv": ["count", "{id}"], "types": {"id": "integer"}}}}
     jobs = {**known, "app.Mail": {"send": policy}}
     (found,) = problems({"allowed_jobs": known, **policy})
     assert found.startswith(problem)
@@ -264,6 +266,9 @@ def test_what_follows_a_failure(policy, problem) -> None:
 
 def test_what_may_follow_a_failure() -> None:
     """Exceptions of Python and that of commands by their names, others by dotted paths, and an entry of either table."""
+    mail = {"argv": ["mail", "{id}: {outcome}", ["--body", "{error}"], ["--to", "{whom}"]]}
+    for_all = {"allowed_jobs": {**JOBS, "app.Shell": {"mail": mail}}, "on_failure": "app.Shell.mail"}
+    assert problems(for_all) == []
     policy = {
         "retry_on": ["OSError", "app.errors.Busy", "ProgramError"],
         "discard_on": [],

@@ -9,12 +9,13 @@ import orjson
 import pytest
 
 from spoolrunner.protocol import document, signing
+from spoolrunner.protocol.policy import OnFailure
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import on_failure
 from spoolrunner.spool.ids import id_problem
 
 ENDED = "2027-01-15T08:00:00.000001Z"
-TARGET = ("app.Alerts", "tell")
+TARGET = OnFailure("app.Alerts", "tell")
 KEY = bytes(range(32))
 ERROR = {"type": "ValueError", "message": "no", "traceback": "…"}
 
@@ -34,10 +35,28 @@ def test_published(spool) -> None:
     """The job says which one failed, how, and with which error; it is one that is taken like any other."""
     assert publish(spool, failed()) == "x.failed.2"
     checked, raw = document.parse(spool.read(State.PENDING, "x.failed.2").data)
-    assert (checked.job, checked.method) == TARGET
+    assert (checked.job, checked.method) == (TARGET.job, TARGET.method)
     assert raw["params"] == {"id": "x", "outcome": "failed", "error": ERROR}
     assert raw["meta"] == {"on_failure_of": "x"}
     assert raw["created_at"] == ENDED
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "params"),
+    [
+        (("id", "outcome"), ERROR, {"id": "x", "outcome": "failed"}),
+        (("error",), ERROR, {"error": "ValueError: no"}),
+        (("error",), {"type": "A", "message": "b\0c"}, {"error": "A: b\N{REPLACEMENT CHARACTER}c"}),
+        (("error",), None, {"error": ""}),
+        ((), ERROR, {}),
+    ],
+)
+def test_in_words(spool, words, error, params) -> None:
+    """A command is told what it has places for, in words that a program can be given."""
+    raw = failed()
+    raw["attempts"][-1]["error"] = error
+    assert on_failure.publish(spool, None, "x", raw, OnFailure("shell", "mail", words)) == "x.failed.2"
+    assert document.parse(spool.read(State.PENDING, "x.failed.2").data)[1]["params"] == params
 
 
 @pytest.mark.parametrize("outcome", ["failed", "timed_out", "crashed", "interrupted"])

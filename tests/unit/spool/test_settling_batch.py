@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from spoolrunner.protocol import jsontext, signing
-from spoolrunner.protocol.policy import Policy
+from spoolrunner.protocol.policy import OnFailure, Policy
 from spoolrunner.protocol.states import MAX_RELEASES, Outcome, State
 from spoolrunner.spool import lock_lines, locks, output, step_files
 from spoolrunner.spool.folders import NotOpenedError, Spool
@@ -704,7 +704,7 @@ def test_killed_within_a_batch(spool, batch, settler, steps, monkeypatch, step) 
 # -- what follows a failure for good, and the steps of a job
 
 
-TOLD = POLICY.override(max_retries=0, on_failure=("app.Alerts", "tell"))
+TOLD = POLICY.override(max_retries=0, on_failure=OnFailure("app.Alerts", "tell"))
 
 
 def test_on_failure_is_published_between_record_and_move(spool, ran, settler, monkeypatch) -> None:
