@@ -172,3 +172,51 @@ def test_a_terminal_that_closes_stops_the_dispatcher_that_leads_it(home):
     until(lambda: ended.append(os.waitpid(pid, os.WNOHANG)) or ended[-1][0], DEADLINE)
     assert os.waitstatus_to_exitcode(ended[-1][1]) == 0
     assert json.loads((home.spool / "status.json").read_text())["state"] == "stopped"
+
+
+def test_other_limits(make):
+    """A limit that is raised lets those go that wait for it; one that is lowered, or new, counts what runs."""
+    allowed = {"jobs": ["wait_for", "noop"]}
+    home = make(allowed_jobs=allowed, limits={"mail": {"concurrency": 1}}, concurrency=6)
+    daemon = home.start().ready()
+    for name in ("m1", "m2"):
+        home.drop(name, method="wait_for", params=[f"go-{name}"], group="mail")
+    daemon.expect("started", "id=m")
+    until(lambda: sorted(home.where("m1") + home.where("m2")) == ["pending", "running"])
+    change(home, limits={"mail": {"concurrency": 2}})
+    daemon.expect("was read again; changed: limits")
+    until(lambda: home.where("m1") == home.where("m2") == ["running"])
+    change(home, limits={"mail": {"concurrency": 1}, "news": {"concurrency": 1}})
+    daemon.expect("was read again; changed: limits")
+    home.drop("m3", method="noop", group="mail")
+    home.drop("n1", method="wait_for", params=["go-n1"], group="news")
+    daemon.expect("started", "id=n1 ")
+    home.drop("n2", method="noop", group="news")
+    (home.folder / "go-m1").touch()
+    daemon.expect("completed", "id=m1 ")
+    home.drop("free", method="noop")
+    daemon.expect("completed", "id=free ")
+    assert home.where("m3") == home.where("n2") == ["pending"]
+    (home.folder / "go-m2").touch()
+    daemon.expect("completed", "id=m3 ")
+    (home.folder / "go-n1").touch()
+    daemon.expect("completed", "id=n2 ")
+
+
+def test_a_method_that_gets_a_group(make):
+    """What waits is in the group that its method has now; what runs stays in the one that it started in."""
+    home = make(allowed_jobs={"jobs": {"wait_for": {}, "noop": {}}}, limits={"mail": {"concurrency": 1}}, concurrency=6)
+    daemon = home.start().ready()
+    home.drop("runs", method="wait_for", params=["go-1"])
+    daemon.expect("started", "id=runs ")
+    change(home, allowed_jobs={"jobs": {"wait_for": {"group": "mail"}, "noop": {"group": "mail"}}})
+    daemon.expect("was read again; changed: allowed_jobs")
+    home.drop("first", method="wait_for", params=["go-2"])
+    daemon.expect("started", "id=first ")
+    home.drop("second", method="noop")
+    until(lambda: "group mail" in home.cli("why", "second"))
+    (home.folder / "go-1").touch()
+    daemon.expect("completed", "id=runs ")
+    assert home.where("second") == ["pending"]
+    (home.folder / "go-2").touch()
+    daemon.expect("completed", "id=second ")
