@@ -188,8 +188,11 @@ class Recurring:
         """Do what is due of one schedule; one of which a file is refused is put off, and the others are not."""
         before, watched.kept = watched.kept, ""
         try:
+            begins = watched.note is None
             note = self._begin(watched, wall) if watched.note is None else watched.note
             self._save(watched, note)
+            if begins:
+                note = self._begin_with_next(watched, note)
             while (due := watched.schedule.timing.due(note.until, int(wall))) is not None:
                 note = self._account(watched, note, due, wall)
         except OSError as error:
@@ -219,6 +222,16 @@ class Recurring:
         self._follow(watched, note, is_written=False)
         self._report(ScheduleBegun(name, why, watched.next_slot))
         return note
+
+    def _begin_with_next(self, watched: _Watched, note: Note) -> Note:
+        """Note the next slot if its job is there: a dispatcher may have died before it noted that, and the clock been set back.
+
+        Else that job would run before its slot is due, and the slot be published again when it is.
+        """
+        slot = watched.next_slot
+        if slot is None or publishing.state_of(self._spool, slot_id(watched.schedule.name, slot)) is None:
+            return note
+        return self._publish_noted(watched, note, slot, "its job was published before")
 
     def _read(self, name: str) -> Note | None:
         """Return the note of a schedule; None when there is none, or none that can be understood.

@@ -23,6 +23,7 @@ class Rule(Enum):
     NOTE_LAST = "a slot is noted after its job was published, never before"
     FOUND_EVERYWHERE = "a slot whose job lies in any of the four folders is noted, and neither published nor skipped"
     NOTED_BEFORE_START = "the job of a slot that is not noted is not started"
+    BEGUN_WITH_NEXT = "a dispatcher that begins notes the next slot if its job is there, even where a clock was set back"
     SKIPS_NOTED_FIRST = "slots that are skipped are noted before the job of a later one is published"
     SKIP_LOGGED_FIRST = "a skip is logged before it is noted"
     NEVER_BACK = "a slot that is not after the noted one never comes again, however the clock is set"
@@ -172,7 +173,9 @@ def _look(rules: frozenset[Rule], state: State, dispatcher: Dispatcher) -> Itera
     if Rule.NEVER_BACK not in rules:
         due = [slot for slot in SLOTS if min(until, clock - 1) < slot <= clock]
     if not due:
-        if dispatcher.is_fresh:
+        if dispatcher.is_fresh and until + 1 in SLOTS and _is_next_there(rules, state, until + 1):
+            yield _to(state, dispatcher, "note", until + 1, says=f"finds the job of slot {until + 1}, which is not due")
+        elif dispatcher.is_fresh:
             yield _to(state, dispatcher._replace(is_fresh=False), "", says="has nothing to do")
         return
     first, last = due[0], due[-1]
@@ -189,6 +192,10 @@ def _look(rules: frozenset[Rule], state: State, dispatcher: Dispatcher) -> Itera
 def _is_found(rules: frozenset[Rule], state: State, slot: int) -> bool:
     there = (PENDING, OVER) if Rule.FOUND_EVERYWHERE in rules else ()
     return state.places[slot - 1] in there
+
+
+def _is_next_there(rules: frozenset[Rule], state: State, slot: int) -> bool:
+    return Rule.BEGUN_WITH_NEXT in rules and state.places[slot - 1] in (PENDING, OVER)
 
 
 def _first_of_run(rules: frozenset[Rule]) -> str:
@@ -271,10 +278,9 @@ def _forget(rules: frozenset[Rule], state: State, dispatcher: Dispatcher) -> Ite
 def _start(rules: frozenset[Rule], state: State, dispatcher: Dispatcher) -> Iterator[Move]:
     if dispatcher.is_fresh:
         return
+    kept = dispatcher.slot if dispatcher.at == "refused" and Rule.NOTED_BEFORE_START in rules else 0
     for slot in SLOTS:
-        is_noted = state.note is not None and state.note >= slot
-        may_start = is_noted or not state.is_configured or Rule.NOTED_BEFORE_START not in rules
-        if state.places[slot - 1] == PENDING and may_start:
+        if state.places[slot - 1] == PENDING and slot != kept:
             run = _placed(state, slot, OVER)._replace(ran=state.ran | {slot})
             yield Move("dispatcher", f"runs the job of slot {slot}", (), run)
 

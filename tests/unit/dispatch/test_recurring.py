@@ -486,6 +486,26 @@ def test_a_clock_that_is_set_back_for_the_next_dispatcher(desk) -> None:
     assert here.turn(3600) == []
 
 
+@pytest.mark.parametrize("state", State)
+def test_a_clock_that_is_set_back_between_publish_and_note(desk, state) -> None:
+    """A dispatcher died before its note, and the clock was set back since: the slot is noted, and does not come again."""
+    here = desk(catch_up="once")
+    before = here.note()
+    here.turn(3600)
+    here.move(FIRST, state)
+    schedule_notes.write(here.rooms.spool.layout, "hourly", before, fsync=False)
+    here.rooms.clock.wall_now -= 1800
+    here.begin()
+    assert here.turn() == [
+        SlotPublished(FIRST, "hourly", "its job was published before"),
+        ScheduleAhead("hourly", SLOT),
+    ]
+    assert here.note().job == FIRST
+    here.prune(FIRST)
+    assert here.turn(1800) == []
+    assert here.turn(3600) == [SlotPublished(SECOND, "hourly")]
+
+
 def test_an_hour_forth_and_back(desk) -> None:
     """A clock that goes forth and back again runs no slot twice, and each is run or said to be skipped."""
     here = desk(catch_up="once")
