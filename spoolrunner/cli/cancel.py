@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from spoolrunner.cli import as_typed, filters, out
 from spoolrunner.client import bulk, operate
 from spoolrunner.client.bulk import Choice
-from spoolrunner.client.look import check_id, looks
+from spoolrunner.client.look import check_id, states_of
 from spoolrunner.client.operate import CancelEnd, Cancelled
 from spoolrunner.client.overview import dispatcher_of
 from spoolrunner.client.search import Jobs
@@ -56,7 +56,7 @@ def _chosen(settings: Config, arguments: argparse.Namespace) -> list[Choice]:
 def _named(layout: Layout, ids: list[str]) -> list[Choice]:
     chosen = []
     for job_id in dict.fromkeys(map(check_id, ids)):
-        states = [found.state for found in looks(layout, job_id)]
+        states = states_of(layout, job_id)
         chosen += [Choice(job_id, state) for state in _FROM if state in states][:1]
     return chosen
 

@@ -7,7 +7,7 @@ import argparse
 from spoolrunner.cli import as_typed, filters, out
 from spoolrunner.client import bulk
 from spoolrunner.client.bulk import Choice
-from spoolrunner.client.look import check_id, looks
+from spoolrunner.client.look import check_id, states_of
 from spoolrunner.client.search import Jobs
 from spoolrunner.config.load import Config, load_config
 from spoolrunner.errors import JobFormatError, JobNotFoundError
@@ -56,7 +56,7 @@ def _chosen(settings: Config, arguments: argparse.Namespace) -> list[Choice | No
 
 def _named(layout: Layout, job_id: str) -> Choice | None:
     """The job of that id which may be removed; None, with a word why, when there is none."""
-    found = {look.state: look for look in looks(layout, job_id)}
+    found = states_of(layout, job_id)
     for state in _FROM:
         if state in found:
             return Choice(job_id, state)

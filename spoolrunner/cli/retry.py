@@ -6,7 +6,7 @@ import argparse
 
 from spoolrunner.cli import as_typed, filters, out
 from spoolrunner.client import bulk, dependants, operate, steps
-from spoolrunner.client.look import check_id, looks
+from spoolrunner.client.look import check_id, states_of
 from spoolrunner.client.operate import Retried
 from spoolrunner.client.search import Jobs
 from spoolrunner.config.load import Config, load_config
@@ -110,7 +110,7 @@ def _retry(settings: Config, job_id: str, *, is_rehearsed: bool) -> bool:
     if not is_rehearsed:
         retried = operate.retry(settings.layout, job_id, settings.signing_key)
         return _told(settings, job_id, retried.source or State.FAILED, retried)
-    states = [found.state for found in looks(settings.layout, job_id)]
+    states = states_of(settings.layout, job_id)
     source = next((state for state in _FROM if state in states), None)
     if source is None or State.PENDING in states:
         return _told(settings, job_id, State.FAILED, Retried(is_taken=source is not None))

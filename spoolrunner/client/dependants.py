@@ -132,6 +132,6 @@ def _names(spool: Spool, name: str) -> list[str]:
         return []
     try:
         checked, _ = document.parse(spool.read(State.FAILED, name).data)
-    except (OSError, JobFormatError):
+    except (FileNotFoundError, JobFormatError):
         return []  # Race: somebody moved it just now; or a person changed it
     return document.dependencies(checked).jobs

@@ -37,9 +37,9 @@ _ROUNDS = 2
 class Look:
     """What one look at a job found; `id` is the name its file has now, which is ID~2 where the id was taken.
 
-    `document` is the job file as JSON, or None when it cannot be read; `problem` says why, and is empty otherwise.
-    `reason` is failed/ID.reason: why a job in failed/ was refused. `progress` is what a running job reported last. `inode` is
-    the number of the file, which a move keeps and a record changes.
+    `document` is the job file as JSON, or None when it cannot be read. `reason` is failed/ID.reason: why a job in failed/ was
+    refused. `problem` says why one of the two cannot be read, and is empty otherwise. `progress` is what a running job
+    reported last. `inode` is the number of the file, which a move keeps and a record changes.
     """
 
     id: str
@@ -94,9 +94,20 @@ def look(layout: Layout, state: State, name: str) -> Look | None:
         if not spool.exists(state, name):
             return None
         document, problem, inode = None, f"cannot be read: {error.strerror or error}", None
-    reason = reason_files.read(layout, name) if state is State.FAILED else None
+    reason = None
+    if state is State.FAILED:
+        try:
+            reason = reason_files.read(layout, name)
+        except OSError as error:
+            problem = problem or f"{name}.reason cannot be read: {error.strerror or error}"
     progress = reason_files.read_object(layout.progress(name)) if state is State.RUNNING else None
     return Look(name, state, document, problem, reason, progress, inode)
+
+
+def states_of(layout: Layout, job_id: str) -> list[State]:
+    """Return each state in which a file of that id lies; none is opened."""
+    spool = Spool(layout)
+    return [state for state in State if spool.exists(state, job_id)]
 
 
 def looks(layout: Layout, job_id: str) -> list[Look]:

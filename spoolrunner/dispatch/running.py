@@ -112,6 +112,8 @@ class RunningAttempts:
                 seconds = self.kill_grace if grace is None else grace
                 attempt.clearing.kill_at = min(attempt.clearing.kill_at, self._clock.monotonic() + seconds)
                 continue
+            if attempt.has_exited and attempt.termination is None:
+                continue  # by itself, and it is settled in a moment
             if not self._end(attempt, Outcome.INTERRUPTED, note, 0.0, self.kill_grace if grace is None else grace):
                 self._hurry(attempt, grace)
 

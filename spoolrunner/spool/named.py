@@ -22,10 +22,13 @@ def names_in(data: bytes) -> list[str]:
 
 
 def names_of(spool: Spool, job_id: str) -> list[str]:
-    """Return the names that a job in pending/ waits for; none when it is not there, or cannot be read."""
+    """Return the names that a job in pending/ waits for; none when it is not there, or is no file of a job.
+
+    OSError when it cannot be read now: what it names is not to be taken away meanwhile.
+    """
     try:
         return names_in(spool.read(State.PENDING, job_id).data)
-    except (OSError, JobFormatError):
+    except (FileNotFoundError, JobFormatError):
         return []  # Race: it was claimed, or a person took it away; or nobody can say what it waits for
 
 

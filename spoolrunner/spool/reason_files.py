@@ -15,6 +15,7 @@ from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.spool import arrival, jobfile
 from spoolrunner.spool.ids import id_problem, numbered
+from spoolrunner.spool.jobfile import NotOpenedError
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, durable
 
@@ -31,8 +32,18 @@ def write(layout: Layout, job_id: str, outcome: Outcome, what: str, where: str, 
 
 
 def read(layout: Layout, job_id: str) -> dict[str, Any] | None:
-    """Return what failed/ID.reason holds; None when there is none, or when it is no JSON object."""
-    return read_object(layout.reason(job_id))
+    """Return what failed/ID.reason holds; None when there is none, or when what lies there is no file with a JSON object.
+
+    OSError when that cannot be found out: it decides what becomes of the job, so it is not taken for one that is missing.
+    """
+    try:
+        return _read(layout.reason(job_id))
+    except FileNotFoundError:
+        return None
+    except NotOpenedError as error:
+        raise error.__cause__ or error from None
+    except (JobFormatError, orjson.JSONDecodeError):
+        return None
 
 
 def is_there(layout: Layout, job_id: str) -> bool:
@@ -46,10 +57,14 @@ def read_object(path: str) -> dict[str, Any] | None:
     What stands beside a job is of no weight: whatever lies there, a folder, a pipe, a link, it hides no job.
     """
     try:
-        found = jobfile.read(path)
-        value = orjson.loads(found.data) if found.size <= _LARGEST else None
+        return _read(path)
     except (OSError, JobFormatError, orjson.JSONDecodeError):
         return None  # there is none, it may not be read, or it is being written this moment
+
+
+def _read(path: str) -> dict[str, Any] | None:
+    found = jobfile.read(path)
+    value = orjson.loads(found.data) if found.size <= _LARGEST else None
     return value if isinstance(value, dict) else None
 
 

@@ -64,13 +64,16 @@ def _over(spool: Spool, job_id: str) -> Iterator[tuple[State, str]]:
 
 
 def _ended_at(spool: Spool, state: State, name: str) -> float:
-    """When it ended by its last attempt or, if it had none, when it was refused; minus infinity when it is gone."""
+    """When it ended by its last attempt or, if it had none, when it was refused; minus infinity when it is gone.
+
+    OSError when that cannot be found out now; what is not opened to us has the time at which it came.
+    """
     try:
         reason = reason_files.read(spool.layout, name) if state is State.FAILED else None
         if reason is not None:
             return parse_time(str(reason.get("when")))
         return parse_time(jsontext.decode(spool.read(state, name).data)["attempts"][-1]["ended_at"])
-    except (OSError, JobFormatError, LookupError, TypeError, ValueError):
+    except (FileNotFoundError, PermissionError, JobFormatError, LookupError, TypeError, ValueError):
         return _came_at(spool.layout.job(state, name))  # it is no record of ours, or refused to us
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from types import NoneType
@@ -23,6 +24,7 @@ MAX_LINE_BYTES = 1 << 20
 COPIED_WITHIN_NS = 2_000_000_000
 """FAT keeps times to two seconds, tar to one."""
 _MAX_PID = 2**32 - 1
+_NO_LINK = (errno.ENOENT, errno.EINVAL, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM)
 _ERROR_KEYS = {"type", "message", "traceback"}
 
 
@@ -160,7 +162,11 @@ def _with_link(found: Traces, path: str) -> Traces:
         return found
     try:
         text = os.readlink(lock_lines.link_of(path))
-    except (OSError, ValueError):
+    except ValueError:
+        return found
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise  # it may be there: without it the attempt would count as crashed
         return found  # there is none, as a rule: it is the file of its progress, or nothing
     left = parse(os.fsencode(text))
     if left.marker != found.marker or left.outcome is None:

@@ -154,7 +154,10 @@ def _was_claimed(spool: Spool, name: Name) -> bool:
 
 def _is_cancelled(spool: Spool, job_id: str) -> bool:
     """Whether it came to failed/ by a cancel: the request is gone, so in pending/ it would run."""
-    reason = reason_files.read(spool.layout, job_id)
+    try:
+        reason = reason_files.read(spool.layout, job_id)
+    except PermissionError:
+        return False  # it is none of ours
     return reason is not None and reason.get("outcome") == Outcome.CANCELLED
 
 

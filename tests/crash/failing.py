@@ -193,6 +193,9 @@ def may_be_silent(call: Operation, fault: Fault) -> bool:
         or (call.process.startswith("runner") and call.path.startswith("control/"))  # whether a cancel was asked for
         or (call.kind == "unlink" and call.path.startswith("control/"))  # tried again at the next look into control/
         or (call.process == "command" and call.kind == "stat")  # the person is told that it did not happen
+        or (
+            call.process == "command" and call.path.endswith(".reason")
+        )  # as a rule it is not there, be it opened or not
         # The file may be one that its writer has not opened to us yet: looked at again, and refused if it stays so.
         or (fault.error == errno.EACCES and call.kind == "open" and call.path.startswith("pending/"))
         # A folder that is opened to be synced, which a guest of a spool for a group may not: all disks are synced instead.

@@ -23,7 +23,9 @@ class Rule(Enum):
     NOTE_LAST = "a slot is noted after its job was published, never before"
     FOUND_EVERYWHERE = "a slot whose job lies in any of the four folders is noted, and neither published nor skipped"
     NOTED_BEFORE_START = "the job of a slot that is not noted is not started"
-    BEGUN_WITH_NEXT = "a dispatcher that begins notes the next slot if its job is there, even where a clock was set back"
+    BEGUN_WITH_NEXT = (
+        "a dispatcher that begins notes the next slot if its job is there, even where a clock was set back"
+    )
     SKIPS_NOTED_FIRST = "slots that are skipped are noted before the job of a later one is published"
     SKIP_LOGGED_FIRST = "a skip is logged before it is noted"
     NEVER_BACK = "a slot that is not after the noted one never comes again, however the clock is set"

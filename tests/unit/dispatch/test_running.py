@@ -390,3 +390,13 @@ def test_what_has_exited_has_no_deadline(running, start, clock, told) -> None:
     assert told == []
     assert outcome(attempt) is None
     assert running.next_in(clock.monotonic()) == float("inf")
+
+
+def test_a_stop_does_not_interrupt_what_has_ended(running, start, executor, clock) -> None:
+    """What failed just before a stop failed by itself: its record does not say that it was interrupted."""
+    attempt = start()
+    running.exited(Exited(attempt.key, 1))
+    running.interrupt_all(1.0)
+    running.work(clock.monotonic())
+    assert ("ask", "x") not in executor.told
+    assert (outcome(attempt), running.is_over(attempt)) == (None, True)
