@@ -19,7 +19,7 @@ from spoolrunner.spool.giving_up import give_up
 from spoolrunner.spool.running_file import RunningFiles
 from spoolrunner.spool.settling_rules import Origin
 from spoolrunner.system.clock import Clock
-from spoolrunner.telling.events import CancelMissed, Refused
+from spoolrunner.telling.events import CancelMissed, LeftBehind, Refused
 
 SHORT_PAUSE = 0.5
 """Seconds for which a cancel is put off at least that a file of the job does not allow."""
@@ -101,9 +101,12 @@ class Cancelling:
         try:
             settled = give_up(self.spool, self.files, self.clock, job_id, BETWEEN)
         except OSError:
-            self.ended.recover(job_id, Origin.CLAIMED)  # it waits again, and so does the request
+            if self.spool.exists(State.RUNNING, job_id):
+                self.ended.recover(job_id, Origin.CLAIMED)  # it waits again, and so does the request
             raise
         if settled.state is State.FAILED:
+            if settled.left:
+                self.reporter.report(LeftBehind(job_id, settled.left))
             self.intake.forget(job_id)
             self.reporter.report(Refused(settled.name, Outcome.CANCELLED, BETWEEN))
         else:

@@ -80,7 +80,19 @@ class Starter:
         return True
 
     def claim(self, candidate: Candidate) -> bool:
-        """Move the candidate's file to running/, marked as claimed where that is needed; False when it cannot be done now."""
+        """Move the candidate's file to running/, marked as claimed where that is needed; False when it cannot be done now.
+
+        OSError when something refuses that; a file that was moved by then is settled, or will be.
+        """
+        job_id = candidate.job_id
+        try:
+            return self._claim(candidate)
+        except OSError:
+            if job_id not in self.running and self.spool.exists(State.RUNNING, job_id):
+                self.ended.recover(job_id)  # it was claimed, and only what follows was refused
+            raise
+
+    def _claim(self, candidate: Candidate) -> bool:
         job_id = candidate.job_id
         self.ended.check_ground()
         if self._needs_claim_marker(candidate):
@@ -108,8 +120,6 @@ class Starter:
         except OSError as error:
             self.faults.put_off(job_id, Why.FILE_HELD, error, SHORT_PAUSE)
             self.intake.look(job_id)
-            if job_id not in self.running and self.spool.exists(State.RUNNING, job_id):
-                self.ended.recover(job_id)  # it was claimed, and only what follows was refused
             return False
         if is_claimed:
             self.register.clear(job_id, Why.FILE_HELD, Why.LOCK_HELD, Why.BEHIND_ANOTHER, Why.ID_BUSY)

@@ -23,7 +23,7 @@ def give_up(spool: Spool, files: RunningFiles, clock: Clock, job_id: str, what: 
     OSError when its lock is held; HELD when it was started nonetheless by a process of an earlier dispatcher. Killed in
     between, it is released, and the request to cancel it still stands.
     """
-    path = spool.layout.lock(job_id)
+    path, left = spool.layout.lock(job_id), ""
     lock = locks.acquire(path)
     if lock is None:  # Race: a late process of an earlier attempt has it, for a moment.
         raise BlockingIOError(errno.EAGAIN, "held by another process", path)
@@ -47,9 +47,12 @@ def give_up(spool: Spool, files: RunningFiles, clock: Clock, job_id: str, what: 
         record.commit(spool.layout, job_id, file.record_of(job_id, changed), spool.fsync)
         where, now = f"pending/{job_id}.json", clock.wall()
         name = spool.refuse(job_id, State.RUNNING, Outcome.CANCELLED, what, where, now)
-        drop_lock(spool, lock, job_id)
+        try:
+            drop_lock(spool, lock, job_id)
+        except OSError as error:
+            left = str(error)  # the job has moved all the same
     except FileNotFoundError:
         return Settled(Fate.GONE, job_id)
     finally:
         lock.close()
-    return Settled(Fate.SETTLED, name or job_id, State.FAILED, changed)
+    return Settled(Fate.SETTLED, name or job_id, State.FAILED, changed, left=left)

@@ -161,7 +161,9 @@ def check_survival(world: World) -> None:
 def judge_trouble(world: World, scenario: Scenario, trouble: Once | Outage, fault: Fault, calm: Calm) -> None:
     """Nothing is lost, nothing is started in vain, it was said, and it did not take for ever."""
     judge(world, scenario)
-    was_refused_to_a_person = trouble.met is not None and trouble.met.process == "command"
+    was_refused_to_a_person = trouble.met is not None and (
+        trouble.met.process == "command" or is_unread_stop(trouble.met, fault)
+    )
     for token, starts in calm.starts.items():
         if world.starts(token) != starts and not was_refused_to_a_person:
             raise BeyondError(f"{token} was started {world.starts(token)}, not {starts}; {world.describe()}")
@@ -179,10 +181,16 @@ def everything_said(world: World) -> str:
         return stream.read() + "\n".join(world.said)
 
 
+def is_unread_stop(call: Operation, fault: Fault) -> bool:
+    """Whether it is a stop that its maker does not let the dispatcher read: it is one that does not leave the jobs running."""
+    return fault.error == errno.EACCES and call.path == "control/stop" and call.kind in ("open", "fstat", "read", "close")
+
+
 def may_be_silent(call: Operation, fault: Fault) -> bool:
     """Whether the answer to the failure of this call is another than to say so."""
     return (
         fault.winerror != 0  # it was let go when it was tried again
+        or is_unread_stop(call, fault)
         or call.path.startswith("logs/jobs/")  # a job's own log: its output is lost at worst
         or (
             call.kind == "stat" and call.path.startswith("logs/")

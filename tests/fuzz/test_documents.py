@@ -153,7 +153,7 @@ try:
 except FileNotFoundError:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-"""The peak is that of the memory, where the system says it: ru_maxrss is that of whoever started the process, if that is larger."""
+"""The peak of its own memory, where the system says it: ru_maxrss is that of who started the process, if that is larger."""
 
 
 def waste(folder, size, seconds):
