@@ -37,7 +37,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 JOB = "tests.crash.real_jobs"
 MAX_RETRIES = 3
 LONGEST = 0.6
-"""Seconds of load before a cut, at most: from the dispatcher's first line on."""
+"""Seconds of load before a cut, at most: from the first start of a job on, as a rule."""
+EARLY = 0.2
+"""The share of cuts that do not wait for a first start."""
+LONGEST_BEGIN = 10.0
+"""Seconds in which the first job starts also on a busy machine."""
 JOBS_AN_ERA = 40
 """What a producer publishes at most between two cuts."""
 FEATURES_AN_ERA = 6
@@ -132,6 +136,9 @@ class Machine:
         for number, at_once in ((1, 1), (2, 20)):
             self._fork(lambda number=number, at_once=at_once: self._produce(number, at_once))
         self._fork(self._produce_features)
+        if self.dice.random() >= EARLY:
+            begun = self.ledger.found["starts"]
+            self._listen(LONGEST_BEGIN, lambda: self.ledger.found["starts"] > begun)
         self._listen(self.dice.uniform(0.02, LONGEST))
         if self.dice.random() < ORPHANED:
             os.kill(dispatcher, signal.SIGKILL)
