@@ -186,7 +186,7 @@ def ruler(parts: Sequence[Part], sentence: str, *, size: Size = RULER) -> Markup
             continue
         reach = _visible(part.value / top * size.height)
         bar = _path("u", [_box(place * step + 1, size.height - reach, step - 2, reach)])
-        room = _path("n", [_box(place * step, 0, step, size.height)])
+        room = f'<path fill="none" pointer-events="all" d="{_box(place * step, 0, step, size.height)}"/>'
         words = escape(part.words)
         drawn.append(f'<a href="{escape(part.address)}" aria-label="{words}"><title>{words}</title>{room}{bar}</a>')
     begin = f'<svg role="group" aria-label="{escape(sentence)}" class="ruler" viewBox="0 0 {size.width} {size.height}"'

@@ -25,6 +25,8 @@ _MONO = 7.4
 _NAME = 26
 """Letters of a name at most; of a longer one the middle is left out."""
 _BOX = 28
+_LEAST_ROOM = 620.0
+"""The width in which relatives stand at least, so that two are not drawn larger than twenty."""
 
 
 class Stay(NamedTuple):
@@ -86,7 +88,7 @@ def relations(before: Sequence[Relative], own: Relative, behind: Sequence[Relati
     drawn += [_node(one, 0.0, y, left) for one, y in zip(before, _rows(len(before), height), strict=True)]
     drawn.append(_node(own, own_x, centre, own_width, is_own=True))
     drawn += [_node(one, right_x, y, right) for one, y in zip(behind, _rows(len(behind), height), strict=True)]
-    return _svg(sentence, right_x + right + 2, height, "".join(drawn), "dep", role="group")
+    return _svg(sentence, max(right_x + right + 2, _LEAST_ROOM), height, "".join(drawn), "dep", role="group")
 
 
 def _svg(sentence: str, width: float, height: float, drawn: str, kind: str = "way", role: str = "img") -> Markup:
