@@ -1,1 +1,1 @@
-"""The operator's page: HTML and SVG that the server draws, on the desk alone. Needs the extra `web`."""
+"""The operator's page: an extra (`spoolrunner[web]`), which stands on the desk alone. Nothing imports it but the verb `web`."""

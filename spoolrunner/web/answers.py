@@ -1,0 +1,148 @@
+"""Making an answer of a screen: HTML by a template, or the same as JSON; and what all templates share."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jinja2
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+import spoolrunner
+from spoolrunner.system.clock import SYSTEM, Clock
+from spoolrunner.telling.line_format import printable
+from spoolrunner.web import frame, words
+from spoolrunner.web.access import Access
+from spoolrunner.web.desk import Desk
+from spoolrunner.web.notes import Notes
+from spoolrunner.web.settings import Settings
+
+
+class Web(NamedTuple):
+    """All that a request is answered from; `request.app.state.web`."""
+
+    desk: Desk
+    settings: Settings
+    access: Access
+    notes: Notes
+    templates: jinja2.Environment
+    clock: Clock = SYSTEM
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What is to be shown: a template with its values, and the same as JSON data; `tab` is the folder that is open."""
+
+    template: str
+    values: dict[str, Any]
+    data: Any
+    tab: str = ""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+View = Callable[[Request], Screen | Response]
+
+
+def page(path: str, view: View) -> list[Route]:
+    """Return the routes of a page: as HTML at its path, and as JSON at its path with `.json` behind it. GET alone."""
+    return [Route(f"{path}.json", partial(_as_json, view)), Route(path, partial(_as_html, view))]
+
+
+def web_of(request: Request) -> Web:
+    """Return what the request is answered from."""
+    found: Web = request.app.state.web
+    return found
+
+
+def show(request: Request, screen: Screen) -> Response:
+    """Return a screen as HTML, in the frame of all pages."""
+    web, state = web_of(request), request.state
+    now = web.clock.wall()
+    path = getattr(state, "came_for", request.url.path)
+    shared = {
+        "root": "../" * (path.count("/") - 1) or "./",
+        "here": path.rpartition("/")[2],
+        "query": request.url.query,
+        "tab": screen.tab,
+        "now": now,
+        "zone": words.zone(now),
+        "is_read_only": web.settings.is_read_only,
+        "hides_params": web.settings.hides_params,
+        "version": spoolrunner.__version__,
+        "said": web.notes.get(request.query_params.get("said", "")),
+        "is_known": bool(state.who),
+    }
+    if state.who:
+        shared["frame"] = frame.look(web.desk, now)
+    text = web.templates.get_template(screen.template).render({**shared, **screen.values})
+    return HTMLResponse(text, screen.status, screen.headers)
+
+
+def make_templates() -> jinja2.Environment:
+    """Return the templates: all is escaped and made printable, and a name that is not given is an error."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(os.path.join(os.path.dirname(__file__), "templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "number": words.number,
+        "size": words.size,
+        "duration": words.duration,
+        "stopwatch": words.stopwatch,
+        "rfc3339": words.rfc3339,
+        "lines": _lines,
+        "cut": _cut,
+        "time": _time,
+    }
+    made.globals |= {"plural": words.plural}
+    return made
+
+
+def _as_html(view: View, request: Request) -> Response:
+    answer = view(request)
+    return show(request, answer) if isinstance(answer, Screen) else answer
+
+
+def _as_json(view: View, request: Request) -> Response:
+    answer = view(request)
+    if not isinstance(answer, Screen):
+        return answer
+    text = json.dumps(answer.data, indent=1)
+    return Response(text + "\n", answer.status, answer.headers, media_type="application/json")
+
+
+def _printable(value: Any) -> Any:
+    """What is put into a template: of text, what is not printable is shown as an escape; None is nothing."""
+    if value is None:
+        return ""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _lines(text: str) -> Markup:
+    """Text of several lines, each printable."""
+    return Markup("\n").join(escape(printable(row.expandtabs())) for row in str(text).split("\n"))
+
+
+def _cut(text: str, most: int) -> str:
+    """Text of that many characters at most."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+@jinja2.pass_context
+def _time(context: jinja2.runtime.Context, wall: float) -> Markup:
+    """A time as an element that a script may show in the reader's zone."""
+    shown = words.moment(wall, context["now"])
+    return Markup('<time datetime="{}">{}</time>').format(words.rfc3339(wall), shown)

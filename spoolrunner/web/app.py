@@ -1,0 +1,47 @@
+"""The page as an ASGI application: its table of addresses, behind the guard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from spoolrunner.errors import JobFormatError
+from spoolrunner.system.clock import SYSTEM, Clock
+from spoolrunner.web import coming_in, overview
+from spoolrunner.web.access import Access
+from spoolrunner.web.answers import Screen, Web, make_templates, show
+from spoolrunner.web.desk import Desk
+from spoolrunner.web.notes import Notes
+from spoolrunner.web.security import Guard
+from spoolrunner.web.settings import Settings
+
+ROUTES: list[BaseRoute] = [
+    *coming_in.ROUTES,
+    *overview.ROUTES,
+    Mount("/static", StaticFiles(directory=os.path.join(os.path.dirname(__file__), "static"))),
+]
+"""Every address. A room of the page adds its `ROUTES` here."""
+
+
+def make_app(desk: Desk, settings: Settings, announce: Callable[[str], object] = str, clock: Clock = SYSTEM) -> ASGIApp:
+    """Return the application. `announce` is given each new one-time token, the first one at once."""
+    access = Access(desk.layout.root, settings.password, announce, clock)
+    app = Starlette(routes=ROUTES, exception_handlers={404: _not_found, JobFormatError: _bad_request})
+    app.router.redirect_slashes = False  # it would name a host, which a proxy may call otherwise
+    app.state.web = Web(desk, settings, access, Notes(), make_templates(), clock)
+    return Guard(app, settings, access)
+
+
+def _not_found(request: Request, _error: Exception) -> Response:
+    return show(request, Screen("missing.html", {"what": "There is no such page."}, None, status=404))
+
+
+def _bad_request(request: Request, error: Exception) -> Response:
+    return show(request, Screen("missing.html", {"what": f"{error}. Nothing was done."}, None, status=400))
