@@ -20,6 +20,7 @@ from spoolrunner.system.clock import SYSTEM, Clock
 from spoolrunner.telling.line_format import printable
 from spoolrunner.web import frame, words
 from spoolrunner.web.access import Access
+from spoolrunner.web.deeds import Deeds
 from spoolrunner.web.desk import Desk
 from spoolrunner.web.notes import Notes
 from spoolrunner.web.settings import Settings
@@ -32,6 +33,9 @@ class Web(NamedTuple):
     settings: Settings
     access: Access
     notes: Notes
+    deeds: Deeds
+    log: Callable[[str, str, int], object]
+    """Writes into the spool's log who did what: a name, the command line that does the same, the number of files."""
     templates: jinja2.Environment
     clock: Clock = SYSTEM
 
