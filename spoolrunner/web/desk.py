@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from spoolrunner.client.glance import Glances
+from spoolrunner.client.schedules import schedules
 from spoolrunner.client.settings import settings_in_force
 from spoolrunner.config.load import Config
 from spoolrunner.errors import ConfigError
+from spoolrunner.system.clock import SYSTEM, Clock
+from spoolrunner.web.shelf import Shelf
+from spoolrunner.web.surveys import Kept, Surveys
 
 
 class InForce(NamedTuple):
@@ -22,11 +27,17 @@ class Desk:
     ConfigError when that file is unfit already at first.
     """
 
-    def __init__(self, config: str | None = None) -> None:
+    def __init__(self, config: str | None = None, clock: Clock = SYSTEM) -> None:
         self._given = config
         self._last = settings_in_force(config)
+        self.clock = clock
         self.layout = self._last.layout
         """The spool for as long as the page runs: another `spool` in config.json needs another page."""
+        self.glances = Glances(self._last)
+        self.shelf = Shelf(self.layout)
+        self.surveys = Surveys(self)
+        self.schedules = Kept(lambda: schedules(self.config), clock)
+        """The schedules, as the desk tells of them; OSError or ConfigError when they cannot be read."""
 
     def in_force(self) -> InForce:
         """Return the configuration as its file says it now."""
@@ -36,7 +47,9 @@ class Desk:
             return InForce(self._last, error.problems)
         except OSError as error:
             return InForce(self._last, [f"cannot be read: {error.strerror}"])
-        self._last = found
+        if found is not self._last:
+            self._last = found
+            self.glances.use(found)
         return InForce(found, [])
 
     @property

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
 
 from spoolrunner.client.overview import Overview, overview
-from spoolrunner.web import words
+from spoolrunner.errors import SpoolRunnerError
+from spoolrunner.protocol.states import State
+from spoolrunner.system import machine
+from spoolrunner.telling import status as status_file
+from spoolrunner.web import drawings, words
 from spoolrunner.web.desk import Desk
+from spoolrunner.web.surveys import Failures, Waiting
 
 
 class Tab(NamedTuple):
@@ -16,41 +23,135 @@ class Tab(NamedTuple):
     name: str
     files: int | None
     words: str
-    drawing: str = ""
+    drawing: Markup = Markup()
+
+
+class Looked(NamedTuple):
+    """What was found at one moment: the overview, status.json, also of a dispatcher that is gone, and the surveys."""
+
+    seen: Overview
+    said: dict[str, Any]
+    waiting: Waiting
+    failures: Failures
+
+    @property
+    def places(self) -> int | None:
+        """How many jobs may run at a time, as the dispatcher says it; None when none has said."""
+        found = self.said.get("concurrency")
+        return found if isinstance(found, int) and 0 < found <= 100_000 else None
+
+    @property
+    def due(self) -> int:
+        """How many jobs wait for nothing but a place; by their files where no dispatcher says it."""
+        return self.waiting.due if self.seen.due is None else self.seen.due
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The path of the spool, the dispatcher in words (`tone` is done or failed), the tabs, and what they were made from.
+    """What stands around a page. Where the spool is gone, `looked` is None and there are no tabs.
 
-    `seen` is None, and there are no tabs, when the spool is gone.
+    `tone` is the class of the dispatcher's words: done when it works, running when it starts nothing on purpose, failed else.
     """
 
     place: str
-    tone: str
-    dispatcher: str
-    detail: str
-    folders: list[Tab]
-    sides: list[Tab]
-    seen: Overview | None
+    tone: str = "failed"
+    dispatcher: str = "the spool is gone"
+    detail: str = ""
+    folders: tuple[Tab, ...] = ()
+    sides: tuple[Tab, ...] = ()
+    looked: Looked | None = None
 
 
 def look(desk: Desk, now: float) -> Frame:
     """Return the frame at this moment."""
+    place = f"{machine.host()}:{desk.layout.root}"
     try:
-        seen = overview(desk.layout)
+        seen = overview(desk.layout, desk.shelf.counts())
+        waiting, failures = desk.surveys.waiting.get(), desk.surveys.failures.get()
+        looked = Looked(seen, status_file.read(desk.layout), waiting, failures)
+        folders = (_pending(looked, now), _running(looked), _done(desk, looked, now), _failed(looked))
     except OSError as error:
-        return Frame(desk.layout.root, "failed", "the spool is gone", str(error.strerror), [], [], None)
-    tone, said, detail = _dispatcher(seen, now)
-    folders = [Tab(name, count, "") for name, count in seen.counts.items()]
-    return Frame(
-        desk.layout.root, tone, said, detail, folders, [Tab("schedules", None, ""), Tab("logs", None, "")], seen
-    )
+        return Frame(place, detail=error.strerror or str(error))
+    sides = (_schedules(desk, now), Tab("logs", None, "live" if seen.dispatcher else "silent"))
+    return Frame(place, *_dispatcher(looked, now), folders, sides, looked)
 
 
-def _dispatcher(seen: Overview, now: float) -> tuple[str, str, str]:
-    holder = seen.dispatcher
+def progress_of(job: dict[str, Any]) -> float | None:
+    """Return how far a running job says that it has come, from 0 to 1; None when it says nothing."""
+    found = (job.get("progress") or {}).get("fraction")
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        return None
+    return float(found) if 0 <= found <= 1 else None
+
+
+def _dispatcher(looked: Looked, now: float) -> tuple[str, str, str]:
+    holder = looked.seen.dispatcher
     if holder is None:
-        return "failed", "no dispatcher", ""
-    since = words.seconds_of(holder["since"])
-    return "done", "dispatcher runs", f"pid {holder['pid']}" + (f", for {words.duration(now - since)}" if since else "")
+        last = words.seconds_of(looked.said.get("updated_at"))
+        return "failed", "no dispatcher", "" if last is None else f"last sign {words.moment(last, now)}"
+    since = words.seconds_of(holder.get("since"))
+    detail = f"pid {holder['pid']}" + ("" if since is None else f", for {words.duration(now - since)}")
+    state = "paused" if looked.seen.paused and holder["state"] == "running" else holder["state"]
+    tones = {"running": "done", "blocked": "failed"}
+    verbs = {"running": "dispatcher runs", "leaving": "dispatcher leaves, the jobs run on"}
+    return tones.get(state, "running"), verbs.get(state, f"dispatcher is {state}"), detail
+
+
+def _pending(looked: Looked, now: float) -> Tab:
+    count, due, oldest = looked.seen.counts["pending"], looked.due, looked.waiting.oldest_due
+    if not count:
+        return Tab("pending", 0, "nothing waits")
+    text = f"{words.number(due)} due" if due else "none is due"
+    if looked.seen.paused:
+        text = "paused"
+    elif due and oldest is not None:
+        text += f", oldest {words.ago(now - oldest)}"
+    return Tab("pending", count, text, drawings.ticks([count], due))
+
+
+def _running(looked: Looked) -> Tab:
+    holder, places = looked.seen.dispatcher, looked.places
+    count = looked.seen.counts["running"]
+    parts = [1.0 if (part := progress_of(job)) is None else part for job in looked.seen.running]
+    if holder is None:
+        text = "not watched" if count else "nothing runs"
+    elif holder["state"] == "blocked":
+        text = "no more are started"
+    else:
+        text = f"of {words.plural(places, 'slot')}" if places else ""
+    return Tab("running", count, text, drawings.slots(parts, places or count) if places or count else Markup())
+
+
+def _done(desk: Desk, looked: Looked, now: float) -> Tab:
+    count = looked.seen.counts["done"]
+    if not count:
+        return Tab("done", 0, "nothing yet")
+    newest = desk.shelf.newest(State.DONE, 1)
+    text = f"the last {words.ago(now - newest[0].came_at)} ago" if newest else ""
+    return Tab("done", count, text, drawings.ticks([count], 0))
+
+
+def _failed(looked: Looked) -> Tab:
+    count, found = looked.seen.counts["failed"], looked.failures
+    if not count:
+        return Tab("failed", 0, "nothing failed")
+    groups = [group.files for group in found.groups] or [count]
+    if found.seen < found.files:
+        text = f"{words.number(found.seen)} looked at so far"
+    elif groups[0] > 1:
+        text = f"{words.number(groups[0])} of one error"
+    else:
+        text = found.groups[0].error if count == 1 and found.groups else "each another error"
+    return Tab("failed", count, text, drawings.ticks(groups, count))
+
+
+def _schedules(desk: Desk, now: float) -> Tab:
+    try:
+        found = desk.schedules.get()
+    except (OSError, SpoolRunnerError):
+        return Tab("schedules", None, "cannot be read")
+    moments = [at for one in found if not one.paused for text in one.next[:1] if (at := words.seconds_of(text)) is not None]
+    if not found:
+        return Tab("schedules", None, "none")
+    following = f", next {words.short_moment(min(moments), now)}" if moments else ""
+    return Tab("schedules", None, f"{len(found)}{following}")

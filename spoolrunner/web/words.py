@@ -70,6 +70,17 @@ def moment(wall: float, now: float) -> str:
     return f"{day}, {at:%H:%M}" if at.year == today.year else f"{day} {at.year}, {at:%H:%M}"
 
 
+def short_moment(wall: float, now: float) -> str:
+    """Return a time to come or gone in as few letters as it takes: `12:00`, `Mon 07:00`, `Dec 1, 03:30`."""
+    at, today = _local(wall), _local(now)
+    days = (at.date() - today.date()).days
+    if days == 0:
+        return f"{at:%H:%M}"
+    if -6 <= days <= 6:
+        return f"{at:%a %H:%M}"
+    return f"{at:%b} {at.day}, {at:%H:%M}" if at.year == today.year else f"{at:%b} {at.day} {at.year}"
+
+
 def rfc3339(wall: float) -> str:
     """Return a time in UTC, to the millisecond, as an attribute `datetime` has it."""
     try:
