@@ -1,4 +1,4 @@
-"""Actions on the spool as a whole: pause and resume (all, a kind, a group), reload, stop; and on schedules. Files in control/ all."""
+"""Actions on the spool as a whole, all of them files in control/: pause, resume, reload, stop; and on schedules."""
 
 from __future__ import annotations
 

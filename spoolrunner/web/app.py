@@ -37,7 +37,7 @@ def make_app(
     settings: Settings,
     announce: Callable[[str], object] = str,
     clock: Clock = SYSTEM,
-    log: Callable[[str, str, int], object] = lambda who, command, count: None,
+    log: Callable[[str, str, int], object] = lambda *_: None,
 ) -> ASGIApp:
     """Return the application. `announce` is given each new one-time token, the first one at once."""
     access = Access(desk.layout.root, settings.password, announce, clock)

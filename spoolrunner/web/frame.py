@@ -150,7 +150,9 @@ def _schedules(desk: Desk, now: float) -> Tab:
         found = desk.schedules.get()
     except (OSError, SpoolRunnerError):
         return Tab("schedules", None, "cannot be read")
-    moments = [at for one in found if not one.paused for text in one.next[:1] if (at := words.seconds_of(text)) is not None]
+    moments = [
+        at for one in found if not one.paused for text in one.next[:1] if (at := words.seconds_of(text)) is not None
+    ]
     if not found:
         return Tab("schedules", None, "none")
     following = f", next {words.short_moment(min(moments), now)}" if moments else ""

@@ -69,9 +69,7 @@ def _all(desk: Desk, state: State, cursor: str, files: int) -> Rows:
     return Rows(jobs, older, files, len(jobs), files, is_whole=True)
 
 
-def _glances(
-    desk: Desk, state: State, wanted: Filters, cursor: str, now: float
-) -> Iterator[tuple[str, Glance | None]]:
+def _glances(desk: Desk, state: State, wanted: Filters, cursor: str, now: float) -> Iterator[tuple[str, Glance | None]]:
     """The cursor behind each file of a folder whose age fits, with what is known of it; None for one that is gone."""
     at: str | None = cursor
     if not cursor and wanted.older:
