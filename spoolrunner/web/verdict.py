@@ -74,8 +74,12 @@ def _down(looked: Looked, _remarks: int, now: float) -> tuple[str, Markup]:
     last = words.seconds_of(looked.said.get("updated_at"))
     sign = Markup("") if last is None else Markup("Its last sign was at {}. ").format(words.moment(last, now))
     due = looked.waiting.due
-    wait = Markup('<a href="pending/">{}</a> {}; ').format(words.number(due), "due job waits" if due == 1 else "due jobs wait")
-    return "No dispatcher runs on this spool.", sign + (wait if due else Markup()) + "nothing is lost. This page still reads the folders."
+    wait = Markup('<a href="pending/">{}</a> {}; ').format(
+        words.number(due), "due job waits" if due == 1 else "due jobs wait"
+    )
+    return "No dispatcher runs on this spool.", sign + (
+        wait if due else Markup()
+    ) + "nothing is lost. This page still reads the folders."
 
 
 def _blocked(_looked: Looked, _remarks: int, _now: float) -> tuple[str, Markup]:
@@ -100,7 +104,9 @@ def _starting(_looked: Looked, _remarks: int, _now: float) -> tuple[str, Markup]
 
 
 def _empty(_looked: Looked, remarks: int, _now: float) -> tuple[str, Markup]:
-    behind = Markup("The dispatcher watches pending/ and starts what is moved there within two thousandths of a second.")
+    behind = Markup(
+        "The dispatcher watches pending/ and starts what is moved there within two thousandths of a second."
+    )
     return f"Nothing to do{_with(remarks)}." if remarks else "All is well, and nothing to do.", behind
 
 
@@ -108,7 +114,9 @@ def _well(looked: Looked, remarks: int, now: float) -> tuple[str, Markup]:
     parts = [*_oldest(looked, now), *_failures(looked, now), *_pauses(looked)]
     if not parts:
         count = looked.seen.counts["pending"]
-        later = Markup('<a href="pending/">{}</a> {}').format(words.number(count), "waits for its time" if count == 1 else "wait for their time")
+        later = Markup('<a href="pending/">{}</a> {}').format(
+            words.number(count), "waits for its time" if count == 1 else "wait for their time"
+        )
         parts = [later if count else Markup("Nothing waits, nothing failed")]
     behind = Markup("; ").join(parts)
     return f"Running well{_with(remarks)}.", Markup("{}.").format(behind)
@@ -135,12 +143,20 @@ def _failures(looked: Looked, now: float) -> list[Markup]:
 
 def _pauses(looked: Looked) -> list[Markup]:
     count = len(looked.seen.pauses)
-    return [Markup('<a href="#control">{}</a> paused').format(words.plural(count, "part is", "parts are"))] if count else []
+    return (
+        [Markup('<a href="#control">{}</a> paused').format(words.plural(count, "part is", "parts are"))]
+        if count
+        else []
+    )
 
 
 def _runs_on(looked: Looked) -> Markup:
     count = looked.seen.counts["running"]
-    return Markup(' <a href="running/">{}</a>.').format(words.plural(count, "job still runs", "jobs still run")) if count else Markup()
+    return (
+        Markup(' <a href="running/">{}</a>.').format(words.plural(count, "job still runs", "jobs still run"))
+        if count
+        else Markup()
+    )
 
 
 def _with(remarks: int) -> str:
