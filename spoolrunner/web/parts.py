@@ -55,7 +55,7 @@ def when(one: Glance, now: float) -> str:
 
 
 def why_not_yet(one: Glance, looked: Looked, now: float) -> Markup:
-    """Return in a few words why a waiting job has not started; `/job/ID` has the whole of it. Links are relative to the root."""
+    """Return in a few words why a waiting job has not started; its own page has the whole of it. Links are from the root."""
     if one.due_at is None:
         return Markup("will be refused: {}").format(one.problem)
     if one.after and not one.starts:

@@ -34,7 +34,7 @@ _Survey = TypeVar("_Survey")
 
 @dataclass(slots=True)
 class Waiting:
-    """What waits: how many are due, since when the oldest is (in seconds since 1970), which start first, how many by kind and group.
+    """What waits: how many are due, since when the oldest is (seconds since 1970), which start first, how many of each kind and group.
 
     `seen` of `files` were looked at.
     """
