@@ -22,6 +22,7 @@ from spoolrunner.system.clock import SYSTEM, Clock
 from spoolrunner.telling.line_format import printable
 from spoolrunner.web import drawings, frame, words
 from spoolrunner.web.access import Access
+from spoolrunner.web.deeds import Deeds
 from spoolrunner.web.desk import Desk
 from spoolrunner.web.frame import Frame
 from spoolrunner.web.notes import Notes
@@ -36,6 +37,9 @@ class Web(NamedTuple):
     settings: Settings
     access: Access
     notes: Notes
+    deeds: Deeds
+    log: Callable[[str, str, int], object]
+    """Writes into the spool's log who did what: a name, the command line that does the same, the number of files."""
     templates: jinja2.Environment
     clock: Clock = SYSTEM
 

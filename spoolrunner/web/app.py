@@ -15,9 +15,10 @@ from starlette.types import ASGIApp
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.system.clock import SYSTEM, Clock
-from spoolrunner.web import coming_in, overview
+from spoolrunner.web import actions, coming_in, overview
 from spoolrunner.web.access import Access
 from spoolrunner.web.answers import Screen, Web, make_templates, show
+from spoolrunner.web.deeds import Deeds
 from spoolrunner.web.desk import Desk
 from spoolrunner.web.notes import Notes
 from spoolrunner.web.security import Guard
@@ -26,12 +27,19 @@ from spoolrunner.web.settings import Settings
 ROUTES: list[BaseRoute] = [
     *coming_in.ROUTES,
     *overview.ROUTES,
+    *actions.ROUTES,
     Mount("/static", StaticFiles(directory=os.path.join(os.path.dirname(__file__), "static"))),
 ]
 """Every address. A room of the page adds its `ROUTES` here."""
 
 
-def make_app(desk: Desk, settings: Settings, announce: Callable[[str], object] = str, clock: Clock = SYSTEM) -> ASGIApp:
+def make_app(
+    desk: Desk,
+    settings: Settings,
+    announce: Callable[[str], object] = str,
+    clock: Clock = SYSTEM,
+    log: Callable[[str, str, int], object] = lambda who, command, count: None,
+) -> ASGIApp:
     """Return the application. `announce` is given each new one-time token, the first one at once."""
     access = Access(desk.layout.root, settings.password, announce, clock)
     app = Starlette(
@@ -40,7 +48,7 @@ def make_app(desk: Desk, settings: Settings, announce: Callable[[str], object] =
         exception_handlers={404: _not_found, JobFormatError: _bad_request},
     )
     app.router.redirect_slashes = False  # it would name a host, which a proxy may call otherwise
-    app.state.web = Web(desk, settings, access, Notes(), make_templates(), clock)
+    app.state.web = Web(desk, settings, access, Notes(), Deeds(clock), log, make_templates(), clock)
     return Guard(app, settings, access)
 
 

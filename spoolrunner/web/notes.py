@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 MOST = 500
@@ -19,14 +20,18 @@ class Note(NamedTuple):
     is_refusal: bool = False
 
 
+Live = Callable[[], Note]
+"""A note that is made when it is shown: of what still goes on."""
+
+
 class Notes:
     """The notes of one page."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Note] = OrderedDict()
+        self._kept: OrderedDict[str, Note | Live] = OrderedDict()
 
-    def put(self, note: Note) -> str:
+    def put(self, note: Note | Live) -> str:
         """Keep a note; returns the key for `?said=` in the address of the next page."""
         key = secrets.token_urlsafe(9)
         with self._lock:
@@ -38,4 +43,5 @@ class Notes:
     def get(self, key: str) -> Note | None:
         """Return the note of that key; None when there is none, or none any more."""
         with self._lock:
-            return self._kept.get(key)
+            found = self._kept.get(key)
+        return found() if callable(found) else found

@@ -1,193 +1,207 @@
-// What the page does beyond plain HTML: it shows regions anew, times in the reader's zone, keys, and copies. Without it all works.
+// What the page does beyond plain HTML: it looks again, shows times in the reader's zone, has keys, and copies.
+// Without it all works: it changes nothing in the spool, and draws nothing by itself.
 "use strict";
 
-const $ = (selector, root = document) => root.querySelector(selector);
-const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-const FIELDS = "input:not([type=checkbox]), select, textarea";
+const root = new URL("..", document.currentScript.src).href;
+const $ = (selector, inside = document) => inside.querySelector(selector);
+const all = (selector, inside = document) => [...inside.querySelectorAll(selector)];
+const FIELDS = "input:not([type=checkbox], [type=radio]), select, textarea";
 const SILENCE = 20000, POLL = 10000, AGAIN = 60000; // ms
 
-// ---- times: <time datetime=… data-t=hms> in the zone of the reader; data-since counts up
+// ---- times, in the zone of the reader
 
 const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone || "";
-const two = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-const day = { month: "short", day: "numeric" };
-const formats = { hm: two, hms: { ...two, second: "2-digit" }, ms: { ...two, second: "2-digit", fractionalSecondDigits: 3 },
-                  day: day, dhm: { ...day, ...two } };
-for (const name in formats) formats[name] = new Intl.DateTimeFormat("en", formats[name]);
-const whole = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "long" });
+const hours = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const clock = new Intl.DateTimeFormat("en", { ...hours, second: "2-digit" });
+const day = new Intl.DateTimeFormat("en", { month: "short", day: "numeric", ...hours });
+const year = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+const whole = new Intl.DateTimeFormat("en", { dateStyle: "full", timeStyle: "long", hourCycle: "h23" });
 
-function localise(root) {
-  for (const time of all("time[data-t]", root)) {
+function localise(inside) {
+  const now = new Date();
+  for (const time of all("time[datetime]:not([data-since])", inside)) {
     const moment = new Date(time.dateTime);
-    if (isNaN(moment) || !formats[time.dataset.t]) continue;
-    time.textContent = formats[time.dataset.t].format(moment);
+    if (isNaN(moment)) continue;
+    const near = moment.getFullYear() === now.getFullYear() ? day : year;
+    time.textContent = (moment.toDateString() === now.toDateString() ? clock : near).format(moment);
     time.title = whole.format(moment);
   }
-  for (const name of all("[data-zone]", root)) if (zone) name.textContent = zone;
-  count(root);
+  for (const name of all("[data-page=zone]", inside)) if (zone) name.textContent = zone;
+  count(inside);
 }
 
-function count(root) {
-  for (const time of all("time[data-since]", root)) {
-    const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(time.dateTime)) / 1000)), rest = String(seconds % 60).padStart(2, "0");
-    const minutes = Math.floor(seconds / 60), hours = Math.floor(minutes / 60);
-    if (!isNaN(seconds)) time.textContent = hours ? `${hours}:${String(minutes % 60).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+function count(inside) { // <time data-since> is a running time, as a stopwatch shows it
+  for (const time of all("time[data-since]", inside)) {
+    const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(time.dateTime)) / 1000));
+    const rest = (value) => String(value % 60).padStart(2, "0"), minutes = Math.floor(seconds / 60);
+    if (isNaN(seconds)) continue;
+    time.textContent = minutes < 60 ? `${minutes}:${rest(seconds)}` : `${Math.floor(minutes / 60)}:${rest(minutes)}:${rest(seconds)}`;
   }
 }
 
-// ---- live: [data-live] regions are replaced by those of the same id in the page as the server draws it now
+// ---- live: regions with data-live are replaced by those of the same name in the page as the server draws it now
 
-let etag = "", frozen = false, kept = 0, heard = Date.now(), seen = Date.now(), stream = null, polls = 0, busy = false;
+let tag = "", frozen = false, kept = 0, busy = false, heard = Date.now(), seen = Date.now(), stream = null, polls = 0;
 
-function held() { // why nothing may move under the reader's hand now
+function held() { // why nothing may move under the reader's hand
   if (frozen) return "frozen";
-  if (document.activeElement?.matches(FIELDS)) return "paused while you type";
-  if ($("details.asks[open], dialog[open]")) return "paused while this is open";
+  if (document.activeElement?.matches(FIELDS)) return "paused while you type or choose";
+  if ($("details.asks[open]")) return "paused while a question is open";
   if ($("[data-rows] :checked")) return "paused while files are ticked";
   return getSelection().isCollapsed ? "" : "paused while text is selected";
 }
 
-function say() {
-  const state = $("#live"), why = held(), age = Math.round((Date.now() - seen) / 1000);
+function say(text) {
+  const state = $("#live-state"), silence = Date.now() - heard, why = held();
   if (!state) return;
-  const lost = Date.now() - heard > SILENCE;
-  state.classList.toggle("failed", lost);
-  state.textContent = lost ? `no word from the page's server for ${Math.round((Date.now() - heard) / 1000)} s`
-    : why ? why + (kept ? `, ${kept} change${kept > 1 ? "s" : ""} kept` : "") : `live, ${age} s ago`;
+  state.classList.toggle("failed", silence > SILENCE);
+  state.textContent = text || (silence > SILENCE
+    ? `No word from the page's server for ${Math.round(silence / 1000)} s; what you see is of ${clock.format(new Date(seen))}.`
+    : why ? why + (kept ? `; ${kept} ${kept === 1 ? "change" : "changes"} kept` : "")
+    : `live, ${Math.max(0, Math.round((Date.now() - seen) / 1000))} s ago`);
 }
 
 async function refresh() {
-  if (busy) { kept += 1; return; }
-  if (held() || document.hidden) { kept += 1; say(); return; }
+  if (busy || document.hidden || held()) { kept += 1; say(); return; }
   busy = true;
   kept = 0;
+  let problem = "";
   try {
-    const answer = await fetch(location.href, { headers: { "X-Refresh": "1", ...(etag && { "If-None-Match": etag }) } });
+    const headers = tag ? { "X-Refresh": "1", "If-None-Match": tag } : { "X-Refresh": "1" };
+    const answer = await fetch(location.href, { headers });
     heard = Date.now();
     if (answer.ok) {
-      etag = answer.headers.get("ETag") || "";
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (held()) kept += 1; else show(page);
-    }
+      if (held()) kept += 1;
+      else { tag = answer.headers.get("ETag") || ""; await show(page); }
+    } else if (answer.status === 401) problem = "This browser is not known any more: open the address that was printed.";
     if (answer.ok || answer.status === 304) seen = Date.now();
-    if (answer.status === 401) $("#live").textContent = "this page is signed out: open it again by the address that was printed";
-  } catch { /* the server is away: say() tells of the silence */ }
-  busy = false;
-  say();
+  } catch { // the server is away; say() tells how long
+  } finally { busy = false; }
+  say(problem);
 }
 
-function show(page) {
+async function show(page) {
   localise(page);
   for (const old of all("[data-live]")) {
-    const fresh = old.id && page.getElementById(old.id);
+    const fresh = $(`[data-live="${CSS.escape(old.dataset.live)}"]`, page);
     if (fresh && !fresh.isEqualNode(old) && !old.contains(document.activeElement)) old.replaceWith(document.adoptNode(fresh));
   }
+  document.title = page.title;
   const rows = $("[data-rows]"), now = $("[data-rows]", page);
-  if (rows && now) compare(rows, new Set(all("[data-id]", now).map((row) => row.dataset.id)));
-  if (page.title !== document.title) document.title = page.title;
+  if (rows) await compare(rows, new Set(now ? all("[data-id]", now).map((row) => row.dataset.id) : []));
 }
 
-async function compare(rows, ids) { // the rows of a list stay where they are: what left is grey, what came is counted
-  const old = new Set(all("[data-id]", rows).map((row) => row.dataset.id)), newer = [...ids].filter((id) => !old.has(id)).length;
-  const line = $("#newer");
-  if (line) { line.hidden = !newer; $("a", line).textContent = `${newer === 100 ? "100 or more" : newer} newer: show`; }
-  const left = all("[data-id]", rows).filter((row) => !ids.has(row.dataset.id) && !row.classList.contains("left")).slice(0, 100);
-  if (!left.length || !rows.dataset.where) return;
-  const query = left.map((row) => "id=" + encodeURIComponent(row.dataset.id)).join("&");
-  const where = await (await fetch(`${rows.dataset.where}?${query}`)).json();
-  for (const row of left) {
+async function compare(rows, ids) { // rows stay where they are: what left is grey and says where it is, what came is counted
+  const old = new Set(all("[data-id]", rows).map((row) => row.dataset.id));
+  const newer = [...ids].filter((id) => !old.has(id)).length, line = $("#newer");
+  if (line) {
+    line.hidden = !newer;
+    $("a", line).textContent = `${newer} newer: show`;
+  }
+  const gone = all("[data-id]:not(.left)", rows).filter((row) => !ids.has(row.dataset.id)).slice(0, 100);
+  if (!gone.length) return;
+  const asked = gone.map((row) => "id=" + encodeURIComponent(row.dataset.id)).join("&");
+  const answer = await fetch(`${root}where?${asked}`);
+  const where = answer.ok ? await answer.json() : {};
+  for (const row of gone) {
     const folder = where[row.dataset.id];
-    if (folder === rows.dataset.rows) continue; // it is only further down by now
+    if (folder === undefined || folder === row.dataset.folder) continue; // it lies further down by now
     row.classList.add("left");
-    const told = row.lastElementChild;
-    told.textContent = folder ? `now in ${folder}/` : "gone";
+    row.lastElementChild.textContent = folder ? `now in ${folder}/` : "removed";
   }
 }
 
 function listen() {
-  const address = document.body.dataset.events;
-  if (!address || document.hidden || stream) return;
+  if (document.hidden || stream) return;
+  const mine = stream = new EventSource(`${root}events`);
   let spoke = false;
-  stream = new EventSource(address);
   const hear = () => { spoke = true; heard = Date.now(); clearInterval(polls); polls = 0; };
-  stream.addEventListener("beat", hear);
-  stream.addEventListener("changed", () => { hear(); refresh(); });
-  const fall = () => { // a proxy holds the stream back, or there are too many: look each ten seconds instead
-    if (stream) stream.close();
-    stream = null;
-    if (!polls) polls = setInterval(refresh, POLL);
+  mine.addEventListener("beat", hear);
+  mine.addEventListener("changed", () => { hear(); refresh(); });
+  const fall = () => { // too many listen, or a proxy holds the stream back: look each ten seconds instead
+    if (stream !== mine) return;
+    hush();
+    polls = setInterval(refresh, POLL);
     setTimeout(listen, AGAIN);
   };
-  stream.addEventListener("error", () => { if (stream && stream.readyState === EventSource.CLOSED) fall(); });
-  setTimeout(() => { if (!spoke && stream) fall(); }, SILENCE);
+  mine.addEventListener("error", () => { if (mine.readyState === EventSource.CLOSED) fall(); });
+  setTimeout(() => { if (!spoke) fall(); }, SILENCE);
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) { if (stream) stream.close(); stream = null; clearInterval(polls); polls = 0; }
-  else { listen(); refresh(); }
-});
+function hush() {
+  stream?.close();
+  stream = null;
+  clearInterval(polls);
+  polls = 0;
+}
 
-const resume = () => setTimeout(() => { if (kept && !held()) refresh(); say(); });
-for (const name of ["focusout", "toggle", "selectionchange", "change", "close"]) document.addEventListener(name, resume, true);
+function resume() { setTimeout(() => { if (kept && !held()) refresh(); else say(); }); }
 
 function freeze() {
   frozen = !frozen;
-  const button = $("#freeze");
-  if (button) { button.setAttribute("aria-pressed", frozen); button.textContent = frozen ? "go on" : "freeze"; }
+  $("#freeze")?.setAttribute("aria-pressed", frozen);
+  if (!frozen) kept += 1;
   resume();
 }
 
-// ---- keys: none of them changes anything
+const place = $("[data-page=live]");
+if (place) {
+  const state = document.createElement("span"), button = document.createElement("button");
+  state.id = "live-state";
+  Object.assign(button, { id: "freeze", type: "button", className: "mini", textContent: "freeze" });
+  button.setAttribute("aria-pressed", "false");
+  place.replaceChildren(state, " ", button);
+  document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else { listen(); refresh(); } });
+  for (const name of ["focusout", "toggle", "selectionchange", "change"]) document.addEventListener(name, resume, true);
+  listen();
+  say();
+  setInterval(() => { say(); if (!frozen && !document.hidden) count(document); }, 1000);
+}
+
+// ---- keys: none of them changes anything in the spool
 
 const rows = () => all("[data-rows] [data-id]");
 const at = () => rows().findIndex((row) => row.contains(document.activeElement));
-const step = (by) => { const list = rows(), row = list[Math.min(Math.max(at() + by, 0), list.length - 1)]; if (row) $("a", row)?.focus(); };
+const step = (by) => { const list = rows(); $("a", list[Math.min(Math.max(at() + by, 0), list.length - 1)])?.focus(); };
+const pages = { s: "schedules/", l: "logs/", p: "pending/", r: "running/", d: "done/", f: "failed/", o: "" };
 const keys = {
-  "?": () => $("#keys")?.showModal(),
+  "?": () => { location.href = `${root}keys/`; },
   "/": () => $("[type=search]")?.focus(),
   ".": freeze,
-  j: () => step(1),
-  k: () => step(-1),
-  x: () => rows()[at()]?.querySelector("[type=checkbox]")?.click(),
+  j: () => rows().length && step(1),
+  k: () => rows().length && step(-1),
+  x: () => $("[type=checkbox]", rows()[at()] || document.createElement("p"))?.click(),
 };
 let went = 0;
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches(FIELDS) || $("dialog[open]")) return;
-  if (Date.now() - went < 1500) { // the second of two keys
-    went = 0;
-    const link = $(`.folders [data-key="${CSS.escape(event.key)}"]`);
-    if (link) { event.preventDefault(); link.click(); }
-  } else if (event.key === "g") went = Date.now();
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches(FIELDS)) return;
+  if (Date.now() - went < 1500 && Object.hasOwn(pages, event.key)) location.href = root + pages[event.key];
   else if (Object.hasOwn(keys, event.key)) { event.preventDefault(); keys[event.key](); }
+  went = event.key === "g" ? Date.now() : 0;
 });
 
-// ---- copy: by a selection, so that it works over plain http too; and one tick for all on the page
+// ---- copy: by a selection, which works over plain http too; one tick for all rows; a tick chooses the ticked
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
-  if (button?.matches(".copy")) {
-    getSelection().selectAllChildren(button.previousElementSibling);
-    button.textContent = document.execCommand("copy") ? "copied" : "press Ctrl+C";
-    getSelection().removeAllRanges();
-    setTimeout(() => { button.textContent = "copy"; }, 2000);
-  } else if (button?.id === "freeze") freeze();
-  else if (event.target.closest("[data-keys]")) { event.preventDefault(); $("#keys")?.showModal(); }
+  if (button?.id === "freeze") freeze();
+  if (!button?.matches(".copy")) return;
+  getSelection().selectAllChildren(button.previousElementSibling);
+  button.textContent = document.execCommand("copy") ? "copied" : "press Ctrl+C";
+  if (button.textContent === "copied") getSelection().removeAllRanges();
+  setTimeout(() => { button.textContent = "copy"; }, 2000);
 });
+
 document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-all]")) for (const box of all("[data-rows] [type=checkbox]")) box.checked = event.target.checked;
-  const ticked = $("[data-ticked]");
-  if (ticked && event.target.matches("[type=checkbox]")) ticked.checked = Boolean($("[data-rows] :checked"));
+  if (event.target.matches("[data-page=all]")) for (const box of all("[data-rows] [type=checkbox]")) box.checked = event.target.checked;
+  const ticked = event.target.matches("[type=checkbox]") && $("[type=radio][value=ticked]");
+  if (ticked) ticked.checked = Boolean($("[data-rows] :checked"));
 });
 
 for (const command of all(".cli")) {
-  const button = document.createElement("button");
-  button.className = "copy mini";
-  button.type = "button";
-  button.textContent = "copy";
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "copy mini", textContent: "copy" });
   command.after(button);
 }
-for (const hidden of all("[data-script]")) hidden.hidden = false; // what only works with a script is shown by it
 localise(document);
-listen();
-setInterval(() => { say(); if (!frozen && !document.hidden) count(document); }, 1000);

@@ -1,0 +1,9 @@
+"""All that changes something: the routes of every POST but the one for coming in. Each is a file operation, or a few, by the desk."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from spoolrunner.web import acts_on_control, acts_on_many, acts_on_one
+
+ROUTES: list[BaseRoute] = [*acts_on_many.ROUTES, *acts_on_one.ROUTES, *acts_on_control.ROUTES]
