@@ -26,7 +26,7 @@ _ESCAPED = re.compile(r'\\(["\\])')
 
 
 class Said(NamedTuple):
-    """One line. `at` is in seconds since 1970, `fields` are all of key=value, and `line` is the line as it stands in the file."""
+    """One line. `at` is in seconds since 1970, `fields` are all of key=value, `line` is all of it as it stands in the file."""
 
     at: float
     kind: str

@@ -1,4 +1,4 @@
-"""What a list shows of a job, remembered for as long as its file stays as it is: for one who looks at many jobs, again and again.
+"""What a list shows of a job, remembered while its file stays as it is: for one who looks at many jobs again and again.
 
     glances = Glances(settings)
     found = glances.of(State.FAILED, "20261123-174501-123456-7f3a9c")
@@ -36,7 +36,7 @@ class Glance:
     """What is known of a job by its file. Times are in seconds since 1970, durations in seconds; None is what it does not say.
 
     `kind` is JOB.METHOD, and "" where the file has none. `came_at` is when it came to its folder, `size` in bytes. `starts` are
-    those it has had, `most_starts` those it may have. `errors` are the words by which a filter finds it; `error` is the message.
+    those it has had, `most_starts` those it may have. `errors` are the words by which a filter finds it, `error` the message.
     `due_at` and `priority` are of a job that waits. `waited` is from when it was made, or was due, to its first start; `ran`
     is how long the last attempt took. `problem` is why it cannot be read or will be refused.
     """

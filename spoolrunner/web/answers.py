@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,14 +17,18 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 import spoolrunner
+from spoolrunner.protocol.names import is_id
 from spoolrunner.system.clock import SYSTEM, Clock
 from spoolrunner.telling.line_format import printable
-from spoolrunner.web import frame, words
+from spoolrunner.web import drawings, frame, words
 from spoolrunner.web.access import Access
 from spoolrunner.web.deeds import Deeds
 from spoolrunner.web.desk import Desk
+from spoolrunner.web.frame import Frame
 from spoolrunner.web.notes import Notes
+from spoolrunner.web.pulse import Pulse
 from spoolrunner.web.settings import Settings
+from spoolrunner.web.surveys import Failure
 
 
 class Web(NamedTuple):
@@ -36,6 +41,7 @@ class Web(NamedTuple):
     deeds: Deeds
     log: Callable[[str, str, int], object]
     """Writes into the spool's log who did what: a name, the command line that does the same, the number of files."""
+    pulse: Pulse
     templates: jinja2.Environment
     clock: Clock = SYSTEM
 
@@ -66,6 +72,16 @@ def web_of(request: Request) -> Web:
     return found
 
 
+def frame_of(request: Request) -> Frame:
+    """Return what stands around the page of a request: looked at once, so that the page does not contradict itself."""
+    state = request.state
+    if not hasattr(state, "frame"):
+        web = web_of(request)
+        state.frame = frame.look(web.desk, web.clock.wall())
+    found: Frame = state.frame
+    return found
+
+
 def show(request: Request, screen: Screen) -> Response:
     """Return a screen as HTML, in the frame of all pages."""
     web, state = web_of(request), request.state
@@ -85,7 +101,7 @@ def show(request: Request, screen: Screen) -> Response:
         "is_known": bool(state.who),
     }
     if state.who:
-        shared["frame"] = frame.look(web.desk, now)
+        shared["frame"] = frame_of(request)
     text = web.templates.get_template(screen.template).render({**shared, **screen.values})
     return HTMLResponse(text, screen.status, screen.headers)
 
@@ -110,8 +126,12 @@ def make_templates() -> jinja2.Environment:
         "lines": _lines,
         "cut": _cut,
         "time": _time,
+        "short": _short,
+        "ago": _ago,
+        "shell": shlex.quote,
     }
-    made.globals |= {"plural": words.plural}
+    made.tests |= {"id": is_id}
+    made.globals |= {"plural": words.plural, "hours": _hours, "group_slots": _group_slots}
     return made
 
 
@@ -146,7 +166,43 @@ def _cut(text: str, most: int) -> str:
 
 
 @jinja2.pass_context
-def _time(context: jinja2.runtime.Context, wall: float) -> Markup:
-    """A time as an element that a script may show in the reader's zone."""
-    shown = words.moment(wall, context["now"])
-    return Markup('<time datetime="{}">{}</time>').format(words.rfc3339(wall), shown)
+def _time(context: jinja2.runtime.Context, wall: float, form: str = "") -> Markup:
+    """A time as an element that a script may show in the reader's zone; `form` is one of `words.FORMS`."""
+    form = form or ("hms" if words.is_today(wall, context["now"]) else "dhm")
+    return Markup('<time datetime="{}" data-t="{}">{}</time>').format(
+        words.rfc3339(wall), form, words.clock(wall, form)
+    )
+
+
+@jinja2.pass_context
+def _short(context: jinja2.runtime.Context, wall: float) -> Markup:
+    """A time in as few letters as it takes: without the day when it is of today."""
+    return _time(context, wall, "hm" if words.is_today(wall, context["now"]) else "dhm")
+
+
+@jinja2.pass_context
+def _ago(context: jinja2.runtime.Context, wall: float) -> Markup:
+    """How long ago a time is, and the time itself where the mouse rests."""
+    now = context["now"]
+    shown = f"{words.ago(now - wall)} ago"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        words.rfc3339(wall), words.moment(wall, now), shown
+    )
+
+
+@jinja2.pass_context
+def _hours(context: jinja2.runtime.Context, group: Failure) -> Markup:
+    """The failures of a group in each of the last twelve hours, drawn."""
+    now = context["now"]
+    counts = [0] * 12
+    for at in group.times:
+        hour = 11 - int((now - at) // 3600)
+        if 0 <= hour < 12:
+            counts[hour] += 1
+    sentence = f"{sum(counts)} in the last 12 hours"
+    return drawings.bars(counts, sentence, size=drawings.Size(120, 18))
+
+
+def _group_slots(limit: Any) -> Markup:
+    """The places of a group, drawn: those that are taken are full."""
+    return drawings.slots([1.0] * limit.running, limit.most, size=drawings.Size(144, 14))

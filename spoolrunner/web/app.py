@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -41,10 +42,21 @@ def make_app(
 ) -> ASGIApp:
     """Return the application. `announce` is given each new one-time token, the first one at once."""
     access = Access(desk.layout.root, settings.password, announce, clock)
-    app = Starlette(routes=ROUTES, exception_handlers={404: _not_found, JobFormatError: _bad_request})
+    app = Starlette(
+        routes=ROUTES,
+        lifespan=lambda _: _open(desk),
+        exception_handlers={404: _not_found, JobFormatError: _bad_request},
+    )
     app.router.redirect_slashes = False  # it would name a host, which a proxy may call otherwise
     app.state.web = Web(desk, settings, access, Notes(), Deeds(clock), log, make_templates(), clock)
     return Guard(app, settings, access)
+
+
+@asynccontextmanager
+async def _open(desk: Desk) -> AsyncIterator[None]:
+    """The desk is open for as long as the application runs."""
+    with desk:
+        yield
 
 
 def _not_found(request: Request, _error: Exception) -> Response:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from spoolrunner.client.glance import Glances
+from spoolrunner.client.index import Index
 from spoolrunner.client.schedules import schedules
 from spoolrunner.client.settings import settings_in_force
 from spoolrunner.config.load import Config
 from spoolrunner.errors import ConfigError
 from spoolrunner.system.clock import SYSTEM, Clock
-from spoolrunner.web.shelf import Shelf
 from spoolrunner.web.surveys import Kept, Surveys
 
 
@@ -34,10 +34,18 @@ class Desk:
         self.layout = self._last.layout
         """The spool for as long as the page runs: another `spool` in config.json needs another page."""
         self.glances = Glances(self._last)
-        self.shelf = Shelf(self.layout)
+        self.index = Index(self.layout, clock)
+        """Counts and names in order; kept while the desk is open, which `with` makes it."""
         self.surveys = Surveys(self)
         self.schedules = Kept(lambda: schedules(self.config), clock)
         """The schedules, as the desk tells of them; OSError or ConfigError when they cannot be read."""
+
+    def __enter__(self) -> Self:
+        self.index.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.index.close()
 
     def in_force(self) -> InForce:
         """Return the configuration as its file says it now."""

@@ -66,10 +66,12 @@ def look(desk: Desk, now: float) -> Frame:
     """Return the frame at this moment."""
     place = f"{machine.host()}:{desk.layout.root}"
     try:
-        seen = overview(desk.layout, desk.shelf.counts())
+        seen = overview(desk.layout, desk.index.counts())
         waiting, failures = desk.surveys.waiting.get(), desk.surveys.failures.get()
         looked = Looked(seen, status_file.read(desk.layout), waiting, failures)
-        folders = (_pending(looked, now), _running(looked), _done(desk, looked, now), _failed(looked))
+        folders: tuple[Tab, ...] = (_pending(looked, now), _running(looked), _done(desk, looked, now), _failed(looked))
+        if desk.index.is_counting:
+            folders = tuple(Tab(tab.name, None, "still counting") for tab in folders)
     except OSError as error:
         return Frame(place, detail=error.strerror or str(error))
     sides = (_schedules(desk, now), Tab("logs", None, "live" if seen.dispatcher else "silent"))
@@ -126,8 +128,8 @@ def _done(desk: Desk, looked: Looked, now: float) -> Tab:
     count = looked.seen.counts["done"]
     if not count:
         return Tab("done", 0, "nothing yet")
-    newest = desk.shelf.newest(State.DONE, 1)
-    text = f"the last {words.ago(now - newest[0].came_at)} ago" if newest else ""
+    newest = desk.index.page(State.DONE, limit=1).jobs
+    text = f"the last {words.ago(now - newest[0].at_ns / 1e9)} ago" if newest else ""
     return Tab("done", count, text, drawings.ticks([count], 0))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from spoolrunner.client.glance import Glance
+from spoolrunner.client.index import cursor_at
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol.states import State
 from spoolrunner.web.desk import Desk
@@ -35,35 +36,35 @@ class Rows(NamedTuple):
 
 
 def find(desk: Desk, states: Sequence[State], wanted: Filters, cursor: str, *, may_read: bool) -> Rows:
-    """Return the jobs of the page at that cursor ("" for the first). JobFormatError for what is no cursor, OSError without a spool."""
-    counts = desk.shelf.counts()
+    """Return the jobs of the page at that cursor ("" for the first); JobFormatError for what is no cursor, OSError without a spool."""
+    counts = desk.index.counts()
     files = sum(counts[state] for state in states)
     begun, inner = _position(states, cursor)
     if not wanted.given and len(states) == 1:
         return _all(desk, states[0], inner, files)
     config, now, end = desk.config, desk.clock.wall(), desk.clock.monotonic() + BUDGET
     jobs: list[Glance] = []
-    older, last, seen, fitting = None, cursor, 0, 0
+    older, shown_at, seen, fitting = None, "", 0, 0
     for state in states[begun:]:
         for place, found in _glances(desk, state, wanted, inner, now):
             seen += 1
+            looked_at = f"{state.value}/{place}"
             if found is not None and wanted.fits(found, config, may_read=may_read):
                 fitting += 1
                 if len(jobs) < PAGE:
                     jobs.append(found)
-                elif older is None:
-                    older = last
-            if len(jobs) < PAGE or older is None:
-                last = f"{state.value}/{place}"
+                    shown_at = looked_at
+                else:
+                    older = shown_at
             if desk.clock.monotonic() > end:
-                return Rows(jobs, older or last, fitting, seen, files, is_whole=False)
+                return Rows(jobs, shown_at if len(jobs) == PAGE else looked_at, fitting, seen, files, is_whole=False)
         inner = ""
     return Rows(jobs, older, fitting, seen, files, is_whole=not cursor)
 
 
 def _all(desk: Desk, state: State, cursor: str, files: int) -> Rows:
     """A page of a whole folder: no file but those shown is looked at."""
-    page = desk.shelf.page(state, cursor, PAGE)
+    page = desk.index.page(state, cursor, PAGE)
     jobs = [found for came in page.jobs if (found := desk.glances.of(state, came.id)) is not None]
     older = None if page.older is None else f"{state.value}/{page.older}"
     return Rows(jobs, older, files, len(jobs), files, is_whole=True)
@@ -73,9 +74,9 @@ def _glances(desk: Desk, state: State, wanted: Filters, cursor: str, now: float)
     """The cursor behind each file of a folder whose age fits, with what is known of it; None for one that is gone."""
     at: str | None = cursor
     if not cursor and wanted.older:
-        at = desk.shelf.cursor_at(now - wanted.older)
+        at = cursor_at(now - wanted.older)
     while at is not None:
-        page = desk.shelf.page(state, at, _STEP)
+        page = desk.index.page(state, at, _STEP)
         for came in page.jobs:
             if wanted.newer is not None and now - came.at_ns / 1e9 >= wanted.newer:
                 return

@@ -34,7 +34,7 @@ _Survey = TypeVar("_Survey")
 
 @dataclass(slots=True)
 class Waiting:
-    """What waits: how many are due, since when the oldest is (in seconds since 1970), which start first, how many by kind and group.
+    """What waits: how many are due, since when the oldest is (seconds since 1970), which start first, how many of each kind and group.
 
     `seen` of `files` were looked at.
     """
@@ -136,12 +136,12 @@ class Surveys:
     def _glances(self, state: State, made: Waiting | Failures) -> Iterator[Glance]:
         """The newest files of a folder, newest first; those that were not seen before as far as the time reaches."""
         desk = self._desk
-        made.files = desk.shelf.counts()[state]
+        made.files = desk.index.counts()[state]
         end = desk.clock.monotonic() + _BUDGET
-        for place in desk.shelf.newest(state, MOST):
-            if not desk.glances.is_known(state, place.name) and desk.clock.monotonic() > end:
+        for came in desk.index.page(state, limit=MOST).jobs:
+            if not desk.glances.is_known(state, came.id) and desk.clock.monotonic() > end:
                 continue
-            found = desk.glances.of(state, place.name)
+            found = desk.glances.of(state, came.id)
             if found is not None:
                 made.seen += 1
                 yield found

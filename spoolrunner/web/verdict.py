@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import NamedTuple
+from urllib.parse import urlencode
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from spoolrunner.telling.line_format import printable
 from spoolrunner.web import words
 from spoolrunner.web.frame import Looked
 from spoolrunner.web.surveys import Failure
@@ -71,20 +71,20 @@ def _condition(looked: Looked) -> Condition:
 
 
 def _down(looked: Looked, _remarks: int, now: float) -> tuple[str, Markup]:
-    last = words.seconds_of(looked.said.get("updated_at"))
+    last, due = words.seconds_of(looked.said.get("updated_at")), looked.waiting.due
     sign = Markup("") if last is None else Markup("Its last sign was at {}. ").format(words.moment(last, now))
-    due = looked.waiting.due
-    wait = Markup('<a href="pending/">{}</a> {}; ').format(
+    wait = Markup('<a href="pending/">{}</a> {}; nothing is lost.').format(
         words.number(due), "due job waits" if due == 1 else "due jobs wait"
     )
-    return "No dispatcher runs on this spool.", sign + (
-        wait if due else Markup()
-    ) + "nothing is lost. This page still reads the folders."
+    lost = wait if due else Markup("Nothing is lost.")
+    return "No dispatcher runs on this spool.", sign + lost + Markup(" This page still reads the folders.")
 
 
 def _blocked(_looked: Looked, _remarks: int, _now: float) -> tuple[str, Markup]:
-    behind = "No job is started, none is lost. It goes on by itself as soon as it can; nothing has to be restarted."
-    return "Blocked.", Markup(behind)
+    nothing = Markup(
+        "No job is started, none is lost. It goes on by itself as soon as it can; nothing has to be restarted."
+    )
+    return "Blocked.", nothing
 
 
 def _paused(looked: Looked, _remarks: int, _now: float) -> tuple[str, Markup]:
@@ -114,12 +114,10 @@ def _well(looked: Looked, remarks: int, now: float) -> tuple[str, Markup]:
     parts = [*_oldest(looked, now), *_failures(looked, now), *_pauses(looked)]
     if not parts:
         count = looked.seen.counts["pending"]
-        later = Markup('<a href="pending/">{}</a> {}').format(
-            words.number(count), "waits for its time" if count == 1 else "wait for their time"
-        )
-        parts = [later if count else Markup("Nothing waits, nothing failed")]
-    behind = Markup("; ").join(parts)
-    return f"Running well{_with(remarks)}.", Markup("{}.").format(behind)
+        later = "waits for its time" if count == 1 else "wait for their time"
+        waits = Markup('<a href="pending/">{}</a> {}').format(words.number(count), later)
+        parts = [waits if count else Markup("Nothing waits, nothing failed")]
+    return f"Running well{_with(remarks)}.", Markup("{}.").format(Markup("; ").join(parts))
 
 
 def _oldest(looked: Looked, now: float) -> list[Markup]:
@@ -142,21 +140,14 @@ def _failures(looked: Looked, now: float) -> list[Markup]:
 
 
 def _pauses(looked: Looked) -> list[Markup]:
-    count = len(looked.seen.pauses)
-    return (
-        [Markup('<a href="#control">{}</a> paused').format(words.plural(count, "part is", "parts are"))]
-        if count
-        else []
-    )
+    text = words.plural(len(looked.seen.pauses), "part is", "parts are")
+    return [Markup('<a href="#control">{}</a> paused').format(text)] if looked.seen.pauses else []
 
 
 def _runs_on(looked: Looked) -> Markup:
     count = looked.seen.counts["running"]
-    return (
-        Markup(' <a href="running/">{}</a>.').format(words.plural(count, "job still runs", "jobs still run"))
-        if count
-        else Markup()
-    )
+    text = words.plural(count, "job still runs", "jobs still run")
+    return Markup(' <a href="running/">{}</a>.').format(text) if count else Markup()
 
 
 def _with(remarks: int) -> str:
@@ -166,15 +157,8 @@ def _with(remarks: int) -> str:
 
 def address(group: Failure) -> str:
     """Return the address of the list of these failures, relative to the overview."""
-    from urllib.parse import urlencode
-
     asked = {"job": group.job, "method": group.method, "error": group.error}
     return f"failed/?{urlencode({key: value for key, value in asked.items() if value})}"
-
-
-def sentence(text: str) -> Markup:
-    """Return a sentence of the dispatcher as text for HTML."""
-    return escape(printable(text))
 
 
 _WORDS = {

@@ -61,6 +61,22 @@ def stopwatch(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+FORMS = {"hm": "%H:%M", "hms": "%H:%M:%S", "ms": "%H:%M:%S", "day": "%b {day}", "dhm": "%b {day}, %H:%M"}
+"""How times are written: hours and minutes, with seconds, with milliseconds, the day alone, the day and the time."""
+
+
+def clock(wall: float, form: str) -> str:
+    """Return a time in the zone of this machine, in one of FORMS."""
+    at = _local(wall)
+    text = f"{at:{FORMS[form].format(day=at.day)}}"
+    return f"{text}.{at.microsecond // 1000:03}" if form == "ms" else text
+
+
+def is_today(wall: float, now: float) -> bool:
+    """Return whether a time is of the day of now, in the zone of this machine."""
+    return _local(wall).date() == _local(now).date()
+
+
 def moment(wall: float, now: float) -> str:
     """Return a time in the zone of this machine: the time alone when it is of today, with the day else."""
     at, today = _local(wall), _local(now)
