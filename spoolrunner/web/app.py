@@ -15,12 +15,13 @@ from starlette.types import ASGIApp
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.system.clock import SYSTEM, Clock
-from spoolrunner.web import actions, coming_in, overview
+from spoolrunner.web import actions, coming_in, live, overview
 from spoolrunner.web.access import Access
 from spoolrunner.web.answers import Screen, Web, make_templates, show
 from spoolrunner.web.deeds import Deeds
 from spoolrunner.web.desk import Desk
 from spoolrunner.web.notes import Notes
+from spoolrunner.web.pulse import Pulse
 from spoolrunner.web.security import Guard
 from spoolrunner.web.settings import Settings
 
@@ -28,6 +29,7 @@ ROUTES: list[BaseRoute] = [
     *coming_in.ROUTES,
     *overview.ROUTES,
     *actions.ROUTES,
+    *live.ROUTES,
     Mount("/static", StaticFiles(directory=os.path.join(os.path.dirname(__file__), "static"))),
 ]
 """Every address. A room of the page adds its `ROUTES` here."""
@@ -41,6 +43,7 @@ def make_app(
     log: Callable[[str, str, int], object] = lambda *_: None,
 ) -> ASGIApp:
     """Return the application. `announce` is given each new one-time token, the first one at once."""
+    pulse = Pulse(lambda: desk.index.version, lambda: desk.index.counts()["running"] > 0, clock)
     access = Access(desk.layout.root, settings.password, announce, clock)
     app = Starlette(
         routes=ROUTES,
@@ -48,7 +51,7 @@ def make_app(
         exception_handlers={404: _not_found, JobFormatError: _bad_request},
     )
     app.router.redirect_slashes = False  # it would name a host, which a proxy may call otherwise
-    app.state.web = Web(desk, settings, access, Notes(), Deeds(clock), log, make_templates(), clock)
+    app.state.web = Web(desk, settings, access, Notes(), Deeds(), log, pulse, make_templates(), clock)
     return Guard(app, settings, access)
 
 
