@@ -30,6 +30,7 @@ VERBS = {
     "logs": "what a job printed",
     "wait": "until jobs are done or failed for good; the exit code tells which",
     "why": "why a job has not started",
+    "edit": "give a waiting job another priority, time or parameters",
     "retry": "run failed (or finished) jobs again, with a fresh retry budget",
     "cancel": "cancel jobs, waiting or running; a running one ends with its whole tree",
     "discard": "remove jobs that wait, are done or failed, with their logs",

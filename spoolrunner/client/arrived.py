@@ -26,6 +26,8 @@ class Arrived:
 
     def __init__(self) -> None:
         self._blocks: list[_Block] = []
+        self._firsts: list[Came] = []
+        """The first of each block."""
         self._where: dict[str, _Block | None] = {}
         self.placed = 0
         """How many have their place in the order."""
@@ -69,7 +71,7 @@ class Arrived:
 
     def older(self, than: Came | None) -> Iterator[Came]:
         """Yield what came before `than` (None: all), the latest first. Nothing may come or go meanwhile."""
-        at = len(self._blocks) if than is None else bisect_left(self._blocks, than, key=_first)
+        at = len(self._blocks) if than is None else bisect_left(self._firsts, than)
         for block in reversed(self._blocks[:at]):
             end = len(block.names) if than is None else block.position(than)
             for index in range(end - 1, -1, -1):
@@ -77,50 +79,57 @@ class Arrived:
 
     def since(self, moment: Came) -> Iterator[Came]:
         """Yield what came at `moment` or after it, the earliest first. Nothing may come or go meanwhile."""
-        at = max(0, bisect_left(self._blocks, moment, key=_first) - 1)
+        at = max(0, bisect_left(self._firsts, moment) - 1)
         for block in self._blocks[at:]:
             for index in range(block.position(moment), len(block.names)):
                 yield Came(block.times[index], block.names[index])
 
     def count_before(self, moment: Came) -> int:
         """Return how many with a place came before that."""
-        at = bisect_left(self._blocks, moment, key=_first)
+        at = bisect_left(self._firsts, moment)
         if at == 0:
             return 0
         return sum(len(block.names) for block in self._blocks[: at - 1]) + self._blocks[at - 1].position(moment)
 
     def _put_in(self, came: Came) -> None:
-        at = bisect_right(self._blocks, came, key=_first) - 1
-        if at < 0:
-            at = 0
-            if not self._blocks:
-                self._blocks.append(_Block())
+        at = max(0, bisect_right(self._firsts, came) - 1)
+        if not self._blocks:
+            self._blocks.append(_Block())
+            self._firsts.append(came)
+        elif len(self._blocks[at].names) >= _MOST:
+            at = self._with_room(at, came)
         block = self._blocks[at]
-        if len(block.names) >= _MOST:
-            block = self._with_room(at, came)
         position = block.position(came)
         block.times.insert(position, came.at_ns)
         block.names.insert(position, came.id)
         self._where[came.id] = block
         self.placed += 1
+        if position == 0:
+            self._firsts[at] = came
 
-    def _with_room(self, at: int, came: Came) -> _Block:
-        """Return the block for a name that belongs into a full one: a new one behind the last, or one of its halves."""
+    def _with_room(self, at: int, came: Came) -> int:
+        """Return the number of the block for a name that belongs into a full one: a new one at the end, or a half of it."""
         full, made = self._blocks[at], _Block()
-        is_last = at == len(self._blocks) - 1 and full.position(came) == len(full.names)
-        if not is_last:
-            half = len(full.names) // 2
-            made.names, made.times = full.names[half:], full.times[half:]
-            del full.names[half:], full.times[half:]
-            self._where.update(dict.fromkeys(made.names, made))
         self._blocks.insert(at + 1, made)
-        return made if is_last or _first(made) <= came else full
+        if at == len(self._blocks) - 2 and full.position(came) == len(full.names):
+            self._firsts.append(came)
+            return at + 1
+        half = len(full.names) // 2
+        made.names, made.times = full.names[half:], full.times[half:]
+        del full.names[half:], full.times[half:]
+        self._where.update(dict.fromkeys(made.names, made))
+        first = Came(made.times[0], made.names[0])
+        self._firsts.insert(at + 1, first)
+        return at + 1 if first <= came else at
 
-    def _take_out(self, block: _Block, at: int) -> None:
-        if len(block.names) == 1:
-            del self._blocks[bisect_left(self._blocks, _first(block), key=_first)]
-        del block.names[at], block.times[at]
+    def _take_out(self, block: _Block, index: int) -> None:
+        at = bisect_right(self._firsts, Came(block.times[index], block.names[index])) - 1
+        del block.names[index], block.times[index]
         self.placed -= 1
+        if not block.names:
+            del self._blocks[at], self._firsts[at]
+        elif index == 0:
+            self._firsts[at] = Came(block.times[0], block.names[0])
 
 
 class _Block:
@@ -139,7 +148,3 @@ class _Block:
         """Where it is, or where it belongs."""
         begin = bisect_left(self.times, came.at_ns)
         return bisect_left(self.names, came.id, begin, bisect_right(self.times, came.at_ns, begin))
-
-
-def _first(block: _Block) -> Came:
-    return Came(block.times[0], block.names[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from spoolrunner.errors import SpoolRunnerError
 from spoolrunner.web.answers import web_of
+from spoolrunner.web.filters import Filters
 from spoolrunner.web.forms import Form, read_form
 from spoolrunner.web.notes import Live, Note
 
@@ -19,7 +20,7 @@ Act = Callable[[Request, Form], Response]
 
 
 def action(path: str, act: Act, back: Callable[[Request], str] = lambda _: "") -> Route:
-    """Return the route of an action: `act` gets the form, in a thread. What it raises is a refusal, shown on the page `back`."""
+    """Return the route of an action: `act` gets the form, in a thread; what it raises is a refusal on the page `back`."""
 
     async def endpoint(request: Request) -> Response:
         form = await read_form(request)
@@ -56,6 +57,6 @@ def job_address(job_id: str) -> str:
     return f"job/{quote(job_id, safe='')}"
 
 
-def list_address(folder: str, filters: dict[str, str]) -> str:
+def list_address(folder: str, filters: Filters) -> str:
     """Return the address of a list from the root."""
-    return f"{folder}/?{urlencode(filters)}" if filters else f"{folder}/"
+    return f"{folder}/{filters.query()}"

@@ -1,4 +1,4 @@
-"""All that changes something: the routes of every POST but the one for coming in. Each is a file operation, or a few, by the desk."""
+"""All that changes something: the routes of every POST but the one for coming in. Each is a file operation or a few."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Actions on the spool as a whole: pause and resume (all, a kind, a group), reload, stop; and on schedules. Files in control/ all."""
+"""Actions on the spool as a whole, all of them files in control/: pause, resume, reload, stop; and on schedules."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ GROUP = "group-"
 
 
 def _pause(request: Request, form: Form) -> Response:
-    """Pause what the field `what` names: a JOB.METHOD, group-NAME, or all where it is empty."""
-    web, what = web_of(request), form.one("what")
+    """Pause the `kind`, a JOB.METHOD, or the `group` that the form names, or all where it names none."""
+    web, what = web_of(request), _what(form)
     if what:
         operate.pause_part(web.desk.config, what)
     else:
@@ -30,8 +30,8 @@ def _pause(request: Request, form: Form) -> Response:
 
 
 def _resume(request: Request, form: Form) -> Response:
-    """Take the pause of what the field `what` names back."""
-    web, what = web_of(request), form.one("what")
+    """Take that pause back."""
+    web, what = web_of(request), _what(form)
     layout = web.desk.layout
     if not (operate.resume_part(layout, what) if what else operate.resume(layout)):
         return lead(request, "", refusal(f"{_path(what)} was not there any more. Nothing was done."))
@@ -92,6 +92,12 @@ def _did(request: Request, text: str, command: str, back: str = "") -> Response:
 
 def _schedule(request: Request) -> str:
     return str(request.path_params["name"])
+
+
+def _what(form: Form) -> str:
+    """What is meant, as the name of its file in control/ has it; "" for all."""
+    group = form.one("group")
+    return GROUP + group if group else form.one("kind")
 
 
 def _path(what: str) -> str:

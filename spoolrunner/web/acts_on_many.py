@@ -1,4 +1,4 @@
-"""Actions on the files of a list: ticked ones, or all that match. Each counts first, and asks where the page has not counted."""
+"""Actions on the files of a list: ticked ones, or all that match. Each counts first, and asks where the page has not."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def _act(verb: str, folder: State, request: Request, form: Form) -> Response:
     web = web_of(request)
     wish = asked(verb, folder, form, web.clock.wall())
     who = str(request.state.who)
-    deed = Deed(wish, lambda count: web.log(who, wish.command, count))
+    deed = Deed(wish, lambda count: web.log(who, wish.command, count), may_read=not web.settings.hides_params)
     back = list_address(folder.value, wish.filters)
-    if not web.deeds.begin(deed, web.desk.config, _PATIENCE):
+    if not web.deeds.begin(deed, web.desk, _PATIENCE):
         return lead(request, back, refusal(f"{MOST} actions are under way; wait for one to end. Nothing was done."))
     if deed.step is Step.ASKING and deed.found is not None:
         return _ask(request, wish, deed.found.total, [choice.name for choice in deed.found.jobs], deed.found.left)
@@ -75,7 +75,7 @@ def _ask(request: Request, wish: Asked, total: int, names: list[str], left: list
 
 def _fields(wish: Asked, total: int, names: list[str], now: float) -> list[tuple[str, str]]:
     """What the form of the question carries: the same wish, with the count and the time of now."""
-    fields = [*wish.filters.items(), ("count", str(total)), ("at", f"{now:.3f}")]
+    fields = [*wish.filters.given.items(), ("count", str(total)), ("at", f"{now:.3f}")]
     if wish.ids is not None:
         fields += [("which", TICKED), *(("id", name) for name in names)]
     return fields

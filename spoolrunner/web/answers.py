@@ -26,6 +26,7 @@ from spoolrunner.web.deeds import Deeds
 from spoolrunner.web.desk import Desk
 from spoolrunner.web.frame import Frame
 from spoolrunner.web.notes import Notes
+from spoolrunner.web.pulse import Pulse
 from spoolrunner.web.settings import Settings
 from spoolrunner.web.surveys import Failure
 
@@ -40,6 +41,7 @@ class Web(NamedTuple):
     deeds: Deeds
     log: Callable[[str, str, int], object]
     """Writes into the spool's log who did what: a name, the command line that does the same, the number of files."""
+    pulse: Pulse
     templates: jinja2.Environment
     clock: Clock = SYSTEM
 
@@ -134,8 +136,21 @@ def make_templates() -> jinja2.Environment:
 
 
 def _as_html(view: View, request: Request) -> Response:
+    """The page; 304 without drawing it when the one that is asking has it as it is now."""
+    web = web_of(request)
+    tag = f'W/"{web.pulse.version()}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"etag": tag})
+    began = web.clock.monotonic()
     answer = view(request)
-    return show(request, answer) if isinstance(answer, Screen) else answer
+    if not isinstance(answer, Screen):
+        return answer
+    drawn = show(request, answer)
+    if drawn.status_code == 200:
+        drawn.headers["etag"] = tag
+    if "x-refresh" in request.headers:
+        web.pulse.spent(web.clock.monotonic() - began)
+    return drawn
 
 
 def _as_json(view: View, request: Request) -> Response:

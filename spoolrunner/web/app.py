@@ -15,20 +15,21 @@ from starlette.types import ASGIApp
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.system.clock import SYSTEM, Clock
-from spoolrunner.web import actions, coming_in, lists, overview
+from spoolrunner.web import actions, coming_in, live, screens
 from spoolrunner.web.access import Access
 from spoolrunner.web.answers import Screen, Web, make_templates, show
 from spoolrunner.web.deeds import Deeds
 from spoolrunner.web.desk import Desk
 from spoolrunner.web.notes import Notes
+from spoolrunner.web.pulse import Pulse
 from spoolrunner.web.security import Guard
 from spoolrunner.web.settings import Settings
 
 ROUTES: list[BaseRoute] = [
     *coming_in.ROUTES,
-    *overview.ROUTES,
-    *lists.ROUTES,
+    *screens.ROUTES,
     *actions.ROUTES,
+    *live.ROUTES,
     Mount("/static", StaticFiles(directory=os.path.join(os.path.dirname(__file__), "static"))),
 ]
 """Every address. A room of the page adds its `ROUTES` here."""
@@ -39,9 +40,10 @@ def make_app(
     settings: Settings,
     announce: Callable[[str], object] = str,
     clock: Clock = SYSTEM,
-    log: Callable[[str, str, int], object] = lambda who, command, count: None,
+    log: Callable[[str, str, int], object] = lambda *_: None,
 ) -> ASGIApp:
     """Return the application. `announce` is given each new one-time token, the first one at once."""
+    pulse = Pulse(lambda: desk.index.version, lambda: desk.index.counts()["running"] > 0, clock)
     access = Access(desk.layout.root, settings.password, announce, clock)
     app = Starlette(
         routes=ROUTES,
@@ -49,7 +51,7 @@ def make_app(
         exception_handlers={404: _not_found, JobFormatError: _bad_request},
     )
     app.router.redirect_slashes = False  # it would name a host, which a proxy may call otherwise
-    app.state.web = Web(desk, settings, access, Notes(), Deeds(clock), log, make_templates(), clock)
+    app.state.web = Web(desk, settings, access, Notes(), Deeds(), log, pulse, make_templates(), clock)
     return Guard(app, settings, access)
 
 

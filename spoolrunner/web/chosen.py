@@ -1,4 +1,4 @@
-"""Which files a form means: those that are ticked, or all that fit its filter; of these only what lay there already when it was drawn."""
+"""Which files a form means: those that are ticked, or all that fit its filters; of these, what lay there when it was drawn."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from spoolrunner.client import bulk
 from spoolrunner.client.bulk import Choice
 from spoolrunner.client.look import Look, check_id, look
-from spoolrunner.client.search import Filter, Jobs, seconds
-from spoolrunner.config.load import Config
+from spoolrunner.client.search import Filter, Jobs
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol.states import State
-from spoolrunner.web import commands
+from spoolrunner.web import commands, filters
+from spoolrunner.web.desk import Desk
+from spoolrunner.web.filters import Filters
 from spoolrunner.web.forms import Form
 
 TICKED = "ticked"
@@ -31,7 +32,7 @@ class Asked:
 
     verb: str
     folder: State
-    filters: dict[str, str]
+    filters: Filters
     ids: list[str] | None
     count: int | None
     at: float
@@ -41,7 +42,7 @@ class Asked:
         """The command line that does the same."""
         if self.ids is not None:
             return commands.named(self.verb, self.ids)
-        return commands.chosen(self.verb, self.folder.value, self.filters)
+        return commands.chosen(self.verb, self.folder.value, self.filters.given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +56,23 @@ class Found:
 
 def asked(verb: str, folder: State, form: Form, now: float) -> Asked:
     """Return what a form asks for; JobFormatError for a filter, an id, a count or a time that means nothing."""
-    filters = {name: form.one(name) for name in commands.FILTERS if form.one(name)}
+    given = filters.read({name: form.one(name) for name in (*filters.WORDS, "kind")})
     ids = [check_id(one) for one in dict.fromkeys(form.all("id"))] if form.one("which") == TICKED else None
     if ids == []:
         raise JobFormatError("", "no file is ticked")
-    made = Asked(verb, folder, filters, ids, _count(form), _at(form, now))
-    wanted(made, now)
-    return made
+    return Asked(verb, folder, given, ids, _count(form), _at(form, now))
 
 
-def find(config: Config, wish: Asked, now: float) -> Found:
-    """Return the files that are meant; each is read, so that this takes seconds for many thousands."""
-    looks = _ticked(config, wish, now) if wish.ids is not None else _fitting(config, wish, now)
+def find(desk: Desk, wish: Asked, now: float, *, may_read: bool) -> Found:
+    """Return the files that are meant; each is read, so that this takes seconds for many thousands.
+
+    Without `may_read` a text is looked for only in what a list shows, as the list does where parameters are hidden.
+    """
+    looks = _ticked(desk, wish, now) if wish.ids is not None else _fitting(desk, wish, now, may_read=may_read)
     if wish.verb != "retry" or wish.ids is not None:
         jobs = bulk.choose(looks)
         return Found(jobs, len(jobs), [])
-    chosen = bulk.retryable(config.layout, looks, wish.filters.get("error"))
+    chosen = bulk.retryable(desk.layout, looks, wish.filters.given.get("error"))
     left = [
         f"{count} {words}"
         for count, words in (
@@ -83,32 +85,27 @@ def find(config: Config, wish: Asked, now: float) -> Found:
     return Found(chosen.jobs, len(chosen.jobs) + chosen.rejected + chosen.cancelled + chosen.dependent, left)
 
 
-def wanted(wish: Asked, now: float) -> Filter:
-    """Return the filter of a form, whose ages count from when its page was drawn; JobFormatError when it means nothing."""
-    since = max(0.0, now - wish.at)
-    older, newer = (_age(name, wish.filters.get(name)) for name in ("older", "newer"))
-    texts = {name: wish.filters.get(name) for name in ("job", "method", "group", "error", "match")}
-    return Filter(**texts, older=(older or 0.0) + since, newer=None if newer is None else newer + since)
+def _fitting(desk: Desk, wish: Asked, now: float, *, may_read: bool) -> Iterator[Look]:
+    """Those that fit; ages count from when the page was drawn, so that none comes in or goes out meanwhile."""
+    config, wanted, since = desk.config, wish.filters, max(0.0, now - wish.at)
+    newer = None if wanted.newer is None else wanted.newer + since
+    ages = Filter(older=(wanted.older or 0.0) + since, newer=newer)
+    for found in Jobs(config, [wish.folder], ages).looks():
+        if not wanted.given:
+            yield found
+            continue
+        glance = desk.glances.of(found.state, found.id)
+        if glance is not None and wanted.fits(glance, config, may_read=may_read):
+            yield found
 
 
-def _fitting(config: Config, wish: Asked, now: float) -> Iterator[Look]:
-    return Jobs(config, [wish.folder], wanted(wish, now)).looks()
-
-
-def _ticked(config: Config, wish: Asked, now: float) -> Iterator[Look]:
+def _ticked(desk: Desk, wish: Asked, now: float) -> Iterator[Look]:
     lay_there = Filter(older=max(0.0, now - wish.at))
     for name in wish.ids or []:
-        if lay_there.fits_age(config.layout.job(wish.folder, name)):
-            found = look(config.layout, wish.folder, name)
+        if lay_there.fits_age(desk.layout.job(wish.folder, name)):
+            found = look(desk.layout, wish.folder, name)
             if found is not None:
                 yield found
-
-
-def _age(name: str, text: str | None) -> float | None:
-    try:
-        return seconds(name, text if text is None else float(text))
-    except ValueError:
-        return seconds(name, text)
 
 
 def _count(form: Form) -> int | None:

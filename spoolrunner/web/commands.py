@@ -9,14 +9,12 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from spoolrunner.telling.line_format import printable
-
-FILTERS = ("job", "method", "group", "error", "match", "older", "newer")
-"""The filters of a list, word for word those of the command line."""
+from spoolrunner.web.filters import WORDS
 
 
-def chosen(verb: str, folder: str, filters: Mapping[str, str]) -> str:
-    """Return the line for all jobs in a folder that fit: `spoolrunner retry --error ValueError --newer 1d`."""
-    options = [word for name in FILTERS if filters.get(name) for word in _option(name, filters[name])]
+def chosen(verb: str, folder: str, given: Mapping[str, str]) -> str:
+    """Return the line for all jobs in a folder that fit the filters: `spoolrunner retry --error ValueError --newer 1d`."""
+    options = [word for name in WORDS if given.get(name) for word in _option(name, given[name])]
     if verb == "retry" and folder == "failed" and not options:
         return line("retry", "--all")
     return line(verb, "--state", folder, *options) if folder != "failed" or verb == "discard" else line(verb, *options)

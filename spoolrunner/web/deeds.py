@@ -16,9 +16,9 @@ from spoolrunner.client.operate import CancelEnd, Retried
 from spoolrunner.client.overview import dispatcher_of
 from spoolrunner.config.load import Config
 from spoolrunner.errors import SpoolRunnerError
-from spoolrunner.system.clock import Clock
 from spoolrunner.web import words
 from spoolrunner.web.chosen import Asked, Found, find
+from spoolrunner.web.desk import Desk
 from spoolrunner.web.notes import Note
 
 MOST = 4
@@ -46,10 +46,14 @@ class Step(StrEnum):
 
 
 class Deed:
-    """One form's wish, carried out. `told` is called when files were touched, with how many."""
+    """One form's wish, carried out. `told` is called when it is over and files were touched, with how many.
 
-    def __init__(self, wish: Asked, told: Callable[[int], object]) -> None:
+    Without `may_read` files are not searched for a text.
+    """
+
+    def __init__(self, wish: Asked, told: Callable[[int], object], *, may_read: bool) -> None:
         self.wish = wish
+        self._may_read = may_read
         self.step = Step.COUNTING
         self.found: Found | None = None
         self.done = 0
@@ -59,15 +63,15 @@ class Deed:
         self.settled = threading.Event()
         """Set as soon as it is over, or asks."""
 
-    def carry_out(self, config: Config, clock: Clock) -> None:
+    def carry_out(self, desk: Desk) -> None:
         """Count, and do it if the count is the page's; never raises."""
         try:
-            self.found = find(config, self.wish, clock.wall())
+            self.found = find(desk, self.wish, desk.clock.wall(), may_read=self._may_read)
             if self.wish.count != self.found.total:
                 self.step = Step.ASKING
                 return
             self.step = Step.DOING
-            for name, problem in _DO[self.wish.verb](config, self.found.jobs):
+            for name, problem in _DO[self.wish.verb](desk.config, self.found.jobs):
                 self.done += problem is None
                 if problem is not None:
                     self._failed.append(f"{name}: {problem}")
@@ -108,23 +112,22 @@ class Deed:
 class Deeds:
     """The deeds of one page."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._places = threading.BoundedSemaphore(MOST)
 
-    def begin(self, deed: Deed, config: Config, patience: float) -> bool:
+    def begin(self, deed: Deed, desk: Desk, patience: float) -> bool:
         """Begin a deed, and wait for it so many seconds at most; False, and nothing is begun, while MOST are under way."""
         if not self._places.acquire(blocking=False):
             return False
         threading.Thread(
-            target=self._work, args=(deed, config), name=f"spoolrunner {deed.wish.verb}", daemon=True
+            target=self._work, args=(deed, desk), name=f"spoolrunner {deed.wish.verb}", daemon=True
         ).start()
         deed.settled.wait(patience)
         return True
 
-    def _work(self, deed: Deed, config: Config) -> None:
+    def _work(self, deed: Deed, desk: Desk) -> None:
         try:
-            deed.carry_out(config, self._clock)
+            deed.carry_out(desk)
         finally:
             self._places.release()
 

@@ -1,7 +1,7 @@
 """The stream that tells open pages when to look again, and where rows of a list have gone. What is seen is drawn by the pages.
 
-A message is a few bytes, and says only that something changed: whoever reads slowly misses nothing, and takes up no room. One who
-does not read at all is dropped.
+A message is a few bytes, and says only that something changed: whoever reads slowly misses nothing, and takes up no room. One
+who does not read at all is dropped.
 """
 
 from __future__ import annotations

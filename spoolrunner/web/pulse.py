@@ -1,4 +1,4 @@
-"""When open pages are to look again: after each change in the spool, at most twice a second, and seldom enough to cost little."""
+"""When open pages are to look again: after each change in the spool, twice a second at most, at little cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spoolrunner.system.clock import Clock
 LEAST = 0.5
 """Seconds between two looks of a page at least."""
 MOST = 30.0
-"""Seconds after which a page looks again though nothing is heard of: what is due, or whether the dispatcher lives, changes by time."""
+"""Seconds after which a page looks again though nothing is heard of: what is due, for one, changes by time alone."""
 WHILE_RUNNING = 2.0
 """The same while jobs run, whose progress is no event."""
 SHARE = 0.1

@@ -11,22 +11,19 @@ const SILENCE = 20000, POLL = 10000, AGAIN = 60000; // ms
 // ---- times, in the zone of the reader
 
 const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone || "";
-const hours = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-const clock = new Intl.DateTimeFormat("en", { ...hours, second: "2-digit" });
-const day = new Intl.DateTimeFormat("en", { month: "short", day: "numeric", ...hours });
-const year = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+const hm = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }, hms = { ...hm, second: "2-digit" };
+const date = { month: "short", day: "numeric" }, shapes = { hm, hms, day: date, dhm: { ...date, ...hm }, ms: { ...hms, fractionalSecondDigits: 3 } };
+const forms = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, new Intl.DateTimeFormat("en", shape)]));
 const whole = new Intl.DateTimeFormat("en", { dateStyle: "full", timeStyle: "long", hourCycle: "h23" });
 
-function localise(inside) {
-  const now = new Date();
-  for (const time of all("time[datetime]:not([data-since])", inside)) {
-    const moment = new Date(time.dateTime);
-    if (isNaN(moment)) continue;
-    const near = moment.getFullYear() === now.getFullYear() ? day : year;
-    time.textContent = (moment.toDateString() === now.toDateString() ? clock : near).format(moment);
+function localise(inside) { // <time data-t=…> says in which form
+  for (const time of all("time[data-t]", inside)) {
+    const moment = new Date(time.dateTime), form = forms[time.dataset.t];
+    if (isNaN(moment) || !form) continue;
+    time.textContent = form.format(moment);
     time.title = whole.format(moment);
   }
-  for (const name of all("[data-page=zone]", inside)) if (zone) name.textContent = zone;
+  for (const name of all("[data-zone]", inside)) if (zone) name.textContent = zone;
   count(inside);
 }
 
@@ -39,24 +36,24 @@ function count(inside) { // <time data-since> is a running time, as a stopwatch 
   }
 }
 
-// ---- live: regions with data-live are replaced by those of the same name in the page as the server draws it now
+// ---- live: regions with data-live are replaced by those of the same id in the page as the server draws it now
 
 let tag = "", frozen = false, kept = 0, busy = false, heard = Date.now(), seen = Date.now(), stream = null, polls = 0;
 
 function held() { // why nothing may move under the reader's hand
   if (frozen) return "frozen";
   if (document.activeElement?.matches(FIELDS)) return "paused while you type or choose";
-  if ($("details.asks[open]")) return "paused while a question is open";
+  if ($("details.asks[open], dialog[open]")) return "paused while a question is open";
   if ($("[data-rows] :checked")) return "paused while files are ticked";
   return getSelection().isCollapsed ? "" : "paused while text is selected";
 }
 
 function say(text) {
-  const state = $("#live-state"), silence = Date.now() - heard, why = held();
+  const state = $("#live"), silence = Date.now() - heard, why = held();
   if (!state) return;
   state.classList.toggle("failed", silence > SILENCE);
   state.textContent = text || (silence > SILENCE
-    ? `No word from the page's server for ${Math.round(silence / 1000)} s; what you see is of ${clock.format(new Date(seen))}.`
+    ? `No word from the page's server for ${Math.round(silence / 1000)} s; what you see is of ${forms.hms.format(new Date(seen))}.`
     : why ? why + (kept ? `; ${kept} ${kept === 1 ? "change" : "changes"} kept` : "")
     : `live, ${Math.max(0, Math.round((Date.now() - seen) / 1000))} s ago`);
 }
@@ -84,7 +81,7 @@ async function refresh() {
 async function show(page) {
   localise(page);
   for (const old of all("[data-live]")) {
-    const fresh = $(`[data-live="${CSS.escape(old.dataset.live)}"]`, page);
+    const fresh = page.getElementById(old.id);
     if (fresh && !fresh.isEqualNode(old) && !old.contains(document.activeElement)) old.replaceWith(document.adoptNode(fresh));
   }
   document.title = page.title;
@@ -145,13 +142,8 @@ function freeze() {
   resume();
 }
 
-const place = $("[data-page=live]");
-if (place) {
-  const state = document.createElement("span"), button = document.createElement("button");
-  state.id = "live-state";
-  Object.assign(button, { id: "freeze", type: "button", className: "mini", textContent: "freeze" });
-  button.setAttribute("aria-pressed", "false");
-  place.replaceChildren(state, " ", button);
+for (const button of all("[data-script]")) button.hidden = false;
+if ($("#live")) {
   document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else { listen(); refresh(); } });
   for (const name of ["focusout", "toggle", "selectionchange", "change"]) document.addEventListener(name, resume, true);
   listen();
@@ -164,9 +156,8 @@ if (place) {
 const rows = () => all("[data-rows] [data-id]");
 const at = () => rows().findIndex((row) => row.contains(document.activeElement));
 const step = (by) => { const list = rows(); $("a", list[Math.min(Math.max(at() + by, 0), list.length - 1)])?.focus(); };
-const pages = { s: "schedules/", l: "logs/", p: "pending/", r: "running/", d: "done/", f: "failed/", o: "" };
 const keys = {
-  "?": () => { location.href = `${root}keys/`; },
+  "?": () => $("#keys")?.showModal(),
   "/": () => $("[type=search]")?.focus(),
   ".": freeze,
   j: () => rows().length && step(1),
@@ -176,8 +167,9 @@ const keys = {
 let went = 0;
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches(FIELDS)) return;
-  if (Date.now() - went < 1500 && Object.hasOwn(pages, event.key)) location.href = root + pages[event.key];
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches(FIELDS) || $("dialog[open]")) return;
+  const link = Date.now() - went < 1500 && $(`.folders [data-key="${CSS.escape(event.key)}"]`);
+  if (link) link.click();
   else if (Object.hasOwn(keys, event.key)) { event.preventDefault(); keys[event.key](); }
   went = event.key === "g" ? Date.now() : 0;
 });
@@ -187,6 +179,7 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.id === "freeze") freeze();
+  if (event.target.closest("[data-keys]")) { event.preventDefault(); $("#keys").showModal(); }
   if (!button?.matches(".copy")) return;
   getSelection().selectAllChildren(button.previousElementSibling);
   button.textContent = document.execCommand("copy") ? "copied" : "press Ctrl+C";
@@ -195,7 +188,7 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-page=all]")) for (const box of all("[data-rows] [type=checkbox]")) box.checked = event.target.checked;
+  if (event.target.matches("[data-all]")) for (const box of all("[data-rows] [type=checkbox]")) box.checked = event.target.checked;
   const ticked = event.target.matches("[type=checkbox]") && $("[type=radio][value=ticked]");
   if (ticked) ticked.checked = Boolean($("[data-rows] :checked"));
 });

@@ -1,0 +1,122 @@
+"""Changing a job that waits: its file is written anew and exchanged with the one in pending/, in one step of the system.
+
+That fails when the job has been claimed, so nothing is lost and nothing doubled. What the exchange took out is looked at: if it
+is not the file that was read, since somebody has put another one there in that moment, it is exchanged back. The job's lock is
+held meanwhile, so that a job which was claimed in that moment cannot come to its end, and what was put there by mistake
+cannot begin.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from enum import StrEnum
+
+from spoolrunner.protocol.states import Event, State, transition
+from spoolrunner.spool import locks
+from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.ids import numbered
+from spoolrunner.spool.jobfile import Found, Stamp, stamp
+from spoolrunner.spool.lock_files import drop_lock
+from spoolrunner.spool.missing import folder_of
+from spoolrunner.system import durable
+
+LOCK_PATIENCE = 0.5
+"""Seconds for which the lock of a job that does not run is tried; who holds it then needs milliseconds."""
+
+
+class Edited(StrEnum):
+    """What came of an edit."""
+
+    DONE = "done"
+    GONE = "it does not wait any more"
+    RUNS = "it runs, or another job of this id does"
+    CHANGED = "its file was changed by somebody else meanwhile"
+
+
+def exchange(spool: Spool, job_id: str, known: Found, data: bytes, *, keeps_mtime: bool = False) -> Edited:
+    """Put `data` in the place of pending/ID.json, which was `known` when it was read; return what came of it.
+
+    `keeps_mtime`: the new file has the time of change of the old one, from which its `delay` counts. NotImplementedError where
+    the system cannot exchange files, OSError when the disk refuses; the job is as it was then.
+    """
+    staged = spool.layout.stage()
+    try:
+        _write(spool, staged, data, known.mtime_ns if keeps_mtime else None)
+    except FileNotFoundError as error:
+        raise folder_of(spool.layout.tmp) or error from None
+    try:
+        edited = _under_lock(spool, job_id, known.stamp, staged)
+        if edited is Edited.DONE and spool.fsync:
+            durable.sync_folder(spool.layout.pending)  # before the old file goes: one of both is there for good
+    finally:
+        durable.unlink(staged)
+    return edited
+
+
+def _write(spool: Spool, staged: str, data: bytes, mtime_ns: int | None) -> None:
+    durable.write_new(staged, data, spool.fsync and mtime_ns is None, durable.mode_in(spool.layout.tmp))
+    if mtime_ns is not None:
+        os.utime(staged, ns=(mtime_ns, mtime_ns))  # a name of ours, which nobody can guess
+        if spool.fsync:
+            durable.sync(staged)
+
+
+def _under_lock(spool: Spool, job_id: str, known: Stamp, staged: str) -> Edited:
+    if spool.exists(State.RUNNING, job_id):
+        return Edited.RUNS
+    lock = locks.acquire(spool.layout.lock(job_id), LOCK_PATIENCE)
+    if lock is None:
+        return Edited.RUNS
+    try:
+        return _exchange(spool, job_id, known, staged)
+    finally:
+        drop_lock(spool, lock, job_id)
+        lock.close()
+
+
+def _exchange(spool: Spool, job_id: str, known: Stamp, staged: str) -> Edited:
+    path = spool.layout.job(transition(State.PENDING, Event.EDIT).target, job_id)
+    if spool.exists(State.RUNNING, job_id):
+        return Edited.RUNS
+    there = spool.stamp(State.PENDING, job_id)
+    if there != known:
+        return Edited.GONE if there is None else Edited.CHANGED
+    ours = stamp(staged)
+    try:
+        durable.exchange(staged, path)
+    except FileNotFoundError:
+        return Edited.GONE  # Race: it was claimed just now, or a person took it away.
+    if stamp(staged) == known:
+        return Edited.DONE
+    _undo(spool, job_id, staged, ours)
+    return Edited.CHANGED
+
+
+def _undo(spool: Spool, job_id: str, staged: str, ours: Stamp | None) -> None:
+    """Give what was taken out by mistake the place that ours has now; or a free name in pending/, when ours was taken away.
+
+    Ours may have been claimed in that moment. It cannot have begun, since we hold the lock, and what is put in its place is
+    released by the dispatcher, which compares what it claimed.
+    """
+    for state in (State.PENDING, State.RUNNING):
+        if spool.stamp(state, job_id) == ours:
+            with suppress(FileNotFoundError):  # Race: it was claimed just now.
+                durable.exchange(staged, spool.layout.job(state, job_id))
+            if stamp(staged) == ours:
+                break
+    else:
+        _give_a_name(spool, job_id, staged)
+    if spool.fsync:
+        durable.sync_folder(spool.layout.pending)
+
+
+def _give_a_name(spool: Spool, job_id: str, staged: str) -> None:
+    name = job_id
+    while True:
+        try:
+            durable.rename(staged, spool.layout.job(State.PENDING, name))
+        except FileExistsError:
+            name = numbered(name)
+        else:
+            return
