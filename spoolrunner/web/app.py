@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from spoolrunner.errors import JobFormatError
 from spoolrunner.system.clock import SYSTEM, Clock
-from spoolrunner.web import actions, coming_in, live, overview
+from spoolrunner.web import actions, coming_in, live, screens
 from spoolrunner.web.access import Access
 from spoolrunner.web.answers import Screen, Web, make_templates, show
 from spoolrunner.web.deeds import Deeds
@@ -27,7 +27,7 @@ from spoolrunner.web.settings import Settings
 
 ROUTES: list[BaseRoute] = [
     *coming_in.ROUTES,
-    *overview.ROUTES,
+    *screens.ROUTES,
     *actions.ROUTES,
     *live.ROUTES,
     Mount("/static", StaticFiles(directory=os.path.join(os.path.dirname(__file__), "static"))),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -54,15 +53,15 @@ def when(one: Glance, now: float) -> str:
     return "now" if one.due_at <= now else words.moment(one.due_at, now)
 
 
-def why_not_yet(one: Glance, looked: Looked, now: float) -> Markup:
-    """Return in a few words why a waiting job has not started; its own page has the whole of it. Links are from the root."""
+def why_not_yet(one: Glance, looked: Looked, now: float, root: str = "") -> Markup:
+    """Return in a few words why a waiting job has not started; its own page has the whole of it. `root` leads to the root."""
     if one.due_at is None:
         return Markup("will be refused: {}").format(one.problem)
     if one.after and not one.starts:
         more = f" and {len(one.after) - 1} more" if len(one.after) > 1 else ""
-        return Markup("after {}").format(job_link(one.after[0], "")) + more
+        return Markup("after {}").format(job_link(one.after[0], root)) + more
     if one.due_at > now:
-        return _later(one)
+        return _later(one, root)
     if looked.seen.paused:
         return Markup("<code>control/pause</code> lies there")
     return _held(one, looked) or Markup("for a slot")
@@ -72,15 +71,15 @@ def job_link(job_id: str, root: str) -> Markup:
     """Return a link to the page of a job; its name alone where that is no id."""
     if not is_id(job_id):
         return Markup("<code>{}</code>").format(job_id)
-    return Markup('<a class="mono" href="{}job/{}">{}</a>').format(root, quote(job_id, safe=""), job_id)
+    return Markup('<a class="mono" href="{}job/{}">{}</a>').format(root, words.quoted(job_id), job_id)
 
 
-def _later(one: Glance) -> Markup:
+def _later(one: Glance, root: str) -> Markup:
     if one.starts:
         most = f" of {one.most_starts}" if one.most_starts else ""
         return Markup("start {}{}").format(one.starts + 1, most)
     if one.schedule:
-        return Markup('schedule <a href="schedules/#{}">{}</a>').format(one.schedule, one.schedule)
+        return Markup('schedule <a href="{}schedules/#{}">{}</a>').format(root, one.schedule, one.schedule)
     return Markup("delay {}").format(one.delay) if one.delay else Markup("its time")
 
 

@@ -36,7 +36,10 @@ class Rows(NamedTuple):
 
 
 def find(desk: Desk, states: Sequence[State], wanted: Filters, cursor: str, *, may_read: bool) -> Rows:
-    """Return the jobs of the page at that cursor ("" for the first); JobFormatError for what is no cursor, OSError without a spool."""
+    """Return the jobs of the page at that cursor, "" for the first.
+
+    JobFormatError for what is no cursor, OSError when the spool is gone.
+    """
     counts = desk.index.counts()
     files = sum(counts[state] for state in states)
     begun, inner = _position(states, cursor)

@@ -34,9 +34,9 @@ _Survey = TypeVar("_Survey")
 
 @dataclass(slots=True)
 class Waiting:
-    """What waits: how many are due, since when the oldest is (seconds since 1970), which start first, how many of each kind and group.
+    """What waits: `seen` of `files` were looked at; how many of them are due, which start first, how many of each kind and group.
 
-    `seen` of `files` were looked at.
+    `oldest_due` is since when the one is due that has waited longest, in seconds since 1970.
     """
 
     files: int = 0

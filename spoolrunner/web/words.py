@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from spoolrunner.system.times import parse_time
 
@@ -119,6 +120,11 @@ def seconds_of(text: Any) -> float | None:
         return parse_time(text) if isinstance(text, str) else None
     except ValueError:
         return None
+
+
+def quoted(name: str) -> str:
+    """Return a name as it stands in an address."""
+    return quote(name, safe="")
 
 
 def plural(count: int, word: str, words: str = "") -> str:
