@@ -147,7 +147,9 @@ def _deeds(folder: str, wanted: Filters, found: Rows) -> list[Deed]:
     made = []
     for verb in _VERBS[folder]:
         label, sentence, go, operation = told[verb]
-        made.append(Deed(verb, f"{label} {count}", sentence, go, operation, commands.chosen(verb, folder, wanted.given)))
+        made.append(
+            Deed(verb, f"{label} {count}", sentence, go, operation, commands.chosen(verb, folder, wanted.given))
+        )
     return made
 
 
