@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import uvicorn
 
+from spoolrunner.web.answers import Web
 from spoolrunner.web.app import make_app
 from spoolrunner.web.desk import Desk
 from spoolrunner.web.settings import Settings
@@ -58,14 +59,21 @@ class Served:
         self.tokens: list[str] = []
         self.log: list[tuple[str, str, int]] = []
         self.desk = Desk(config)
-        app = make_app(self.desk, settings or Settings(), self.tokens.append, log=lambda *told: self.log.append(told))
+        self.app = make_app(
+            self.desk, settings or Settings(), self.tokens.append, log=lambda *told: self.log.append(told)
+        )
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
         self.cookie = ""
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+        self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="error", timeout_graceful_shutdown=1))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
         self._thread.start()
+
+    @property
+    def web(self) -> Web:
+        """What its answers are made from."""
+        return self.app._inner.state.web
 
     def close(self) -> None:
         self._server.should_exit = True
