@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from spoolrunner.web import acts_on_control, acts_on_many, acts_on_one
+from spoolrunner.web import acts_on_control, acts_on_many, acts_on_one, editing
 
-ROUTES: list[BaseRoute] = [*acts_on_many.ROUTES, *acts_on_one.ROUTES, *acts_on_control.ROUTES]
+ROUTES: list[BaseRoute] = [*acts_on_many.ROUTES, *acts_on_one.ROUTES, *acts_on_control.ROUTES, *editing.ROUTES]
