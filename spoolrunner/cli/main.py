@@ -38,6 +38,7 @@ VERBS = {
     "pause": "start no more jobs, or none of a method or a group; those that run run on",
     "resume": "start jobs again, all or those of a method or a group",
     "stop": "stop the dispatcher; what runs is given stop_grace, then goes back to pending",
+    "web": "the operator's page, in a process of its own, until stopped; needs the extra [web]",
     "prune": "remove what lies in done/ and failed/ longer than keep_done and keep_failed",
 }
 """verb -> its summary. The module spoolrunner.cli.VERB holds its arguments and its work."""

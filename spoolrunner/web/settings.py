@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+
+from spoolrunner.errors import JobFormatError
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """The names of this machine, by which a page on it is always asked for."""
@@ -24,3 +27,11 @@ class Settings:
     proxy_header: str | None = None
     is_read_only: bool = False
     hides_params: bool = False
+
+
+def parse_prefix(text: str) -> str:
+    """Return the path below which a proxy shows the page, without a slash at its end; JobFormatError when it is none."""
+    prefix = text.rstrip("/")
+    if prefix and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", prefix):
+        raise JobFormatError("--prefix", f"{text!r} is no path of an address, as /jobs")
+    return prefix

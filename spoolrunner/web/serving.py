@@ -1,0 +1,86 @@
+"""Running the page: uvicorn on a socket that is open already, until it is asked to stop.
+
+    serve(Desk("config.json"), Settings(), parse_bind("127.0.0.1:8417"), announce=print)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from spoolrunner.web.app import make_app
+from spoolrunner.web.desk import Desk
+from spoolrunner.web.listening import Bind, address, check_bind, listen
+from spoolrunner.web.settings import Settings
+
+_MOST_CONNECTIONS = 400
+"""Connections at a time; more are answered with 503."""
+_KEEP = 20
+"""Seconds for which a connection is kept without a request."""
+_LONGEST_HEAD = 32 << 10
+"""Bytes of the head of a request: the address of a list with its filters is far below."""
+_LAST = 3
+"""Seconds for which open answers are given time at the end; streams never end by themselves."""
+
+
+def serve(desk: Desk, settings: Settings, bind: Bind, announce: Callable[[str], object]) -> None:
+    """Answer until the process is asked to stop (SIGINT, SIGTERM).
+
+    `announce` is given the address to be opened, and a new one each time that it was used. BindError when that place cannot, or
+    must not, be answered at.
+    """
+    check_bind(bind, has_password=settings.password is not None, has_proxy_header=settings.proxy_header is not None)
+    with listen(bind) as found:
+        app = make_app(desk, settings, lambda token: announce(address(bind, found, settings.prefix, token)), desk.clock)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                _with_peer(app) if bind.path else app,
+                http=_PeerProtocol if bind.path else "h11",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                limit_concurrency=_MOST_CONNECTIONS,
+                timeout_keep_alive=_KEEP,
+                h11_max_incomplete_event_size=_LONGEST_HEAD,
+                timeout_graceful_shutdown=_LAST,
+            )
+        )
+        asyncio.run(server.serve(sockets=[found]))
+
+
+class _PeerProtocol(H11Protocol):
+    """HTTP over a socket in the file system, where the system says which user is at the other end."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.client = (_peer(transport.get_extra_info("socket")), 0)
+
+
+def _peer(connection: Any) -> str:
+    """The user at the other end as `uid 1000`; "" where the system does not say."""
+    if sys.platform != "linux":
+        return ""
+    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return f"uid {uid}"
+
+
+def _with_peer(app: ASGIApp) -> ASGIApp:
+    """`app` that finds the user at the other end in its state."""
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope.get("client"):
+            scope = {**scope, "state": {**scope.get("state", {}), "peer": scope["client"][0]}}
+        await app(scope, receive, send)
+
+    return asked
