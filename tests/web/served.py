@@ -75,6 +75,11 @@ class Served:
         """What its answers are made from."""
         return self.app._inner.state.web
 
+    def die(self) -> None:
+        """End at once, as by a power cut of its machine."""
+        self._server.force_exit = True
+        self.close()
+
     def close(self) -> None:
         self._server.should_exit = True
         self._thread.join(DEADLINE)
