@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 import spoolrunner
 from spoolrunner.protocol.names import is_id
@@ -61,7 +61,7 @@ class Screen:
 View = Callable[[Request], Screen | Response]
 
 
-def page(path: str, view: View) -> list[Route]:
+def page(path: str, view: View) -> list[BaseRoute]:
     """Return the routes of a page: as HTML at its path, and as JSON at its path with `.json` behind it. GET alone."""
     return [Route(f"{path}.json", partial(_as_json, view)), Route(path, partial(_as_html, view))]
 

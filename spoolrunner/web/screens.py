@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from spoolrunner.web import lists, overview
+from spoolrunner.web import job, lists, overview, raw_files
 
 ROUTES: list[BaseRoute] = [
     *overview.ROUTES,
     *lists.ROUTES,
+    *job.ROUTES,
+    *raw_files.ROUTES,
 ]
