@@ -23,6 +23,7 @@ from spoolrunner.web.answers import Screen, Web, frame_of, page, web_of
 from spoolrunner.web.drawn_job import Relative
 from spoolrunner.web.frame import Looked
 from spoolrunner.web.verdict import address
+from spoolrunner.web.way import Printed
 
 _MOST_PRINTED = 48 << 10
 """Bytes of what it printed that are shown; all of it is a link away."""
@@ -50,8 +51,8 @@ def _view(request: Request) -> Screen:
     job_id = str(request.path_params["job_id"])
     found = _found(web, request, job_id)
     if found is None or looked is None:
-        values = {"what": f"No job {job_id[:120]} lies in any folder.", "find": job_id}
-        return Screen("missing.html", values, {"id": job_id, "state": None}, status=404)
+        missing = {"what": f"No job {job_id[:120]} lies in any folder.", "find": job_id}
+        return Screen("missing.html", missing, {"id": job_id, "state": None}, status=404)
     now = web.clock.wall()
     config = web.desk.config
     seen = web.desk.glances.of(found.state, found.id)
@@ -76,6 +77,7 @@ def _view(request: Request) -> Screen:
         "printed": printed,
         "before": before,
         "error": way.shown_error(found.error),
+        "ended_at": words.seconds_of(found.attempts[-1].get("ended_at")) if found.attempts else None,
         "fields": _fields(config, found),
         "params": _HIDDEN if web.settings.hides_params else _json((found.document or {}).get("params", [])),
         "result": _json(found.document["result"])
@@ -125,12 +127,12 @@ def _same(looked: Looked, seen: Glance | None) -> tuple[int, str] | None:
     return None
 
 
-def _printed(web: Web, found: Look) -> tuple[list[tuple[str, str]], int]:
+def _printed(web: Web, found: Look) -> tuple[list[Printed], int]:
     """What it printed, by attempt, and how many bytes before that are not shown."""
     try:
         text, before = tail(web.desk.layout, found.id, _MOST_PRINTED)
     except (OSError, JobFormatError) as error:
-        return [("", f"cannot be read: {error}")], 0
+        return [Printed(0, "", f"cannot be read: {error}")], 0
     return way.output(text), before
 
 

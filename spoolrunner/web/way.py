@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 from spoolrunner.client.glance import Glance
 from spoolrunner.client.look import Look
@@ -10,6 +11,23 @@ from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.web import words
 from spoolrunner.web.drawn_job import Stay
 
+_SHORT = {
+    "it is not due until": "its time",
+    "no dispatcher": "a dispatcher",
+    "the spool is paused": "the end of the pause",
+    "its method is paused": "the end of the pause",
+    "its group is paused": "the end of the pause",
+    "it waits for": "other jobs",
+    "it waits in a circle": "other jobs",
+    "the dispatcher is blocked": "the dispatcher, which is blocked",
+    "its method runs as often": "its limit",
+    "its group": "its limit",
+    "all ": "a slot",
+    "an earlier job of this id": "another of its id",
+}
+"""The beginnings of the usual reasons, and what the job waits for then."""
+_BEGINS = re.compile(r"^--- attempt (\d{1,9}) · (\S+ · pid \d+)$", re.MULTILINE)
+"""The line that begins the output of an attempt."""
 _NEVER_RAN = {
     Outcome.REJECTED: ("Refused, and never run.", "Mend the file, then retry it."),
     Outcome.CANCELLED: ("Cancelled.", "It will not start again by itself."),
@@ -53,7 +71,16 @@ def _waiting(found: Look, reasons: list[str]) -> tuple[str, str]:
         return "This file cannot be read.", "The dispatcher moves it to failed/, with the reason beside it."
     if not reasons:
         return "Nothing keeps it.", "It starts as soon as the dispatcher comes to it."
-    return f"Waits, for {'one reason' if len(reasons) == 1 else f'{len(reasons)} reasons'}.", ""
+    kinds = list(dict.fromkeys(_in_short(reason) for reason in reasons))
+    if "" in kinds:
+        return f"Waits, for {'one reason' if len(reasons) == 1 else f'{len(reasons)} reasons'}.", ""
+    joined = ", ".join(kinds[:-1]) + " and " + kinds[-1] if len(kinds) > 1 else kinds[0]
+    return f"Waits for {joined}.", ""
+
+
+def _in_short(reason: str) -> str:
+    """What it waits for, by one of its reasons; "" for a reason that is not among the usual ones."""
+    return next((short for beginning, short in _SHORT.items() if reason.startswith(beginning)), "")
 
 
 def _running(seen: Glance | None, starts: int) -> tuple[str, str]:
@@ -111,17 +138,21 @@ def sentence(shown: list[Stay]) -> str:
     return f"{tries}in {last.folder}/ {last.words}"
 
 
-def output(text: str) -> list[tuple[str, str]]:
-    """Return what a job printed, by attempt, the last one first: the line that begins it, and its text."""
-    made: list[tuple[str, list[str]]] = []
-    for line in text.split("\n"):
-        if line.startswith("--- attempt ") and " · pid " in line:
-            made.append((line.strip("- "), []))
-        elif made:
-            made[-1][1].append(line)
-        elif line:
-            made.append(("", [line]))
-    return [(head, "\n".join(lines).strip("\n")) for head, lines in reversed(made)]
+class Printed(NamedTuple):
+    """What one attempt printed: its number, the rest of the line that begins it, and the text; 0 and "" where that is cut off."""
+
+    number: int
+    head: str
+    text: str
+
+
+def output(text: str) -> list[Printed]:
+    """Return what a job printed, by attempt, the last one first."""
+    parts = _BEGINS.split(text)
+    made = [Printed(0, "", parts[0].strip("\n"))] if parts[0].strip() else []
+    for number, head, printed in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        made.append(Printed(int(number), head, printed.strip("\n")))
+    return made[::-1]
 
 
 def shown_error(error: dict[str, Any]) -> list[tuple[str, bool]]:
