@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,11 +34,19 @@ FROM = {
 """The folders whose jobs an action is for; the first in which it lies is meant where the form names none."""
 _CARRIED = ("priority", "max_retries", "timeout", "meta", "group")
 """What a copy takes over, beside what is called; not its time, its expiry and what it waited for, which are of the past."""
+_NAMED = 10
 _PATIENCE = 2.0
 """Seconds for which the effect of a cancel is waited for."""
 
 
-def _retry(web: Web, state: State, job_id: str, form: Form) -> Note:
+class _Done(NamedTuple):
+    """What came of an action: what is said, and the address of the page that says it where it is not the job's."""
+
+    note: Note
+    address: str = ""
+
+
+def _retry(web: Web, state: State, job_id: str, form: Form) -> _Done:
     config, names = web.desk.config, [job_id]
     if form.one("dependants") and state is State.FAILED:
         names += dependants.of(config.layout, job_id)
@@ -46,54 +54,58 @@ def _retry(web: Web, state: State, job_id: str, form: Form) -> Note:
     for name in names:
         retried = operate.retry(config.layout, name, config.signing_key, [state])
         if retried.is_taken:
-            return refusal(f"pending/ has a file of the id {name} already; mv -n refused. {_so_far(moved)}")
+            text = f"pending/ has a file of the id {name} already; mv -n refused. {_so_far(moved)}"
+            return _Done(refusal(text))
         if retried.source is not None:
             moved.append(name)
     if not moved:
-        return _moved_meanwhile(web, state, job_id)
+        return _Done(_moved_meanwhile(web, state, job_id))
     options = ["--with-dependants"] if len(names) > 1 else []
-    return Note(
-        f"Moved from {state.value}/ to pending/: {', '.join(moved)}.", commands.named("retry", [job_id], *options)
-    )
+    text = f"Moved from {state.value}/ to pending/: {_names(moved)}."
+    return _Done(Note(text, commands.named("retry", [job_id], *options)))
 
 
 def _so_far(moved: list[str]) -> str:
-    return f"Moved before that: {', '.join(moved)}." if moved else "Nothing was moved."
+    return f"Moved before that: {_names(moved)}." if moved else "Nothing was moved."
 
 
-def _cancel(web: Web, state: State, job_id: str, _form: Form) -> Note:
+def _names(moved: list[str]) -> str:
+    more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
+    return ", ".join(moved[:_NAMED]) + more
+
+
+def _cancel(web: Web, state: State, job_id: str, _form: Form) -> _Done:
     layout, command = web.desk.layout, commands.named("cancel", [job_id])
     request = operate.cancel(layout, job_id)
     if request is None:
-        return _moved_meanwhile(web, state, job_id)
+        return _Done(_moved_meanwhile(web, state, job_id))
     if dispatcher_of(layout) is None:
         text = (
             f"control/cancel-{job_id} lies there. No dispatcher runs; the next one cancels before it starts anything."
         )
-        return Note(text, command)
+        return _Done(Note(text, command))
     answer = operate.await_cancel(layout, request, _PATIENCE)
     if answer.end is CancelEnd.CANCELLED:
-        return Note("It is cancelled, and lies in failed/.", command)
+        return _Done(Note("It is cancelled, and lies in failed/.", command))
     if answer.end is CancelEnd.STANDS:
-        return Note(f"control/cancel-{job_id} lies there; it is not carried out yet.", command)
+        return _Done(Note(f"control/cancel-{job_id} lies there; it is not carried out yet.", command))
     if answer.end is CancelEnd.GONE:
-        return refusal("Its file was taken away meanwhile: it lies in no folder.", command)
-    return refusal("It had ended before the cancel reached it.", command)
+        return _Done(refusal("Its file was taken away meanwhile: it lies in no folder.", command))
+    return _Done(refusal("It had ended before the cancel reached it.", command))
 
 
-def _discard(web: Web, state: State, job_id: str, _form: Form) -> Note:
+def _discard(web: Web, state: State, job_id: str, _form: Form) -> _Done:
     if not operate.remove(web.desk.layout, state, job_id):
-        return _moved_meanwhile(web, state, job_id)
-    return Note(
-        f"Removed for good from {state.value}/: {job_id}, and what it printed.", commands.named("discard", [job_id])
-    )
+        return _Done(_moved_meanwhile(web, state, job_id))
+    text = f"Removed for good from {state.value}/: {job_id}, and what it printed."
+    return _Done(Note(text, commands.named("discard", [job_id])), f"{state.value}/")
 
 
-def _copy(web: Web, state: State, job_id: str, _form: Form) -> Note:
+def _copy(web: Web, state: State, job_id: str, _form: Form) -> _Done:
     config = web.desk.config
     found = look(config.layout, state, job_id)
     if found is None:
-        return _moved_meanwhile(web, state, job_id)
+        return _Done(_moved_meanwhile(web, state, job_id))
     raw = found.document
     if raw is None or not isinstance(raw.get("job"), str) or not isinstance(raw.get("method"), str):
         raise JobFormatError(job_id, "the file says no job and method, so it cannot be run again")
@@ -102,10 +114,11 @@ def _copy(web: Web, state: State, job_id: str, _form: Form) -> Note:
     params = json.dumps(raw.get("params", []), ensure_ascii=False)
     shown = "…" if web.settings.hides_params else params
     command = commands.line("enqueue", raw["job"], raw["method"], "--json", shown)
-    return Note(f"A copy waits in pending/ as {made.id}. This job stays where it is.", command)
+    text = f"This is the copy; {job_id} stays in {state.value}/."
+    return _Done(Note(text, command), job_address(made.id))
 
 
-_DO: dict[str, Callable[[Web, State, str, Form], Note]] = {
+_DO: dict[str, Callable[[Web, State, str, Form], _Done]] = {
     "retry": _retry,
     "cancel": _cancel,
     "discard": _discard,
@@ -122,11 +135,10 @@ def _act(verb: str, request: Request, form: Form) -> Response:
         return lead(request, job_address(job_id), _moved_meanwhile(web, state or FROM[verb][0], job_id))
     if verb in _OPERATIONS and not form.one("sure"):
         return _ask(request, verb, state, job_id)
-    note = _DO[verb](web, state, job_id, form)
+    note, address = _DO[verb](web, state, job_id, form)
     if not note.is_refusal:
         web.log(str(request.state.who), note.command, 1)
-    is_gone = verb == "discard" and not note.is_refusal
-    return lead(request, f"{state.value}/" if is_gone else job_address(job_id), note)
+    return lead(request, address or job_address(job_id), note)
 
 
 def _ask(request: Request, verb: str, state: State, job_id: str) -> Response:
