@@ -12,6 +12,7 @@ import os
 import re
 from typing import NamedTuple
 
+from spoolrunner.client.raw import RawFile
 from spoolrunner.errors import JobFormatError
 from spoolrunner.spool import jobfile
 from spoolrunner.spool.paths import Layout
@@ -19,6 +20,7 @@ from spoolrunner.system.times import parse_time
 
 FILE = "background_jobs.log"
 """The log of all events; with .1 behind it the one before."""
+_NAME = re.compile(r"background_jobs(_errors)?\.log(\.[1-9])?")
 _MOST_READ = 1 << 20
 """Bytes of a file that are looked at, from its end."""
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
@@ -48,6 +50,19 @@ def last_lines(layout: Layout, most: int, wanted: str = "", kinds: frozenset[str
                 if len(found) == most:
                     return found
     return found
+
+
+def log_file(layout: Layout, name: str) -> RawFile | None:
+    """Return a log of the dispatcher, open; None when there is none of that name. OSError when it cannot be read."""
+    if not _NAME.fullmatch(name):
+        return None
+    path = os.path.join(layout.logs, name)
+    try:
+        return RawFile(path, jobfile.open_to_read(path))
+    except FileNotFoundError:
+        return None
+    except JobFormatError as error:
+        raise OSError(str(error)) from error
 
 
 def parse(line: str) -> Said | None:

@@ -101,7 +101,7 @@ def check_owners(path: str, found: FoundFile, root: str, *, to_run: bool) -> Non
 
 
 def read_secret(path: str) -> str:
-    """Return the first line of a file that a person has named; ConfigError when it cannot be read, others may read it, or is empty."""
+    """Return the first line of a file; ConfigError when it cannot be read, or by others too, or when that line is empty."""
     found = read_file(path)
     if os.name == "posix" and found.status.st_mode & 0o044:
         raise ConfigError(path, ["can be read by others, who would know the password: chmod go-rwx it"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import jinja2
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 import spoolrunner
 from spoolrunner.protocol.names import is_id
@@ -58,10 +59,12 @@ class Screen:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)")
+"""A time as we write it."""
 View = Callable[[Request], Screen | Response]
 
 
-def page(path: str, view: View) -> list[Route]:
+def page(path: str, view: View) -> list[BaseRoute]:
     """Return the routes of a page: as HTML at its path, and as JSON at its path with `.json` behind it. GET alone."""
     return [Route(f"{path}.json", partial(_as_json, view)), Route(path, partial(_as_html, view))]
 
@@ -129,6 +132,8 @@ def make_templates() -> jinja2.Environment:
         "short": _short,
         "ago": _ago,
         "shell": shlex.quote,
+        "json": _json,
+        "moments": _moments,
     }
     made.tests |= {"id": is_id}
     made.globals |= {"plural": words.plural, "hours": _hours, "group_slots": _group_slots}
@@ -171,6 +176,20 @@ def _printable(value: Any) -> Any:
 def _lines(text: str) -> Markup:
     """Text of several lines, each printable."""
     return Markup("\n").join(escape(printable(row.expandtabs())) for row in str(text).split("\n"))
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=False)
+
+
+@jinja2.pass_context
+def _moments(context: jinja2.runtime.Context, text: str) -> Markup:
+    """A sentence of ours, with the times in it as elements that a script may show in the reader's zone."""
+    made = Markup()
+    for place, piece in enumerate(_TIME.split(text)):
+        at = words.seconds_of(piece) if place % 2 else None
+        made += escape(printable(piece)) if at is None else _time(context, at)
+    return made
 
 
 def _cut(text: str, most: int) -> str:

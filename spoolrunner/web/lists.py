@@ -1,4 +1,4 @@
-"""The files of a folder: filters that are the command line's, a hundred rows a page, and what can be done with all that match."""
+"""The files of a folder: filters that are the command line's, a hundred rows a page, what can be done with all that match."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _VERBS = {
 
 
 class Deed(NamedTuple):
-    """What can be done with all that match: its verb, the words of its buttons, what will happen, operation and command line."""
+    """What can be done with all that match: a verb, the words of its buttons, what will happen, operation and command line."""
 
     verb: str
     label: str
@@ -126,8 +126,10 @@ def _deeds(folder: str, wanted: Filters, found: Rows) -> list[Deed]:
     told = {
         "retry": (
             "Retry" if folder == "failed" else "Run again",
-            f"{files} {moves} from {folder}/ to pending/, with history kept and a fresh retry budget. "
-            "What was rejected or cancelled on purpose stays.",
+            (
+                f"{files} {moves} from {folder}/ to pending/, with history kept and a fresh retry budget. "
+                "What was rejected or cancelled on purpose stays."
+            ),
             f"Move {files}",
             f"mv -n {folder}/… pending/",
         ),

@@ -1,6 +1,6 @@
 """Running the page: uvicorn on a socket that is open already, until it is asked to stop.
 
-    serve(Desk("config.json"), Settings(), parse_bind("127.0.0.1:8417"), announce=print)
+serve(Desk("config.json"), Settings(), parse_bind("127.0.0.1:8417"), announce=print)
 """
 
 from __future__ import annotations

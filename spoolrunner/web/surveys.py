@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from spoolrunner.client.glance import Glance, start_key
-from spoolrunner.protocol.states import State
+from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.system.clock import Clock
 
 if TYPE_CHECKING:
@@ -34,9 +34,10 @@ _Survey = TypeVar("_Survey")
 
 @dataclass(slots=True)
 class Waiting:
-    """What waits: `seen` of `files` were looked at; how many of them are due, which start first, how many of each kind and group.
+    """What waits: `seen` of `files` were looked at, how many are due, which start first, how many are of each kind and group.
 
-    `oldest_due` is since when the one is due that has waited longest, in seconds since 1970.
+    `oldest_due` is since when the one is due that has waited longest, in seconds since 1970. `behind` has for a name those that
+    wait for it.
     """
 
     files: int = 0
@@ -46,6 +47,7 @@ class Waiting:
     first: list[Glance] = field(default_factory=list)
     by_kind: Counter[str] = field(default_factory=Counter)
     by_group: Counter[str] = field(default_factory=Counter)
+    behind: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -63,11 +65,15 @@ class Failure:
 
 @dataclass(slots=True)
 class Failures:
-    """What lies in failed/, in groups, the largest first; `seen` of `files` were looked at."""
+    """What lies in failed/, in groups, the largest first; `seen` of `files` were looked at.
+
+    `behind` has for a name those that failed because that one did.
+    """
 
     files: int = 0
     seen: int = 0
     groups: list[Failure] = field(default_factory=list)
+    behind: dict[str, list[str]] = field(default_factory=dict)
 
 
 class Kept(Generic[_Survey]):
@@ -108,6 +114,8 @@ class Surveys:
         found = list(self._glances(State.PENDING, made))
         for one in found:
             made.by_kind[one.kind] += 1
+            for name in one.after:
+                made.behind.setdefault(name, []).append(one.id)
             if one.group:
                 made.by_group[one.group] += 1
             if one.due_at is not None and one.due_at <= now and not one.after:
@@ -127,6 +135,8 @@ class Surveys:
                 group = Failure(kind, one.job, one.method, error, one.error or one.problem)
                 groups[kind, error] = group
             group.files += 1
+            for name in one.after if one.outcome == Outcome.DEPENDENCY_FAILED else ():
+                made.behind.setdefault(name, []).append(one.id)
             group.times.append(one.came_at)
         for group in groups.values():
             group.times.reverse()
