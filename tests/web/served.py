@@ -60,7 +60,7 @@ class Served:
         self.log: list[tuple[str, str, int]] = []
         self.desk = Desk(config)
         self.app = make_app(
-            self.desk, settings or Settings(), self.tokens.append, log=lambda *told: self.log.append(told)
+            self.desk, settings or Settings(), self.tokens.append, log=lambda *told: self.log.append(told) or ""
         )
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
