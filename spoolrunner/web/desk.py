@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from functools import partial
+from typing import NamedTuple, Self, get_args
 
 from spoolrunner.client.glance import Glances
+from spoolrunner.client.history import History, Name
 from spoolrunner.client.index import Index
 from spoolrunner.client.schedules import schedules
 from spoolrunner.client.settings import settings_in_force
@@ -37,6 +39,10 @@ class Desk:
         self.index = Index(self.layout, clock)
         """Counts and names in order; kept while the desk is open, which `with` makes it."""
         self.surveys = Surveys(self)
+        history = History(self.layout)
+        spans: tuple[Name, ...] = get_args(Name)
+        self.history = {str(name): Kept(partial(history.of, name), clock) for name in spans}
+        """The last hour, day and month, as the dispatcher has counted them."""
         self.schedules = Kept(lambda: schedules(self.config), clock)
         """The schedules, as the desk tells of them; OSError or ConfigError when they cannot be read."""
 

@@ -14,7 +14,7 @@ from spoolrunner.client.event_lines import last_lines
 from spoolrunner.client.glance import Glance
 from spoolrunner.config.load import Config
 from spoolrunner.config.pausable import in_words
-from spoolrunner.web import parts, words
+from spoolrunner.web import lanes, parts, words
 from spoolrunner.web.answers import Screen, Web, frame_of, page, web_of
 from spoolrunner.web.frame import Looked
 from spoolrunner.web.surveys import Failure
@@ -86,9 +86,21 @@ def _view(request: Request) -> Screen:
         "pauses": [(name, in_words(name)) for name in looked.seen.pauses],
         "is_paused": looked.seen.paused,
         "room": disk.room(web.desk.layout),
+        "chart": _chart(web, request.query_params.get("span", ""), looked, now),
+        "spans": lanes.NAMES,
         **_special(web, config, verdict),
     }
     return Screen("overview.html", values, _data(verdict, looked), tab="spool")
+
+
+def _chart(web: Web, asked: str, looked: Looked, now: float) -> lanes.Chart | None:
+    """What happened in the span that is asked for, an hour else; None where the history cannot be read."""
+    name = next((one for one in lanes.NAMES if one == asked), lanes.NAMES[0])
+    try:
+        span = web.desk.history[name].get()
+    except OSError:
+        return None
+    return lanes.chart(name, span, looked.places, looked.due, now)
 
 
 def _special(web: Web, config: Config, verdict: Verdict) -> dict[str, Any]:
