@@ -14,7 +14,7 @@ from spoolrunner.client.event_lines import last_lines
 from spoolrunner.client.glance import Glance
 from spoolrunner.config.load import Config
 from spoolrunner.config.pausable import in_words
-from spoolrunner.web import parts, words
+from spoolrunner.web import charts, parts, words
 from spoolrunner.web.answers import Screen, Web, frame_of, page, web_of
 from spoolrunner.web.frame import Looked
 from spoolrunner.web.surveys import Failure
@@ -72,6 +72,7 @@ def _view(request: Request) -> Screen:
     if looked is None:
         return Screen("gone.html", {"verdict": verdict}, _data(verdict, looked), status=503)
     values = {
+        **_history(request, looked),
         "verdict": verdict,
         "headline": headline(verdict, blocked_because(looked)),
         "why": blocked_because(looked),
@@ -89,6 +90,26 @@ def _view(request: Request) -> Screen:
         **_special(web, config, verdict),
     }
     return Screen("overview.html", values, _data(verdict, looked), tab="spool")
+
+
+def _history(request: Request, looked: Looked) -> dict[str, Any]:
+    """What happened: the lanes of the span that is chosen, and the figures of the kinds; none where it cannot be read."""
+    desk, name = web_of(request).desk, request.query_params.get("span", "hour")
+    span = name if name in charts.SPANS else "hour"
+    shared = {"span": span, "spans": charts.SPANS}
+    try:
+        hour, day = desk.hour.get(), desk.day.get()
+        chosen = {"hour": desk.hour, "day": desk.day, "month": desk.month}[span].get()
+    except OSError:
+        return {**shared, "lanes": [], "axis": [], "figures": {}, "usual": {}}
+    lanes = charts.lanes(chosen, looked, span)
+    return {
+        **shared,
+        "lanes": lanes,
+        "axis": charts.axis(chosen),
+        "figures": charts.kinds(hour, day),
+        "usual": charts.usual(day),
+    }
 
 
 def _special(web: Web, config: Config, verdict: Verdict) -> dict[str, Any]:
