@@ -34,8 +34,14 @@ def note(
     `count` is with how many jobs it was done, `job_id` the one job it was about, `problem` why it was not done. The action
     stands either way: it is not undone because the log is full.
     """
-    made = command(*words)
-    made = made if len(made) <= _MOST else f"{made[:_MOST]} …"
+    return note_line(layout, who, command(*words), count, job_id, problem)
+
+
+def note_line(
+    layout: Layout, who: str, line: str, count: int | None = None, job_id: str = "", problem: str = ""
+) -> str:
+    """Do the same for a line that stands as it is typed: of what no command of ours does, as `touch control/reload`."""
+    made = line if len(line) <= _MOST else f"{line[:_MOST]} …"
     try:
         add_line(layout, Acted(who, made, count, job_id, problem), clock.SYSTEM.wall())
     except OSError as error:

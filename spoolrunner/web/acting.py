@@ -39,6 +39,12 @@ def refusal(text: str, command: str = "") -> Note:
     return Note(text, command, is_refusal=True)
 
 
+def logged(request: Request, note: Note) -> Note:
+    """Write the command line of a note into the spool's log; what was done stands also where that cannot be written."""
+    problem = web_of(request).log(str(request.state.who), note.command, 1)
+    return note._replace(text=f"{note.text} {problem[:1].upper()}{problem[1:]}.") if problem else note
+
+
 def lead(request: Request, address: str, note: Note | Live) -> Response:
     """Return 303 to a page of ours, given from the root with its query, which shows the note."""
     key = web_of(request).notes.put(note)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from spoolrunner.client import operate, schedules
 from spoolrunner.client.overview import dispatcher_of
 from spoolrunner.web import commands
-from spoolrunner.web.acting import action, job_address, lead, refusal
+from spoolrunner.web.acting import action, job_address, lead, logged, refusal
 from spoolrunner.web.answers import Screen, show, web_of
 from spoolrunner.web.forms import Form
 from spoolrunner.web.notes import Note
@@ -65,9 +65,8 @@ def _stop(request: Request, form: Form) -> Response:
 def _run_schedule(request: Request, _form: Form) -> Response:
     web, name = web_of(request), _schedule(request)
     made = schedules.run(web.desk.config, name)
-    web.log(str(request.state.who), commands.line("schedules", "run", name), 1)
     note = Note(f"A job of {name} waits in pending/, beside its times.", commands.line("schedules", "run", name))
-    return lead(request, job_address(made.id), note)
+    return lead(request, job_address(made.id), logged(request, note))
 
 
 def _pause_schedule(request: Request, _form: Form) -> Response:
@@ -86,8 +85,7 @@ def _resume_schedule(request: Request, _form: Form) -> Response:
 
 
 def _did(request: Request, text: str, command: str, back: str = "") -> Response:
-    web_of(request).log(str(request.state.who), command, 1)
-    return lead(request, back, Note(text, command))
+    return lead(request, back, logged(request, Note(text, command)))
 
 
 def _schedule(request: Request) -> str:

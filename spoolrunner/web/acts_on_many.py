@@ -77,7 +77,7 @@ def _fields(wish: Asked, total: int, names: list[str], now: float) -> list[tuple
     """What the form of the question carries: the same wish, with the count and the time of now."""
     fields = [*wish.filters.given.items(), ("count", str(total)), ("at", f"{now:.3f}")]
     if wish.ids is not None:
-        fields += [("which", TICKED), *(("id", name) for name in names)]
+        fields += [("which", TICKED), ("sure", "yes"), *(("id", name) for name in names)]
     return fields
 
 

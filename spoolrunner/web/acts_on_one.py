@@ -20,7 +20,7 @@ from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol.states import State
 from spoolrunner.web import commands, words
-from spoolrunner.web.acting import action, job_address, lead, refusal
+from spoolrunner.web.acting import action, job_address, lead, logged, refusal
 from spoolrunner.web.answers import Screen, Web, show, web_of
 from spoolrunner.web.forms import Form
 from spoolrunner.web.notes import Note
@@ -136,9 +136,7 @@ def _act(verb: str, request: Request, form: Form) -> Response:
     if verb in _OPERATIONS and not form.one("sure"):
         return _ask(request, verb, state, job_id)
     note, address = _DO[verb](web, state, job_id, form)
-    if not note.is_refusal:
-        web.log(str(request.state.who), note.command, 1)
-    return lead(request, address or job_address(job_id), note)
+    return lead(request, address or job_address(job_id), note if note.is_refusal else logged(request, note))
 
 
 def _ask(request: Request, verb: str, state: State, job_id: str) -> Response:

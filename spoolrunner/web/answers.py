@@ -40,8 +40,11 @@ class Web(NamedTuple):
     access: Access
     notes: Notes
     deeds: Deeds
-    log: Callable[[str, str, int], object]
-    """Writes into the spool's log who did what: a name, the command line that does the same, the number of files."""
+    log: Callable[[str, str, int], str]
+    """Writes into the spool's log who did what: a name, the command line that does the same, the number of files.
+
+    It returns why that cannot be written, or "".
+    """
     pulse: Pulse
     templates: jinja2.Environment
     clock: Clock = SYSTEM

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from spoolrunner.client.acted import note_line
 from spoolrunner.errors import JobFormatError
 from spoolrunner.system.clock import SYSTEM, Clock
 from spoolrunner.web import actions, coming_in, live, screens
@@ -40,9 +42,13 @@ def make_app(
     settings: Settings,
     announce: Callable[[str], object] = str,
     clock: Clock = SYSTEM,
-    log: Callable[[str, str, int], object] = lambda *_: None,
+    log: Callable[[str, str, int], str] | None = None,
 ) -> ASGIApp:
-    """Return the application. `announce` is given each new one-time token, the first one at once."""
+    """Return the application.
+
+    `announce` is given each new one-time token, the first one at once. `log` is told who did what, by which command line, with
+    how many files, in place of the spool's log.
+    """
     pulse = Pulse(lambda: desk.index.version, lambda: desk.index.counts()["running"] > 0, clock)
     access = Access(desk.layout.root, settings.password, announce, clock)
     app = Starlette(
@@ -51,7 +57,9 @@ def make_app(
         exception_handlers={404: _not_found, JobFormatError: _bad_request},
     )
     app.router.redirect_slashes = False  # it would name a host, which a proxy may call otherwise
-    app.state.web = Web(desk, settings, access, Notes(), Deeds(), log, pulse, make_templates(), clock)
+    app.state.web = Web(
+        desk, settings, access, Notes(), Deeds(), log or partial(note_line, desk.layout), pulse, make_templates(), clock
+    )
     return Guard(app, settings, access)
 
 

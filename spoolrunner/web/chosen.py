@@ -60,7 +60,8 @@ def asked(verb: str, folder: State, form: Form, now: float) -> Asked:
     ids = [check_id(one) for one in dict.fromkeys(form.all("id"))] if form.one("which") == TICKED else None
     if ids == []:
         raise JobFormatError("", "no file is ticked")
-    return Asked(verb, folder, given, ids, _count(form), _at(form, now))
+    count = _count(form) if ids is None or form.one("sure") else None  # a list counts what matches, not what is ticked
+    return Asked(verb, folder, given, ids, count, _at(form, now))
 
 
 def find(desk: Desk, wish: Asked, now: float, *, may_read: bool) -> Found:

@@ -46,12 +46,13 @@ class Step(StrEnum):
 
 
 class Deed:
-    """One form's wish, carried out. `told` is called when it is over and files were touched, with how many.
+    """One form's wish, carried out.
 
-    Without `may_read` files are not searched for a text.
+    `told` is called when it is over and files were touched, with how many; it returns why that cannot be logged, or "". Without
+    `may_read` files are not searched for a text.
     """
 
-    def __init__(self, wish: Asked, told: Callable[[int], object], *, may_read: bool) -> None:
+    def __init__(self, wish: Asked, told: Callable[[int], str], *, may_read: bool) -> None:
         self.wish = wish
         self._may_read = may_read
         self.step = Step.COUNTING
@@ -59,7 +60,7 @@ class Deed:
         self.done = 0
         self._told = told
         self._failed: list[str] = []
-        self._error = ""
+        self._error = self._remark = ""
         self.settled = threading.Event()
         """Set as soon as it is over, or asks."""
 
@@ -80,9 +81,9 @@ class Deed:
         finally:
             if self.step is not Step.ASKING:
                 self.step = Step.OVER
-            self.settled.set()
             if self.done:
-                self._told(self.done)
+                self._remark = self._told(self.done)
+            self.settled.set()
 
     def note(self) -> Note:
         """Return how it stands now, as a sentence."""
@@ -106,7 +107,9 @@ class Deed:
         parts += [f"Not touched: {one}." for one in self._failed[:_NAMED]]
         if len(self._failed) > _NAMED:
             parts.append(f"And {words.number(len(self._failed) - _NAMED)} more.")
-        return " ".join([*parts, *([f"It ended by an error: {self._error}."] if self._error else [])])
+        parts += [f"It ended by an error: {self._error}."] if self._error else []
+        parts += [f"{self._remark[:1].upper()}{self._remark[1:]}."] if self._remark else []
+        return " ".join(parts)
 
 
 class Deeds:

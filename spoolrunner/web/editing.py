@@ -17,7 +17,7 @@ from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
 from spoolrunner.system.times import parse_duration
 from spoolrunner.web import commands
-from spoolrunner.web.acting import action, job_address, lead, refusal
+from spoolrunner.web.acting import action, job_address, lead, logged, refusal
 from spoolrunner.web.answers import Screen, page, web_of
 from spoolrunner.web.forms import Form
 from spoolrunner.web.notes import Note
@@ -69,8 +69,8 @@ def _edit(request: Request, form: Form) -> Response:
             refusal(f"{answer.problem[:1].upper()}{answer.problem[1:]}. Nothing was changed."),
         )
     command = _command(job_id, given, hides=web.settings.hides_params)
-    web.log(str(request.state.who), command, 1)
-    return lead(request, job_address(job_id), Note(f"Written anew in pending/: {', '.join(answer.fields)}.", command))
+    note = Note(f"Written anew in pending/: {', '.join(answer.fields)}.", command)
+    return lead(request, job_address(job_id), logged(request, note))
 
 
 def _given(form: Form) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Served:
         self.log: list[tuple[str, str, int]] = []
         self.desk = Desk(config)
         self.app = make_app(
-            self.desk, settings or Settings(), self.tokens.append, log=lambda *told: self.log.append(told)
+            self.desk, settings or Settings(), self.tokens.append, log=lambda *told: self.log.append(told) or ""
         )
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
@@ -74,6 +74,11 @@ class Served:
     def web(self) -> Web:
         """What its answers are made from."""
         return self.app._inner.state.web
+
+    def die(self) -> None:
+        """End at once, as by a power cut of its machine."""
+        self._server.force_exit = True
+        self.close()
 
     def close(self) -> None:
         self._server.should_exit = True

@@ -99,11 +99,11 @@ async function compare(rows, ids) { // rows stay where they are: what left is gr
   const gone = all("[data-id]:not(.left)", rows).filter((row) => !ids.has(row.dataset.id)).slice(0, 100);
   if (!gone.length) return;
   const asked = gone.map((row) => "id=" + encodeURIComponent(row.dataset.id)).join("&");
-  const answer = await fetch(`${root}where?${asked}`);
+  const answer = await fetch(`${rows.dataset.where}?${asked}`);
   const where = answer.ok ? await answer.json() : {};
   for (const row of gone) {
     const folder = where[row.dataset.id];
-    if (folder === undefined || folder === row.dataset.folder) continue; // it lies further down by now
+    if (folder === undefined || folder === rows.dataset.rows) continue; // it lies further down by now
     row.classList.add("left");
     row.lastElementChild.textContent = folder ? `now in ${folder}/` : "removed";
   }

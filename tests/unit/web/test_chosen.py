@@ -117,6 +117,13 @@ def test_count(desk) -> None:
     assert wish(made, "discard", State.FAILED).count is None
 
 
+def test_count_of_ticked_ones(desk) -> None:
+    """What a list has counted is what matches, not what is ticked; the question that follows has counted these."""
+    made, ticked = desk(), [("which", "ticked"), ("id", "a"), ("count", "1")]
+    assert wish(made, "discard", State.FAILED, *ticked).count is None
+    assert wish(made, "discard", State.FAILED, *ticked, ("sure", "yes")).count == 1
+
+
 def test_command(desk) -> None:
     """The command line does the same."""
     made = desk()

@@ -23,7 +23,7 @@ def made(desk):
     return desk()
 
 
-def deed(made, verb: str, folder: State, told: Callable[[int], object] = lambda _: None, **fields: str) -> Deed:
+def deed(made, verb: str, folder: State, told: Callable[[int], str] = lambda _: "", **fields: str) -> Deed:
     wish = asked(verb, folder, Form(list(fields.items())), made.clock.wall())
     return Deed(wish, told, may_read=True)
 
@@ -37,7 +37,7 @@ def test_retry(made, drop, spool) -> None:
     for name in "abc":
         drop(State.FAILED, name)
     told: list[int] = []
-    one = deed(made, "retry", State.FAILED, told.append, count="3")
+    one = deed(made, "retry", State.FAILED, lambda count: told.append(count) or "", count="3")
     assert Deeds().begin(one, made, PATIENCE)
     assert (one.step, told, lies(spool, State.PENDING)) == (Step.OVER, [3], ["a", "b", "c"])
     assert one.note().text == "3 files moved from failed/ to pending/."
@@ -50,7 +50,7 @@ def test_another_number(made, drop, spool, count) -> None:
     for name in "abc":
         drop(State.FAILED, name)
     told: list[int] = []
-    one = deed(made, "discard", State.FAILED, told.append, count=count)
+    one = deed(made, "discard", State.FAILED, lambda count: told.append(count) or "", count=count)
     Deeds().begin(one, made, PATIENCE)
     assert (one.step, told, lies(spool, State.FAILED)) == (Step.ASKING, [], ["a", "b", "c"])
     assert one.found is not None
@@ -70,6 +70,14 @@ def test_one_that_cannot_be_moved(made, drop, spool) -> None:
         "1 file moved from failed/ to pending/. Not touched: a: pending/ has a file of this id"
     )
     assert one.note().is_refusal
+
+
+def test_a_log_that_is_full(made, drop) -> None:
+    """What was done is done also when nobody can write down who did it, and that is said."""
+    drop(State.FAILED, "a")
+    one = deed(made, "retry", State.FAILED, lambda _: "the log cannot be written: No space left", count="1")
+    Deeds().begin(one, made, PATIENCE)
+    assert one.note().text == "1 file moved from failed/ to pending/. The log cannot be written: No space left."
 
 
 def test_discard_and_cancel(made, drop, spool) -> None:

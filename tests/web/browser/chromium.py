@@ -27,6 +27,10 @@ _OURS = ("favicon.ico",)
 """What a browser asks for by itself."""
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spoolrunner-tests"
 _AXE = "4.11"
+_RUN_AXE = """
+const done = arguments[0];
+axe.run(document, {preload: false}).then((found) => done(found.violations), (error) => done([{id: String(error)}]));
+"""
 
 
 def programs() -> tuple[str, str] | None:
@@ -64,7 +68,16 @@ def axe_source() -> str | None:
         if shutil.which("npm") is None:
             return None
         _CACHE.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--prefix", str(_CACHE)]
+        command = [
+            "npm",
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--no-save",
+            "--ignore-scripts",
+            "--prefix",
+            str(_CACHE),
+        ]
         subprocess.run([*command, f"axe-core@^{_AXE}"], check=True, capture_output=True, timeout=120)
     return path.read_text("utf-8")
 
@@ -76,8 +89,9 @@ class Reader:
         self.driver = driver
         self.page = page
         self.root = f"http://127.0.0.1:{page.port}"
-        self.seen: list[dict[str, Any]] = []
-        self._cdp("Network.enable")
+        driver.get("about:blank")
+        self.complaints()
+        driver.get_log("performance")
         driver.delete_all_cookies()
         self.look_like()
         driver.get(f"{self.root}/?token={page.tokens[-1]}")
@@ -161,9 +175,12 @@ class Reader:
     def violations(self, axe: str) -> list[str]:
         """What axe-core has against the page as it is now."""
         self.script(axe)
-        run = "const done = arguments[0]; axe.run(document, {preload: false}).then((r) => done(r.violations), (e) => done([{id: String(e)}]));"
-        found = self.driver.execute_async_script(run)
-        return [f"{one['id']}: {one.get('help')}: {[node['html'][:160] for node in one.get('nodes', [])][:4]}" for one in found]
+
+        found = self.driver.execute_async_script(_RUN_AXE)
+        return [
+            f"{one['id']}: {one.get('help')}: {[node['html'][:160] for node in one.get('nodes', [])][:4]}"
+            for one in found
+        ]
 
     def _cdp(self, method: str, **parameters: Any) -> Any:
         return self.driver.execute_cdp_cmd(method, parameters)

@@ -40,7 +40,7 @@ def axe() -> str:
 
 @pytest.fixture
 def read(driver, serve) -> Callable[..., Reader]:
-    """Open the page of the test's spool in the browser; what it complains of, or asks of other places, is an error at the end."""
+    """Open the page of the test's spool; what the browser complains of, or asks of other places, is an error at the end."""
     opened: list[Reader] = []
 
     def begin(*args, **keys) -> Reader:
@@ -51,5 +51,5 @@ def read(driver, serve) -> Callable[..., Reader]:
     yield begin
     for reader in opened:
         complaints, others = reader.complaints(), reader.asked_of_others()
-        reader.open("/static/page.css")  # no stream stays open
+        driver.get("about:blank")  # no stream stays open
         assert (complaints, others) == ([], [])
