@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import NamedTuple, Self, get_args
+from typing import NamedTuple, Self
 
 from spoolrunner.client.glance import Glances
-from spoolrunner.client.history import History, Name
+from spoolrunner.client.history import History
 from spoolrunner.client.index import Index
 from spoolrunner.client.schedules import schedules
 from spoolrunner.client.settings import settings_in_force
@@ -36,13 +35,14 @@ class Desk:
         self.layout = self._last.layout
         """The spool for as long as the page runs: another `spool` in config.json needs another page."""
         self.glances = Glances(self._last)
+        self.history = History(self.layout)
+        self.hour = Kept(lambda: self.history.of("hour", clock.wall()), clock)
+        self.day = Kept(lambda: self.history.of("day", clock.wall()), clock)
+        self.month = Kept(lambda: self.history.of("month", clock.wall()), clock)
+        """What happened; OSError when it cannot be read."""
         self.index = Index(self.layout, clock)
         """Counts and names in order; kept while the desk is open, which `with` makes it."""
         self.surveys = Surveys(self)
-        history = History(self.layout)
-        spans: tuple[Name, ...] = get_args(Name)
-        self.history = {str(name): Kept(partial(history.of, name), clock) for name in spans}
-        """The last hour, day and month, as the dispatcher has counted them."""
         self.schedules = Kept(lambda: schedules(self.config), clock)
         """The schedules, as the desk tells of them; OSError or ConfigError when they cannot be read."""
 

@@ -14,7 +14,7 @@ from spoolrunner.client.event_lines import last_lines
 from spoolrunner.client.glance import Glance
 from spoolrunner.config.load import Config
 from spoolrunner.config.pausable import in_words
-from spoolrunner.web import lanes, parts, words
+from spoolrunner.web import charts, parts, words
 from spoolrunner.web.answers import Screen, Web, frame_of, page, web_of
 from spoolrunner.web.frame import Looked
 from spoolrunner.web.surveys import Failure
@@ -72,6 +72,7 @@ def _view(request: Request) -> Screen:
     if looked is None:
         return Screen("gone.html", {"verdict": verdict}, _data(verdict, looked), status=503)
     values = {
+        **_history(request, looked),
         "verdict": verdict,
         "headline": headline(verdict, blocked_because(looked)),
         "why": blocked_because(looked),
@@ -86,21 +87,29 @@ def _view(request: Request) -> Screen:
         "pauses": [(name, in_words(name)) for name in looked.seen.pauses],
         "is_paused": looked.seen.paused,
         "room": disk.room(web.desk.layout),
-        "chart": _chart(web, request.query_params.get("span", ""), looked, now),
-        "spans": lanes.NAMES,
         **_special(web, config, verdict),
     }
     return Screen("overview.html", values, _data(verdict, looked), tab="spool")
 
 
-def _chart(web: Web, asked: str, looked: Looked, now: float) -> lanes.Chart | None:
-    """What happened in the span that is asked for, an hour else; None where the history cannot be read."""
-    name = next((one for one in lanes.NAMES if one == asked), lanes.NAMES[0])
+def _history(request: Request, looked: Looked) -> dict[str, Any]:
+    """What happened: the lanes of the span that is chosen, and the figures of the kinds; none where it cannot be read."""
+    desk, name = web_of(request).desk, request.query_params.get("span", "hour")
+    span = name if name in charts.SPANS else "hour"
+    shared = {"span": span, "spans": charts.SPANS}
     try:
-        span = web.desk.history[name].get()
+        hour, day = desk.hour.get(), desk.day.get()
+        chosen = {"hour": desk.hour, "day": desk.day, "month": desk.month}[span].get()
     except OSError:
-        return None
-    return lanes.chart(name, span, looked.places, looked.due, now)
+        return {**shared, "lanes": [], "axis": [], "figures": {}, "usual": {}}
+    lanes = charts.lanes(chosen, looked, span)
+    return {
+        **shared,
+        "lanes": lanes,
+        "axis": charts.axis(chosen),
+        "figures": charts.kinds(hour, day),
+        "usual": charts.usual(day),
+    }
 
 
 def _special(web: Web, config: Config, verdict: Verdict) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def sentence(shown: list[Stay]) -> str:
 
 
 class Printed(NamedTuple):
-    """What one attempt printed: its number, the rest of the line that begins it, and the text; 0 and "" where that is cut off."""
+    """What one attempt printed: its number, the rest of the line that begins it, the text; 0 and "" where that is cut off."""
 
     number: int
     head: str
