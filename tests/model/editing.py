@@ -1,8 +1,8 @@
 """The steps of one who edits a waiting job: `spoolrunner.spool.editing`.
 
 What the exchange has taken out, and is still to be looked at, counts as being in the editor's hand, as a file does that a
-person took out of a folder: it is put back. Nobody kills the editor in that very moment when a second job of the id has just been
-published: that is the one gap that is left, and a test shows it.
+person took out of a folder: it is put back. Nobody kills the editor in that very moment when a second job of the id has just
+been published: that is the one gap that is left, and a test shows it.
 """
 
 from __future__ import annotations
