@@ -9,8 +9,10 @@ from spoolrunner.cli import out
 from spoolrunner.config.lookup import read_secret
 from spoolrunner.errors import SpoolRunnerError
 
+DEFAULT = "127.0.0.1:8417"
+UNTIL = "--until-stdin-closes"
+"""The option by which the page ends with the program that started it."""
 _NEEDED = ("jinja2", "sse_starlette", "starlette", "uvicorn")
-_DEFAULT = "127.0.0.1:8417"
 
 
 class WebMissingError(SpoolRunnerError):
@@ -21,7 +23,8 @@ class WebMissingError(SpoolRunnerError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give the verb its arguments."""
-    parser.add_argument("--bind", default=_DEFAULT, metavar="HOST:PORT|unix:PATH", help=f"where (default: {_DEFAULT})")
+    parser.add_argument("--bind", default=DEFAULT, metavar="HOST:PORT|unix:PATH", help=f"where (default: {DEFAULT})")
+    parser.add_argument(UNTIL, action="store_true", help=argparse.SUPPRESS)
     add_page_options(parser)
 
 
@@ -44,13 +47,26 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Serve the page until stopped."""
+def page_options(arguments: argparse.Namespace) -> list[str]:
+    """Return the options of `add_page_options` as they were given, for another command line."""
+    words = [f"--{name}={value}" for name, value in _given(arguments).items() if value]
+    words += [f"--allow-host={name}" for name in arguments.allow_host]
+    switches = {"--read-only": arguments.read_only, "--hide-params": arguments.hide_params}
+    return [*words, *(switch for switch, is_on in switches.items() if is_on)]
+
+
+def check_packages() -> None:
+    """Raise WebMissingError when a package is not installed that the page needs."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise WebMissingError(
             f"the page needs {', '.join(missing)}, not installed here: pip install 'spoolrunner[web]'"
         )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve the page until stopped."""
+    check_packages()
     from spoolrunner.web.desk import Desk
     from spoolrunner.web.listening import parse_bind
     from spoolrunner.web.serving import serve
@@ -64,5 +80,16 @@ def run(arguments: argparse.Namespace) -> int:
         is_read_only=arguments.read_only,
         hides_params=arguments.hide_params,
     )
-    serve(Desk(arguments.config), settings, parse_bind(arguments.bind), lambda address: out.say(f"open {address}"))
+    serve(
+        Desk(arguments.config),
+        settings,
+        parse_bind(arguments.bind),
+        lambda address: out.say(f"open {address}"),
+        until_stdin_closes=arguments.until_stdin_closes,
+    )
     return 0
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, str | None]:
+    names = ("prefix", "password_file", "proxy_header")
+    return {name.replace("_", "-"): getattr(arguments, name) for name in names}

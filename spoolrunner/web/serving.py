@@ -6,10 +6,13 @@ serve(Desk("config.json"), Settings(), parse_bind("127.0.0.1:8417"), announce=pr
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -31,8 +34,10 @@ _LAST = 3
 """Seconds for which open answers are given time at the end; streams never end by themselves."""
 
 
-def serve(desk: Desk, settings: Settings, bind: Bind, announce: Callable[[str], object]) -> None:
-    """Answer until the process is asked to stop (SIGINT, SIGTERM).
+def serve(
+    desk: Desk, settings: Settings, bind: Bind, announce: Callable[[str], object], *, until_stdin_closes: bool = False
+) -> None:
+    """Answer until the process is asked to stop (SIGINT, SIGTERM) or, if that is wanted, until standard input is at its end.
 
     `announce` is given the address to be opened, and a new one each time that it was used. BindError when that place cannot, or
     must not, be answered at.
@@ -40,7 +45,7 @@ def serve(desk: Desk, settings: Settings, bind: Bind, announce: Callable[[str], 
     check_bind(bind, has_password=settings.password is not None, has_proxy_header=settings.proxy_header is not None)
     with listen(bind) as found:
         app = make_app(desk, settings, lambda token: announce(address(bind, found, settings.prefix, token)), desk.clock)
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 _with_peer(app) if bind.path else app,
                 http=_PeerProtocol if bind.path else "h11",
@@ -56,7 +61,30 @@ def serve(desk: Desk, settings: Settings, bind: Bind, announce: Callable[[str], 
                 timeout_graceful_shutdown=_LAST,
             )
         )
+        if until_stdin_closes:
+            threading.Thread(target=_end_with_stdin, args=(server,), name="standard input", daemon=True).start()
         asyncio.run(server.serve(sockets=[found]))
+
+
+def _end_with_stdin(server: uvicorn.Server) -> None:
+    """Whoever started this process holds the other end of its standard input; when that is gone, he is."""
+    while sys.stdin.buffer.read(4096):
+        continue
+    server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """A server that ends when it is asked to, and is not ended by the signal once more after that."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Heed SIGINT and SIGTERM while the block runs."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 class _PeerProtocol(H11Protocol):
