@@ -33,7 +33,7 @@ FONTS = """<?xml version="1.0"?>
 <edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit></match>
 </fontconfig>
 """
-COLOURS = 64
+COLOURS = 200
 SCREENS = {
     "overview": "/",
     "overview-day": "/?span=day",
@@ -116,10 +116,13 @@ def _pictures(driver, shop: Shop, screens: dict[str, str]) -> None:
 def _save(reader: Reader, size: tuple[int, int], name: str) -> None:
     """Save the whole page, in few colours: a picture of text needs no more."""
     height = reader.script("return document.documentElement.scrollHeight")
-    reader.look_like((size[0], max(height, 400)), reader.script("return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"))
+    reader.look_like(
+        (size[0], max(height, 400)),
+        reader.script("return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"),
+    )
     taken = Image.open(BytesIO(reader.driver.get_screenshot_as_png())).convert("RGB")
     path = FOLDER / f"web-{name}.png"
-    taken.quantize(COLOURS).save(path, optimize=True)
+    taken.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
     print(f"{path.name}: {taken.width} x {taken.height}, {path.stat().st_size // 1000} kB", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""A shop's spool for pictures: the jobs of a simulated day in its folders and its history, and a real dispatcher that runs some now.
+"""A shop's spool for pictures: a simulated day in its folders and its history, and a real dispatcher that runs some jobs now.
 
 What is simulated is made with the project's own parts: the history by its listener, documents as the dispatcher records them,
 files as producers drop them. What runs in the pictures runs.
@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spoolrunner.config.load import parse_config
+from spoolrunner.protocol.slots import slot_id
 from spoolrunner.protocol.states import Outcome, State, Verdict
+from spoolrunner.spool import schedule_notes
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.paths import Layout
+from spoolrunner.spool.schedule_notes import Note, Skip
 from spoolrunner.system.clock import format_time
 from spoolrunner.telling.events import Recorded, Started
 from spoolrunner.telling.line_format import Who
@@ -91,8 +95,20 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "backup": {"cron": "0 * * * *", "job": "shop.Backup", "method": "dump"},
     "nightly-index": {"cron": "45 11,23 * * *", "job": "shop.Index", "method": "refresh"},
     "feeds": {"every": "15m", "job": "shop.Import", "method": "pull", "params": ["https://feeds.example/acme.csv"]},
-    "digest": {"cron": "0 7 * * 1-5", "timezone": "Europe/Berlin", "job": "shop.Mailer", "method": "deliver", "params": ["all", "Digest"]},
-    "month-close": {"cron": "30 3 1 * *", "timezone": "Europe/Berlin", "job": "shop.Report", "method": "build", "params": [2026]},
+    "digest": {
+        "cron": "0 7 * * 1-5",
+        "timezone": "Europe/Berlin",
+        "job": "shop.Mailer",
+        "method": "deliver",
+        "params": ["all", "Digest"],
+    },
+    "month-close": {
+        "cron": "30 3 1 * *",
+        "timezone": "Europe/Berlin",
+        "job": "shop.Report",
+        "method": "build",
+        "params": [2026],
+    },
 }
 LIMITS = {"mail": {"concurrency": 2, "rate": "100/m"}, "feeds": {"concurrency": 3}, "customer.*": {"concurrency": 1}}
 
@@ -163,6 +179,8 @@ class Shop:
         for number in range(2):
             self._failed(number, "shop.Report", "build", None, 1, HOUR * (3 + 3 * number), None, Outcome.TIMED_OUT)
         self._rejected()
+        for name in SCHEDULES:
+            self._slots(name)
 
     def drop(self, job_id: str, **document: Any) -> None:
         """Publish a job as a program in any language does."""
@@ -174,20 +192,46 @@ class Shop:
         """Publish what runs in the pictures, and what waits for it."""
         self.drop("report-2026-q3", job="shop.Report", method="build", params={"year": 2026, "quarter": 3}, priority=9)
         self.drop("index-products", job="shop.Index", method="refresh", priority=9)
-        self.drop("feed-acme-88213", job="shop.Import", method="pull", params=["https://feeds.example/acme.csv"], priority=9)
-        self.drop("mail-90412-c", job="shop.Mailer", method="deliver", params=["ada@example.org", "Invoice"], priority=9)
-        self.drop("mail-90412-d", job="shop.Mailer", method="deliver", params=["bob@example.org", "Invoice"], priority=8)
-        self.drop("thumb-7f3aa01c", job="shop.Thumbnail", method="render", params=["s3://originals/7f/aa01c.tif"], priority=9)
+        self.drop(
+            "feed-acme-88213", job="shop.Import", method="pull", params=["https://feeds.example/acme.csv"], priority=9
+        )
+        self.drop(
+            "mail-90412-c", job="shop.Mailer", method="deliver", params=["ada@example.org", "Invoice"], priority=9
+        )
+        self.drop(
+            "mail-90412-d", job="shop.Mailer", method="deliver", params=["bob@example.org", "Invoice"], priority=8
+        )
+        self.drop(
+            "thumb-7f3aa01c", job="shop.Thumbnail", method="render", params=["s3://originals/7f/aa01c.tif"], priority=9
+        )
 
     def waiting(self) -> None:
         """Publish what waits: for a limit, for another job, for its time."""
         self.drop("mail-90412-e", job="shop.Mailer", method="deliver", params=["eve@example.org", "Invoice"])
-        invoice = {"job": "shop.Invoice", "method": "export", "params": [90388], "group": "customer.204", "after": ["feed-acme-88213"]}
+        invoice = {
+            "job": "shop.Invoice",
+            "method": "export",
+            "params": [90388],
+            "group": "customer.204",
+            "after": ["feed-acme-88213"],
+        }
         self.drop("invoice-90388", **invoice)
-        self.drop("mail-90388", job="shop.Mailer", method="deliver", params=["kim@example.org", "Export"], after=["invoice-90388"])
+        self.drop(
+            "mail-90388",
+            job="shop.Mailer",
+            method="deliver",
+            params=["kim@example.org", "Export"],
+            after=["invoice-90388"],
+        )
         for number in range(40):
             due = format_time(self.now + MINUTE * (3 + 7 * number))
-            self.drop(f"digest-{number:04}", job="shop.Mailer", method="deliver", params=[f"list-{number}", "Digest"], next_run_at=due)
+            self.drop(
+                f"digest-{number:04}",
+                job="shop.Mailer",
+                method="deliver",
+                params=[f"list-{number}", "Digest"],
+                next_run_at=due,
+            )
 
     # ---- the day
 
@@ -201,7 +245,11 @@ class Shop:
         for at, event in sorted(self._events(), key=lambda one: one[0]):
             if at - minute >= MINUTE:
                 minute = at // MINUTE * MINUTE
-                due = 60 + int(self._dice.random() * 40) if 1500 < self.now - at < 1800 else int(self._dice.expovariate(0.4))
+                due = (
+                    60 + int(self._dice.random() * 40)
+                    if 1500 < self.now - at < 1800
+                    else int(self._dice.expovariate(0.4))
+                )
             clock.wall_now = at
             listener(event, at)
         listener.flush()
@@ -277,12 +325,47 @@ class Shop:
         }
         name = f"{method}-7f3a{number * 4099 + 33:05x}"
         self._lay(State.FAILED, name, document, ago)
-        lines = "".join(f"--- attempt {one['number']}, {one['started_at']}\nfetch s3://originals/7f/3a/9c21.tif\n" for one in attempts)
+        lines = "".join(
+            f"--- attempt {one['number']} · {one['started_at']} · pid {4100 + one['number']}\nfetch s3://originals/7f/3a/9c21.tif\n"
+            "GET http://images.internal:8080/originals/7f/3a/9c21.tif\ngave up after 10 s\n"
+            for one in attempts
+        )
         Path(self.layout.log(name)).write_text(lines)
 
+    def _slots(self, name: str) -> None:
+        """Let the jobs of a schedule have run in the last day: a few failed, and one slot was skipped."""
+        schedule = parse_config(str(self.config), json.loads(self.config.read_text())).schedules[name]
+        slots = []
+        at = schedule.timing.after(int(self.now - DAY))
+        while at is not None and at < self.now:
+            slots.append(at)
+            at = schedule.timing.after(at)
+        job = SCHEDULES[name]
+        skipped = slots[-20:-19] if name == "feeds" else []
+        for place, slot in enumerate(slots):
+            is_bad = name == "feeds" and place % 37 == 20
+            state, outcome = (State.FAILED, "failed") if is_bad else (State.DONE, "succeeded")
+            attempt = {"number": 1, "outcome": outcome, "verdict": state.value, **_times(slot, slot + 41)}
+            document = {
+                "job": job["job"],
+                "method": job["method"],
+                "params": job.get("params", []),
+                "attempts": [attempt],
+            }
+            if slot not in skipped:
+                self._lay(state, slot_id(name, slot), document, self.now - slot - 41)
+        skips = tuple(Skip(slot, slot, "the job of the slot before it has not ended") for slot in skipped)
+        last = slots[-1] if slots else None
+        note = Note(schedule.timing.text, int(self.now), last, None if last is None else slot_id(name, last), skips)
+        schedule_notes.write(self.layout, name, note, fsync=False)
+
     def _rejected(self) -> None:
-        self._lay(State.FAILED, "upload-0031", b'{"job": "shop.Thumbnail", "method": "render", "prams": []}', 9.7 * HOUR)
-        Spool(self.layout).explain("upload-0031", Outcome.REJECTED, "prams: unknown key (did you mean 'params'?)", "pending/", 0.0)
+        self._lay(
+            State.FAILED, "upload-0031", b'{"job": "shop.Thumbnail", "method": "render", "prams": []}', 9.7 * HOUR
+        )
+        Spool(self.layout).explain(
+            "upload-0031", Outcome.REJECTED, "prams: unknown key (did you mean 'params'?)", "pending/", 0.0
+        )
 
 
 def _times(begin: float, end: float) -> dict[str, str]:
