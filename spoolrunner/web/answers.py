@@ -216,13 +216,9 @@ def _short(context: jinja2.runtime.Context, wall: float) -> Markup:
 
 
 @jinja2.pass_context
-def _ago(context: jinja2.runtime.Context, wall: float) -> Markup:
-    """How long ago a time is, and the time itself where the mouse rests."""
-    now = context["now"]
-    shown = f"{words.ago(now - wall)} ago"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        words.rfc3339(wall), words.moment(wall, now), shown
-    )
+def _ago(context: jinja2.runtime.Context, wall: float) -> str:
+    """How long ago a time is."""
+    return f"{words.ago(context['now'] - wall)} ago"
 
 
 @jinja2.pass_context

@@ -12,7 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
+from markupsafe import escape as _escape
+
+from spoolrunner.telling.line_format import printable
 
 DECORATION = ""
 """The sentence of a drawing that says nothing which does not stand beside it."""
@@ -191,6 +194,11 @@ def ruler(parts: Sequence[Part], sentence: str, *, size: Size = RULER) -> Markup
         drawn.append(f'<a href="{escape(part.address)}" aria-label="{words}"><title>{words}</title>{room}{bar}</a>')
     begin = f'<svg role="group" aria-label="{escape(sentence)}" class="ruler" viewBox="0 0 {size.width} {size.height}"'
     return Markup(f'{begin} preserveAspectRatio="none">{"".join(drawn)}</svg>')  # noqa: S704 -- all text in it is escaped
+
+
+def escape(text: str) -> Markup:
+    """Return a text as it may stand in a drawing: what is not printable is shown as an escape."""
+    return _escape(printable(text))
 
 
 def _image(sentence: str, size: Size, *drawn: str, keeps_shape: bool = False) -> Markup:

@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
+
+from spoolrunner.web.drawings import escape
 
 _FOLDERS = ("pending", "running", "done", "failed")
 _LEFT, _RIGHT, _FIRST, _APART = 92.0, 1010.0, 30, 38

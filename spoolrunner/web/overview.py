@@ -14,10 +14,11 @@ from spoolrunner.client.event_lines import last_lines
 from spoolrunner.client.glance import Glance
 from spoolrunner.config.load import Config
 from spoolrunner.config.pausable import in_words
+from spoolrunner.telling.line_format import Kind
 from spoolrunner.web import charts, parts, words
 from spoolrunner.web.answers import Screen, Web, frame_of, page, web_of
 from spoolrunner.web.frame import Looked
-from spoolrunner.web.surveys import Failure
+from spoolrunner.web.surveys import Failure, Waiting
 from spoolrunner.web.verdict import SICK, Condition, Verdict, address, judge
 
 _LAST_LINES = 5
@@ -37,7 +38,7 @@ class Failed(NamedTuple):
     last: float
 
 
-class Kind(NamedTuple):
+class KindRow(NamedTuple):
     """A row of the kinds: how many wait and run, and whether it is paused."""
 
     job: str
@@ -118,11 +119,21 @@ def _special(web: Web, config: Config, verdict: Verdict) -> dict[str, Any]:
     is_down, is_blocked = verdict.condition is Condition.DOWN, verdict.condition is Condition.BLOCKED
     return {
         "last_lines": last_lines(layout, _LAST_LINES)[::-1] if is_down else [],
+        "was_stopped": _was_stopped(web) if is_down else None,
         "filling": disk.filling(layout, _LOOK_AT_DISK) if is_blocked else [],
         "allowed": config.allowed if verdict.condition is Condition.EMPTY else {},
         "config_path": config.path,
         "spool_name": config.file.spool,
     }
+
+
+def _was_stopped(web: Web) -> bool | None:
+    """Whether the last dispatcher ended as it was asked to, by what its log ends with; None where it has none."""
+    layout = web.desk.layout
+    found = last_lines(layout, 1, kinds=frozenset({Kind.DISPATCHER}))
+    if found:
+        return found[0].fields.get("note", "").startswith("stopped")
+    return False if last_lines(layout, 1) else None
 
 
 def blocked_because(looked: Looked) -> str:
@@ -139,7 +150,7 @@ def headline(verdict: Verdict, why: str) -> str:
     return next((f"Blocked: {cause}." for text, cause in known.items() if text in why), verdict.headline)
 
 
-def kinds(config: Config, looked: Looked) -> list[Kind]:
+def kinds(config: Config, looked: Looked) -> list[KindRow]:
     """Return a row for each method that may be run, in the order of config.json."""
     running: dict[str, int] = {}
     for job in looked.seen.running:
@@ -148,7 +159,7 @@ def kinds(config: Config, looked: Looked) -> list[Kind]:
     found = [(job, method) for job, methods in config.allowed.items() for method in methods][:_MOST_KINDS]
     waiting, paused = looked.waiting.by_kind, looked.seen.pauses
     return [
-        Kind(job, method, waiting[name], running.get(name, 0), name in paused)
+        KindRow(job, method, waiting[name], running.get(name, 0), name in paused)
         for job, method in found
         for name in [f"{job}.{method}"]
     ]
@@ -184,9 +195,14 @@ def _data(verdict: Verdict, looked: Looked | None) -> dict[str, Any]:
     return {
         **told,
         **looked.seen._asdict(),
-        "waiting": {**asdict(looked.waiting), "first": [_brief(one) for one in looked.waiting.first]},
+        "waiting": _waiting(looked.waiting),
         "failures": asdict(looked.failures),
     }
+
+
+def _waiting(found: Waiting) -> dict[str, Any]:
+    made = {name: getattr(found, name) for name in ("files", "seen", "due", "oldest_due", "by_kind", "by_group")}
+    return {**made, "first": [_brief(one) for one in found.first]}
 
 
 def _brief(one: Glance) -> dict[str, Any]:

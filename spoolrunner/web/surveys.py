@@ -27,7 +27,7 @@ _SHARE = 50
 """A survey is used for so many times the time that it took, so that it takes 2 % of a core."""
 _SHORTEST = 0.4
 """Seconds for which a survey is used at least."""
-_FIRST = 8
+_FIRST = 6
 """Waiting jobs that are named."""
 _Survey = TypeVar("_Survey")
 

@@ -18,6 +18,7 @@ from spoolrunner.web.answers import Web
 from spoolrunner.web.app import make_app
 from spoolrunner.web.desk import Desk
 from spoolrunner.web.settings import Settings
+from tests.daemon.harness import until
 
 DEADLINE = 25.0
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -79,6 +80,14 @@ class Served:
         """End at once, as by a power cut of its machine."""
         self._server.force_exit = True
         self.close()
+
+    def web_routes(self) -> list[Any]:
+        """Every route of the page."""
+        return list(self.app._inner.routes)
+
+    def wait_for(self, counts: dict[str, int]) -> None:
+        """Wait until the page has counted so many files in folders."""
+        until(lambda: not self.desk.index.is_counting and counts.items() <= self.desk.index.counts().items())
 
     def close(self) -> None:
         self._server.should_exit = True

@@ -106,10 +106,10 @@ def test_each_folder(serve, drop, spool, folder, verb) -> None:
 
 
 def test_what_a_folder_has_not(serve, drop, spool) -> None:
-    """A running job is not discarded, a waiting one not retried: there is no such address."""
+    """A running job is not discarded, a waiting one not retried: nothing listens there."""
     drop(State.RUNNING, "a")
     page = serve()
-    assert [page.post(path).status for path in ("/running/discard", "/pending/retry", "/failed/cancel")] == [404] * 3
+    assert [page.post(path).status for path in ("/running/discard", "/pending/retry", "/failed/cancel")] == [405] * 3
     assert lies(spool, State.RUNNING) == ["a"]
 
 

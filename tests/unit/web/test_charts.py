@@ -37,7 +37,10 @@ def test_lanes() -> None:
     failed.retried = 3
     failed.waited[2] = 10
     gauges: list[Gauge | None] = [None] * 59 + [Gauge(due=9, waiting=20, running=2, state="paused")]
-    found = {lane.name: lane for lane in charts.lanes(span([Figures()] * 59 + [failed], gauges), looked(concurrency=4), "hour")}
+    found = {
+        lane.name: lane
+        for lane in charts.lanes(span([Figures()] * 59 + [failed], gauges), looked(concurrency=4), "hour")
+    }
     assert list(found) == ["pending/", "wait", "running/", "done/", "failed/", "control/"]
     assert (found["pending/"].number, found["pending/"].words) == ("7", "due, 9 at most")
     assert (found["wait"].number, found["running/"].number) == ("< 100 ms", "50 %")

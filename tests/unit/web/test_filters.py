@@ -10,7 +10,15 @@ from spoolrunner.protocol.states import State
 from spoolrunner.web import filters
 
 SEEN = Glance(
-    "a", State.FAILED, 0.0, 1, job="app.Report", method="build", group="mail", errors=("failed", "m.Bad", "Bad"), error="x y"
+    "a",
+    State.FAILED,
+    0.0,
+    1,
+    job="app.Report",
+    method="build",
+    group="mail",
+    errors=("failed", "m.Bad", "Bad"),
+    error="x y",
 )
 
 

@@ -54,7 +54,10 @@ def test_one_that_waits_and_one_that_runs() -> None:
         None,
         {},
         {"created_at": 5, "attempts": "x"},
-        {"created_at": MADE, "attempts": [{"started_at": "x"}, 5, {"started_at": MADE, "ended_at": "1970-01-01T00:00:00Z"}]},
+        {
+            "created_at": MADE,
+            "attempts": [{"started_at": "x"}, 5, {"started_at": MADE, "ended_at": "1970-01-01T00:00:00Z"}],
+        },
     ],
 )
 def test_a_file_that_says_nonsense(raw) -> None:
@@ -102,7 +105,11 @@ def test_output_by_attempt() -> None:
 
 def test_traceback() -> None:
     """Places are told from code; the error stands at the end, also where the traceback does not have it."""
-    error = {"type": "ValueError", "message": "no", "traceback": "Traceback (most recent call last):\n  File x\n    f()\n"}
+    error = {
+        "type": "ValueError",
+        "message": "no",
+        "traceback": "Traceback (most recent call last):\n  File x\n    f()\n",
+    }
     assert way.shown_error(error) == [
         ("Traceback (most recent call last):", False),
         ("  File x", False),

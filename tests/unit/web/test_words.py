@@ -33,7 +33,9 @@ def test_duration(seconds, text) -> None:
     assert words.duration(seconds) == text
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1912, "1.9 kB"), (48_500_000_000, "48.5 GB")])
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1912, "1.9 kB"), (48_500_000_000, "48.5 GB")]
+)
 def test_size(count, text) -> None:
     """Bytes are in the unit that fits."""
     assert words.size(count) == text
