@@ -130,7 +130,7 @@ class Served:
             connection.endheaders(data)
             answer = connection.getresponse()
             found = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(path, answer.status, found, answer.read().decode("utf-8"))
+            return Answer(path, answer.status, found, answer.read().decode("utf-8", "replace"))
         finally:
             connection.close()
 

@@ -65,19 +65,7 @@ def test_scripts_of_strangers(hostile, path) -> None:
     """Whatever jobs are called, print or fail with is text: no element is made of it, and nothing of it runs."""
     hostile.open(path)
     assert hostile.script("return window.pwned") is None
-    assert (
-        hostile.script(
-            "return document.querySelectorAll('main script, main img, main [onload], main [onerror]').length"
-        )
-        == 0
-    )
-    assert (
-        "49"
-        not in hostile.script("return [...document.querySelectorAll('code, td')].map((one) => one.textContent).join()")[
-            :0
-        ]
-        + "x"
-    )
+    assert hostile.all("main script, main img, main [onload], main [onerror]") == []
     assert [line for line in hostile.complaints() if "404" not in line] == []
 
 
@@ -183,12 +171,8 @@ def test_another_name(read) -> None:
     reader = read()
     for path in ("/", "/health", "/static/page.css", "/login"):
         assert reader.page.ask("GET", path, headers={"Host": f"evil.example:{reader.page.port}"}).status == 421
-    assert (
-        reader.page.ask(
-            "POST", "/control/pause", headers={"Host": "evil.example", "Sec-Fetch-Site": "same-origin"}
-        ).status
-        == 421
-    )
+    rebound = {"Host": "evil.example", "Sec-Fetch-Site": "same-origin"}
+    assert reader.page.ask("POST", "/control/pause", headers=rebound).status == 421
 
 
 def test_guesses(read) -> None:
