@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from spoolrunner.web import acts_on_control, acts_on_many, acts_on_one, editing
+from spoolrunner.web import acts_on_control, acts_on_many, acts_on_one, editing, enqueueing
 
-ROUTES: list[BaseRoute] = [*acts_on_many.ROUTES, *acts_on_one.ROUTES, *acts_on_control.ROUTES, *editing.ROUTES]
+ROUTES: list[BaseRoute] = [
+    *acts_on_many.ROUTES,
+    *acts_on_one.ROUTES,
+    *acts_on_control.ROUTES,
+    *editing.ROUTES,
+    *enqueueing.ROUTES,
+]

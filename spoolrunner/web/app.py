@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from spoolrunner.client.acted import note_line
-from spoolrunner.errors import JobFormatError
+from spoolrunner.errors import SpoolRunnerError
 from spoolrunner.system.clock import SYSTEM, Clock
 from spoolrunner.web import actions, coming_in, live, screens
 from spoolrunner.web.access import Access
@@ -54,7 +54,7 @@ def make_app(
     app = Starlette(
         routes=ROUTES,
         lifespan=lambda _: _open(desk),
-        exception_handlers={404: _not_found, JobFormatError: _bad_request},
+        exception_handlers={404: _not_found, SpoolRunnerError: _bad_request},
     )
     app.router.redirect_slashes = False  # it would name a host, which a proxy may call otherwise
     app.state.web = Web(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Self
 
+from spoolrunner.client.form import Forms
 from spoolrunner.client.glance import Glances
 from spoolrunner.client.history import History
 from spoolrunner.client.index import Index
@@ -43,6 +44,7 @@ class Desk:
         self.index = Index(self.layout, clock)
         """Counts and names in order; kept while the desk is open, which `with` makes it."""
         self.surveys = Surveys(self)
+        self.forms = Forms()
         self.schedules = Kept(lambda: schedules(self.config), clock)
         """The schedules, as the desk tells of them; OSError or ConfigError when they cannot be read."""
 

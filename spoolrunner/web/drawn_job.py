@@ -27,7 +27,7 @@ _MONO = 7.4
 _NAME = 26
 """Letters of a name at most; of a longer one the middle is left out."""
 _BOX = 28
-_LEAST_ROOM = 620.0
+_LEAST_ROOM = 460.0
 """The width in which relatives stand at least, so that two are not drawn larger than twenty."""
 
 

@@ -13,14 +13,13 @@ from starlette.routing import BaseRoute
 from spoolrunner.client.edit import KEEP, edit
 from spoolrunner.client.look import Look, check_id, find, look
 from spoolrunner.errors import JobFormatError
-from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import State
-from spoolrunner.system.times import parse_duration
 from spoolrunner.web import commands
 from spoolrunner.web.acting import action, job_address, lead, logged, refusal
 from spoolrunner.web.answers import Screen, page, web_of
 from spoolrunner.web.forms import Form
 from spoolrunner.web.notes import Note
+from spoolrunner.web.typed import json_params, moment, whole_number
 
 MOST_SHOWN = 200_000
 """Characters of parameters that a form can hold; larger ones are edited by other means."""
@@ -75,38 +74,13 @@ def _edit(request: Request, form: Form) -> Response:
 
 def _given(form: Form) -> dict[str, Any]:
     """The arguments of `edit` that the form has values for."""
-    given: dict[str, Any] = {"priority": _priority(form.one("priority"))}
+    given: dict[str, Any] = {"priority": whole_number("priority", form.one("priority"))}
     due = form.one("due")
     if due != form.one("was_due"):
-        given |= _time(due)
+        given |= moment(due)
     text = form.one("params")
-    given["params"] = _params(text) if text else KEEP
+    given["params"] = json_params(text) if text else KEEP
     return given
-
-
-def _priority(text: str) -> int | None:
-    if not text:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise JobFormatError("priority", f"{text!r} is no whole number") from None
-
-
-def _time(text: str) -> dict[str, Any]:
-    """A time, a duration from now, or now where nothing is given."""
-    try:
-        parse_duration(text)
-    except ValueError:
-        return {"at": text or None}
-    return {"delay": text}
-
-
-def _params(text: str) -> Any:
-    params = jsontext.decode_value(text, "params")
-    if not isinstance(params, (list, dict)):
-        raise JobFormatError("params", "must be a JSON array (by position) or object (by name)")
-    return params
 
 
 def _command(job_id: str, given: dict[str, Any], *, hides: bool) -> str:

@@ -102,7 +102,7 @@ def _dispatcher(looked: Looked, now: float) -> tuple[str, str, str]:
 def _pending(looked: Looked, now: float) -> Tab:
     count, due, oldest = looked.seen.counts["pending"], looked.due, looked.waiting.oldest_due
     if not count:
-        return Tab("pending", 0, "nothing waits")
+        return Tab("pending", 0, "nothing waits", drawings.ticks([], 0))
     text = f"{words.number(due)} due" if due else "none is due"
     if looked.seen.paused:
         text = "paused"
@@ -121,13 +121,13 @@ def _running(looked: Looked) -> Tab:
         text = "no more are started"
     else:
         text = f"of {words.plural(places, 'slot')}" if places else ""
-    return Tab("running", count, text, drawings.slots(parts, places or count) if places or count else Markup())
+    return Tab("running", count, text, drawings.slots(parts, places or count) if places or count else drawings.ticks([], 0))
 
 
 def _done(desk: Desk, looked: Looked, now: float) -> Tab:
     count = looked.seen.counts["done"]
     if not count:
-        return Tab("done", 0, "nothing yet")
+        return Tab("done", 0, "nothing yet", drawings.ticks([], 0))
     newest = desk.index.page(State.DONE, limit=1).jobs
     text = f"the last {words.ago(now - newest[0].at_ns / 1e9)} ago" if newest else ""
     return Tab("done", count, text, drawings.ticks([count], 0))
@@ -136,7 +136,7 @@ def _done(desk: Desk, looked: Looked, now: float) -> Tab:
 def _failed(looked: Looked) -> Tab:
     count, found = looked.seen.counts["failed"], looked.failures
     if not count:
-        return Tab("failed", 0, "nothing failed")
+        return Tab("failed", 0, "nothing failed", drawings.ticks([], 0))
     groups = [group.files for group in found.groups] or [count]
     if found.seen < found.files:
         text = f"{words.number(found.seen)} looked at so far"

@@ -144,6 +144,7 @@ function freeze() {
 
 for (const button of all("[data-script]")) button.hidden = false;
 if ($("#live")) {
+  $("#refresh").hidden = true;
   document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else { listen(); refresh(); } });
   for (const name of ["focusout", "toggle", "selectionchange", "change"]) document.addEventListener(name, resume, true);
   listen();

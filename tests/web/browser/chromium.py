@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, TimeoutException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -119,8 +119,16 @@ class Reader:
         self.driver.get(f"{self.root}{path}")
 
     def click(self, selector: str) -> None:
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", self.one(selector))
-        self.one(selector).click()
+        """Press what is there, as soon as it is: the page may still be on its way, or be drawing a region anew."""
+
+        def press() -> bool:
+            found = self.all(selector)
+            if found:
+                self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found[0])
+                found[0].click()
+            return bool(found)
+
+        self.until(press)
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -149,9 +157,12 @@ class Reader:
         return urlsplit(self.driver.current_url).path
 
     def until(self, condition: Callable[[], Any], seconds: float = DEADLINE) -> None:
-        """Wait for something to be so; an element that was just replaced is looked for again."""
-        wait = WebDriverWait(self.driver, seconds, 0.05, ignored_exceptions=[StaleElementReferenceException])
-        wait.until(lambda _: condition(), f"not within {seconds} s; the page says:\n{self.text()[:3000]}")
+        """Wait for something to be so; an element that is not there yet, or was just replaced, is looked for again."""
+        passing = [NoSuchElementException, StaleElementReferenceException]
+        try:
+            WebDriverWait(self.driver, seconds, 0.05, ignored_exceptions=passing).until(lambda _: condition())
+        except TimeoutException:
+            raise AssertionError(f"not within {seconds} s; the page says:\n{self.text()[:3000]}") from None
 
     def complaints(self) -> list[str]:
         """What the browser has logged as errors or warnings since the last call."""
