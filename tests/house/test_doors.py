@@ -123,6 +123,7 @@ VERBS = [
     "check",
     "demo",
     "discard",
+    "edit",
     "enqueue",
     "init",
     "list",
@@ -260,6 +261,7 @@ RENAMERS = {
     },  # each row of the table of transitions
     "spool/record.py": {"replace_many"},  # as above: the row of an outcome
     "spool/one_mount.py": {"rename"},  # a trial: what it moves is no job
+    "spool/editing.py": {"exchange", "rename"},  # the row of an edit, and what it took out by mistake, put back
     "spool/reason_files.py": {"replace_content"},  # ID.reason
     "spool/step_files.py": {"publish", "replace_content", "rename"},  # steps/ID.jsonl, which are no jobs
     "spool/twofold.py": {"rename"},  # out of a state folder, to be removed: no move of a job
@@ -274,7 +276,7 @@ RENAMERS = {
 def test_only_a_few_put_files_under_their_names(path):
     """No module but those listed renames, publishes or replaces a file by way of durable.py, and they are no more than that."""
     home = "spoolrunner.system.durable"
-    names = ("rename", "publish", "publish_many", "replace_content", "replace_many")
+    names = ("rename", "publish", "publish_many", "replace_content", "replace_many", "exchange")
     found = {full.rpartition(".")[2] for full in uses(parse(path), {f"{home}.{name}" for name in names})}
 
     assert found == RENAMERS.get(name_of(path), set())

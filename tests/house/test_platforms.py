@@ -14,6 +14,7 @@ from tests.house.test_doors import MODULES, PACKAGE, name_of, parse, uses
 OWNERS = {
     "cli/as_typed.py": "what sh and PowerShell are told",
     "system/durable.py": "renames that refuse a taken name, and syncs",
+    "system/renames.py": "renameat2 and renamex_np",
     "executors/plan.py": "where there is a fork",
     "executors/spawn.py": "how the end of a process is heard",
     "executors/spawned.py": "how a process is started",
