@@ -137,6 +137,7 @@ VERBS = [
     "status",
     "stop",
     "wait",
+    "web",
     "why",
 ]
 UNTESTED = {
@@ -153,6 +154,16 @@ UNTESTED = {
     "dispatch/rooms.py": "joins the rooms, and nothing else: each test of a room in dispatch/ is furnished by it",
     "dispatch/surroundings.py": "names what is outside of a dispatcher, and does nothing",
     "dispatch/wishes.py": "names the messages, and does nothing",
+    **{
+        f"web/{name}.py": "tests/web/test_actions posts each form, and looks at the files"
+        for name in ("acting", "acts_on_control", "acts_on_many", "acts_on_one", "editing")
+    },
+    **{
+        f"web/{name}.py": "tests/web asks for each page over HTTP, and looks at what is shown"
+        for name in ("answers", "app", "frame", "parts", "rows", "screens", "verdict")
+    },
+    "web/enqueueing.py": "tests/web/test_enqueue_form fills it in",
+    "web/typed.py": "as above",
 }
 """module -> why tests/unit has no file of its name."""
 
@@ -409,9 +420,10 @@ def test_a_job_pays_for_the_light_side_alone():
 
 
 def has_a_test(path: Path) -> bool:
-    """Whether the module has a file of unit tests in the same room of tests/unit."""
+    """Whether the module has a file of tests of its name in its room of tests/unit or, of the page, in tests/web."""
     room, name = path.parent.name, path.name
-    return (ROOT / "tests" / "unit" / room / f"test_{name}").exists()
+    of_page = room == "web" and (ROOT / "tests" / "web" / f"test_{name}").exists()
+    return of_page or (ROOT / "tests" / "unit" / room / f"test_{name}").exists()
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.parent != PACKAGE and p.name != "__init__.py"], ids=name_of)

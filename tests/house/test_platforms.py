@@ -54,6 +54,9 @@ OWNERS = {
     "system/owners.py": "whose a file is",
     "system/programs.py": "how a program is found and started",
     "config/commands.py": "where there is bubblewrap",
+    "dispatch/beside.py": "how a program is kept apart from our terminal",
+    "web/listening.py": "sockets in the file system",
+    "web/serving.py": "who is at the other end of one",
 }
 """module -> the difference between systems that it owns."""
 SYSTEM = {"sys.platform", "os.name", "platform.system"}
