@@ -6,7 +6,7 @@ import argparse
 from importlib.util import find_spec
 
 from spoolrunner.cli import out
-from spoolrunner.config.lookup import read_secret
+from spoolrunner.config.exposure import read_secret
 from spoolrunner.errors import SpoolRunnerError
 
 DEFAULT = "127.0.0.1:8417"

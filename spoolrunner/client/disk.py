@@ -61,6 +61,8 @@ def _part(layout: Layout, folder: str, end: float) -> Part:
                 if files % _STEP == _STEP - 1 and clock.SYSTEM.monotonic() > end:
                     return Part(folder, size, files, largest, largest_size, is_whole=False)
                 taken = _taken(entry)
+                if taken is None:
+                    continue
                 size, files = size + taken, files + 1
                 if taken > largest_size:
                     largest, largest_size = entry.name, taken
@@ -69,10 +71,13 @@ def _part(layout: Layout, folder: str, end: float) -> Part:
     return Part(folder, size, files, largest, largest_size, is_whole=True)
 
 
-def _taken(entry: os.DirEntry[str]) -> int:
-    """The bytes that a file takes on the disk, which may be fewer than are in it; 0 for a folder, or a file that is gone."""
+def _taken(entry: os.DirEntry[str]) -> int | None:
+    """The bytes that a file takes on the disk, which may be fewer than are in it; None for a folder, or a file that is gone."""
+    if entry.is_dir(follow_symlinks=False):
+        return None
     try:
         status = entry.stat(follow_symlinks=False)
-        return 0 if entry.is_dir(follow_symlinks=False) else getattr(status, "st_blocks", status.st_size // 512) * 512
     except FileNotFoundError:
-        return 0
+        return None
+    blocks: int = getattr(status, "st_blocks", status.st_size // 512)
+    return blocks * 512

@@ -74,6 +74,7 @@ class Folders:
             unlooked[state] = []
             yield from self._names(state, unlooked[state])
             self.uncounted.discard(state)
+            yield state
         for state, names in sorted(unlooked.items(), key=lambda item: len(item[1])):
             while names:
                 with self.lock:

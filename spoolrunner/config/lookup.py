@@ -100,17 +100,6 @@ def check_owners(path: str, found: FoundFile, root: str, *, to_run: bool) -> Non
         raise ConfigError(path, [f"{who}, {what}; if that is meant, name it with --config or ${VARIABLE}"])
 
 
-def read_secret(path: str) -> str:
-    """Return the first line of a file; ConfigError when it cannot be read, or by others too, or when that line is empty."""
-    found = read_file(path)
-    if os.name == "posix" and found.status.st_mode & 0o044:
-        raise ConfigError(path, ["can be read by others, who would know the password: chmod go-rwx it"])
-    secret = found.data.decode("utf-8", "replace").partition("\n")[0].strip()
-    if not secret:
-        raise ConfigError(path, ["its first line is empty; the password stands there"])
-    return secret
-
-
 def is_named(explicit: str | None) -> bool:
     """Return whether a person has named the file, so that it is not looked for."""
     return bool(_named(explicit))

@@ -12,11 +12,13 @@ import os
 from contextlib import suppress
 from enum import StrEnum
 
+from spoolrunner.errors import JobFormatError
+from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import Event, State, transition
 from spoolrunner.spool import locks
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.ids import numbered
-from spoolrunner.spool.jobfile import Found, Stamp, stamp
+from spoolrunner.spool.jobfile import Found, Stamp, read, stamp
 from spoolrunner.spool.lock_files import drop_lock
 from spoolrunner.spool.missing import folder_of
 from spoolrunner.system import durable
@@ -46,7 +48,7 @@ def exchange(spool: Spool, job_id: str, known: Found, data: bytes, *, keeps_mtim
     except FileNotFoundError as error:
         raise folder_of(spool.layout.tmp) or error from None
     try:
-        edited = _under_lock(spool, job_id, known.stamp, staged)
+        edited = _under_lock(spool, job_id, known, staged)
         if edited is Edited.DONE and spool.fsync:
             durable.sync_folder(spool.layout.pending)  # before the old file goes: one of both is there for good
     finally:
@@ -62,7 +64,7 @@ def _write(spool: Spool, staged: str, data: bytes, mtime_ns: int | None) -> None
             durable.sync(staged)
 
 
-def _under_lock(spool: Spool, job_id: str, known: Stamp, staged: str) -> Edited:
+def _under_lock(spool: Spool, job_id: str, known: Found, staged: str) -> Edited:
     if spool.exists(State.RUNNING, job_id):
         return Edited.RUNS
     lock = locks.acquire(spool.layout.lock(job_id), LOCK_PATIENCE)
@@ -75,29 +77,30 @@ def _under_lock(spool: Spool, job_id: str, known: Stamp, staged: str) -> Edited:
         lock.close()
 
 
-def _exchange(spool: Spool, job_id: str, known: Stamp, staged: str) -> Edited:
+def _exchange(spool: Spool, job_id: str, known: Found, staged: str) -> Edited:
     path = spool.layout.job(transition(State.PENDING, Event.EDIT).target, job_id)
     if spool.exists(State.RUNNING, job_id):
         return Edited.RUNS
     there = spool.stamp(State.PENDING, job_id)
-    if there != known:
+    if there != known.stamp:
         return Edited.GONE if there is None else Edited.CHANGED
     ours = stamp(staged)
     try:
         durable.exchange(staged, path)
     except FileNotFoundError:
         return Edited.GONE  # Race: it was claimed just now, or a person took it away.
-    if stamp(staged) == known:
+    if stamp(staged) == known.stamp:
         return Edited.DONE
-    _undo(spool, job_id, staged, ours)
+    _undo(spool, job_id, staged, ours, known)
     return Edited.CHANGED
 
 
-def _undo(spool: Spool, job_id: str, staged: str, ours: Stamp | None) -> None:
-    """Give what was taken out by mistake the place that ours has now; or a free name in pending/, when ours was taken away.
+def _undo(spool: Spool, job_id: str, staged: str, ours: Stamp | None, known: Found) -> None:
+    """Give what was taken out by mistake the place that ours has now.
 
     Ours may have been claimed in that moment. It cannot have begun, since we hold the lock, and what is put in its place is
-    released by the dispatcher, which compares what it claimed.
+    released by the dispatcher, which compares what it claimed. When a person has taken ours away, another job gets a free name
+    in pending/; what is the same job, as somebody saved it just before, goes with ours.
     """
     for state in (State.PENDING, State.RUNNING):
         if spool.stamp(state, job_id) == ours:
@@ -106,9 +109,19 @@ def _undo(spool: Spool, job_id: str, staged: str, ours: Stamp | None) -> None:
             if stamp(staged) == ours:
                 break
     else:
-        _give_a_name(spool, job_id, staged)
+        if not _is_same_job(staged, known):
+            _give_a_name(spool, job_id, staged)
     if spool.fsync:
         durable.sync_folder(spool.layout.pending)
+
+
+def _is_same_job(path: str, known: Found) -> bool:
+    """Whether the file there is of the same publication, by the key that only one has."""
+    try:
+        there, raw = jsontext.decode(read(path).data), jsontext.decode(known.data)
+    except JobFormatError:
+        return False
+    return "key" in raw and raw["key"] == there.get("key") and raw.get("created_at") == there.get("created_at")
 
 
 def _give_a_name(spool: Spool, job_id: str, staged: str) -> None:

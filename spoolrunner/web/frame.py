@@ -121,7 +121,9 @@ def _running(looked: Looked) -> Tab:
         text = "no more are started"
     else:
         text = f"of {words.plural(places, 'slot')}" if places else ""
-    return Tab("running", count, text, drawings.slots(parts, places or count) if places or count else drawings.ticks([], 0))
+    return Tab(
+        "running", count, text, drawings.slots(parts, places or count) if places or count else drawings.ticks([], 0)
+    )
 
 
 def _done(desk: Desk, looked: Looked, now: float) -> Tab:

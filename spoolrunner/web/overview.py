@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from spoolrunner.client import disk
-from spoolrunner.client.event_lines import last_lines
+from spoolrunner.client.event_lines import Said, last_lines
 from spoolrunner.client.glance import Glance
 from spoolrunner.config.load import Config
 from spoolrunner.config.pausable import in_words
@@ -118,7 +118,7 @@ def _special(web: Web, config: Config, verdict: Verdict) -> dict[str, Any]:
     layout = web.desk.layout
     is_down, is_blocked = verdict.condition is Condition.DOWN, verdict.condition is Condition.BLOCKED
     return {
-        "last_lines": last_lines(layout, _LAST_LINES)[::-1] if is_down else [],
+        "last_lines": _said(web, _LAST_LINES)[::-1] if is_down else [],
         "was_stopped": _was_stopped(web) if is_down else None,
         "filling": disk.filling(layout, _LOOK_AT_DISK) if is_blocked else [],
         "allowed": config.allowed if verdict.condition is Condition.EMPTY else {},
@@ -129,11 +129,18 @@ def _special(web: Web, config: Config, verdict: Verdict) -> dict[str, Any]:
 
 def _was_stopped(web: Web) -> bool | None:
     """Whether the last dispatcher ended as it was asked to, by what its log ends with; None where it has none."""
-    layout = web.desk.layout
-    found = last_lines(layout, 1, kinds=frozenset({Kind.DISPATCHER}))
+    found = _said(web, 1, frozenset({Kind.DISPATCHER}))
     if found:
         return found[0].fields.get("note", "").startswith("stopped")
-    return False if last_lines(layout, 1) else None
+    return False if _said(web, 1) else None
+
+
+def _said(web: Web, most: int, kinds: frozenset[str] = frozenset()) -> list[Said]:
+    """The last lines of the log; none where it cannot be read, which its own page says."""
+    try:
+        return last_lines(web.desk.layout, most, kinds=kinds)
+    except OSError:
+        return []
 
 
 def blocked_because(looked: Looked) -> str:

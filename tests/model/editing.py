@@ -147,7 +147,10 @@ def _swapped(state: State, place: int, there: File, editor: Editor) -> tuple[Sta
 
 
 def _named(state: State) -> tuple[State, ...]:
-    """A free name in pending/."""
+    """A free name in pending/; what is the same job goes, since a person has it, or has removed it."""
+    editor = _is(state)
+    if editor.staged is not None and editor.staged.job == editor.known.job:
+        return _given_up(state)
     free = next((place for place in (PENDING, PENDING_2) if state.disk.places[place] is None), None)
     assert free is not None, "a third name is not modelled"
     return _given_up(put(state, free, _is(state).staged))

@@ -77,7 +77,7 @@ def test_a_rule_that_stands_behind_another_is_needed_without_that(rule: Rule) ->
 def test_what_a_killed_edit_can_do() -> None:
     """Killed between the exchange and the look at what it took out, an edit leaves a second job of the id in tmp/; only then.
 
-    It takes a second job that was published after the last look before the exchange, microseconds ago. docs/limits.md says so.
+    It takes a second job that was published after the last look before the exchange, microseconds ago. docs/editing.md says so.
     """
     found = search(EDIT_GAP.model(), EDIT_GAP.first(), most=MOST_STATES)
     print(found)

@@ -26,3 +26,21 @@ def desk(tmp_path, spool, clock, monkeypatch) -> Callable[..., Desk]:
         return Desk(str(path), clock)
 
     return make
+
+
+@pytest.fixture
+def home(tmp_path, spool) -> Callable[..., str]:
+    """Write config.json of `spool`, and return its path; the keys are those of the file."""
+
+    def make(**keys) -> str:
+        path = tmp_path / "config.json"
+        raw = {
+            "allowed_jobs": {"app.Report": ["build"]},
+            "fsync": False,
+            "spool": os.path.basename(spool.layout.root),
+            **keys,
+        }
+        path.write_text(json.dumps(raw))
+        return str(path)
+
+    return make
