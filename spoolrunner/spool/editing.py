@@ -42,6 +42,7 @@ def exchange(spool: Spool, job_id: str, known: Found, data: bytes, *, keeps_mtim
     `keeps_mtime`: the new file has the time of change of the old one, from which its `delay` counts. NotImplementedError where
     the system cannot exchange files, OSError when the disk refuses; the job is as it was then.
     """
+    transition(State.PENDING, Event.EDIT)  # the file stays where it is: this row has no other target
     staged = spool.layout.stage()
     try:
         _write(spool, staged, data, known.mtime_ns if keeps_mtime else None)
@@ -78,7 +79,6 @@ def _under_lock(spool: Spool, job_id: str, known: Found, staged: str) -> Edited:
 
 
 def _exchange(spool: Spool, job_id: str, known: Found, staged: str) -> Edited:
-    path = spool.layout.job(transition(State.PENDING, Event.EDIT).target, job_id)
     if spool.exists(State.RUNNING, job_id):
         return Edited.RUNS
     there = spool.stamp(State.PENDING, job_id)
@@ -86,7 +86,7 @@ def _exchange(spool: Spool, job_id: str, known: Found, staged: str) -> Edited:
         return Edited.GONE if there is None else Edited.CHANGED
     ours = stamp(staged)
     try:
-        durable.exchange(staged, path)
+        durable.exchange(staged, spool.layout.job(State.PENDING, job_id))
     except FileNotFoundError:
         return Edited.GONE  # Race: it was claimed just now, or a person took it away.
     if stamp(staged) == known.stamp:

@@ -239,7 +239,7 @@ LONG = (
         editor_kills=1,
         fails=False,
     ),
-    of("an edit, a power cut and deaths", edits=1, cuts=1, dispatcher_kills=1, editor_kills=1),
+    of("an edit, a power cut and deaths", edits=1, cuts=1, dispatcher_kills=1, editor_kills=1, fails=False),
     of("two edits, and a name comes back", edits=2, cuts=1, lingers=True, fails=False),
     of("two copies, a power cut and kills", copies=1, cuts=1, dispatcher_kills=1, runner_kills=1, fails=False),
 )
