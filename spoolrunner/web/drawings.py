@@ -168,7 +168,7 @@ def strip(shown: Sequence[Slot], sentence: str) -> Markup:
             drawn.append(_group("running", _path("s", boxes)))
         else:
             drawn.append(_group(stands, _path("u" if stands == "pending" else "f", boxes)))
-    drawn.append(f'<path class="s" d="M{_STRIP.width // 2} -14V40"/>')
+    drawn.append(f'<path class="s" d="M{_STRIP.width // 2} -14V52"/>')
     return _image(sentence, _STRIP, *drawn)
 
 

@@ -33,7 +33,6 @@ FONTS = """<?xml version="1.0"?>
 <edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit></match>
 </fontconfig>
 """
-COLOURS = 200
 SCREENS = {
     "overview": "/",
     "overview-day": "/?span=day",
@@ -90,9 +89,11 @@ def _shop(driver, folder: Path) -> None:
         until(lambda: len(os.listdir(shop.layout.folder("running"))) >= 6)
         shop.waiting()
         _pictures(driver, shop, SCREENS)
+        daemon.kill()
+        _pictures(driver, shop, {"down": "/"})
     finally:
         daemon.kill()
-    _pictures(driver, shop, {"down": "/"})
+        Daemon(folder).ready().stop()  # the jobs have run on; it ends them
 
 
 def _pictures(driver, shop: Shop, screens: dict[str, str]) -> None:
@@ -122,8 +123,16 @@ def _save(reader: Reader, size: tuple[int, int], name: str) -> None:
     )
     taken = Image.open(BytesIO(reader.driver.get_screenshot_as_png())).convert("RGB")
     path = FOLDER / f"web-{name}.png"
-    taken.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
+    taken.quantize(palette=_palette(taken), dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {taken.width} x {taken.height}, {path.stat().st_size // 1000} kB", file=sys.stderr)
+
+
+def _palette(picture: Image.Image) -> Image.Image:
+    """The 256 colours that it has most of: those of the page are exact, and the edges of letters have near ones."""
+    counted = sorted(picture.getcolors(1 << 24), reverse=True)[:256]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for _, colour in counted for part in colour])
+    return palette
 
 
 if __name__ == "__main__":

@@ -158,6 +158,7 @@ class Shop:
             "limits": LIMITS,
             "concurrency": 6,
             "keep_done": "1d",
+            "stop_grace": 0.2,
             "python_binary": sys.executable,
             "fsync": False,
         }
@@ -346,6 +347,8 @@ class Shop:
             is_bad = name == "feeds" and place % 37 == 20
             state, outcome = (State.FAILED, "failed") if is_bad else (State.DONE, "succeeded")
             attempt = {"number": 1, "outcome": outcome, "verdict": state.value, **_times(slot, slot + 41)}
+            if is_bad:
+                attempt["error"] = {"type": "ConnectionError", "message": "feeds.example does not answer"}
             document = {
                 "job": job["job"],
                 "method": job["method"],
