@@ -188,11 +188,11 @@ class Service:
         self._sweep.end()
         self.retention.end()
         self.rooms.executor.close()
-        self.minutes.flush()
         left = len(self.rooms.running)
         self._report(DispatcherLeft(left) if left else DispatcherStopped())
         if self._holder.holds:  # otherwise what lies there now is not for us to write to
             requests.clear_stop(self._layout)
+            self.minutes.flush()
             try:
                 self._status.write({**describe(self), "state": "stopped"})
             except OSError as error:
