@@ -92,7 +92,7 @@ class Service:
         self.problem = ""
         """Why the spool is blocked; empty when it is not."""
         self.logfiles, self.totals, self.minutes = told
-        self.minutes.state_of = partial(in_figures, self)
+        self.minutes.state_of, self.minutes.report = partial(in_figures, self), rooms.reporter.report
         self.began = rooms.clock.wall()
         self.weaknesses = Weaknesses(surroundings.weaknesses, rooms.reporter.report)
         self._layout, self._inbox = layout, inbox = rooms.config.layout, surroundings.inbox
