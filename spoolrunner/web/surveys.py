@@ -25,8 +25,8 @@ _BUDGET = 0.1
 """Seconds for which a survey reads files that it has not seen before."""
 _SHARE = 50
 """A survey is used for so many times the time that it took, so that it takes 2 % of a core."""
-_SHARE_AT_FIRST = 4
-"""The same while not all was seen yet: then the next one goes on, for a fifth of a core."""
+_SHARE_AT_FIRST = 15
+"""The same while not all was seen yet: then the next one goes on, for 6 % of a core."""
 _SHORTEST = 0.4
 """Seconds for which a survey is used at least."""
 _FIRST = 6
