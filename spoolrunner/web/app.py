@@ -9,7 +9,7 @@ from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -76,3 +76,8 @@ def _not_found(request: Request, _error: Exception) -> Response:
 
 def _bad_request(request: Request, error: Exception) -> Response:
     return show(request, Screen("missing.html", {"what": f"{error}. Nothing was done."}, None, status=400))
+
+
+def _broken(_request: Request, _error: Exception) -> Response:
+    """An error of ours: its traceback is printed by the server, and the reader is told where to look."""
+    return PlainTextResponse("The page failed at this; what its server printed says why. The spool goes on.\n", 500)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
@@ -10,6 +11,8 @@ from spoolrunner.errors import JobFormatError
 
 MOST_FIELDS = 20_000
 """Fields of one form: a page of ticked jobs has a hundred."""
+LONGEST = 30.0
+"""Seconds within which a form has to come."""
 _KIND = "application/x-www-form-urlencoded"
 
 
@@ -35,8 +38,11 @@ async def read_form(request: Request) -> Form:
     if request.headers.get("content-type", _KIND).partition(";")[0].strip().lower() != _KIND:
         raise JobFormatError("", f"the body must be {_KIND}")
     try:
-        text = (await request.body()).decode("utf-8")
+        async with asyncio.timeout(LONGEST):
+            text = (await request.body()).decode("utf-8")
         return Form(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
+    except TimeoutError:
+        raise JobFormatError("", f"the form did not come within {LONGEST:g} s") from None
     except ClientDisconnect:
         raise JobFormatError("", "the form is too long, or did not come whole") from None
     except ValueError as error:

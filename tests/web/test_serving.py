@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -13,7 +14,9 @@ import sys
 
 import psutil
 import pytest
+from starlette.responses import PlainTextResponse
 
+from spoolrunner.web import serving
 from tests.daemon.harness import until
 
 unix_only = pytest.mark.skipif(sys.platform == "win32", reason="no sockets in the file system, no such signals")
@@ -176,3 +179,29 @@ def test_the_page_hears_of_a_dispatcher_that_is_killed(run) -> None:
     process.kill()
     process.wait(DEADLINE)
     until(lambda: not page.is_running() or page.status() == psutil.STATUS_ZOMBIE, DEADLINE)
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"GET / HTTP/1.1\r\nHost: loc", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /"]
+)
+def test_a_request_that_does_not_come(monkeypatch, begun) -> None:
+    """Whoever connects and sends no whole request, at first or later, is let go after a while."""
+    monkeypatch.setattr(serving, "HEAD_TIME", 0.3)
+    monkeypatch.setattr(serving, "_KEEP", 1)
+
+    async def ok(scope, receive, send) -> None:
+        await PlainTextResponse("ok")(scope, receive, send)
+
+    async def talk() -> bytes:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            server = serving.make_server(ok)
+            serves = asyncio.create_task(server.serve(sockets=[listening]))
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            writer.write(begun)
+            answer = await asyncio.wait_for(reader.read(), DEADLINE)
+            writer.close()
+            server.should_exit = True
+            await serves
+            return answer
+
+    assert (b"200 OK" in asyncio.run(talk())) is (b"health" in begun)

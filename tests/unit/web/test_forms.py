@@ -8,6 +8,7 @@ import pytest
 from starlette.requests import Request
 
 from spoolrunner.errors import JobFormatError
+from spoolrunner.web import forms
 from spoolrunner.web.forms import MOST_FIELDS, read_form
 
 
@@ -46,3 +47,16 @@ def test_what_is_no_form(request_) -> None:
     """What is no form, or did not come whole, is refused as a whole."""
     with pytest.raises(JobFormatError):
         asyncio.run(read_form(request_))
+
+
+def test_a_form_that_does_not_come(monkeypatch) -> None:
+    """A form whose rest is not sent is given up."""
+    monkeypatch.setattr(forms, "LONGEST", 0.05)
+
+    async def never() -> dict:
+        await asyncio.Event().wait()
+        return {}
+
+    asked = Request({"type": "http", "method": "POST", "headers": []}, never)
+    with pytest.raises(JobFormatError, match="did not come within"):
+        asyncio.run(read_form(asked))
