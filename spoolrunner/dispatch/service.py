@@ -92,7 +92,7 @@ class Service:
         self.problem = ""
         """Why the spool is blocked; empty when it is not."""
         self.logfiles, self.totals, self.minutes = told
-        self.minutes.state_of = partial(in_figures, self)
+        self.minutes.state_of, self.minutes.report = partial(in_figures, self), rooms.reporter.report
         self.began = rooms.clock.wall()
         self.weaknesses = Weaknesses(surroundings.weaknesses, rooms.reporter.report)
         self._layout, self._inbox = layout, inbox = rooms.config.layout, surroundings.inbox
@@ -188,11 +188,11 @@ class Service:
         self._sweep.end()
         self.retention.end()
         self.rooms.executor.close()
-        self.minutes.flush()
         left = len(self.rooms.running)
         self._report(DispatcherLeft(left) if left else DispatcherStopped())
         if self._holder.holds:  # otherwise what lies there now is not for us to write to
             requests.clear_stop(self._layout)
+            self.minutes.flush()
             try:
                 self._status.write({**describe(self), "state": "stopped"})
             except OSError as error:

@@ -23,6 +23,7 @@ from spoolrunner.system.clock import Clock, format_time
 from spoolrunner.system.heldfiles import open_plain
 from spoolrunner.telling.events import Event, Recorded, Refused, Started
 from spoolrunner.telling.figures import BOUNDS, Figures
+from spoolrunner.telling.troubles import HistoryNotWritten
 
 MINUTE = 60
 KINDS = 20
@@ -51,6 +52,8 @@ class Minutes:
     def __init__(self, layout: Layout, clock: Clock, keep: float) -> None:
         self.trouble = ""
         self.state_of: _Counts = dict
+        self.report: Callable[[Event], object] = lambda _: None
+        """Called with an event when the history cannot be written, once for the same reason."""
         self._layout, self._clock, self._keep = layout, clock, keep
         self._begin = self._end = 0.0
         self._write_at = math.inf
@@ -125,7 +128,7 @@ class Minutes:
         return True
 
     def _write(self, begin: float, told: dict[str, Any], kinds: dict[tuple[str, str], Figures]) -> None:
-        self.trouble = ""
+        before, self.trouble = self.trouble, ""
         path = self._layout.minutes(format_time(begin)[:10].replace("-", ""))
         try:
             if path != self._path:
@@ -134,6 +137,8 @@ class Minutes:
             _append(path, {"at": f"{format_time(begin)[:19]}Z", **told}, kinds)
         except Exception as error:  # an observer: whatever keeps it from writing keeps nothing else
             self.trouble = f"the history cannot be written: {error}"
+            if self.trouble != before:
+                self.report(HistoryNotWritten(self.trouble))
 
     def _remove_old(self, now: float) -> None:
         """Remove the files of the days that are kept no longer."""

@@ -72,3 +72,11 @@ class EventsComeAgain(_Sentence):
     """File events come again that had stopped, or could not be had."""
 
     words = "file events come again"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryNotWritten(_Trouble):
+    """The line of a minute could not be written; what it would have said is lost."""
+
+    words = "{event.sentence}"
+    sentence: str

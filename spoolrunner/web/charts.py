@@ -75,7 +75,7 @@ def kinds(hour: Span, day: Span) -> dict[str, Kind]:
 def usual(day: Span) -> dict[str, str]:
     """Return how long half of the runs of each kind take at most, in words: `0.3 s`."""
     found = {name: quantile(day.total(name).ran, 0.5) for name in day.kinds}
-    return {name: words.duration(seconds) for name, seconds in found.items() if seconds is not None}
+    return {name: words.about(seconds) for name, seconds in found.items() if seconds is not None}
 
 
 def failed_of(figures: Figures) -> int:
@@ -97,8 +97,8 @@ def _kind(hour: Span, day: Span, name: str) -> Kind:
         failed,
         failed / (done + failed) if done + failed else None,
         drawings.sparkline(by_hour, bad, sentence),
-        "" if half is None else words.duration(half),
-        "" if most is None else words.duration(most),
+        "" if half is None else words.about(half),
+        "" if most is None else words.about(most),
     )
 
 
@@ -119,8 +119,8 @@ def _wait(span: Span, total: Figures) -> Lane:
     most = [quantile(figures.waited, 0.95) for figures in span.all]
     half = [quantile(figures.waited, 0.5) for figures in span.all]
     usual_wait, longest = quantile(total.waited, 0.5), quantile(total.waited, 0.95)
-    told_half = "none" if usual_wait is None else f"< {words.duration(usual_wait)}"
-    told_most = "" if longest is None else f"half of the jobs; 95 % < {words.duration(longest)}"
+    told_half = "none" if usual_wait is None else f"< {words.about(usual_wait)}"
+    told_most = "" if longest is None else f"half of the jobs; 95 % < {words.about(longest)}"
     sentence = f"Time from due to start: half of the jobs {told_half}; {told_most or 'nothing was started'}"
     drawing = drawings.area(_finite(most), sentence, _finite(half))
     return Lane("wait", "", "95 % and half of the jobs", drawing, told_half, "", Markup("{}").format(told_most))

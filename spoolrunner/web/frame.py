@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from spoolrunner.client.overview import Overview, overview
 from spoolrunner.errors import SpoolRunnerError
-from spoolrunner.protocol.states import State
+from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.system import machine
 from spoolrunner.telling import status as status_file
 from spoolrunner.web import drawings, words
@@ -131,8 +131,17 @@ def _done(desk: Desk, looked: Looked, now: float) -> Tab:
     if not count:
         return Tab("done", 0, "nothing yet", drawings.ticks([], 0))
     newest = desk.index.page(State.DONE, limit=1).jobs
-    text = f"the last {words.ago(now - newest[0].at_ns / 1e9)} ago" if newest else ""
+    text = _rate(desk) or (f"the last {words.ago(now - newest[0].at_ns / 1e9)} ago" if newest else "")
     return Tab("done", count, text, drawings.ticks([count], 0))
+
+
+def _rate(desk: Desk) -> str:
+    """How many are done a minute, in the last hour; "" where it is less than one, or there is no history."""
+    try:
+        done = desk.hour.get().total().ended.get(Outcome.SUCCEEDED, 0)
+    except OSError:
+        return ""
+    return f"{words.number(done / 60)} a minute" if done >= 60 else ""
 
 
 def _failed(looked: Looked) -> Tab:

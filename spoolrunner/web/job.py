@@ -73,7 +73,7 @@ def _view(request: Request) -> Screen:
         "cannot": cannot,
         "runs": runs,
         "actions": [] if web.settings.is_read_only else _actions(found, now),
-        "command": _command(found),
+        "commands": _commands(found),
         "printed": printed,
         "before": before,
         "error": way.shown_error(found.error),
@@ -174,9 +174,16 @@ def _actions(found: Look, now: float) -> list[Action]:
     }[found.state]
 
 
-def _command(found: Look) -> str:
-    verbs = {State.PENDING: "why", State.RUNNING: "logs", State.DONE: "show", State.FAILED: "retry"}
-    return commands.named(verbs[found.state], [found.id])
+def _commands(found: Look) -> list[str]:
+    """The command lines that do the same, the usual one first; a copy is what `enqueue` makes of the same words."""
+    name = found.id
+    verbs = {
+        State.PENDING: ("why", "cancel", "edit", "discard"),
+        State.RUNNING: ("logs", "cancel"),
+        State.DONE: ("show", "retry", "discard"),
+        State.FAILED: ("retry", "discard", "show"),
+    }
+    return [commands.named(verb, [name]) for verb in verbs[found.state]]
 
 
 def _fields(config: Config, found: Look) -> list[tuple[str, Any]]:

@@ -79,7 +79,7 @@ def _view(folder: str, request: Request) -> Screen | Response:
         "at": f"{now:.3f}",
         "ruler": _ruler(web.desk, folder, wanted, now),
         "empty": _EMPTY[folder],
-        "is_complete": not web.desk.index.is_counting,
+        "is_complete": found.is_ordered and not web.desk.index.is_counting,
     }
     return Screen("list.html", values, _data(folder, wanted, found), tab=folder)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
@@ -18,7 +17,7 @@ from spoolrunner.telling.line_format import Kind
 from spoolrunner.web import charts, parts, words
 from spoolrunner.web.answers import Screen, Web, frame_of, page, web_of
 from spoolrunner.web.frame import Looked
-from spoolrunner.web.surveys import Failure, Waiting
+from spoolrunner.web.surveys import Failure, Failures, Waiting
 from spoolrunner.web.verdict import SICK, Condition, Verdict, address, judge
 
 _LAST_LINES = 5
@@ -203,13 +202,25 @@ def _data(verdict: Verdict, looked: Looked | None) -> dict[str, Any]:
         **told,
         **looked.seen._asdict(),
         "waiting": _waiting(looked.waiting),
-        "failures": asdict(looked.failures),
+        "failures": _failures(looked.failures),
     }
 
 
 def _waiting(found: Waiting) -> dict[str, Any]:
     made = {name: getattr(found, name) for name in ("files", "seen", "due", "oldest_due", "by_kind", "by_group")}
     return {**made, "first": [_brief(one) for one in found.first]}
+
+
+def _failures(found: Failures) -> dict[str, Any]:
+    groups = [
+        {
+            **{name: getattr(group, name) for name in ("kind", "error", "message", "files")},
+            "first_at": group.times[0],
+            "last_at": group.times[-1],
+        }
+        for group in found.groups[:_MOST_FAILURES]
+    ]
+    return {"files": found.files, "seen": found.seen, "groups": groups}
 
 
 def _brief(one: Glance) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from spoolrunner.web.filters import Filters
 
 PAGE = 100
 """Rows of a page."""
-BUDGET = 1.0
+BUDGET = 0.4
 """Seconds for which documents are read to find out whether they fit."""
-_STEP = 500
+_STEP = 200
 """Names that are taken from the index at a time."""
 
 
@@ -24,7 +24,8 @@ class Rows(NamedTuple):
     """The jobs of one page. `older` is the cursor for those behind it, None where none is left.
 
     `fitting` is how many were found to fit from here on, `seen` of `files` were looked at. `is_whole`: whether that was all, so
-    that `fitting` is the number of all that match.
+    that `fitting` is the number of all that match. `is_ordered` is False while the index still finds out when files came, so
+    that some are missing.
     """
 
     jobs: list[Glance]
@@ -33,6 +34,7 @@ class Rows(NamedTuple):
     seen: int
     files: int
     is_whole: bool
+    is_ordered: bool = True
 
 
 def find(desk: Desk, states: Sequence[State], wanted: Filters, cursor: str, *, may_read: bool) -> Rows:
@@ -43,34 +45,52 @@ def find(desk: Desk, states: Sequence[State], wanted: Filters, cursor: str, *, m
     counts = desk.index.counts()
     files = sum(counts[state] for state in states)
     begun, inner = _position(states, cursor)
-    if not wanted.given and len(states) == 1:
-        return _all(desk, states[0], inner, files)
-    config, now, end = desk.config, desk.clock.wall(), desk.clock.monotonic() + BUDGET
-    jobs: list[Glance] = []
-    older, shown_at, seen, fitting = None, "", 0, 0
+    is_ordered = all(desk.index.page(state, limit=1).is_complete for state in states)
+    found = _Found(desk, wanted, may_read=may_read)
     for state in states[begun:]:
-        for place, found in _glances(desk, state, wanted, inner, now):
-            seen += 1
-            looked_at = f"{state.value}/{place}"
-            if found is not None and wanted.fits(found, config, may_read=may_read):
-                fitting += 1
-                if len(jobs) < PAGE:
-                    jobs.append(found)
-                    shown_at = looked_at
-                else:
-                    older = shown_at
-            if desk.clock.monotonic() > end:
-                return Rows(jobs, shown_at if len(jobs) == PAGE else looked_at, fitting, seen, files, is_whole=False)
+        if not found.look(state, inner):
+            break
         inner = ""
-    return Rows(jobs, older, fitting, seen, files, is_whole=not cursor)
+    if not wanted.given:  # then all fit, and it was enough to fill the page
+        return Rows(found.jobs, found.older, files, len(found.jobs), files, is_ordered, is_ordered)
+    older = found.older or (None if found.is_over else found.looked_at)
+    is_whole = found.is_over and not cursor and is_ordered
+    return Rows(found.jobs, older, found.fitting, found.seen, files, is_whole, is_ordered)
 
 
-def _all(desk: Desk, state: State, cursor: str, files: int) -> Rows:
-    """A page of a whole folder: no file but those shown is looked at."""
-    page = desk.index.page(state, cursor, PAGE)
-    jobs = [found for came in page.jobs if (found := desk.glances.of(state, came.id)) is not None]
-    older = None if page.older is None else f"{state.value}/{page.older}"
-    return Rows(jobs, older, files, len(jobs), files, is_whole=True)
+class _Found:
+    """What was found so far: PAGE jobs at most, and how many fit. `is_over` is False when the time was up before the end."""
+
+    def __init__(self, desk: Desk, wanted: Filters, *, may_read: bool) -> None:
+        self.jobs: list[Glance] = []
+        self.older: str | None = None
+        self.looked_at = ""
+        self.fitting = self.seen = 0
+        self.is_over = True
+        self._desk, self._wanted, self._may_read = desk, wanted, may_read
+        self._config, self._now = desk.config, desk.clock.wall()
+        self._end = desk.clock.monotonic() + BUDGET
+
+    def look(self, state: State, cursor: str) -> bool:
+        """Look at the files of a folder from a cursor on; return whether to go on with the next folder."""
+        for place, found in _glances(self._desk, state, self._wanted, cursor, self._now):
+            before, self.looked_at = self.looked_at, f"{state.value}/{place}"
+            self.seen += 1
+            if found is not None and self._wanted.fits(found, self._config, may_read=self._may_read):
+                self._take(found, before)
+                if self.older is not None and not self._wanted.given:
+                    return False
+            if self._desk.clock.monotonic() > self._end:
+                self.is_over = False
+                return False
+        return True
+
+    def _take(self, found: Glance, before: str) -> None:
+        self.fitting += 1
+        if len(self.jobs) < PAGE:
+            self.jobs.append(found)
+        elif self.older is None:
+            self.older = before
 
 
 def _glances(desk: Desk, state: State, wanted: Filters, cursor: str, now: float) -> Iterator[tuple[str, Glance | None]]:

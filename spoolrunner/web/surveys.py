@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 MOST = 20_000
 """Files that a survey looks at, the newest ones: so many are remembered."""
-_BUDGET = 0.15
+_BUDGET = 0.1
 """Seconds for which a survey reads files that it has not seen before."""
 _SHARE = 50
 """A survey is used for so many times the time that it took, so that it takes 2 % of a core."""
+_SHARE_AT_FIRST = 15
+"""The same while not all was seen yet: then the next one goes on, for 6 % of a core."""
 _SHORTEST = 0.4
 """Seconds for which a survey is used at least."""
 _FIRST = 6
@@ -79,8 +81,11 @@ class Failures:
 class Kept(Generic[_Survey]):
     """A survey that is made again when it is too old; only one thread makes it, and the others take the last one."""
 
-    def __init__(self, make: Callable[[], _Survey], clock: Clock) -> None:
+    def __init__(
+        self, make: Callable[[], _Survey], clock: Clock, is_whole: Callable[[_Survey], bool] = lambda _: True
+    ) -> None:
         self._make = make
+        self._is_whole = is_whole
         self._clock = clock
         self._lock = threading.Lock()
         self._made: _Survey | None = None
@@ -96,7 +101,8 @@ class Kept(Generic[_Survey]):
             if self._made is None or began >= self._good_until:
                 self._made = self._make()
                 now = self._clock.monotonic()
-                self._good_until = now + max(_SHORTEST, (now - began) * _SHARE)
+                share = _SHARE if self._is_whole(self._made) else _SHARE_AT_FIRST
+                self._good_until = now + max(_SHORTEST, (now - began) * share)
             return self._made
 
 
@@ -105,8 +111,8 @@ class Surveys:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.waiting = Kept(self._waiting, desk.clock)
-        self.failures = Kept(self._failures, desk.clock)
+        self.waiting = Kept(self._waiting, desk.clock, _is_whole)
+        self.failures = Kept(self._failures, desk.clock, _is_whole)
 
     def _waiting(self) -> Waiting:
         made, now = Waiting(), self._desk.clock.wall()
@@ -155,3 +161,8 @@ class Surveys:
             if found is not None:
                 made.seen += 1
                 yield found
+
+
+def _is_whole(made: Waiting | Failures) -> bool:
+    """Whether as many files were seen as a survey looks at."""
+    return made.seen >= min(made.files, MOST)

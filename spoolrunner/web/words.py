@@ -46,6 +46,18 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
+def about(seconds: float) -> str:
+    """Return a bound of a histogram in one unit: `30 ms`, `0.3 s`, `10 s`, `17 m`, `3 h`."""
+    if not math.isfinite(seconds):
+        return "longer"
+    if seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+        if seconds >= 1.5 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:g} s"
+
+
 def ago(seconds: float) -> str:
     """Return how long something is ago, in one unit: `4 s`, `3 m`, `2 h`, `5 d`."""
     seconds = max(0.0, seconds)

@@ -174,7 +174,7 @@ def test_counting(serve, drop, monkeypatch) -> None:
     monkeypatch.setattr(type(page.desk.index), "is_counting", property(lambda _: True))
     text = page.get("/done/").text
     assert "still counting" in text
-    assert "Still counting the files" in text
+    assert "Still finding out which files lie there" in text
 
 
 def test_names_that_can_be_no_id(serve, drop, spool) -> None:

@@ -13,6 +13,7 @@ from spoolrunner.telling import minutes as module
 from spoolrunner.telling.events import Paused, Recorded, Refused, RetryPlanned, Started
 from spoolrunner.telling.line_format import Who
 from spoolrunner.telling.minutes import KINDS, OTHER, Minutes
+from spoolrunner.telling.troubles import HistoryNotWritten
 
 WHO = Who("x", "app.Report", "build", 1, 4)
 DAY = 86_400
@@ -181,11 +182,14 @@ def test_no_history(minutes, clock, spool) -> None:
 @pytest.mark.parametrize("make", [os.mkfifo if hasattr(os, "mkfifo") else None, os.mkdir], ids=["pipe", "folder"])
 def test_something_else_at_its_name(minutes, clock, spool, make) -> None:
     """A pipe is not waited for, and a folder is no file: that is said, and the next minute is tried again."""
-    path = spool.layout.minutes("20270115")
+    path, told = spool.layout.minutes("20270115"), []
+    minutes.report = told.append
     make(path)
-    run_one(minutes, clock)
-    minutes.flush()
+    for _ in range(2):
+        run_one(minutes, clock)
+        minutes.flush()
     assert minutes.trouble.startswith("the history cannot be written: ")
+    assert told == [HistoryNotWritten(minutes.trouble)]
     os.rmdir(path) if make is os.mkdir else os.unlink(path)
     run_one(minutes, clock)
     minutes.flush()

@@ -43,7 +43,7 @@ def test_lanes() -> None:
     }
     assert list(found) == ["pending/", "wait", "running/", "done/", "failed/", "control/"]
     assert (found["pending/"].number, found["pending/"].words) == ("7", "due, 9 at most")
-    assert (found["wait"].number, found["running/"].number) == ("< 100 ms", "50 %")
+    assert (found["wait"].number, found["running/"].number) == ("< 0.1 s", "50 %")
     assert (found["done/"].number, found["done/"].address) == ("10", "done/?newer=1h")
     assert (found["failed/"].number, found["failed/"].words) == ("2", "for good, 3 tried again")
     assert (found["control/"].number, found["control/"].words) == ("1", "now; paused 1 time")
@@ -55,8 +55,8 @@ def test_kinds() -> None:
     hour = figures(succeeded=3, failed=1)
     hour.ran[4] = 4
     found = charts.kinds(span([hour]), span([hour] * 96, step=900))["app.Report.build"]
-    assert (found.done, found.failed, found.rate, found.half, found.most) == (3, 1, 0.25, "1.0 s", "1.0 s")
-    assert charts.usual(span([hour])) == {"app.Report.build": "1.0 s"}
+    assert (found.done, found.failed, found.rate, found.half, found.most) == (3, 1, 0.25, "1 s", "1 s")
+    assert charts.usual(span([hour])) == {"app.Report.build": "1 s"}
 
 
 def test_a_wait_beyond_all_bounds() -> None:

@@ -68,3 +68,11 @@ def test_a_survey_is_used_for_a_while(clock) -> None:
     assert kept.get() == 1
     clock.advance(2.0)
     assert kept.get() == 2
+
+
+def test_a_survey_that_has_not_seen_all_goes_on_soon(clock) -> None:
+    """While some files were not looked at, the next survey comes sooner."""
+    kept = Kept(lambda: clock.advance(1.0) or clock.monotonic(), clock, lambda _: False)
+    first = kept.get()
+    clock.advance(16.0)
+    assert kept.get() > first

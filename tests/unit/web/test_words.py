@@ -48,6 +48,24 @@ def test_other_numbers() -> None:
     assert [words.stopwatch(seconds) for seconds in (47.9, 784, 7390)] == ["0:47", "13:04", "2:03:10"]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.03, "30 ms"),
+        (0.3, "0.3 s"),
+        (1.0, "1 s"),
+        (30, "30 s"),
+        (100, "2 m"),
+        (1000, "17 m"),
+        (30000, "8 h"),
+        (math.inf, "longer"),
+    ],
+)
+def test_bounds(seconds, text) -> None:
+    """A bound of a histogram is not more exact than it is."""
+    assert words.about(seconds) == text
+
+
 def test_moments(monkeypatch) -> None:
     """A time of today is written without its day, one of this week with its weekday, another with its date."""
     now = 1_800_000_000.0  # Friday 2027-01-15, 08:00 UTC
