@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 
 from spoolrunner.errors import JobFormatError
@@ -36,16 +37,24 @@ class Edited(StrEnum):
     CHANGED = "its file was changed by somebody else meanwhile"
 
 
+@dataclass(slots=True)
+class _Staged:
+    """The file in tmp/. It may be removed as long as it is ours or what ours has replaced, and not when nobody knows."""
+
+    path: str
+    may_go: bool = True
+
+
 def exchange(spool: Spool, job_id: str, known: Found, data: bytes, *, keeps_mtime: bool = False) -> Edited:
     """Put `data` in the place of pending/ID.json, which was `known` when it was read; return what came of it.
 
     `keeps_mtime`: the new file has the time of change of the old one, from which its `delay` counts. NotImplementedError where
-    the system cannot exchange files, OSError when the disk refuses; the job is as it was then.
+    the system cannot exchange files, OSError when the disk refuses; the job is as it was then, or as edited.
     """
     transition(State.PENDING, Event.EDIT)  # the file stays where it is: this row has no other target
-    staged = spool.layout.stage()
+    staged = _Staged(spool.layout.stage())
     try:
-        _write(spool, staged, data, known.mtime_ns if keeps_mtime else None)
+        _write(spool, staged.path, data, known.mtime_ns if keeps_mtime else None)
     except FileNotFoundError as error:
         raise folder_of(spool.layout.tmp) or error from None
     try:
@@ -53,19 +62,20 @@ def exchange(spool: Spool, job_id: str, known: Found, data: bytes, *, keeps_mtim
         if edited is Edited.DONE and spool.fsync:
             durable.sync_folder(spool.layout.pending)  # before the old file goes: one of both is there for good
     finally:
-        durable.unlink(staged)
+        if staged.may_go:
+            durable.unlink(staged.path)
     return edited
 
 
-def _write(spool: Spool, staged: str, data: bytes, mtime_ns: int | None) -> None:
-    durable.write_new(staged, data, spool.fsync and mtime_ns is None, durable.mode_in(spool.layout.tmp))
+def _write(spool: Spool, path: str, data: bytes, mtime_ns: int | None) -> None:
+    durable.write_new(path, data, spool.fsync and mtime_ns is None, durable.mode_in(spool.layout.tmp))
     if mtime_ns is not None:
-        os.utime(staged, ns=(mtime_ns, mtime_ns))  # a name of ours, which nobody can guess
+        os.utime(path, ns=(mtime_ns, mtime_ns))  # a name of ours, which nobody can guess
         if spool.fsync:
-            durable.sync(staged)
+            durable.sync(path)
 
 
-def _under_lock(spool: Spool, job_id: str, known: Found, staged: str) -> Edited:
+def _under_lock(spool: Spool, job_id: str, known: Found, staged: _Staged) -> Edited:
     if spool.exists(State.RUNNING, job_id):
         return Edited.RUNS
     lock = locks.acquire(spool.layout.lock(job_id), LOCK_PATIENCE)
@@ -74,24 +84,39 @@ def _under_lock(spool: Spool, job_id: str, known: Found, staged: str) -> Edited:
     try:
         return _exchange(spool, job_id, known, staged)
     finally:
-        drop_lock(spool, lock, job_id)
-        lock.close()
+        try:
+            drop_lock(spool, lock, job_id)
+        finally:
+            lock.close()
 
 
-def _exchange(spool: Spool, job_id: str, known: Found, staged: str) -> Edited:
+def _exchange(spool: Spool, job_id: str, known: Found, staged: _Staged) -> Edited:
     if spool.exists(State.RUNNING, job_id):
         return Edited.RUNS
-    there = spool.stamp(State.PENDING, job_id)
+    there, ours = spool.stamp(State.PENDING, job_id), stamp(staged.path)
     if there != known.stamp:
         return Edited.GONE if there is None else Edited.CHANGED
-    ours = stamp(staged)
     try:
-        durable.exchange(staged, spool.layout.job(State.PENDING, job_id))
-    except FileNotFoundError:
+        staged.may_go = False
+        durable.exchange(staged.path, spool.layout.job(State.PENDING, job_id))
+    except (OSError, NotImplementedError) as error:
+        staged.may_go = stamp(staged.path) == ours
+        if not isinstance(error, FileNotFoundError):
+            raise
         return Edited.GONE  # Race: it was claimed just now, or a person took it away.
-    if stamp(staged) == known.stamp:
-        return Edited.DONE
-    _undo(spool, job_id, staged, ours, known)
+    try:
+        staged.may_go = stamp(staged.path) == known.stamp
+        if staged.may_go:
+            return Edited.DONE
+        _undo(spool, job_id, staged.path, ours, known)
+    except OSError as error:
+        what = (
+            f"{error.strerror or error}; what an edit has taken out of pending/{job_id}.json may lie in {staged.path}"
+        )
+        raise OSError(error.errno, what) from error
+    staged.may_go = True
+    if spool.fsync:
+        durable.sync_folder(spool.layout.pending)
     return Edited.CHANGED
 
 
@@ -107,12 +132,9 @@ def _undo(spool: Spool, job_id: str, staged: str, ours: Stamp | None, known: Fou
             with suppress(FileNotFoundError):  # Race: it was claimed just now.
                 durable.exchange(staged, spool.layout.job(state, job_id))
             if stamp(staged) == ours:
-                break
-    else:
-        if not _is_same_job(staged, known):
-            _give_a_name(spool, job_id, staged)
-    if spool.fsync:
-        durable.sync_folder(spool.layout.pending)
+                return
+    if not _is_same_job(staged, known):
+        _give_a_name(spool, job_id, staged)
 
 
 def _is_same_job(path: str, known: Found) -> bool:

@@ -105,6 +105,7 @@ def show(request: Request, screen: Screen) -> Response:
         "version": spoolrunner.__version__,
         "said": web.notes.get(request.query_params.get("said", "")),
         "is_known": bool(state.who),
+        "is_asked_again": request.method in ("GET", "HEAD"),
     }
     if state.who:
         shared["frame"] = frame_of(request)

@@ -6,9 +6,9 @@ who does not read at all is dropped.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
+import anyio
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -24,6 +24,8 @@ HEARTBEAT = 15
 """Seconds between two signs of life, by which a page knows that it is still heard."""
 PATIENCE = 10.0
 """Seconds for which a message may wait for a reader."""
+_GRACE = 1.0
+"""Seconds that a stream has to end by itself when the page's server does."""
 _MOST_ROWS = 100
 
 
@@ -32,21 +34,30 @@ async def _events(request: Request) -> Response:
     if pulse.streams >= MOST_STREAMS:
         text = f"{MOST_STREAMS} pages listen already; this one looks by itself.\n"
         return PlainTextResponse(text, 503, {"retry-after": "60"})
-    return EventSourceResponse(_listening(pulse), ping=HEARTBEAT, ping_message_factory=_beat, send_timeout=PATIENCE)
+    ending = anyio.Event()
+    return EventSourceResponse(
+        _listening(pulse, ending),
+        ping=HEARTBEAT,
+        ping_message_factory=_beat,
+        send_timeout=PATIENCE,
+        shutdown_event=ending,
+        shutdown_grace_period=_GRACE,
+    )
 
 
 def _beat() -> ServerSentEvent:
     return ServerSentEvent(event="beat", data="")
 
 
-async def _listening(pulse: Pulse) -> AsyncIterator[ServerSentEvent]:
-    """Say that something changed, each time that it did, as often as the pace allows."""
+async def _listening(pulse: Pulse, ending: anyio.Event) -> AsyncIterator[ServerSentEvent]:
+    """Say that something changed, each time that it did, as often as the pace allows, until `ending` is set."""
     pulse.streams += 1
     try:
         yield _beat()
         seen = pulse.version()
-        while True:
-            await asyncio.sleep(pulse.pace())
+        while not ending.is_set():
+            with anyio.move_on_after(pulse.pace()):
+                await ending.wait()
             if (now := pulse.version()) != seen:
                 seen = now
                 yield ServerSentEvent(event="changed", data=now)

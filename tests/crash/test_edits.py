@@ -10,9 +10,11 @@ import pytest
 
 from spoolrunner.cli import edit as verb
 from spoolrunner.client.edit import Answer, edit
+from spoolrunner.errors import SpoolRunnerError
 from spoolrunner.protocol.states import State
 from tests.crash.actors import Process
 from tests.crash.conftest import MakeWorld
+from tests.crash.failing import EVERY_FAILING_CALL, Once, faults_of
 from tests.crash.faults import World
 from tests.crash.findings import Findings
 from tests.crash.scenarios import (
@@ -140,3 +142,40 @@ def test_a_second_job_that_was_exchanged_by_mistake_is_put_back(make_world: Make
         judge_job(world, "a", EITHER)
         judge_job(world, "another", EITHER)
         assert (len(world.starts("a")), len(world.starts("another"))) == (1, 1)
+
+
+def test_an_edit_of_which_any_call_fails_leaves_the_job_whole(make_world: MakeWorld, tally: Tally) -> None:
+    """Whatever call of an edit fails, and however: the job is as it was or as edited, nothing is left, and it runs once."""
+    watching = Once()
+    with make_world() as world:
+        pending()(world)
+        world.trouble = watching
+        world.start("editor", lambda: edit(world.config, "a", priority=5)).run()
+    findings = Findings()
+    for at, call in enumerate(watching.calls, 1):
+        for fault in faults_of(call):
+            with findings.trial(f"{fault} at {at}, {call}"), make_world() as world:
+                fail_once(world, Once(at, fault))
+    findings.tell(tally, EVERY_FAILING_CALL)
+    assert findings.tried > 100
+
+
+def fail_once(world: World, trouble: Once) -> None:
+    """An edit meets it, and what follows is sound."""
+    answers: list[Answer] = []
+    pending()(world)
+    world.tolerated, world.trouble = (OSError, SpoolRunnerError), trouble
+    editor = world.start("editor", lambda: answers.append(edit(world.config, "a", priority=5)))
+    world.run(lambda: editor.is_over)
+    assert trouble.met is not None
+    world.trouble = None
+    _, _, raw = world.find("a")
+    assert raw.get("priority") in (None, 5)
+    if answers and not answers[0].problem:
+        assert raw["priority"] == 5
+    is_unsure = trouble.met.kind == "stat" and trouble.met.path.startswith("tmp/")  # of what the exchange took out
+    if trouble.met.kind not in ("unlink", "close") and not is_unsure:
+        assert os.listdir(world.layout.tmp) == []
+    world.recover()
+    judge_job(world, "a", EITHER)
+    assert len(world.starts("a")) == 1

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import socket
+import subprocess
+import sys
 from contextlib import ExitStack
 
 from sse_starlette import ServerSentEvent
@@ -68,7 +71,7 @@ def test_one_who_does_not_read(serve, monkeypatch) -> None:
     """A reader that takes nothing is dropped, and the page goes on for all others."""
     monkeypatch.setattr(live, "PATIENCE", 0.2)
 
-    async def flood(pulse):
+    async def flood(pulse, _ending):
         pulse.streams += 1
         try:
             while True:
@@ -84,6 +87,25 @@ def test_one_who_does_not_read(serve, monkeypatch) -> None:
         until(lambda: pulse.streams == 1)
         until(lambda: pulse.streams == 0)
         assert page.get("/").status == 200
+
+
+def test_end_of_the_server(serve, tmp_path) -> None:
+    """The page's own process ends at once when it is told to, though pages listen, and without a word of complaint."""
+    serve().close()  # config.json lies there
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "spoolrunner", "web", "--bind", f"127.0.0.1:{port}"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        token = process.stdout.readline().rpartition("token=")[2].strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+        connection.request("GET", "/events", headers=headers)
+        stream = connection.getresponse()
+        assert stream.readline() == b"event: beat\r\n"
+        process.terminate()
+        assert process.wait(DEADLINE) == 0
+        assert process.stderr.read() == ""
+        connection.close()
 
 
 def test_a_hundred_pages(serve, drop) -> None:

@@ -206,6 +206,28 @@ def test_a_disk_that_refuses(spool, known, monkeypatch) -> None:
     assert is_tidy(spool)
 
 
+def test_what_was_taken_out_is_not_removed_when_nobody_can_look_at_it(spool, known, drop, monkeypatch) -> None:
+    """The disk fails just behind the exchange: what came out may be another job, so it stays, and the error says where."""
+    at_the_exchange(monkeypatch, lambda: drop(State.PENDING, "x", b'{"another": 1}'))
+    real, calls = editing.stamp, []
+
+    def failing(path: str):
+        calls.append(path)
+        if len(calls) > 1:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path)
+
+    monkeypatch.setattr(editing, "stamp", failing)
+    with pytest.raises(
+        OSError, match=r"Input/output error; what an edit has taken out of pending/x\.json may lie in "
+    ) as caught:
+        exchange(spool, "x", known, NEW)
+    (left,) = os.listdir(spool.layout.tmp)
+    assert left in str(caught.value)
+    with open(os.path.join(spool.layout.tmp, left), "rb") as stream:
+        assert stream.read() == b'{"another": 1}'
+
+
 def test_a_spool_without_tmp(spool, known) -> None:
     """A folder that is missing is named."""
     os.rmdir(spool.layout.tmp)
