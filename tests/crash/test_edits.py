@@ -32,19 +32,23 @@ from tests.crash.scenarios import (
     sweep,
 )
 from tests.crash.stories import EITHER
+from tests.crash.test_cuts_of_worlds import roomy, sweep_cuts
 from tests.crash.test_hands import puts_another_of_its_name, saves_it_anew, takes_it_away
 from tests.tally import Tally
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot exchange two files")
 Hand = Callable[[World], None]
-EDIT = command(verb, "a", "--priority", "5", "--params", '{"token": "a", "endings": ["ok"]}')
+EDIT = command(verb, "a", "--priority", "5", "--params", '{"token": "a", "endings": ["ok", "ok"]}')
 MOST_OPERATIONS = 60
 
 
 def is_whole(world: World) -> None:
-    """The job has the priority that it had, or the one of the edit, and nothing of both."""
+    """The job has the priority and parameters that it had, or those of the edit; when that was answered it has these."""
     _, _, raw = world.find("a")
-    assert raw.get("priority") in (None, 5), world.describe()
+    assert (raw.get("priority"), len(raw["params"]["endings"])) in ((None, 1), (5, 2)), world.describe()
+    (command,) = [process for process in world.processes if process.name == "command"]
+    if command.result == 0:
+        assert raw["priority"] == 5, f"an edit that was answered is gone: {world.describe()}"
 
 
 KILLED = [
@@ -65,6 +69,12 @@ KILLED = [
 def test_a_killed_edit_leaves_the_job_whole(make_world: MakeWorld, tally: Tally, scenario: Scenario, mode: str) -> None:
     """Wherever the edit or the dispatcher beside it is killed, the job is there once, as it was or as edited, and is run."""
     sweep(make_world, scenario, mode, tally)
+
+
+@pytest.mark.parametrize("scenario", [KILLED[0], pytest.param(KILLED[1], marks=pytest.mark.long)], ids=str)
+def test_a_power_cut_leaves_the_job_whole(make_world: MakeWorld, tally: Tally, scenario: Scenario) -> None:
+    """Wherever the power goes while a job is edited and run: it is there once, as it was or as edited, and an answer holds."""
+    sweep_cuts(make_world, roomy(scenario), tally)
 
 
 def run_for(process: Process, operations: int) -> None:
