@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from spoolrunner.cli import edit as verb
 from spoolrunner.client.edit import Answer, edit
 from spoolrunner.errors import SpoolRunnerError
 from spoolrunner.protocol.states import State
-from tests.crash.actors import Process
+from tests.crash.actors import Process, StuckError
 from tests.crash.conftest import MakeWorld
 from tests.crash.failing import EVERY_FAILING_CALL, Once, faults_of
 from tests.crash.faults import World
@@ -34,6 +35,7 @@ from tests.crash.scenarios import (
 from tests.crash.stories import EITHER
 from tests.crash.test_cuts_of_worlds import roomy, sweep_cuts
 from tests.crash.test_hands import puts_another_of_its_name, saves_it_anew, takes_it_away
+from tests.crash.test_promises import does, run_to
 from tests.tally import Tally
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot exchange two files")
@@ -189,3 +191,29 @@ def fail_once(world: World, trouble: Once) -> None:
     world.recover()
     judge_job(world, "a", EITHER)
     assert len(world.starts("a")) == 1
+
+
+def test_nobody_begins_while_an_edit_puts_right_what_it_did(make_world: MakeWorld) -> None:
+    """Between the exchange of a second job and its way back neither the claimed job nor what stands in can begin or end."""
+    with make_world(max_retries=3) as world:
+        pending()(world)
+        answers: list[Answer] = []
+        editor = world.start("editor", lambda: answers.append(edit(world.config, "a", priority=5)))
+        run_to(world, editor, does("flock", "locks/a.lock"))
+        editor.run(0)
+        dispatcher = world.start_dispatcher()
+        run_to(world, dispatcher, does("rename", "running/a.json"))
+        dispatcher.run(0)
+        puts_another_of_its_name(world)
+        run_to(world, editor, does("exchange", "pending/a.json"))
+        editor.is_frozen = True
+        with contextlib.suppress(StuckError):
+            world.run(lambda: bool(world.effects), seconds=5.0)
+        assert world.effects == []
+        editor.is_frozen = False
+        editor.run()
+        world.recover()
+        assert answers == [Answer([], "its file was changed by somebody else meanwhile")]
+        for token in ("a", "another"):
+            judge_job(world, token, EITHER)
+            assert len(world.starts(token)) == 1
