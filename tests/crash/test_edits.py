@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from spoolrunner.cli import edit as verb
 from spoolrunner.client.edit import Answer, edit
 from spoolrunner.errors import SpoolRunnerError
 from spoolrunner.protocol.states import State
-from tests.crash.actors import Process
+from tests.crash.actors import Process, StuckError
 from tests.crash.conftest import MakeWorld
 from tests.crash.failing import EVERY_FAILING_CALL, Once, faults_of
 from tests.crash.faults import World
@@ -32,19 +33,24 @@ from tests.crash.scenarios import (
     sweep,
 )
 from tests.crash.stories import EITHER
+from tests.crash.test_cuts_of_worlds import roomy, sweep_cuts
 from tests.crash.test_hands import puts_another_of_its_name, saves_it_anew, takes_it_away
+from tests.crash.test_promises import does, run_to
 from tests.tally import Tally
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot exchange two files")
 Hand = Callable[[World], None]
-EDIT = command(verb, "a", "--priority", "5", "--params", '{"token": "a", "endings": ["ok"]}')
+EDIT = command(verb, "a", "--priority", "5", "--params", '{"token": "a", "endings": ["ok", "ok"]}')
 MOST_OPERATIONS = 60
 
 
 def is_whole(world: World) -> None:
-    """The job has the priority that it had, or the one of the edit, and nothing of both."""
+    """The job has the priority and parameters that it had, or those of the edit; when that was answered it has these."""
     _, _, raw = world.find("a")
-    assert raw.get("priority") in (None, 5), world.describe()
+    assert (raw.get("priority"), len(raw["params"]["endings"])) in ((None, 1), (5, 2)), world.describe()
+    (command,) = [process for process in world.processes if process.name == "command"]
+    if command.result == 0:
+        assert raw["priority"] == 5, f"an edit that was answered is gone: {world.describe()}"
 
 
 KILLED = [
@@ -65,6 +71,12 @@ KILLED = [
 def test_a_killed_edit_leaves_the_job_whole(make_world: MakeWorld, tally: Tally, scenario: Scenario, mode: str) -> None:
     """Wherever the edit or the dispatcher beside it is killed, the job is there once, as it was or as edited, and is run."""
     sweep(make_world, scenario, mode, tally)
+
+
+@pytest.mark.parametrize("scenario", [KILLED[0], pytest.param(KILLED[1], marks=pytest.mark.long)], ids=str)
+def test_a_power_cut_leaves_the_job_whole(make_world: MakeWorld, tally: Tally, scenario: Scenario) -> None:
+    """Wherever the power goes while a job is edited and run: it is there once, as it was or as edited, and an answer holds."""
+    sweep_cuts(make_world, roomy(scenario), tally)
 
 
 def run_for(process: Process, operations: int) -> None:
@@ -179,3 +191,29 @@ def fail_once(world: World, trouble: Once) -> None:
     world.recover()
     judge_job(world, "a", EITHER)
     assert len(world.starts("a")) == 1
+
+
+def test_nobody_begins_while_an_edit_puts_right_what_it_did(make_world: MakeWorld) -> None:
+    """Between the exchange of a second job and its way back neither the claimed job nor what stands in can begin or end."""
+    with make_world(max_retries=3) as world:
+        pending()(world)
+        answers: list[Answer] = []
+        editor = world.start("editor", lambda: answers.append(edit(world.config, "a", priority=5)))
+        run_to(world, editor, does("flock", "locks/a.lock"))
+        editor.run(0)
+        dispatcher = world.start_dispatcher()
+        run_to(world, dispatcher, does("rename", "running/a.json"))
+        dispatcher.run(0)
+        puts_another_of_its_name(world)
+        run_to(world, editor, does("exchange", "pending/a.json"))
+        editor.is_frozen = True
+        with contextlib.suppress(StuckError):
+            world.run(lambda: bool(world.effects), seconds=5.0)
+        assert world.effects == []
+        editor.is_frozen = False
+        editor.run()
+        world.recover()
+        assert answers == [Answer([], "its file was changed by somebody else meanwhile")]
+        for token in ("a", "another"):
+            judge_job(world, token, EITHER)
+            assert len(world.starts(token)) == 1
