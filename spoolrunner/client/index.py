@@ -173,12 +173,18 @@ class Index:
                     self._listeners.pop(number, None)
 
     def _there(self, state: State, before: Came | None, limit: int) -> list[Came]:
-        """The jobs of a page. Each is looked at: an event may still be on its way, or have been lost. Call it with the lock."""
+        """The jobs of a page. Each is looked at: an event may still be on its way, or have been lost. Call it with the lock.
+
+        Each is looked at once, also where jobs leave faster than that: whoever waits for the lock waits for no more.
+        """
         folder = self._folders.of[state]
+        looked: set[str] = set()
         while True:
             shown = list(islice(folder.older(before), limit))
-            if not self._folders.look(state, [came.id for came in shown]):
+            unlooked = [came.id for came in shown if came.id not in looked]
+            if not self._folders.look(state, unlooked):
                 return shown
+            looked.update(unlooked)
 
 
 def cursor_at(moment: float) -> str:

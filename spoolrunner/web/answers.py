@@ -84,6 +84,8 @@ def frame_of(request: Request) -> Frame:
     if not hasattr(state, "frame"):
         web = web_of(request)
         state.frame = frame.look(web.desk, web.clock.wall())
+        looked = state.frame.looked
+        web.pulse.is_busy = looked is not None and bool(looked.seen.running)
     found: Frame = state.frame
     return found
 

@@ -49,7 +49,7 @@ def make_app(
     `announce` is given each new one-time token, the first one at once. `log` is told who did what, by which command line, with
     how many files, in place of the spool's log.
     """
-    pulse = Pulse(lambda: desk.index.version, lambda: desk.index.counts()["running"] > 0, clock)
+    pulse = Pulse(lambda: desk.index.version, clock)
     access = Access(desk.layout.root, settings.password, announce, clock)
     app = Starlette(
         routes=ROUTES,

@@ -20,19 +20,21 @@ _WEIGHT = 0.2
 
 
 class Pulse:
-    """Tells open pages when to look again. `heard` is a number that grows with each change, `runs` whether jobs run now."""
+    """Tells open pages when to look again. `heard` is a number that grows with each change, and waits for nobody."""
 
-    def __init__(self, heard: Callable[[], int], runs: Callable[[], bool], clock: Clock) -> None:
-        self._heard, self._runs, self._clock = heard, runs, clock
+    def __init__(self, heard: Callable[[], int], clock: Clock) -> None:
+        self._heard, self._clock = heard, clock
         self._lock = threading.Lock()
         self._touched = 0
         self._cost = 0.0
+        self.is_busy = False
+        """Whether jobs ran when a page was drawn last."""
         self.streams = 0
         """How many pages listen now."""
 
     def version(self) -> str:
         """Return a text that changes whenever a page may look different: the tag of what is drawn now."""
-        period = WHILE_RUNNING if self._runs() else MOST
+        period = WHILE_RUNNING if self.is_busy else MOST
         return f"{self._heard()}-{self._touched}-{period:g}-{self._clock.wall() // period:.0f}"
 
     def touch(self) -> None:

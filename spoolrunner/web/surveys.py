@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from spoolrunner.client.glance import Glance, start_key
+from spoolrunner.client.index import Came
 from spoolrunner.protocol.states import Outcome, State
 from spoolrunner.system.clock import Clock
 
@@ -29,6 +30,8 @@ _SHARE_AT_FIRST = 15
 """The same while not all was seen yet: then the next one goes on, for 6 % of a core."""
 _SHORTEST = 0.4
 """Seconds for which a survey is used at least."""
+_STEP = 500
+"""Names that are taken from the index at a time."""
 _FIRST = 6
 """Waiting jobs that are named."""
 _Survey = TypeVar("_Survey")
@@ -149,12 +152,22 @@ class Surveys:
         made.groups = sorted(groups.values(), key=lambda group: -group.files)
         return made
 
+    def _newest(self, state: State) -> Iterator[Came]:
+        """The newest files of a folder, taken from the index a few at a time, so that nobody waits for it long."""
+        cursor: str | None = ""
+        left = MOST
+        while cursor is not None and left > 0:
+            page = self._desk.index.page(state, cursor, min(_STEP, left))
+            yield from page.jobs
+            left -= _STEP
+            cursor = page.older
+
     def _glances(self, state: State, made: Waiting | Failures) -> Iterator[Glance]:
         """The newest files of a folder, newest first; those that were not seen before as far as the time reaches."""
         desk = self._desk
         made.files = desk.index.counts()[state]
         end = desk.clock.monotonic() + _BUDGET
-        for came in desk.index.page(state, limit=MOST).jobs:
+        for came in self._newest(state):
             if not desk.glances.is_known(state, came.id) and desk.clock.monotonic() > end:
                 continue
             found = desk.glances.of(state, came.id)

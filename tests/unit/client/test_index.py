@@ -147,6 +147,22 @@ def test_a_page_shows_what_is_there(dated, spool) -> None:
     assert (ids(page), page.total) == (["f8", "f6", "f5"], 8)
 
 
+def test_a_folder_that_is_emptied_meanwhile(dated, spool, monkeypatch) -> None:
+    """Each job of a page is looked at once, also while they go as fast as that: who waits for the index waits for no more."""
+    looked: list[str] = []
+    look = dated._folders.look
+
+    def look_behind_one_who_removes(state, names):
+        looked.extend(names)
+        for name in names[:1]:
+            os.unlink(spool.layout.job(state, name))
+        return look(state, names)
+
+    monkeypatch.setattr(dated._folders, "look", look_behind_one_who_removes)
+    assert ids(dated.page(State.FAILED, limit=3)) == ["f8", "f7"]
+    assert sorted(looked) == [f"f{number}" for number in range(10)]
+
+
 def test_a_cursor_behind_the_end(dated) -> None:
     """The page behind the last one is empty, and leads back."""
     page = dated.page(State.FAILED, "0-", limit=4)

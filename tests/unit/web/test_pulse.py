@@ -11,7 +11,7 @@ class World:
     """What a pulse hears of."""
 
     def __init__(self) -> None:
-        self.heard, self.runs = 0, False
+        self.heard = 0
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def world() -> World:
 
 @pytest.fixture
 def pulse(world, clock) -> Pulse:
-    return Pulse(lambda: world.heard, lambda: world.runs, clock)
+    return Pulse(lambda: world.heard, clock)
 
 
 def test_version_by_changes(pulse, world) -> None:
@@ -34,14 +34,14 @@ def test_version_by_changes(pulse, world) -> None:
     assert len({first, second, pulse.version()}) == 3
 
 
-def test_version_by_time(pulse, world, clock) -> None:
+def test_version_by_time(pulse, clock) -> None:
     """Without any change it is another one every half minute, and every two seconds while jobs run."""
     idle = pulse.version()
     clock.advance(MOST - 1)
     assert pulse.version() == idle
     clock.advance(1)
     assert pulse.version() != idle
-    world.runs = True
+    pulse.is_busy = True
     running = pulse.version()
     clock.advance(2)
     assert pulse.version() != running
