@@ -150,7 +150,7 @@ def _as_html(view: View, request: Request) -> Response:
     tag = f'W/"{web.pulse.version()}"'
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"etag": tag})
-    began = web.clock.monotonic()
+    began = web.clock.work()
     answer = view(request)
     if not isinstance(answer, Screen):
         return answer
@@ -158,7 +158,7 @@ def _as_html(view: View, request: Request) -> Response:
     if drawn.status_code == 200:
         drawn.headers["etag"] = tag
     if "x-refresh" in request.headers:
-        web.pulse.spent(web.clock.monotonic() - began)
+        web.pulse.spent(web.clock.work() - began)
     return drawn
 
 
