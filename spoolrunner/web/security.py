@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spoolrunner.telling.line_format import printable
@@ -74,6 +74,9 @@ class Guard:
         refusal = self._refusal(scope, headers, path, who)
         if refusal is not None:
             await PlainTextResponse(refusal.text + "\n", refusal.status)(scope, receive, sending)
+            return
+        if path == self._settings.prefix != "":
+            await RedirectResponse(f"{path}/", 307)(scope, receive, sending)
             return
         state = {**scope.get("state", {}), "who": who, "came_for": path}
         if (who == _NOBODY and not path.startswith(_OPEN)) or _brings_token(scope, path):

@@ -187,6 +187,7 @@ def test_a_prefix(serve, drop) -> None:
     page = serve(Settings(prefix="/jobs"))
     assert page.get("/jobs/failed/").status == page.get("/failed/").status == 200
     assert page.get("/jobsx/failed/").status == 404
+    assert page.get("/jobs").location == "/jobs/"
     page.cookie = ""
     answer = page.get(f"/jobs/?token={page.tokens[-1]}")
     assert "Path=/jobs/" in answer.headers["set-cookie"]
