@@ -10,7 +10,6 @@ The dispatcher writes it, a line a minute (`telling.minutes`). Minutes of which 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -19,7 +18,7 @@ from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, times
 from spoolrunner.system.clock import format_time
 from spoolrunner.system.heldfiles import read_plain
-from spoolrunner.telling.figures import BOUNDS, Figures, from_json, quantile
+from spoolrunner.telling.figures import BOUNDS, Figures, add_json, quantile
 from spoolrunner.telling.minutes import MAX_BYTES, MINUTE, OTHER
 
 __all__ = ["BOUNDS", "OTHER", "SPANS", "Figures", "Gauge", "History", "Span", "quantile"]
@@ -77,7 +76,10 @@ class _Slot:
     def add(self, other: _Slot) -> None:
         for kind, figures in other.kinds.items():
             self.kinds.setdefault(kind, Figures()).add(figures)
-        mine, its = self.gauge, other.gauge
+        self.meets(other.gauge)
+
+    def meets(self, its: Gauge) -> None:
+        mine = self.gauge
         due, waiting, running = map(max, mine[:3], its[:3])
         self.gauge = Gauge(due, waiting, running, its.state or mine.state)
 
@@ -127,29 +129,31 @@ class History:
 
     def _read(self, day: str, step: int) -> _Slots:
         slots: _Slots = {}
-        for at, slot in _lines(read_plain(self._layout.minutes(day), _MOST_BYTES) or b""):
-            slots.setdefault(at // step * step, _Slot()).add(slot)
+        for line in (read_plain(self._layout.minutes(day), _MOST_BYTES) or b"").splitlines():
+            _add_line(slots, step, line)
         return slots
+
+
+def _add_line(slots: _Slots, step: int, line: bytes) -> None:
+    """Add what a line says to the step in which its minute is. What is no such line is passed over."""
+    try:
+        raw = orjson.loads(line)
+        at, kinds = int(times.parse_time(raw["at"])), raw["kinds"].items()
+    except (AttributeError, ValueError, KeyError, TypeError):
+        return
+    slot = slots.setdefault(at // step * step, _Slot())
+    for kind, figures in kinds:
+        total = slot.kinds.get(kind)
+        if total is None:
+            total = Figures()
+        if add_json(total, figures):
+            slot.kinds[kind] = total
+    due, waiting, running = (_whole(raw.get(key)) for key in ("due", "waiting", "running"))
+    slot.meets(Gauge(due, waiting, running, str(raw.get("state", ""))))
 
 
 def _day_of(at: int) -> str:
     return format_time(at)[:10].replace("-", "")
-
-
-def _lines(data: bytes) -> Iterator[tuple[int, _Slot]]:
-    """Each line of a file: when its minute begins, in seconds since 1970, and what it says. Other lines are passed over."""
-    for line in data.splitlines():
-        try:
-            raw = orjson.loads(line)
-            at = int(times.parse_time(raw["at"]))
-            kinds = dict(raw["kinds"])
-        except (ValueError, KeyError, TypeError):
-            continue
-        slot = _Slot()
-        slot.kinds = {kind: figures for kind, one in kinds.items() if (figures := from_json(one)) is not None}
-        due, waiting, running = (_whole(raw.get(key)) for key in ("due", "waiting", "running"))
-        slot.gauge = Gauge(due, waiting, running, str(raw.get("state", "")))
-        yield at, slot
 
 
 def _whole(value: Any) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 BOUNDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0, 30000.0, 100000.0)
 """Seconds: number i of a histogram counts what took less than BOUNDS[i] and not less than the one before; one more the rest."""
 _NAMES = (*(f"{bound:g}" for bound in BOUNDS), "more")
+_PLACES = {name: place for place, name in enumerate(_NAMES)}
 
 
 class Figures:
@@ -60,17 +61,33 @@ class Figures:
 
 def from_json(raw: object) -> Figures | None:
     """Return the figures that `as_json` has written; None for what it does not write."""
-    if not isinstance(raw, dict):
-        return None
     made = Figures()
+    return made if add_json(made, raw) else None
+
+
+def add_json(figures: Figures, raw: object) -> bool:
+    """Add what `as_json` has written; False for what it does not write, and then nothing is added."""
+    if not isinstance(raw, dict):
+        return False
     try:
-        made.started, made.retried = _whole(raw.get("started", 0)), _whole(raw.get("retried", 0))
-        made.ended = {str(outcome): _whole(count) for outcome, count in raw.get("ended", {}).items()}
-        made.waited, made.ran = _numbered(raw.get("waited", {})), _numbered(raw.get("ran", {}))
-        made.waited_s, made.ran_s = float(raw.get("waited_s", 0)), float(raw.get("ran_s", 0))
+        started, retried = _whole(raw.get("started", 0)), _whole(raw.get("retried", 0))
+        ended = [(outcome, _whole(count)) for outcome, count in raw.get("ended", {}).items()]
+        waited = [(_PLACES[name], _whole(count)) for name, count in raw.get("waited", {}).items()]
+        ran = [(_PLACES[name], _whole(count)) for name, count in raw.get("ran", {}).items()]
+        waited_s, ran_s = float(raw.get("waited_s", 0)), float(raw.get("ran_s", 0))
     except (AttributeError, KeyError, TypeError, ValueError):
-        return None
-    return made
+        return False
+    figures.started += started
+    figures.retried += retried
+    figures.waited_s += waited_s
+    figures.ran_s += ran_s
+    for outcome, count in ended:
+        figures.ended[outcome] = figures.ended.get(outcome, 0) + count
+    for place, count in waited:
+        figures.waited[place] += count
+    for place, count in ran:
+        figures.ran[place] += count
+    return True
 
 
 def quantile(histogram: list[int], share: float) -> float | None:
@@ -93,13 +110,6 @@ def place_of(seconds: float) -> int:
 
 def _named(histogram: list[int]) -> dict[str, int]:
     return {name: count for name, count in zip(_NAMES, histogram, strict=True) if count}
-
-
-def _numbered(named: dict[str, Any]) -> list[int]:
-    made = [0] * len(_NAMES)
-    for name, count in named.items():
-        made[_NAMES.index(name)] = _whole(count)
-    return made
 
 
 def _whole(value: object) -> int:
