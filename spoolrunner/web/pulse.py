@@ -15,6 +15,8 @@ WHILE_RUNNING = 2.0
 """The same while jobs run, whose progress is no event."""
 SHARE = 0.1
 """The share of one core that all looks together may take: with many pages open each looks less often."""
+_AROUND = 0.001
+"""Seconds that a look costs beside the drawing of its page, measured: the request, the stream, the tag."""
 _WEIGHT = 0.2
 """How much the last look counts in the average of what a look costs."""
 
@@ -43,10 +45,10 @@ class Pulse:
             self._touched += 1
 
     def spent(self, seconds: float) -> None:
-        """Take note of how long a look took."""
+        """Take note of how long the page of a look took to draw, in seconds of a core."""
         with self._lock:
             self._cost += _WEIGHT * (seconds - self._cost)
 
     def pace(self) -> float:
         """Return for how many seconds a page that has just looked is to wait."""
-        return min(max(LEAST, self.streams * self._cost / SHARE), MOST)
+        return min(max(LEAST, self.streams * (self._cost + _AROUND) / SHARE), MOST)

@@ -55,6 +55,6 @@ def test_pace(pulse) -> None:
         pulse.spent(0.02)
     assert pulse.pace() == LEAST
     pulse.streams = 100
-    assert pulse.pace() == pytest.approx(20, rel=0.01)
+    assert pulse.pace() == pytest.approx(21, rel=0.01)
     pulse.streams = 10_000
     assert pulse.pace() == MOST
