@@ -30,6 +30,7 @@ VERBS = {
     "logs": "what a job printed",
     "wait": "until jobs are done or failed for good; the exit code tells which",
     "why": "why a job has not started",
+    "edit": "give a waiting job another priority, time or parameters",
     "retry": "run failed (or finished) jobs again, with a fresh retry budget",
     "cancel": "cancel jobs, waiting or running; a running one ends with its whole tree",
     "discard": "remove jobs that wait, are done or failed, with their logs",
@@ -37,6 +38,7 @@ VERBS = {
     "pause": "start no more jobs, or none of a method or a group; those that run run on",
     "resume": "start jobs again, all or those of a method or a group",
     "stop": "stop the dispatcher; what runs is given stop_grace, then goes back to pending",
+    "web": "the operator's page, in a process of its own, until stopped; needs the extra [web]",
     "prune": "remove what lies in done/ and failed/ longer than keep_done and keep_failed",
 }
 """verb -> its summary. The module spoolrunner.cli.VERB holds its arguments and its work."""

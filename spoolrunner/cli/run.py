@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
+import sys
 import threading
+from contextlib import ExitStack
 from types import FrameType
 
-from spoolrunner.cli import out
+from spoolrunner.cli import out, web
 from spoolrunner.cli.render import EventPrinter
 from spoolrunner.config.load import load_config
+from spoolrunner.dispatch.beside import Beside
 from spoolrunner.dispatch.loop import Dispatcher
 from spoolrunner.dispatch.surroundings import Surroundings
-from spoolrunner.dispatch.wishes import Wish
+from spoolrunner.dispatch.wishes import Notice, Wish
 from spoolrunner.system import dispositions, orphans
 
 _WISHES = {"SIGINT": Wish.STOP, "SIGTERM": Wish.STOP, "SIGHUP": Wish.RELOAD, "SIGBREAK": Wish.STOP}
@@ -26,6 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--drain", action="store_true", help="run what is due, wait for it, and end; 1 if a job could not be started"
     )
     parser.add_argument("--standby", action="store_true", help="wait for the spool while another dispatcher holds it")
+    parser.add_argument(
+        "--web",
+        nargs="?",
+        const=web.DEFAULT,
+        metavar="HOST:PORT|unix:PATH",
+        help=f"serve the page, too, in a process of its own (default: {web.DEFAULT}); needs the extra [web]",
+    )
+    web.add_page_options(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing; the logs have it all")
 
 
@@ -33,10 +44,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Dispatch until stopped; with --drain until nothing is due and nothing runs (1 if a job could not be started)."""
     printers = [] if arguments.quiet else [EventPrinter()]
     orphans.get_them()  # what jobs leave is found among our children then, and costs no look at all processes
-    dispatcher = Dispatcher(load_config(arguments.config, to_run=True), printers, Surroundings(is_program=True))
+    config = load_config(arguments.config, to_run=True)
+    surroundings = Surroundings(is_program=True)
+    beside = [] if arguments.web is None else [_page(arguments, config.path, surroundings)]
+    dispatcher = Dispatcher(config, [*printers, *beside], surroundings)
     heed_signals(dispatcher)
     try:
-        dispatcher.run(drain=arguments.drain, standby=arguments.standby)
+        with ExitStack() as programs:
+            for program in beside:
+                programs.enter_context(program)
+            dispatcher.run(drain=arguments.drain, standby=arguments.standby)
     finally:
         for printer in printers:
             printer.close()
@@ -48,6 +65,16 @@ def run(arguments: argparse.Namespace) -> int:
         out.complain(f"spoolrunner: {count} due job{'s' * (count > 1)} could not be started; see `spoolrunner status`")
         return 1
     return 0
+
+
+def _page(arguments: argparse.Namespace, config: str, surroundings: Surroundings) -> Beside:
+    """The page as a program beside the dispatcher, started by the command line that does the same by itself."""
+    web.check_packages()
+    command = [sys.executable, "-m", "spoolrunner", "--config", config, "web", "--bind", arguments.web, web.UNTIL]
+    inbox = surroundings.inbox
+    return Beside(
+        "the page", [*command, *web.page_options(arguments)], lambda event: inbox.put(Notice(event)), surroundings.clock
+    )
 
 
 def heed_signals(dispatcher: Dispatcher) -> None:

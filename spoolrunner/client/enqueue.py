@@ -135,11 +135,11 @@ def _make(
     policy = whitelist.entry(settings.allowed, path, name)
     _check_unique(unique, id)
     job_id = _new_id(now) if id is None else _checked_id(id)
-    raw: dict[str, Any] = {"job": path, "method": name, "params": _plain(params)}
+    raw: dict[str, Any] = {"job": path, "method": name, "params": plain_params(params)}
     policy.check_params(raw["params"])
     if not isinstance(job, str):
         naming.check_fit(job, (path, name), raw["params"])
-    raw |= _moments(now, delay, at, next_run_at, expires_at)
+    raw |= moments(now, delay, at, next_run_at, expires_at)
     raw |= {key: value for key, value in plain.items() if value is not None}
     if timeout is not None:
         raw["timeout"] = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
@@ -159,9 +159,10 @@ def _meta(given: object) -> dict[str, Any]:
     return {"meta": made} if made else {}
 
 
-def _moments(
+def moments(
     now: float, delay: Delay, at: Moment | None, next_run_at: Moment | None, expires_at: Moment | None
 ) -> dict[str, str]:
+    """Return the times of a job as its file has them; JobFormatError for what is no time, or where two are one too many."""
     if at is not None and next_run_at is not None:
         raise JobFormatError("at", "and next_run_at are two words for one thing: give either")
     begins = next_run_at if at is None else at
@@ -192,7 +193,8 @@ def _check_unique(unique: str | None, job_id: str | None) -> None:
         raise JobFormatError("unique", "needs an id: one that is made from the time is unique anyway")
 
 
-def _plain(params: Params) -> list[Any] | dict[str, Any]:
+def plain_params(params: Params) -> list[Any] | dict[str, Any]:
+    """Return parameters as a job file has them; JobFormatError when they are neither a sequence nor a mapping."""
     if isinstance(params, Mapping):
         return dict(params)
     if not isinstance(params, (str, bytes, bytearray)):

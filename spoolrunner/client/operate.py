@@ -191,6 +191,11 @@ def stop(layout: Layout, *, leave_running: bool = False) -> None:
     requests.request_stop(layout, leave_running)
 
 
+def reload(layout: Layout) -> None:
+    """Make control/reload: the dispatcher reads config.json again, and keeps the old one where the new one has problems."""
+    requests.request_reload(layout)
+
+
 def running(layout: Layout) -> list[str]:
     """Return the sorted ids of the jobs that run: a stopping dispatcher waits for these."""
     return sorted(Spool(layout).names(State.RUNNING))

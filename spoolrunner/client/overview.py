@@ -42,19 +42,23 @@ class Overview(NamedTuple):
     trouble: list[str]
 
 
-def overview(layout: Layout) -> Overview:
-    """Return what the dispatcher does and how many jobs are where; OSError when the spool cannot be read."""
+def overview(layout: Layout, counted: dict[str, int] | None = None) -> Overview:
+    """Return what the dispatcher does and how many jobs are where; OSError when the spool cannot be read.
+
+    With `counted`, the number of files in each state by somebody who keeps count, the folders are not listed but running/; then
+    there are no `strays` either.
+    """
     holder = dispatcher_of(layout)
     said = status_file.read(layout) if holder else {}
     spool = Spool(layout)
     names = sorted(spool.names(State.RUNNING))
-    counts = {state.value: sum(1 for _ in spool.names(state)) for state in State if state is not State.RUNNING}
+    counts = counted or {state: sum(1 for _ in spool.names(state)) for state in State if state is not State.RUNNING}
     return Overview(
         at=clock.SYSTEM.text(),
         told_at=said.get("updated_at"),
         spool=layout.root,
         dispatcher=None if holder is None else {**holder, "state": said.get("state", "starting")},
-        counts={state.value: counts.get(state.value, len(names)) for state in State},
+        counts={state.value: len(names) if state is State.RUNNING else counts[state] for state in State},
         due=None if said.get("due") is None else min(said["due"], counts["pending"]),
         running=_running(layout, names, said.get("running", [])),
         postponed=said.get("postponed", []),
@@ -63,7 +67,7 @@ def overview(layout: Layout) -> Overview:
         paused=requests.is_paused(layout),
         pauses=sorted(requests.paused_parts(layout)),
         held=said.get("held", []),
-        strays=strays(layout),
+        strays=strays(layout) if counted is None else [],
         trouble=said.get("trouble", []),
     )
 

@@ -12,6 +12,8 @@ import stat
 import sys
 
 from spoolrunner.config.load import Config
+from spoolrunner.config.lookup import read_file
+from spoolrunner.errors import ConfigError
 from spoolrunner.spool.mounts import warnings
 from spoolrunner.spool.paths import FOLDERS, LATER_FOLDERS, Layout
 from spoolrunner.system import programs
@@ -52,6 +54,17 @@ def loose(config: Config) -> list[str]:
     except OSError as error:
         found.append(f"{error.filename} cannot be looked at: {error.strerror}")
     return found
+
+
+def read_secret(path: str) -> str:
+    """Return the first line of a file; ConfigError when it cannot be read, or by others too, or when that line is empty."""
+    found = read_file(path)
+    if sys.platform != "win32" and found.status.st_mode & _READ:
+        raise ConfigError(path, ["can be read by others, who would know the secret: chmod go-rwx it"])
+    secret = found.data.decode("utf-8", "replace").partition("\n")[0].strip()
+    if not secret:
+        raise ConfigError(path, ["its first line is empty; the secret stands there"])
+    return secret
 
 
 def _trusted(config: Config) -> list[tuple[str, str]]:

@@ -65,6 +65,7 @@ class Config:
         self.auto_prune = file.auto_prune
         self.keep_done = _keep(file.keep_done)
         self.keep_failed = _keep(file.keep_failed)
+        self.keep_history = times.parse_duration(file.keep_history)
         self.groups = GroupLimits(file.limits)
         self.limits = Limits(times.parse_duration(file.timeout_limit), file.max_retries_limit)
 

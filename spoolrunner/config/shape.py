@@ -134,6 +134,7 @@ class ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
     auto_prune: bool = False
     keep_done: Kept = "7d"
     keep_failed: Kept = "30d"
+    keep_history: Duration = "31d"
     max_log_bytes: Annotated[int, Meta(ge=4096)] = 10 << 20
     fsync: bool = True
     executor: str = "auto"

@@ -57,6 +57,17 @@ def describe(service: Service) -> dict[str, Any]:
     }
 
 
+def in_figures(service: Service) -> dict[str, Any]:
+    """What the history says of each minute's end: state, and how many jobs are due, wait and run."""
+    rooms = service.rooms
+    return {
+        "state": service.phase.word,
+        "due": rooms.order.due(rooms.clock.wall()),
+        "waiting": len(rooms.order) + rooms.intake.dependencies.waiting,
+        "running": len(rooms.running),
+    }
+
+
 def _kept_off(service: Service) -> list[str]:
     """A sentence for each job that something is wrong with which a person may have to mend; the first of them."""
     found = [entry for entry in service.rooms.register.all(-math.inf) if entry.problem]

@@ -17,7 +17,7 @@ from spoolrunner.dispatch.holder import Holder
 from spoolrunner.dispatch.reloading import Reloading
 from spoolrunner.dispatch.reporter import Reporter, deaths_of_threads
 from spoolrunner.dispatch.rooms import furnish
-from spoolrunner.dispatch.service import Service
+from spoolrunner.dispatch.service import Service, Told
 from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.wishes import CodeLoaded, Message, Notice, Wish
 from spoolrunner.executors.plan import find_executor, make_plan
@@ -25,6 +25,7 @@ from spoolrunner.spool import requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.telling.events import Listener, StaleStopRemoved
 from spoolrunner.telling.logfiles import LogFiles
+from spoolrunner.telling.minutes import Minutes
 from spoolrunner.telling.totals import Totals
 
 STANDBY_POLL = 0.25
@@ -42,7 +43,9 @@ class Dispatcher:
         self._inbox = self._surroundings.inbox
         self._logfiles = LogFiles(config.layout, config.max_log_bytes)
         self._totals = Totals()
-        self._reporter = Reporter(self._surroundings.clock, [self._logfiles, self._totals, *listeners])
+        self._minutes = Minutes(config.layout, self._surroundings.clock, config.keep_history)
+        told: list[Listener] = [self._logfiles, self._totals, self._minutes, *listeners]
+        self._reporter = Reporter(self._surroundings.clock, told)
         self._boot = self._surroundings.machine.boot_id()
         self._holder = Holder(config.layout, self._surroundings.clock, self._surroundings.machine, self._boot)
         self.service: Service | None = None
@@ -112,7 +115,9 @@ class Dispatcher:
         rooms = furnish(config, self._holder.trust, executor, self._reporter, self._surroundings.clock)
         reloading = Reloading(config, executor, plan_of, self._reporter.report, self._surroundings.clock)
         reloading.listeners.append(lambda changed: self._logfiles.limit_to(changed.max_log_bytes))
-        return Service(rooms, self._holder, self._surroundings, self._logfiles, self._totals, reloading)
+        reloading.listeners.append(lambda changed: self._minutes.keep_for(changed.keep_history))
+        told = Told(self._logfiles, self._totals, self._minutes)
+        return Service(rooms, self._holder, self._surroundings, told, reloading)
 
     def _serve(self, service: Service, *, drain: bool) -> None:
         try:

@@ -8,6 +8,8 @@ can be started (`readiness`) keeps nothing else from its work.
 from __future__ import annotations
 
 import os
+from functools import partial
+from typing import NamedTuple
 
 import spoolrunner
 from spoolrunner.dispatch.chores import (
@@ -22,7 +24,7 @@ from spoolrunner.dispatch.chores import (
     wait_for,
 )
 from spoolrunner.dispatch.control_folder import Control
-from spoolrunner.dispatch.describe import describe
+from spoolrunner.dispatch.describe import describe, in_figures
 from spoolrunner.dispatch.finish import Finish
 from spoolrunner.dispatch.ground import Ground
 from spoolrunner.dispatch.holder import Holder
@@ -58,11 +60,20 @@ from spoolrunner.telling.events import (
     StatusNotWritten,
 )
 from spoolrunner.telling.logfiles import LogFiles
+from spoolrunner.telling.minutes import Minutes
 from spoolrunner.telling.status import StatusFile
 from spoolrunner.telling.totals import Totals
 
 PROBE_PERIOD = 1.0
 """Seconds between tries to write while the spool is blocked."""
+
+
+class Told(NamedTuple):
+    """What a dispatcher tells to files, beside status.json."""
+
+    logfiles: LogFiles
+    totals: Totals
+    minutes: Minutes
 
 
 class Service:
@@ -73,16 +84,15 @@ class Service:
         rooms: Rooms,
         holder: Holder,
         surroundings: Surroundings,
-        logfiles: LogFiles,
-        totals: Totals,
+        told: Told,
         reloading: Reloading,
     ) -> None:
         self.rooms = rooms
         self.phase = Phase.SERVING
         self.problem = ""
         """Why the spool is blocked; empty when it is not."""
-        self.logfiles = logfiles
-        self.totals = totals
+        self.logfiles, self.totals, self.minutes = told
+        self.minutes.state_of, self.minutes.report = partial(in_figures, self), rooms.reporter.report
         self.began = rooms.clock.wall()
         self.weaknesses = Weaknesses(surroundings.weaknesses, rooms.reporter.report)
         self._layout, self._inbox = layout, inbox = rooms.config.layout, surroundings.inbox
@@ -124,6 +134,7 @@ class Service:
             self._probe_again,
             Orphaned(rooms.executor, rooms.running, is_program=self._is_program),
             self.reloading,
+            self.minutes,
         ]
         while_blocked: list[Chore] = [Do(self._obeying.work_while_blocked, self._obeying.next_while_blocked)]
         while_working: list[Chore] = [
@@ -181,6 +192,7 @@ class Service:
         self._report(DispatcherLeft(left) if left else DispatcherStopped())
         if self._holder.holds:  # otherwise what lies there now is not for us to write to
             requests.clear_stop(self._layout)
+            self.minutes.flush()
             try:
                 self._status.write({**describe(self), "state": "stopped"})
             except OSError as error:

@@ -139,7 +139,7 @@ class Starter:
             looked_at=LookedAt(candidate.stamp, candidate.raw),
         )
         self.running.add(attempt)
-        self.reporter.report(Started(attempt.who))
+        self.reporter.report(Started(attempt.who, candidate.due_at))
 
     def _wait_behind(self, job_id: str) -> None:
         """An earlier file of this id is still in running/, and not ours: the waiting one waits until that is settled."""

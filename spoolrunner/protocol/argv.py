@@ -77,6 +77,10 @@ class Template:
         assert not isinstance(first, _Option)  # noqa: S101 -- `faults` refuses it
         return "".join(first)
 
+    def parameters(self) -> list[tuple[str, str, bool]]:
+        """Return each parameter: its name, its type, and whether it is required."""
+        return [(name, kind, name in self._required) for name, kind in self._types.items()]
+
     def fill(self, params: object) -> list[str]:
         """Return the words of the command for the parameters of a job, an object; JobFormatError names all that is wrong."""
         given = {} if params == [] else params

@@ -121,7 +121,7 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, r
     retries: Annotated[Count | None, _text("written by the dispatcher, for reading only")] = None
     result: Annotated[Any, _text("written by the dispatcher: the return value")] = None
     replaces: Annotated[
-        list[_FileStamp], _text("written by the dispatcher: inode, size and time of each file that a record replaced")
+        list[_FileStamp], _text("written by the dispatcher: inode, size and time of each file that this one replaced")
     ] = []
 
 

@@ -63,6 +63,7 @@ class Event(StrEnum):
     UNREADABLE = "unreadable"
     HAND_RETRY = "retry, by hand or by command"
     MEND = "mended by command"
+    EDIT = "edited by command"
 
 
 class Transition(NamedTuple):
@@ -88,6 +89,7 @@ TRANSITIONS = (
     Transition(State.FAILED, Event.HAND_RETRY, State.PENDING, "rename", "history kept, retry budget fresh"),
     Transition(State.DONE, Event.HAND_RETRY, State.PENDING, "rename", "history kept, retry budget fresh"),
     Transition(State.FAILED, Event.MEND, State.FAILED, "rename(tmp, failed)", "no"),
+    Transition(State.PENDING, Event.EDIT, State.PENDING, "exchange(tmp, pending)", "no"),
 )
 
 MOVES = frozenset((t.source, t.target) for t in TRANSITIONS if t.source is not None and t.source is not t.target)

@@ -101,6 +101,10 @@ class Layout:
         """The folder of what jobs keep for their next attempts; made by the first of them."""
         return f"{self.root}{os.sep}steps"
 
+    def minutes(self, day: str) -> str:
+        """Return the path of the history of a day, as 20261128: a line a minute."""
+        return f"{self.logs}{os.sep}minutes-{day}.jsonl"
+
     def step_file(self, job_id: str) -> str:
         """Return the path of the steps that a job has made."""
         return f"{self.steps}{os.sep}{_fit(job_id, '.jsonl')}"

@@ -103,12 +103,17 @@ def replacing(layout: Layout, job_id: str, changed: dict[str, Any], stamp: Stamp
     A power cut may leave both names, in two folders: then the note tells which one has gone on. What the file itself says that
     it has replaced is kept if this user wrote it: the note is believed later, and another one may have made it up.
     """
-    earlier = changed.get(REPLACES, [])
-    if earlier and not is_own(layout.running(job_id)):
+    return {**changed, REPLACES: replaced(changed, layout.running(job_id), stamp)}
+
+
+def replaced(raw: dict[str, Any], path: str, stamp: Stamp) -> list[list[int]]:
+    """Return the note of which files are replaced by what takes the place of the one at `path`: its document and stamp."""
+    earlier: list[list[int]] = raw.get(REPLACES, [])
+    if earlier and not is_own(path):
         earlier = []
     if len(earlier) >= _MAX_REPLACES:
         earlier = [earlier[0], *earlier[2 - _MAX_REPLACES :]]  # the first one stays: it tells which job this is
-    return {**changed, REPLACES: [*earlier, list(stamp)]}
+    return [*earlier, list(stamp)]
 
 
 def is_own(path: str) -> bool:

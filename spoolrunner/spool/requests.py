@@ -61,6 +61,11 @@ def request_stop(layout: Layout, leave_running: bool) -> None:
     _ask_anew(layout, layout.stop, LEAVE_RUNNING + "\n" if leave_running else "")
 
 
+def request_reload(layout: Layout) -> None:
+    """Ask for config.json to be read again: as `touch control/reload` does."""
+    _ask(layout, layout.reload)
+
+
 def request_cancel(layout: Layout, job_id: str) -> None:
     """Ask for a job to be cancelled: as `touch control/cancel-ID` does."""
     _ask(layout, layout.cancel(job_id))

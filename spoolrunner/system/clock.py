@@ -19,6 +19,9 @@ class Clock:
     monotonic = staticmethod(time.monotonic)
     """Return the seconds since some moment in the past; a later call never returns less."""
 
+    work = staticmethod(time.thread_time)
+    """Return the seconds for which this thread has had a core, so that what it does can be weighed on a busy machine."""
+
     def text(self) -> str:
         """Return the time by the wall clock as RFC 3339: what `format_time` makes of `wall`, without a float on the way."""
         seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)

@@ -15,16 +15,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
-from typing import Any
 
+from spoolrunner.system import renames
 from spoolrunner.system.heldfiles import open_file, open_plain, patiently
 from spoolrunner.system.owners import hand_over
 
 PRIVATE = 0o600
 MANY = 8
 """From this number of files on, one sync of the file system is cheaper than a sync of each file."""
-_AT_FDCWD, _RENAME_NOREPLACE = -100, 1
-_RENAME_EXCL = 0x4
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -250,6 +248,21 @@ def rename(source: str, target: str) -> None:
         _rename_checked(source, target)
 
 
+def exchange(one: str, other: str) -> None:
+    """Exchange two files under their names in one step; FileNotFoundError when one of them is not there.
+
+    NotImplementedError where the system, or the file system, has no such call.
+    """
+    if sys.platform == "win32":
+        raise NotImplementedError("Windows cannot exchange two files in one step")
+    try:
+        patiently(_exchange(), one, other)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        raise NotImplementedError("this file system cannot exchange two files in one step") from None
+
+
 def _sync(descriptor: int) -> None:
     if sys.platform == "darwin":
         # fsync(2) of macOS leaves the data in the drive's cache; this writes that too, where the file system can.
@@ -273,37 +286,19 @@ def _rename_checked(source: str, target: str) -> None:
     os.rename(source, target)
 
 
-def _load_exclusive_rename() -> Callable[[str, str], None]:
-    """Load renameat2 of Linux or renamex_np of macOS; Python offers neither."""
-    import ctypes  # 5 ms that only processes which move jobs pay
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if sys.platform == "darwin":
-        function: Any = getattr(libc, "renamex_np", None)
-        before, after = (), (_RENAME_EXCL,)
-    else:
-        function = getattr(libc, "renameat2", None)
-        before, after = (_AT_FDCWD,), (_RENAME_NOREPLACE,)
-
-    def exclusive(source: str, target: str) -> None:
-        if function is None:
-            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), source, None, target)
-        middle = before  # renameat2(dir, source, dir, target, flags); renamex_np(source, target, flags)
-        if function(*before, os.fsencode(source), *middle, os.fsencode(target), *after) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), source, None, target)
-
-    return exclusive
-
-
 _exclusive: Callable[[str, str], None] | None = None
 
 
 def _exclusive_rename() -> Callable[[str, str], None]:
     global _exclusive  # noqa: PLW0603 -- loaded once a process, on first use
     if _exclusive is None:
-        _exclusive = _load_exclusive_rename()
+        _exclusive = renames.loaded(renames.NO_REPLACE)
     return _exclusive
+
+
+@cache
+def _exchange() -> Callable[[str, str], None]:
+    return renames.loaded(renames.EXCHANGE)
 
 
 @cache

@@ -31,9 +31,10 @@ Listener = Callable[[Event, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """An attempt began."""
+    """An attempt began of a job that was due at that moment, in seconds since 1970."""
 
     who: Who
+    due_at: float | None = None
 
     def entry(self, at: float) -> Entry:
         """`started`, with the attempt."""

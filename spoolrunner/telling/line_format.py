@@ -27,6 +27,7 @@ class Kind(StrEnum):
     ENDING = "ending"
     SCHEDULED = "scheduled"
     SKIPPED = "skipped"
+    ACTION = "action"
     DISPATCHER = "dispatcher"
     TROUBLE = "trouble"
 

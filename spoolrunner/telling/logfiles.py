@@ -18,6 +18,7 @@ from spoolrunner.telling import line_format
 from spoolrunner.telling.events import Event
 from spoolrunner.telling.outlet import Outlet
 
+_ALL = "background_jobs.log"
 _KEEP = 5
 _FLAGS = os.O_CREAT | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 """A named pipe in the place of a log, which nobody reads, is an error and nothing to wait for."""
@@ -33,7 +34,7 @@ class LogFiles:
         self.trouble = ""
         self._layout = layout
         self._outlet: Outlet | None = None
-        self._all = _LogFile(os.path.join(layout.logs, "background_jobs.log"), max_bytes)
+        self._all = _LogFile(os.path.join(layout.logs, _ALL), max_bytes)
         self._errors = _LogFile(os.path.join(layout.logs, "background_jobs_errors.log"), max_bytes)
 
     def __call__(self, event: Event, at: float) -> None:
@@ -78,6 +79,21 @@ class LogFiles:
         os.lstat(self._layout.dispatcher_lock)
         with suppress(FileExistsError):
             os.mkdir(self._layout.logs, 0o700)
+
+
+def add_line(layout: Layout, event: Event, at: float) -> None:
+    """Add an event to the log of a spool from another process than its dispatcher, which alone rotates the files.
+
+    OSError when that cannot be done.
+    """
+    data = f"{line_format.line(event.entry(at))}\n".encode()
+    path = os.path.join(layout.logs, _ALL)
+    descriptor = open_file(path, _FLAGS)
+    try:
+        if os.write(descriptor, data) != len(data):  # the system adds it in one piece, wherever the end is by then
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+    finally:
+        os.close(descriptor)
 
 
 class _LogFile:

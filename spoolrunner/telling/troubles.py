@@ -33,6 +33,16 @@ class ThreadDied:
 
 
 @dataclass(frozen=True, slots=True)
+class BesideEnded(_Trouble):
+    """A program that runs beside the dispatcher ended, which hurts nobody; it is started again after `pause` seconds."""
+
+    words = "{event.name} is not there: {event.how}; it is started again in {event.pause:g} s, and no job waits for it"
+    name: str
+    how: str
+    pause: float
+
+
+@dataclass(frozen=True, slots=True)
 class KeptOff(_Trouble):
     """A file of the job `id` is refused to us, so that one is put off, and nothing else is."""
 
@@ -62,3 +72,11 @@ class EventsComeAgain(_Sentence):
     """File events come again that had stopped, or could not be had."""
 
     words = "file events come again"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryNotWritten(_Trouble):
+    """The line of a minute could not be written; what it would have said is lost."""
+
+    words = "{event.sentence}"
+    sentence: str

@@ -362,6 +362,8 @@ class World:
             if sys.platform != "win32":  # where os.rename itself refuses a taken name
                 exclusive = faulty.exclusive_rename(durable._exclusive_rename())
                 put(durable, "_exclusive_rename", lambda: exclusive)
+                exchange = faulty.exchange(durable._exchange())
+                put(durable, "_exchange", lambda: exchange)
             syncs = durable._sync_file_system() is not None
             put(durable, "_sync_file_system", lambda: faulty.sync_file_system if syncs else None)
             put(locks, "_try_lock", faulty.try_lock(locks._try_lock))

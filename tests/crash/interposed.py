@@ -162,6 +162,14 @@ class FaultyOs:
 
         return rename
 
+    def exchange(self, real: Callable[[str, str], None]) -> Callable[[str, str], None]:
+        def exchange(one: str, other: str) -> None:
+            self._at("exchange", f"{one} -> {other}")
+            real(one, other)
+            self._changed(one, other)
+
+        return exchange
+
     def try_lock(self, real: Callable[[int], bool]) -> Callable[[int], bool]:
         def lock(descriptor: int) -> bool:
             try:
@@ -288,7 +296,7 @@ class FaultyOs:
         return path.startswith(self._world.layout.root)
 
     def _is_journal(self, path: str) -> bool:
-        return path.startswith(os.path.join(self._world.layout.logs, "background_jobs"))
+        return path.startswith(self._world.layout.logs + os.sep) and not path.startswith(self._world.layout.job_logs)
 
     def _told(self, status: os.stat_result) -> Any:
         told = self._world.inodes.get(status.st_ino)

@@ -235,7 +235,7 @@ SCHEDULES = st.dictionaries(
 )  # fmt: skip
 _DURATION_KEYS = (
     "retry_interval", "retry_max_interval", "timeout", "timeout_limit", "kill_grace", "stop_grace",
-    "priority_aging",
+    "priority_aging", "keep_history",
 )  # fmt: skip
 _KEPT = DURATIONS | st.fixed_dictionaries({}, optional={"age": DURATIONS, "count": NUMBERS, "size": NUMBERS})
 _FUNCTIONS = st.sampled_from(["app.worker.setup", "setup", "app._setup", "app.setup()", ".", ""]) | TEXTS | SCALARS

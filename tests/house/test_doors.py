@@ -123,6 +123,7 @@ VERBS = [
     "check",
     "demo",
     "discard",
+    "edit",
     "enqueue",
     "init",
     "list",
@@ -136,6 +137,7 @@ VERBS = [
     "status",
     "stop",
     "wait",
+    "web",
     "why",
 ]
 UNTESTED = {
@@ -152,6 +154,16 @@ UNTESTED = {
     "dispatch/rooms.py": "joins the rooms, and nothing else: each test of a room in dispatch/ is furnished by it",
     "dispatch/surroundings.py": "names what is outside of a dispatcher, and does nothing",
     "dispatch/wishes.py": "names the messages, and does nothing",
+    **{
+        f"web/{name}.py": "tests/web/test_actions posts each form, and looks at the files"
+        for name in ("acting", "acts_on_control", "acts_on_many", "acts_on_one", "editing")
+    },
+    **{
+        f"web/{name}.py": "tests/web asks for each page over HTTP, and looks at what is shown"
+        for name in ("answers", "app", "frame", "parts", "rows", "screens", "verdict")
+    },
+    "web/enqueueing.py": "tests/web/test_enqueue_form fills it in",
+    "web/typed.py": "as above",
 }
 """module -> why tests/unit has no file of its name."""
 
@@ -260,6 +272,7 @@ RENAMERS = {
     },  # each row of the table of transitions
     "spool/record.py": {"replace_many"},  # as above: the row of an outcome
     "spool/one_mount.py": {"rename"},  # a trial: what it moves is no job
+    "spool/editing.py": {"exchange", "rename"},  # the row of an edit, and what it took out by mistake, put back
     "spool/reason_files.py": {"replace_content"},  # ID.reason
     "spool/step_files.py": {"publish", "replace_content", "rename"},  # steps/ID.jsonl, which are no jobs
     "spool/twofold.py": {"rename"},  # out of a state folder, to be removed: no move of a job
@@ -274,7 +287,7 @@ RENAMERS = {
 def test_only_a_few_put_files_under_their_names(path):
     """No module but those listed renames, publishes or replaces a file by way of durable.py, and they are no more than that."""
     home = "spoolrunner.system.durable"
-    names = ("rename", "publish", "publish_many", "replace_content", "replace_many")
+    names = ("rename", "publish", "publish_many", "replace_content", "replace_many", "exchange")
     found = {full.rpartition(".")[2] for full in uses(parse(path), {f"{home}.{name}" for name in names})}
 
     assert found == RENAMERS.get(name_of(path), set())
@@ -407,9 +420,10 @@ def test_a_job_pays_for_the_light_side_alone():
 
 
 def has_a_test(path: Path) -> bool:
-    """Whether the module has a file of unit tests in the same room of tests/unit."""
+    """Whether the module has a file of tests of its name in its room of tests/unit or, of the page, in tests/web."""
     room, name = path.parent.name, path.name
-    return (ROOT / "tests" / "unit" / room / f"test_{name}").exists()
+    of_page = room == "web" and (ROOT / "tests" / "web" / f"test_{name}").exists()
+    return of_page or (ROOT / "tests" / "unit" / room / f"test_{name}").exists()
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.parent != PACKAGE and p.name != "__init__.py"], ids=name_of)

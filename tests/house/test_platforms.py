@@ -14,6 +14,7 @@ from tests.house.test_doors import MODULES, PACKAGE, name_of, parse, uses
 OWNERS = {
     "cli/as_typed.py": "what sh and PowerShell are told",
     "system/durable.py": "renames that refuse a taken name, and syncs",
+    "system/renames.py": "renameat2 and renamex_np",
     "executors/plan.py": "where there is a fork",
     "executors/spawn.py": "how the end of a process is heard",
     "executors/spawned.py": "how a process is started",
@@ -53,6 +54,9 @@ OWNERS = {
     "system/owners.py": "whose a file is",
     "system/programs.py": "how a program is found and started",
     "config/commands.py": "where there is bubblewrap",
+    "dispatch/beside.py": "how a program is kept apart from our terminal",
+    "web/listening.py": "sockets in the file system",
+    "web/serving.py": "who is at the other end of one",
 }
 """module -> the difference between systems that it owns."""
 SYSTEM = {"sys.platform", "os.name", "platform.system"}

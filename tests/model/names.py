@@ -48,7 +48,7 @@ def brought_back(disk: Disk) -> list[Disk]:
 
 def latest(disk: Disk) -> list[File]:
     """The file of each job, or the one with the longest history of two."""
-    files = sorted((file for file in disk.places if file is not None), key=lambda file: len(file.history))
+    files = sorted((file for file in disk.places if file is not None), key=lambda file: (len(file.history), file.edits))
     return list({file.job: file for file in files}.values())
 
 
@@ -116,7 +116,10 @@ def _has_replaced(model: Model, later: File, earlier: File) -> bool:
     is_told = later.job == earlier.job or Rule.SECOND_TOLD not in model.rules
     is_given_up = later.history == earlier.history[:-1] + "f" and earlier.history[-1:] == "r"
     is_longer = len(later.history) > len(earlier.history) and later.history.startswith(earlier.history)
-    return is_told and (is_longer or is_given_up)
+    is_edited = later.edits > earlier.edits and later.history.startswith(earlier.history)
+    if later.edits != earlier.edits and Rule.EDIT_TOLD not in model.rules:
+        return False
+    return is_told and (is_longer or is_given_up or is_edited)
 
 
 COMPARE = Step("compares the names that it finds", ("rename pending/ID.json -> tmp/X", "unlink tmp/X"), _compare)

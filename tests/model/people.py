@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import takewhile
 
-from tests.model import names, telling
+from tests.model import editing, names, telling
 from tests.model.rules import Promise, Rule
 from tests.model.runner import STARTED, killed
 from tests.model.state import (
@@ -186,6 +186,8 @@ def disturbances(model: Model, state: State) -> Moves:
                     f"dispatcher {index}", "is killed", (), set_dispatcher(left, index, None), is_disturbance=True
                 )
     yield from _deaths_of_runners(model, state)
+    yield from editing.begun(model, state)
+    yield from editing.dies(state)
     yield from _stops(model, state)
     if state.cuts:
         for after in _cut(model, state):

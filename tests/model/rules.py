@@ -83,6 +83,12 @@ class Rule(StrEnum):
     TELL_LOOKED_FOR = "one that was published already is looked for in each folder, and not published again"
     TELL_OF_ITS_OWN = "one that was published for another job of the id does not count"
     TELL_SYNCED = "it is synced before the job moves"
+    EDIT_EXCHANGES = "an edit exchanges two files, which fails when the job was claimed"
+    EDIT_COMPARED = "what an edit has taken out is compared with what was read, and put back"
+    EDIT_LOCKED = "an edit holds the lock from its last look to the end of that"
+    EDIT_SYNCED = "an edited file is synced before it is exchanged"
+    EDIT_FOLDER_SYNCED = "an edit syncs pending/ before it is answered"
+    EDIT_TOLD = "an edited file says which one it has replaced"
     SECOND_TOLD = "a second job of the id is not taken for what the first one was before"
 
 
@@ -110,4 +116,5 @@ class Promise(StrEnum):
     TOLD = "a job that failed for good has been told of"
     TOLD_ONCE = "it is told of once"
     TOLD_TRULY = "no failure is told of that was not recorded"
+    EDIT_KEPT = "an edit that was answered lasts"
     RECOVERS = "from every state the living come to rest"

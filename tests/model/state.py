@@ -41,7 +41,7 @@ COMING, CAME = "coming", "came"
 class File(NamedTuple):
     """A job file; `history` has the verdict of each attempt. `dirty`: not synced since written; `torn`: lost for that.
 
-    `touched`: its time is another than when it was written.
+    `touched`: its time is another than when it was written. `edits`: how often it was exchanged for an edited one.
     """
 
     job: int
@@ -51,6 +51,7 @@ class File(NamedTuple):
     dirty: bool = False
     torn: bool = False
     touched: bool = False
+    edits: int = 0
 
 
 class Marker(NamedTuple):
@@ -168,6 +169,17 @@ class Runner(NamedTuple):
     namespace: int = 0
 
 
+class Editor(NamedTuple):
+    """One who edits a waiting job: `known` is what was read, `ours` what he has written, `staged` what lies in tmp/."""
+
+    at: str
+    known: File
+    ours: File
+    staged: File | None = None
+    lock: int = 0
+    locked: bool = False
+
+
 class Story(NamedTuple):
     """What has happened to a job: what only the judge knows.
 
@@ -176,7 +188,8 @@ class Story(NamedTuple):
     it was claimed in the place of another file, so without a claim marker of its own; `pardoned`: the power failed before
     that was seen. `recorded`: the attempts it had when it last left running/. `left`: what came of the
     attempt that is not settled yet, STOPPED if a stop ended it, EITHER_CAME after a power cut, unless it is `lasting`.
-    `twofold`: a power cut has brought a name of it back, and nobody has looked for that yet.
+    `twofold`: a power cut has brought a name of it back, and nobody has looked for that yet. `edited`: how many edits of it
+    were answered.
     """
 
     promised: bool = False
@@ -191,6 +204,7 @@ class Story(NamedTuple):
     left: str = ""
     lasting: bool = False
     twofold: bool = False
+    edited: int = 0
 
 
 class Disk(NamedTuple):
@@ -241,6 +255,9 @@ class State(NamedTuple):
     containers: int = 0
     covers: int = 0
     covered: Disk | None = None
+    edits: int = 0
+    editor_kills: int = 0
+    editor: Editor | None = None
     past: tuple[Disk, ...] = ()
     fault: str = ""
 
@@ -324,9 +341,9 @@ def sync_lock(state: State, ident: int) -> State:
     return state if lock is None or lock.ident != ident else set_lock(state, lock._replace(synced=True))
 
 
-def processes(state: State) -> list[Dispatcher | Runner]:
+def processes(state: State) -> list[Dispatcher | Runner | Editor]:
     """Everybody who may have the lock file open."""
-    return [process for process in (*state.dispatchers, *state.runners) if process is not None]
+    return [process for process in (*state.dispatchers, *state.runners, state.editor) if process is not None]
 
 
 def open_lock(state: State) -> tuple[State, int]:
@@ -348,7 +365,8 @@ def free_inodes(state: State, count: int, lowest: int = 1) -> list[int]:
     """The lowest numbers that no file has, as many as that; what the dead left in tmp/ has none."""
     staged = [dispatcher.staged for dispatcher in state.dispatchers if dispatcher is not None]
     gone = [file for _, file in state.disk.gone or ()]
-    files = [*state.disk.places, state.staged, *staged, *gone]
+    edited = [] if state.editor is None else [state.editor.known, state.editor.staged, state.editor.ours]
+    files = [*state.disk.places, state.staged, *staged, *gone, *edited]
     taken = {file.inode for file in files if file is not None}
     return [number for number in range(lowest, 12) if number not in taken][:count]
 
@@ -377,6 +395,7 @@ def describe(state: State) -> str:
     parts = [
         f"{NAMES[place]}.json = job {file.job} inode {file.inode} [{file.history}]"
         + (" put off" if file.later else "")
+        + (" edited" if file.edits else "")
         + (" torn" if file.torn else "")
         for place, file in enumerate(state.disk.places)
         if file is not None

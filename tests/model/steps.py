@@ -78,6 +78,8 @@ class Bounds:
     originals: bool = False
     containers: int = 0
     covers: int = 0
+    edits: int = 0
+    editor_kills: int = 0
 
 
 class Model(NamedTuple):
@@ -212,7 +214,8 @@ def staged(model: Model, state: State, file: File, outcome: str) -> list[File]:
     """The document with its record, as it may be written in tmp/; `retry over` makes the last verdict final."""
     history = file.history[:-1] + "f" if outcome == "retry over" else file.history + decide(file.history, outcome)
     return [
-        File(file.job, inode, history, dirty=model.bounds.cuts > 0) for inode in free_inodes(state, model.bounds.inodes)
+        File(file.job, inode, history, dirty=model.bounds.cuts > 0, edits=file.edits)
+        for inode in free_inodes(state, model.bounds.inodes)
     ]
 
 

@@ -7,7 +7,8 @@ import pytest
 from tests.model.checker import Found, search
 from tests.model.rules import ALL, Promise, Rule
 from tests.model.state import RUNNING
-from tests.model.worlds import BREAKS, LONG, SECOND_LINE, SHORT, TAKEOVER, World
+from tests.model.steps import Act
+from tests.model.worlds import BREAKS, EDIT_GAP, LONG, SECOND_LINE, SHORT, TAKEOVER, World
 from tests.tally import Tally
 
 LEAST_STATES = 180
@@ -71,6 +72,18 @@ def test_a_rule_that_stands_behind_another_is_needed_without_that(rule: Rule) ->
     found = without(world, first_line, rule)
     print(f"Without: {first_line}, and {rule}\n{found}")
     assert found.promise == promise, str(found)
+
+
+def test_what_a_killed_edit_can_do() -> None:
+    """Killed between the exchange and the look at what it took out, an edit leaves a second job of the id in tmp/; only then.
+
+    It takes a second job that was published after the last look before the exchange, microseconds ago. docs/editing.md says so.
+    """
+    found = search(EDIT_GAP.model(), EDIT_GAP.first(), most=MOST_STATES)
+    print(found)
+    assert found.promise in (Promise.NEVER_LOST, Promise.ONE_FOLDER)
+    says = [move.says for move in found.trace[-3:]]
+    assert says == [Act.SECOND, "exchanges the two", "is killed"]
 
 
 def test_each_rule_has_its_counterexample() -> None:

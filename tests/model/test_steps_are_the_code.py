@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import pytest
 
 from spoolrunner import enqueue
+from spoolrunner.client.edit import edit
 from spoolrunner.protocol.states import State as Folder
 from tests.crash.conftest import new_world
 from tests.crash.faults import JOBS, World
@@ -182,6 +183,11 @@ def has_adopted(state: State) -> bool:
     """The next dispatcher has found that the job runs."""
     (dispatcher,) = state.dispatchers
     return dispatcher is not None and dispatcher.mine is not None and dispatcher.mine.adopted
+
+
+def is_edited(state: State) -> bool:
+    """An edit has been answered, and the editor is gone."""
+    return state.stories[0].edited > 0 and state.editor is None
 
 
 def and_then(*goals: Goal) -> tuple[Goal, ...]:
@@ -353,6 +359,13 @@ def save_between(world: World) -> None:
     finish(world)
 
 
+def edit_waiting(world: World) -> None:
+    """A person gives a waiting job another priority, and it is run."""
+    waits(world)
+    world.start("editor", lambda: edit(world.config, "a", priority=5)).run()
+    finish(world)
+
+
 STORIES = (
     Story(
         "published and run", of("", pending=None, publishes=True, fails=False), and_then(lies_in(DONE, "d")), publish
@@ -420,6 +433,7 @@ STORIES = (
         and_then(is_to_be_cancelled, lies_in(FAILED, "f")),
         cancel_between,
     ),
+    Story("edited", of("", edits=1, fails=False), and_then(is_edited, lies_in(DONE, "d")), edit_waiting),
     Story(
         "saved before the claim", of("", Act.SAVE, fails=False), and_then(is_swapped, lies_in(DONE, "d")), save_between
     ),

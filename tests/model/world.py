@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.model import cancelling, claiming, names, people, runner, settling, telling
+from tests.model import cancelling, claiming, editing, names, people, runner, settling, telling
 from tests.model.rules import Promise, Rule
 from tests.model.state import (
     CAME,
@@ -27,6 +27,7 @@ SYNCED = {
     Rule.OUTCOME_SYNCED_BY_ORPHAN: RUNNING,
     Rule.CLAIM_MARK_SYNCED: HAND,
     Rule.TELL_SYNCED: PENDING,
+    Rule.EDIT_FOLDER_SYNCED: PENDING,
 }
 """The place whose folder is synced by a step, by its rule: of the one of locks/ no name was moved."""
 BETWEEN = (claiming.LOOK, settling.SETTLE, settling.SWEEP, settling.VOUCH, cancelling.OBEY)
@@ -66,6 +67,8 @@ def begin(model: Model, files: dict[int, File] | None = None) -> State:
         copies=bounds.copies,
         containers=bounds.containers,
         covers=bounds.covers,
+        edits=bounds.edits,
+        editor_kills=bounds.editor_kills,
     )
 
 
@@ -91,10 +94,17 @@ def moves(model: Model, state: State) -> Moves:
     yield from telling.runs(model, state)
     if state.stop:
         yield from people.spread_of_stop(model, state)
-    if state.producer:
-        yield from _stepped(model, state, "producer", people.PRODUCER[state.producer], 0)
+    yield from _clients(model, state)
     if state.covered is None:
         yield from people.disturbances(model, state)
+
+
+def _clients(model: Model, state: State) -> Moves:
+    """The steps of programs that are no dispatcher and no job."""
+    if state.producer:
+        yield from _stepped(model, state, "producer", people.PRODUCER[state.producer], 0)
+    if state.editor is not None:
+        yield from _stepped(model, state, "editor", editing.STEPS[state.editor.at], 0)
 
 
 def _stepped(model: Model, state: State, actor: str, step: Step, index: int) -> Moves:
@@ -133,11 +143,12 @@ def broken(state: State) -> str:
     if state.covered is not None:
         state = state._replace(disk=state.covered)
     there = [(place, file) for place, file in enumerate(state.disk.places) if file is not None]
+    hand = state.editor.staged if state.editor is not None and state.editor.at in editing.JUDGING else None
     for job, story in enumerate(state.stories):
         files = [file for _, file in there if file.job == job]
-        if len(files) > 1 and not story.twofold:
+        if len(files) > 1 and not story.twofold and hand is None:
             return Promise.ONE_FOLDER
-        if story.promised and (not files or files[0].torn):
+        if story.promised and (not files or files[0].torn) and (hand is None or hand.job != job):
             return Promise.NEVER_LOST
     counted = names.latest(state.disk)
     for place, file in there:
@@ -149,6 +160,8 @@ def broken(state: State) -> str:
             return Promise.COUNTED
         if len(file.history) > story.begun:
             return Promise.NOT_INVENTED
+        if file.edits < story.edited:
+            return Promise.EDIT_KEPT
         if place in (FAILED, FAILED_2) and not _is_explained(state, place, file):
             return Promise.EXPLAINED
     return telling.broken(state, counted)
@@ -170,6 +183,6 @@ def is_at_rest(state: State) -> bool:
         return False
     disk, waiting = state.disk, state.disk.places[PENDING]
     idle = all(dispatcher is None or dispatcher.at is None for dispatcher in state.dispatchers)
-    no_process = idle and not any(state.runners) and not state.producer and not state.leftover
+    no_process = idle and not any(state.runners) and not state.producer and not state.leftover and not state.editor
     tidy = disk.cancel == NOBODY and (disk.lock is None or waiting is not None)
     return no_process and tidy and disk.places[RUNNING] is None and (waiting is None or waiting.later)

@@ -106,6 +106,21 @@ COPIED = of("the spool is copied", copies=1, dispatcher_kills=1)
 COPIED_LIVE = of("the spool is copied while its jobs run", copies=1, dispatcher_kills=1, originals=True)
 CONTAINERS = of("a dispatcher in a container follows", containers=1, dispatcher_kills=2, runner_kills=1)
 COVERED = of("something is mounted over the spool", covers=1, dispatcher_kills=1, runner_kills=1)
+EDIT = of("a waiting job is edited", edits=1, dispatcher_kills=1)
+EDIT_DIES = of("a waiting job is edited, and the editor dies", edits=1, dispatcher_kills=1, editor_kills=1, fails=False)
+EDIT_SECOND = of("a waiting job is edited, and another job comes", Act.SECOND, edits=1, fails=False)
+EDIT_SAVED = of("a waiting job is edited and saved", Act.SAVE, edits=1, fails=False)
+EDIT_SWAPS = of(
+    "people put another job in the place of one that is edited", Act.REMOVE, Act.SECOND, edits=1, fails=False
+)
+EDIT_CANCEL = of("a job that was tried is edited and cancelled", Act.CANCEL, pending=TRIED, edits=1, fails=False)
+EDIT_RETRY = of("a retry by hand waits, and is edited", pending=FINISHED, edits=1, dispatcher_kills=1, fails=False)
+EDIT_CUT = of("a waiting job is edited, and the power fails", edits=1, cuts=1, fails=False)
+EDIT_NAMES = of("a job is edited, and a name comes back", edits=1, cuts=1, lingers=True, fails=False)
+EDIT_GAP = of(
+    "another job comes while one is edited, and the editor dies", Act.SECOND, edits=1, editor_kills=1, fails=False
+)
+"""The one world in which a promise is broken with all rules in force: see `editing`."""
 
 SHORT = (
     KILLS,
@@ -153,9 +168,21 @@ SHORT = (
     COPIED_LIVE,
     CONTAINERS,
     COVERED,
+    EDIT,
+    EDIT_DIES,
+    EDIT_SECOND,
+    EDIT_SAVED,
+    EDIT_SWAPS,
+    EDIT_CANCEL,
+    EDIT_RETRY,
+    EDIT_CUT,
+    EDIT_NAMES,
 )
 
 PEOPLE = tuple(Act)
+NO_SECOND = tuple(act for act in Act if act is not Act.SECOND)
+"""What people do while a job is edited, beside publishing another one of its id, which is alone in its worlds: who touches the
+edited file in the microseconds in which it stands in for that one has the job twice."""
 LONG = (
     of("many kills", start_failures=1, dispatcher_kills=3, runner_kills=2, runners=3),
     of("many kills, and any inode", dispatcher_kills=2, runner_kills=2, inodes=2),
@@ -200,6 +227,20 @@ LONG = (
     ),
     of("failures are told of, a power cut and kills", tells=True, cuts=1, dispatcher_kills=1, runner_kills=1),
     of("failures are told of, two power cuts", tells=True, pending=TRIED, cuts=2, dispatcher_kills=1),
+    of("an edit, any act, and a dispatcher dies", *PEOPLE, acts=1, edits=1, dispatcher_kills=1, fails=False),
+    of("an edit, any two acts but another job", *NO_SECOND, acts=2, edits=1, fails=False),
+    of(
+        "an edit, any act but another job, and deaths",
+        *NO_SECOND,
+        acts=1,
+        edits=1,
+        dispatcher_kills=1,
+        runner_kills=1,
+        editor_kills=1,
+        fails=False,
+    ),
+    of("an edit, a power cut and deaths", edits=1, cuts=1, dispatcher_kills=1, editor_kills=1, fails=False),
+    of("two edits, and a name comes back", edits=2, cuts=1, lingers=True, fails=False),
     of("two copies, a power cut and kills", copies=1, cuts=1, dispatcher_kills=1, runner_kills=1, fails=False),
 )
 """What takes minutes: up to three deaths of dispatchers and two of runners, three acts of people, two power cuts."""
@@ -275,6 +316,12 @@ BREAKS: dict[Rule, tuple[World, Promise]] = {
     Rule.TELL_LOOKED_FOR: (TELLS, Promise.TOLD_ONCE),
     Rule.TELL_OF_ITS_OWN: (TELLS_SECOND, Promise.TOLD),
     Rule.TELL_SYNCED: (TELLS_CUT, Promise.TOLD),
+    Rule.EDIT_EXCHANGES: (EDIT, Promise.ONE_FOLDER),
+    Rule.EDIT_COMPARED: (EDIT_SECOND, Promise.ONE_FOLDER),
+    Rule.EDIT_LOCKED: (EDIT_SECOND, Promise.COUNTED),
+    Rule.EDIT_SYNCED: (EDIT_CUT, Promise.NEVER_LOST),
+    Rule.EDIT_FOLDER_SYNCED: (EDIT_CUT, Promise.EDIT_KEPT),
+    Rule.EDIT_TOLD: (EDIT_NAMES, Promise.ONE_FOLDER),
 }
 
 SECOND_LINE: dict[Rule, tuple[Rule, World, Promise]] = {

@@ -14,7 +14,7 @@ from spoolrunner.dispatch.inbox import make_inbox
 from spoolrunner.dispatch.reloading import Reloading
 from spoolrunner.dispatch.reporter import Reporter
 from spoolrunner.dispatch.rooms import Rooms, furnish
-from spoolrunner.dispatch.service import Service
+from spoolrunner.dispatch.service import Service, Told
 from spoolrunner.dispatch.surroundings import Surroundings
 from spoolrunner.dispatch.watch import Hints
 from spoolrunner.errors import StartError
@@ -25,6 +25,7 @@ from spoolrunner.spool.settling_rules import Boot
 from spoolrunner.spool.traces import Marker
 from spoolrunner.system.machine import Machine
 from spoolrunner.telling.logfiles import LogFiles
+from spoolrunner.telling.minutes import Minutes
 from spoolrunner.telling.totals import Totals
 
 
@@ -201,7 +202,8 @@ def service(rooms, clock, executor):
     holder.begin()
     surroundings = Surroundings(clock=clock, watch=StillWatch, inbox=make_inbox(), weaknesses=lambda _: [])
     reloading = Reloading(rooms.config, executor, lambda config: config, rooms.reporter.report, clock)
-    made = Service(rooms, holder, surroundings, LogFiles(layout, 1 << 20), Totals(), reloading)
+    told = Told(LogFiles(layout, 1 << 20), Totals(), Minutes(layout, clock, 86400.0))
+    made = Service(rooms, holder, surroundings, told, reloading)
     made.open()
     yield made
     made.close()

@@ -17,7 +17,7 @@ import pytest
 from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutError
 from spoolrunner.protocol import jsontext, states
 from spoolrunner.protocol.states import TRANSITIONS, Event, Outcome, State
-from spoolrunner.spool import record
+from spoolrunner.spool import editing, record
 from spoolrunner.spool.folders import LEFTOVER_AGE, NotRegularError, Spool
 from spoolrunner.spool.paths import FOLDERS, REHEARSAL, Layout
 from spoolrunner.system import durable
@@ -365,6 +365,7 @@ DOORS = {
     Event.VERDICT_FAILED: lambda spool: spool.move("running", State.RUNNING, Event.VERDICT_FAILED),
     Event.HAND_RETRY: lambda spool: spool.put_back("failed", State.FAILED),
     Event.MEND: lambda spool: spool.mend("failed", b"{}"),
+    Event.EDIT: lambda spool: editing.exchange(spool, "pending", spool.read(State.PENDING, "pending"), b"{}"),
 }
 
 

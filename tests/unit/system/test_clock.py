@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -46,6 +47,16 @@ def test_format_time_remembers_nothing_of_the_time_before(first, second) -> None
 def test_times_sort_as_text(first, second) -> None:
     """Written times sort like the moments they name."""
     assert (first < second) == (clock.format_time(first) < clock.format_time(second))
+
+
+def test_work() -> None:
+    """What a thread does counts for that thread alone, and waiting counts for none."""
+    begun = clock.SYSTEM.work()
+    sum(range(100_000))
+    worked = clock.SYSTEM.work() - begun
+    assert worked > 0
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(clock.SYSTEM.work).result() < begun + worked
 
 
 def test_the_time_as_text() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from spoolrunner.protocol.states import Outcome, Verdict
 from spoolrunner.telling import events, troubles
+from spoolrunner.telling.actions import Acted
 from spoolrunner.telling.events import Recorded
 from spoolrunner.telling.line_format import Entry, Kind, Who, line
 from spoolrunner.telling.scheduled import SlotPublished, SlotsSkipped
@@ -47,13 +48,14 @@ def test_every_event_is_a_line_that_shows_its_fields(kind) -> None:
     for field in dataclasses.fields(kind):
         value = VALUES.get(field.name, f"the {field.name}")
         shown = WHO.id if field.name == "who" else f"{value:g}" if isinstance(value, float) else str(value)
-        assert field.name in ("traceback", "next_run_at") or shown in text, field.name
+        assert field.name in ("traceback", "next_run_at", "due_at") or shown in text, field.name
 
 
 def test_every_kind_of_line_is_made() -> None:
     """There is no kind of line that no event has."""
     made = {example(kind).entry(AT).kind for kind in KINDS}
     made |= {Recorded(WHO, Outcome.SUCCEEDED, Verdict.DONE, 1.0).entry(AT).kind}
+    made |= {Acted("web", "spoolrunner pause").entry(AT).kind}
     made |= {SlotPublished("x", "nightly").entry(AT).kind, SlotsSkipped("nightly", 0, 0, 1, "late").entry(AT).kind}
     assert made == set(Kind)
 

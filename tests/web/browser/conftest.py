@@ -1,0 +1,55 @@
+"""A browser for all tests of this folder, and a spool with jobs of every kind that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+selenium = pytest.importorskip("selenium", reason="selenium is not installed: pip install -e '.[browser]'")
+
+from tests.web.browser import chromium  # noqa: E402 -- only with selenium
+from tests.web.browser.chromium import Reader  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests here need a browser."""
+    for item in items:
+        if "tests/web/browser" in item.path.as_posix():
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator:
+    """One Chromium for all tests."""
+    if chromium.programs() is None:
+        pytest.skip("chromium and chromium-driver are not on this machine")
+    started = chromium.start()
+    yield started
+    started.quit()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The program of axe-core."""
+    source = chromium.axe_source()
+    if source is None:
+        pytest.skip("npm is not on this machine")
+    return source
+
+
+@pytest.fixture
+def read(driver, serve) -> Callable[..., Reader]:
+    """Open the page of the test's spool; what the browser complains of, or asks of other places, is an error at the end."""
+    opened: list[Reader] = []
+
+    def begin(*args, **keys) -> Reader:
+        reader = Reader(driver, serve(*args, **keys))
+        opened.append(reader)
+        return reader
+
+    yield begin
+    for reader in opened:
+        complaints, others = reader.complaints(), reader.asked_of_others()
+        driver.get("about:blank")  # no stream stays open
+        assert (complaints, others) == ([], [])
