@@ -11,15 +11,15 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from spoolrunner.config.load import Config
+from spoolrunner.dispatch.followed import Followed, read_note
 from spoolrunner.dispatch.intake import LOOK_SLICE
 from spoolrunner.dispatch.one_file import FileFaults, is_of_one_file
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.rooms import Rooms
-from spoolrunner.errors import DuplicateJobError, JobFormatError
+from spoolrunner.errors import DuplicateJobError
 from spoolrunner.protocol import jsontext, signing
 from spoolrunner.protocol.slots import ON_TIME, Schedule, lateness_problem, overlap_problem, slot_id
 from spoolrunner.protocol.states import State
@@ -27,9 +27,6 @@ from spoolrunner.protocol.timing import Due
 from spoolrunner.spool import publishing, requests, schedule_notes
 from spoolrunner.spool.schedule_notes import Note
 from spoolrunner.telling.scheduled import (
-    NoteNotUnderstood,
-    NoteReadAgain,
-    ScheduleAhead,
     ScheduleBegun,
     ScheduleForgotten,
     SlotPublished,
@@ -39,46 +36,6 @@ from spoolrunner.telling.troubles import NotSwept
 
 _SHORTEST_PAUSE = 2.0
 """Seconds until a schedule is tried again of which a file is refused to us."""
-
-
-@dataclass
-class _Watched:
-    """A schedule as this dispatcher follows it.
-
-    `note` is None until it was read; `next_slot` is the first slot after it (None: there is none). What is refused to us is not
-    tried before `again_at` (monotonic), and the job `kept` is not started until then.
-    """
-
-    schedule: Schedule
-    note: Note | None = None
-    is_written: bool = True
-    next_slot: int | None = 0
-    again_at: float = 0.0
-    kept: str = ""
-    was_ahead: bool = False
-
-    def due_at(self) -> float:
-        """When there is something to do, by the wall clock; infinite when there is nothing."""
-        if not self.is_written:
-            return 0.0
-        return math.inf if self.next_slot is None else self.next_slot
-
-    def change(self, schedule: Schedule) -> None:
-        """Follow what the schedule says now; with another timing it begins anew."""
-        if self.note is not None and schedule.timing.text != self.schedule.timing.text:
-            self.note, self.is_written, self.next_slot = None, True, 0
-        self.schedule = schedule
-
-    def is_ahead(self, wall: float) -> bool:
-        """Whether all is dealt with until a moment that is still to come."""
-        return self.note is not None and self.note.until > wall + ON_TIME
-
-    def id_at_work(self) -> str:
-        """The id of the job that an error belongs to: of the noted slot until that is written, else of the next."""
-        note = self.note
-        if note is not None and not self.is_written and note.job is not None and note.slot == note.until:
-            return note.job
-        return slot_id(self.schedule.name, self.next_slot or 0)
 
 
 class Recurring:
@@ -96,7 +53,7 @@ class Recurring:
         self._faults = FileFaults(rooms.spool, rooms.register, rooms.reporter, rooms.clock)
         self._phase = phase
         self._check = check
-        self._watched = [_Watched(schedule) for schedule in rooms.config.schedules.values()]
+        self._watched = [Followed(schedule) for schedule in rooms.config.schedules.values()]
         self.is_to_begin = False
         """Whether the schedules are others since they were last gone through: nothing may start before they are again."""
         self._let_go: list[str] = []
@@ -110,7 +67,7 @@ class Recurring:
     def trouble(self) -> list[str]:
         """A sentence for each schedule that a clock which was set back keeps waiting."""
         wall = self._clock.wall()
-        return [event.sentence for watched in self._watched if (event := _ahead(watched, wall)) is not None]
+        return [event.sentence for watched in self._watched if (event := watched.ahead(wall)) is not None]
 
     def reconfigure(self, config: Config) -> None:
         """Go by the schedules of `config` from the next turn on. A schedule whose timing is the same goes on as it was."""
@@ -119,7 +76,7 @@ class Recurring:
         for name, schedule in config.schedules.items():
             watched = before.pop(name, None)
             if watched is None:
-                watched = _Watched(schedule)
+                watched = Followed(schedule)
             else:
                 watched.change(schedule)
             self._watched.append(watched)
@@ -170,7 +127,7 @@ class Recurring:
             if now >= watched.again_at and wall >= watched.due_at() and (is_new or self._clock.monotonic() < until):
                 self._check()
                 self._attend(watched, now, wall)
-            event = _ahead(watched, wall)
+            event = watched.ahead(wall)
             if event is not None and not watched.was_ahead:
                 self._report(event)
             watched.was_ahead = event is not None
@@ -184,7 +141,7 @@ class Recurring:
         """Whether nothing is due, and no clock was set back, so that the schedules need not be gone through."""
         return self._quiet_from <= wall < self._quiet_until
 
-    def _attend(self, watched: _Watched, now: float, wall: float) -> None:
+    def _attend(self, watched: Followed, now: float, wall: float) -> None:
         """Do what is due of one schedule; one of which a file is refused is put off, and the others are not."""
         before, watched.kept = watched.kept, ""
         try:
@@ -209,10 +166,10 @@ class Recurring:
             self._intake.look(kept[-1])
             kept.pop()
 
-    def _begin(self, watched: _Watched, wall: float) -> Note:
+    def _begin(self, watched: Followed, wall: float) -> Note:
         """Read the note. A schedule without one, or with another timing, counts from its next slot on."""
         name, text = watched.schedule.name, watched.schedule.timing.text
-        note, why = self._read(name), "new"
+        note, why = read_note(self._layout, name, self._report), "new"
         if note is not None and note.timing == text:
             return self._follow(watched, note, is_written=True)
         if note is None:
@@ -223,7 +180,7 @@ class Recurring:
         self._report(ScheduleBegun(name, why, watched.next_slot))
         return note
 
-    def _begin_with_next(self, watched: _Watched, note: Note) -> Note:
+    def _begin_with_next(self, watched: Followed, note: Note) -> Note:
         """Note the next slot if its job is there: a dispatcher may have died before it noted that, and the clock been set back.
 
         Else that job would run before its slot is due, and the slot be published again when it is.
@@ -233,24 +190,7 @@ class Recurring:
             return note
         return self._publish_noted(watched, note, slot, "its job was published before")
 
-    def _read(self, name: str) -> Note | None:
-        """Return the note of a schedule; None when there is none, or none that can be understood.
-
-        One that is refused is read a second time, and then given up: a job that it does not name could start meanwhile.
-        """
-        for is_last in (False, True):
-            try:
-                return schedule_notes.read(self._layout, name)
-            except JobFormatError as error:
-                self._report(NoteNotUnderstood(name, str(error)))
-                return None
-            except OSError as error:
-                if not is_of_one_file(error):
-                    raise
-                self._report(NoteNotUnderstood(name, str(error)) if is_last else NoteReadAgain(name, str(error)))
-        return None
-
-    def _account(self, watched: _Watched, note: Note, due: Due, wall: float) -> Note:
+    def _account(self, watched: Followed, note: Note, due: Due, wall: float) -> Note:
         """Deal with the first of the slots that are due, or with all of them but the last; return the note after it."""
         schedule, slot = watched.schedule, due.first
         job_id = slot_id(schedule.name, slot)
@@ -274,7 +214,7 @@ class Recurring:
         waits, runs = (self._spool.exists(state, note.job) for state in (State.PENDING, State.RUNNING))
         return overlap_problem(note.job, waits=waits, runs=runs, terms=schedule.terms)
 
-    def _skip(self, watched: _Watched, note: Note, due: Due, why: str) -> Note:
+    def _skip(self, watched: Followed, note: Note, due: Due, why: str) -> Note:
         """Log that these slots are not run, then note it."""
         self._report(SlotsSkipped(watched.schedule.name, due.first, due.last, due.number, why))
         return self._save(watched, self._follow(watched, note.with_skip(due.first, due.last, why), is_written=False))
@@ -287,7 +227,7 @@ class Recurring:
         except DuplicateJobError:
             return  # Race: somebody made it just now.
 
-    def _publish_noted(self, watched: _Watched, note: Note, slot: int, how: str) -> Note:
+    def _publish_noted(self, watched: Followed, note: Note, slot: int, how: str) -> Note:
         """Note a slot whose job is there, and only then let that start."""
         job_id = slot_id(watched.schedule.name, slot)
         self._report(SlotPublished(job_id, watched.schedule.name, how))
@@ -296,20 +236,14 @@ class Recurring:
         self._intake.look(job_id)
         return noted
 
-    def _follow(self, watched: _Watched, note: Note, *, is_written: bool) -> Note:
+    def _follow(self, watched: Followed, note: Note, *, is_written: bool) -> Note:
         watched.note, watched.is_written = note, is_written
         watched.next_slot = watched.schedule.timing.after(note.until)
         return note
 
-    def _save(self, watched: _Watched, note: Note) -> Note:
+    def _save(self, watched: Followed, note: Note) -> Note:
         """Write the note, unless it is written."""
         if not watched.is_written:
             schedule_notes.write(self._layout, watched.schedule.name, note, fsync=self._fsync)
             watched.is_written = True
         return note
-
-
-def _ahead(watched: _Watched, wall: float) -> ScheduleAhead | None:
-    if watched.note is None or not watched.is_ahead(wall):
-        return None
-    return ScheduleAhead(watched.schedule.name, watched.note.until)

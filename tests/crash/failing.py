@@ -183,7 +183,9 @@ def everything_said(world: World) -> str:
 
 def is_unread_stop(call: Operation, fault: Fault) -> bool:
     """Whether it is a stop that its maker does not let the dispatcher read: it is one that does not leave the jobs running."""
-    return fault.error == errno.EACCES and call.path == "control/stop" and call.kind in ("open", "fstat", "read", "close")
+    return (
+        fault.error == errno.EACCES and call.path == "control/stop" and call.kind in ("open", "fstat", "read", "close")
+    )
 
 
 def may_be_silent(call: Operation, fault: Fault) -> bool:
