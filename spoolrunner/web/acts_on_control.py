@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from spoolrunner.client import operate, schedules
 from spoolrunner.client.overview import dispatcher_of
+from spoolrunner.errors import JobFormatError
 from spoolrunner.web import commands
 from spoolrunner.web.acting import action, job_address, lead, logged, refusal
 from spoolrunner.web.answers import Screen, show, web_of
@@ -20,7 +21,7 @@ GROUP = "group-"
 
 
 def _pause(request: Request, form: Form) -> Response:
-    """Pause the `kind`, a JOB.METHOD, or the `group` that the form names, or all where it names none."""
+    """Pause the kind (JOB.METHOD) or the group that the form names, or all where it names none."""
     web, what = web_of(request), _what(form)
     if what:
         operate.pause_part(web.desk.config, what)
@@ -93,9 +94,15 @@ def _schedule(request: Request) -> str:
 
 
 def _what(form: Form) -> str:
-    """What is meant, as the name of its file in control/ has it; "" for all."""
+    """What is meant, as the name of its file in control/ has it; "" for all.
+
+    The field `what` says it, or `kind` or `group`. A form with any other field is refused: it means something, and not all.
+    """
+    unknown = form.names() - {"what", "kind", "group"}
+    if unknown:
+        raise JobFormatError(min(unknown), "is no field of this form")
     group = form.one("group")
-    return GROUP + group if group else form.one("kind")
+    return GROUP + group if group else form.one("kind") or form.one("what")
 
 
 def _path(what: str) -> str:

@@ -24,6 +24,10 @@ class Form:
         for name, value in pairs:
             self._values.setdefault(name, []).append(value)
 
+    def names(self) -> set[str]:
+        """Return the names of the fields."""
+        return set(self._values)
+
     def one(self, name: str, default: str = "") -> str:
         """Return the last value of a field without blanks around it, and the default where there is none."""
         return self._values.get(name, [default])[-1].strip()

@@ -49,6 +49,8 @@ SCREENS = {
     "logs": "/logs/",
     "settings": "/settings/",
 }
+LONG = {"done": 1100, "pending": 1000, "settings": 1200}
+"""Pages that go on as they begin, and how many pixels of them are shown."""
 ALSO_DARK = ("overview", "job-failed")
 ALSO_NARROW = ("overview", "failed", "job-failed", "schedules")
 
@@ -116,23 +118,34 @@ def _pictures(driver, shop: Shop, screens: dict[str, str]) -> None:
 
 def _save(reader: Reader, size: tuple[int, int], name: str) -> None:
     """Save the whole page, in few colours: a picture of text needs no more."""
-    height = reader.script("return document.documentElement.scrollHeight")
+    height = min(reader.script("return document.documentElement.scrollHeight"), LONG.get(name, 4000))
     reader.look_like(
         (size[0], max(height, 400)),
         reader.script("return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"),
     )
     taken = Image.open(BytesIO(reader.driver.get_screenshot_as_png())).convert("RGB")
     path = FOLDER / f"web-{name}.png"
-    taken.quantize(palette=_palette(taken), dither=Image.Dither.NONE).save(path, optimize=True)
+    _in_few_colours(taken).save(path, optimize=True)
     print(f"{path.name}: {taken.width} x {taken.height}, {path.stat().st_size // 1000} kB", file=sys.stderr)
 
 
-def _palette(picture: Image.Image) -> Image.Image:
-    """The 256 colours that it has most of: those of the page are exact, and the edges of letters have near ones."""
-    counted = sorted(picture.getcolors(1 << 24), reverse=True)[:256]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([part for _, colour in counted for part in colour])
-    return palette
+def _in_few_colours(picture: Image.Image) -> Image.Image:
+    """The picture in the 256 colours that it has most of: those of the page are exact, the edges of letters have near ones."""
+    counted = sorted(picture.getcolors(1 << 24), reverse=True)
+    kept = [colour for _, colour in counted[:256]]
+    places = {colour: _nearest(colour, kept) for _, colour in counted}
+    data = picture.tobytes()
+    pixels = zip(data[::3], data[1::3], data[2::3], strict=True)
+    made = Image.frombytes("P", picture.size, bytes(map(places.__getitem__, pixels)))
+    made.putpalette([part for colour in kept for part in colour])
+    return made
+
+
+def _nearest(colour: tuple[int, int, int], kept: list[tuple[int, int, int]]) -> int:
+    def distance(place: int) -> int:
+        return sum((one - other) ** 2 for one, other in zip(colour, kept[place], strict=True))
+
+    return min(range(len(kept)), key=distance)
 
 
 if __name__ == "__main__":

@@ -285,6 +285,7 @@ def test_edit_that_means_nothing(serve, drop, spool, fields) -> None:
         ({}, "pause", ""),
         ({"kind": "app.Report.build"}, "pause-app.Report.build", " app.Report.build"),
         ({"group": "mail"}, "pause-group-mail", " --group mail"),
+        ({"what": "app.Report.send"}, "pause-app.Report.send", " app.Report.send"),
     ],
 )
 def test_pause_and_resume(serve, spool, fields, name, line) -> None:
@@ -298,7 +299,9 @@ def test_pause_and_resume(serve, spool, fields, name, line) -> None:
     assert page.log == [("web", f"spoolrunner {verb}{line}", 1) for verb in ("pause", "resume")]
 
 
-@pytest.mark.parametrize("fields", [{"kind": "app.Report.burn"}, {"kind": "../x"}, {"group": "../x"}])
+@pytest.mark.parametrize(
+    "fields", [{"kind": "app.Report.burn"}, {"kind": "../x"}, {"group": "../x"}, {"part": "app.Report.build"}]
+)
 def test_pause_of_what_is_not(serve, spool, fields) -> None:
     """What is no kind and no group is not paused, and no file is made."""
     page = serve()

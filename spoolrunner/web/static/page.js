@@ -78,8 +78,12 @@ async function refresh() {
   say(problem);
 }
 
+const named = (page) => all("main [data-live]", page).map((region) => region.id).join();
+
 async function show(page) {
   localise(page);
+  complete(page);
+  if (named(page) !== named(document)) $("main").replaceWith(document.adoptNode($("main", page))); // another state, with other parts
   for (const old of all("[data-live]")) {
     const fresh = page.getElementById(old.id);
     if (fresh && !fresh.isEqualNode(old) && !old.contains(document.activeElement)) old.replaceWith(document.adoptNode(fresh));
@@ -142,7 +146,6 @@ function freeze() {
   resume();
 }
 
-for (const button of all("[data-script]")) button.hidden = false;
 if ($("#live")) {
   $("#refresh").hidden = true;
   document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else { listen(); refresh(); } });
@@ -194,8 +197,13 @@ document.addEventListener("change", (event) => {
   if (ticked) ticked.checked = Boolean($("[data-rows] :checked"));
 });
 
-for (const command of all(".cli")) {
-  const button = Object.assign(document.createElement("button"), { type: "button", className: "copy mini", textContent: "copy" });
-  command.after(button);
+function complete(inside) { // what only a script can do is shown where there is one
+  for (const part of all("[data-script]", inside)) part.hidden = false;
+  for (const command of all(".cli", inside)) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "copy mini", textContent: "copy" });
+    command.after(button);
+  }
 }
+
+complete(document);
 localise(document);
