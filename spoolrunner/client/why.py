@@ -8,13 +8,13 @@ only the dispatcher knows is as old as its status.json: a second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from spoolrunner.client import held, listing
 from spoolrunner.client.look import find
 from spoolrunner.client.overview import dispatcher_of
-from spoolrunner.config.load import Config
+from spoolrunner.config.load import Config, parse_config
 from spoolrunner.errors import JobFormatError, JobNotFoundError, NotAllowedError
 from spoolrunner.protocol import document, signing, whitelist
 from spoolrunner.protocol.document import Document
@@ -23,6 +23,7 @@ from spoolrunner.protocol.states import State
 from spoolrunner.spool import requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.spool.jobfile import Found
+from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock
 from spoolrunner.telling import status as status_file
 
@@ -65,10 +66,30 @@ def why(settings: Config, job_id: str) -> Answer:
 
     JobNotFoundError when it is nowhere.
     """
+    return _answer(settings, job_id, _waiting, REASONS)
+
+
+def why_by_files(layout: Layout, path: str, job_id: str) -> Answer:
+    """Do the same while the config.json at `path` is unfit: by the files of the spool and what the dispatcher has said.
+
+    The rest of what config.json says of the job (its policy, its limits, whether it is allowed) is left out, and that is said.
+    """
+    bare = parse_config(path, {"allowed_jobs": {}, "spool": layout.root})
+    answer = _answer(bare, job_id, _unjudged, _BY_FILES)
+    if answer.state is not State.PENDING:
+        return answer
+    return answer._replace(
+        reasons=[f"{path} is unfit, so nothing is said here of what it says of the job", *answer.reasons]
+    )
+
+
+def _answer(
+    settings: Config, job_id: str, known: Callable[[Config, str, Found], Waiting], asked: Sequence[Reason]
+) -> Answer:
     layout = settings.layout
     try:
         read = Spool(layout).read(State.PENDING, job_id)
-        job = _waiting(settings, job_id, read)
+        job = known(settings, job_id, read)
     except FileNotFoundError:
         found = find(layout, job_id)
         if found is None:
@@ -76,7 +97,7 @@ def why(settings: Config, job_id: str) -> Answer:
         return Answer(found.state, [])
     except (JobFormatError, NotAllowedError) as error:
         return Answer(State.PENDING, [f"it will be refused as it is: {error}", *_unserved(settings)])
-    return Answer(State.PENDING, [sentence for reason in REASONS for sentence in reason(job)])
+    return Answer(State.PENDING, [sentence for reason in asked for sentence in reason(job)])
 
 
 def _waiting(settings: Config, job_id: str, read: Found) -> Waiting:
@@ -89,6 +110,15 @@ def _waiting(settings: Config, job_id: str, read: Found) -> Waiting:
     policy = whitelist.entry(settings.allowed, checked.job, checked.method)
     settings.check_limits(checked)
     policy.check_params(checked.params)
+    return _seen(settings, job_id, read, job_policy(document.overrides(checked), policy, settings.limits))
+
+
+def _unjudged(settings: Config, job_id: str, read: Found) -> Waiting:
+    return _seen(settings, job_id, read, settings.default_policy)
+
+
+def _seen(settings: Config, job_id: str, read: Found, policy: Policy) -> Waiting:
+    checked, raw = document.parse(read.data)
     is_served = dispatcher_of(settings.layout) is not None
     now = clock.SYSTEM.wall()
     return Waiting(
@@ -96,7 +126,7 @@ def _waiting(settings: Config, job_id: str, read: Found) -> Waiting:
         job_id,
         checked,
         raw,
-        job_policy(document.overrides(checked), policy, settings.limits),
+        policy,
         now,
         document.due_at(checked, read.mtime, read.came_at, now),
         is_served,
@@ -195,3 +225,5 @@ REASONS: tuple[Reason, ...] = (
     _behind_others,
 )
 """Every reason, in the order in which they are told."""
+_BY_FILES = tuple(reason for reason in REASONS if reason not in (_method_is_busy, _behind_others))
+"""Those that need nothing of config.json but the spool."""

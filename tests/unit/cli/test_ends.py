@@ -107,6 +107,16 @@ def test_why(command) -> None:
     assert command("why", "nobody").code == 1
 
 
+@pytest.mark.usefixtures("ends")
+def test_why_while_config_json_is_unfit(command) -> None:
+    """What is wrong with it is said, and then what the files say of the job."""
+    told = command("why", "waits", concurency=5)
+    assert told.code == 0
+    assert "concurency: unknown key" in told.err
+    assert "is unfit" in told.out
+    assert "no dispatcher serves the spool" in told.out
+
+
 def test_status_without_a_dispatcher(command) -> None:
     """`status` ends with 1 when nobody serves the spool, unless that is said to be right."""
     assert command("status").code == 1

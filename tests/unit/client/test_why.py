@@ -8,7 +8,7 @@ import os
 import pytest
 
 from spoolrunner.client import why as module
-from spoolrunner.client.why import why
+from spoolrunner.client.why import why, why_by_files
 from spoolrunner.errors import JobNotFoundError
 from spoolrunner.protocol.states import State
 from spoolrunner.spool import requests
@@ -183,3 +183,25 @@ def test_a_status_of_another_shape(config, drop, serve) -> None:
     drop(State.PENDING, "x")
     serve(state=5, concurrency="x", running={"a": 1}, postponed=[None, {"id": "x"}], trouble="x")
     assert reasons(config()) == []
+
+
+def test_while_config_json_is_unfit(spool, drop, serve) -> None:
+    """What the files and the dispatcher say is said all the same, and that the rest is not."""
+    drop(State.PENDING, "x", {"delay": 60, "job": "not.allowed", "group": "mail"})
+    requests.pause_part(spool.layout, "group-mail")
+    serve(state="blocked", trouble=["the disk is full"])
+    answer = why_by_files(spool.layout, "config.json", "x")
+    unfit, *reasons = answer.reasons
+    assert unfit.startswith("config.json is unfit")
+    assert [text.partition(":")[0].partition(" until")[0] for text in reasons] == [
+        "it is not due",
+        "the dispatcher is blocked",
+        "its group is paused",
+    ]
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.DONE, State.FAILED])
+def test_elsewhere_while_config_json_is_unfit(spool, drop, state) -> None:
+    """Where a job lies that does not wait is known without config.json."""
+    drop(state, "x")
+    assert why_by_files(spool.layout, "config.json", "x") == (state, [])
