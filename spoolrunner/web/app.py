@@ -58,7 +58,15 @@ def make_app(
     )
     app.router.redirect_slashes = False  # it would name a host, which a proxy may call otherwise
     app.state.web = Web(
-        desk, settings, access, Notes(), Deeds(), log or partial(note_line, desk.layout), pulse, make_templates(), clock
+        desk,
+        settings,
+        access,
+        Notes(),
+        Deeds(pulse.touch),
+        log or partial(note_line, desk.layout),
+        pulse,
+        make_templates(),
+        clock,
     )
     return Guard(app, settings, access)
 

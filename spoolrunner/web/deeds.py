@@ -113,9 +113,10 @@ class Deed:
 
 
 class Deeds:
-    """The deeds of one page."""
+    """The deeds of one page. `over` is called when one has ended, or asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, over: Callable[[], object] = lambda: None) -> None:
+        self._over = over
         self._places = threading.BoundedSemaphore(MOST)
 
     def begin(self, deed: Deed, desk: Desk, patience: float) -> bool:
@@ -133,6 +134,7 @@ class Deeds:
             deed.carry_out(desk)
         finally:
             self._places.release()
+            self._over()
 
 
 Done = Iterator[tuple[str, str | None]]

@@ -155,7 +155,7 @@ def _actions(found: Look, now: float) -> list[Action]:
         sure,
         "Its file, and what it printed, are removed for good.",
     )
-    copy = Action("Run a copy", f"cp {folder}/{name}.json tmp/x && mv -n …", "copy", fields)
+    copy = Action("Run a copy", "mv -n tmp/x pending/NEW-ID.json", "copy", fields)
     cancel = Action(
         "Cancel",
         commands.touched(f"control/cancel-{name}"),

@@ -38,7 +38,7 @@ function count(inside) { // <time data-since> is a running time, as a stopwatch 
 
 // ---- live: regions with data-live are replaced by those of the same id in the page as the server draws it now
 
-let tag = "", frozen = false, kept = 0, busy = false, heard = Date.now(), seen = Date.now(), stream = null, polls = 0;
+let tag = "", trouble = "", frozen = false, kept = 0, busy = false, heard = Date.now(), seen = Date.now(), stream = null, polls = 0;
 
 function held() { // why nothing may move under the reader's hand
   if (frozen) return "frozen";
@@ -48,11 +48,11 @@ function held() { // why nothing may move under the reader's hand
   return getSelection().isCollapsed ? "" : "paused while text is selected";
 }
 
-function say(text) {
+function say() {
   const state = $("#live"), silence = Date.now() - heard, why = held();
   if (!state) return;
-  state.classList.toggle("failed", silence > SILENCE);
-  state.textContent = text || (silence > SILENCE
+  state.classList.toggle("failed", Boolean(trouble) || silence > SILENCE);
+  state.textContent = trouble || (silence > SILENCE
     ? `No word from the page's server for ${Math.round(silence / 1000)} s; what you see is of ${forms.hms.format(new Date(seen))}.`
     : why ? why + (kept ? `; ${kept} ${kept === 1 ? "change" : "changes"} kept` : "")
     : `live, ${Math.max(0, Math.round((Date.now() - seen) / 1000))} s ago`);
@@ -62,20 +62,22 @@ async function refresh() {
   if (busy || document.hidden || held()) { kept += 1; say(); return; }
   busy = true;
   kept = 0;
-  let problem = "";
   try {
     const headers = tag ? { "X-Refresh": "1", "If-None-Match": tag } : { "X-Refresh": "1" };
     const answer = await fetch(location.href, { headers });
     heard = Date.now();
-    if (answer.ok) {
+    const isPage = (answer.ok || answer.status === 503) && answer.headers.get("Content-Type")?.startsWith("text/html");
+    if (isPage) { // 503 is the page of a spool that is gone
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (held()) kept += 1;
       else { tag = answer.headers.get("ETag") || ""; await show(page); }
-    } else if (answer.status === 401) problem = "This browser is not known any more: open the address that was printed.";
-    if (answer.ok || answer.status === 304) seen = Date.now();
+    }
+    trouble = answer.status === 401 ? "This browser is not known any more: open the address that was printed." : "";
+    if (isPage || answer.status === 304) seen = Date.now();
   } catch { // the server is away; say() tells how long
   } finally { busy = false; }
-  say(problem);
+  if (kept && !document.hidden && !held()) refresh(); // something changed in between
+  else say();
 }
 
 const named = (page) => all("main [data-live]", page).map((region) => region.id).join();

@@ -37,8 +37,10 @@ def test_retry(made, drop, spool) -> None:
     for name in "abc":
         drop(State.FAILED, name)
     told: list[int] = []
+    over = threading.Event()
     one = deed(made, "retry", State.FAILED, lambda count: told.append(count) or "", count="3")
-    assert Deeds().begin(one, made, PATIENCE)
+    assert Deeds(over.set).begin(one, made, PATIENCE)
+    assert over.wait(PATIENCE)
     assert (one.step, told, lies(spool, State.PENDING)) == (Step.OVER, [3], ["a", "b", "c"])
     assert one.note().text == "3 files moved from failed/ to pending/."
     assert (one.note().command, one.note().is_refusal) == ("spoolrunner retry --all", False)

@@ -26,7 +26,7 @@ WIDE, NARROW = (1280, 900), (390, 844)
 _OURS = ("favicon.ico",)
 """What a browser asks for by itself."""
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spoolrunner-tests"
-_AXE = "4.11"
+_AXE = "4.14"
 _RUN_AXE = """
 const done = arguments[0];
 axe.run(document, {preload: false}).then((found) => done(found.violations), (error) => done([{id: String(error)}]));

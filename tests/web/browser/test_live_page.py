@@ -135,6 +135,27 @@ def test_server_that_is_gone(opened) -> None:
     opened.complaints()
 
 
+def test_spool_that_goes(read, drop, spool) -> None:
+    """A spool that is taken away under an open page is missed, and seen again when it is back."""
+    drop(State.FAILED, "a")
+    reader = read()
+    reader.open("/")
+    away = f"{spool.layout.root}-elsewhere"
+    os.rename(spool.layout.root, away)
+    reader.until(lambda: reader.text("h1").startswith("The spool is gone."), 40.0)
+    os.rename(away, spool.layout.root)
+    reader.until(lambda: reader.text("h1").startswith("No dispatcher runs"), 40.0)
+    assert [line for line in reader.complaints() if "503" not in line] == []
+
+
+def test_browser_that_is_not_known_any_more(opened, drop) -> None:
+    """After the page's server was started anew it says how to come in again."""
+    opened.page.web.access._sessions.clear()
+    drop(State.PENDING, "new")
+    opened.until(lambda: opened.text("#live").startswith("This browser is not known any more: open the address"))
+    assert [line for line in opened.complaints() if "401" not in line] == []
+
+
 def test_keys(opened) -> None:
     """Keys lead through the page, and change nothing in the spool."""
     opened.press("?")

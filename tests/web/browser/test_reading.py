@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -101,3 +102,39 @@ def test_keyboard(lively) -> None:
         if reached == wanted:
             break
     assert reached == wanted
+
+
+STATES = {
+    "empty": ({"state": "running"}, "All is well, and nothing to do."),
+    "paused": ({"state": "running"}, "Paused."),
+    "blocked": (
+        {"state": "blocked", "trouble": ["fsync tmp/x: No space left on device"]},
+        "Blocked: the disk is full.",
+    ),
+    "stopping": ({"state": "stopping"}, "Stopping."),
+    "down": (None, "No dispatcher runs on this spool."),
+    "gone": (None, "The spool is gone."),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_states(read, drop, spool, dispatcher, axe, state) -> None:
+    """Each state of the spool has its page, which says what to do, and against which axe-core has nothing."""
+    told, heading = STATES[state]
+    if told is not None:
+        dispatcher(**told)
+    if state == "paused":
+        drop(State.PENDING, "waits")
+        with open(spool.layout.pause, "w", encoding="ascii"):
+            pass
+    reader = read()
+    if state == "gone":
+        os.rename(spool.layout.root, f"{spool.layout.root}-elsewhere")
+    reader.until(lambda: not reader.page.desk.index.is_counting)
+    for size, scheme in ((WIDE, "light"), (WIDE, "dark"), (NARROW, "light")):
+        reader.look_like(size, scheme)
+        reader.open("/")
+        assert reader.text("h1").startswith(heading)
+        assert reader.violations(axe) == []
+        assert reader.script("return document.documentElement.scrollWidth") <= size[0]
+    assert [line for line in reader.complaints() if "503" not in line] == []
