@@ -34,8 +34,8 @@ FONTS = """<?xml version="1.0"?>
 <edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit></match>
 </fontconfig>
 """
-_SEEN = 12
-"""Pixels of one colour that are seen."""
+_VIVID = 40
+"""How far the parts of a colour are apart that is no grey."""
 _ANYWHERE = """
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), [folder, host] = arguments;
 for (let node = walker.nextNode(); node; node = walker.nextNode())
@@ -143,8 +143,8 @@ def _in_few_colours(picture: Image.Image) -> Image.Image:
     """The picture in the colours that it has most of: those of the page are exact, the edges of letters have near ones."""
     counted = sorted(picture.getcolors(1 << 24), reverse=True)
     kept = [colour for _, colour in counted[:236]]
-    rare = [colour for count, colour in counted[236:] if count >= _SEEN]
-    kept += sorted(rare, key=lambda colour: max(colour) - min(colour))[-20:]  # as that of a dot
+    vivid = [colour for _, colour in counted[236:] if max(colour) - min(colour) > _VIVID]
+    kept += vivid[:20]  # as that of a dot
     places = {colour: _nearest(colour, kept) for _, colour in counted}
     data = picture.tobytes()
     pixels = zip(data[::3], data[1::3], data[2::3], strict=True)
