@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from spoolrunner.spool import arrival
+from spoolrunner.system import machine
 from spoolrunner.web.settings import Settings
 from tests.daemon.harness import Daemon, until
 from tests.web.browser import chromium
@@ -33,6 +34,14 @@ FONTS = """<?xml version="1.0"?>
 <edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit></match>
 </fontconfig>
 """
+_VIVID = 40
+"""How far the parts of a colour are apart that is no grey."""
+_ANYWHERE = """
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), [folder, host] = arguments;
+for (let node = walker.nextNode(); node; node = walker.nextNode())
+  node.data = node.data.replaceAll(folder, "/srv/shop").replace(`${host}:/srv`, "node-3:/srv");
+"""
+"""Names no folder and no host of the machine on which the pictures are made."""
 SCREENS = {
     "overview": "/",
     "overview-day": "/?span=day",
@@ -110,6 +119,7 @@ def _pictures(driver, shop: Shop, screens: dict[str, str]) -> None:
             for picture, size, scheme in looks:
                 reader.look_like(size, scheme)
                 reader.open(path)
+                reader.script(_ANYWHERE, str(shop.folder), machine.host())
                 _save(reader, size, picture)
     finally:
         driver.get("about:blank")
@@ -130,9 +140,11 @@ def _save(reader: Reader, size: tuple[int, int], name: str) -> None:
 
 
 def _in_few_colours(picture: Image.Image) -> Image.Image:
-    """The picture in the 256 colours that it has most of: those of the page are exact, the edges of letters have near ones."""
+    """The picture in the colours that it has most of: those of the page are exact, the edges of letters have near ones."""
     counted = sorted(picture.getcolors(1 << 24), reverse=True)
-    kept = [colour for _, colour in counted[:256]]
+    kept = [colour for _, colour in counted[:236]]
+    vivid = [colour for _, colour in counted[236:] if max(colour) - min(colour) > _VIVID]
+    kept += vivid[:20]  # as that of a dot
     places = {colour: _nearest(colour, kept) for _, colour in counted}
     data = picture.tobytes()
     pixels = zip(data[::3], data[1::3], data[2::3], strict=True)
