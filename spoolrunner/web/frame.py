@@ -27,12 +27,16 @@ class Tab(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """What was found at one moment: the overview, status.json, also of a dispatcher that is gone, and the surveys."""
+    """What was found at one moment: the overview, status.json, also of a dispatcher that is gone, and the surveys.
+
+    While `is_counting` the counts of the overview are too small.
+    """
 
     seen: Overview
     said: dict[str, Any]
     waiting: Waiting
     failures: Failures
+    is_counting: bool = False
 
     @property
     def places(self) -> int | None:
@@ -66,11 +70,12 @@ def look(desk: Desk, now: float) -> Frame:
     """Return the frame at this moment."""
     place = f"{machine.host()}:{desk.layout.root}"
     try:
+        is_counting = desk.index.is_counting
         seen = overview(desk.layout, desk.index.counts())
         waiting, failures = desk.surveys.waiting.get(), desk.surveys.failures.get()
-        looked = Looked(seen, status_file.read(desk.layout), waiting, failures)
+        looked = Looked(seen, status_file.read(desk.layout), waiting, failures, is_counting)
         folders: tuple[Tab, ...] = (_pending(looked, now), _running(looked), _done(desk, looked, now), _failed(looked))
-        if desk.index.is_counting:
+        if is_counting:
             folders = tuple(Tab(tab.name, None, "still counting") for tab in folders)
     except OSError as error:
         return Frame(place, detail=error.strerror or str(error))

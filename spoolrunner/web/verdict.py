@@ -67,7 +67,8 @@ def _condition(looked: Looked) -> Condition:
         return Condition.PAUSED
     if state == "starting":
         return Condition.STARTING
-    return Condition.WELL if any(looked.seen.counts.values()) else Condition.EMPTY
+    is_empty = not looked.is_counting and not any(looked.seen.counts.values())
+    return Condition.EMPTY if is_empty else Condition.WELL
 
 
 def _down(looked: Looked, _remarks: int, now: float) -> tuple[str, Markup]:
@@ -90,6 +91,8 @@ def _blocked(_looked: Looked, _remarks: int, _now: float) -> tuple[str, Markup]:
 def _paused(looked: Looked, _remarks: int, _now: float) -> tuple[str, Markup]:
     count = looked.seen.counts["pending"]
     waits = Markup('<a href="pending/">{}</a> {}.').format(words.number(count), "waits" if count == 1 else "wait")
+    if looked.is_counting:
+        waits = Markup("It is still being counted how many wait.")
     return "Paused.", Markup("<code>control/pause</code> lies there, so no job is started. ") + waits + _runs_on(looked)
 
 
@@ -112,7 +115,9 @@ def _empty(_looked: Looked, remarks: int, _now: float) -> tuple[str, Markup]:
 
 def _well(looked: Looked, remarks: int, now: float) -> tuple[str, Markup]:
     parts = [*_oldest(looked, now), *_failures(looked, now), *_pauses(looked)]
-    if not parts:
+    if looked.is_counting:
+        parts.append(Markup("it is still being counted what lies in the folders"))
+    elif not parts:
         count = looked.seen.counts["pending"]
         later = "waits for its time" if count == 1 else "wait for their time"
         waits = Markup('<a href="pending/">{}</a> {}').format(words.number(count), later)
@@ -129,7 +134,7 @@ def _oldest(looked: Looked, now: float) -> list[Markup]:
 
 def _failures(looked: Looked, now: float) -> list[Markup]:
     count, groups = looked.seen.counts["failed"], looked.failures.groups
-    if not count:
+    if not count or looked.is_counting:
         return []
     text = Markup('<a href="failed/">{}</a> {} in failed/').format(words.number(count), "lies" if count == 1 else "lie")
     if groups and groups[0].files > 1:

@@ -11,6 +11,7 @@ import pytest
 from spoolrunner.spool.dispatcher_lock import DispatcherLock, is_held
 from spoolrunner.system.clock import SYSTEM
 from spoolrunner.web.settings import Settings
+from tests.daemon.harness import until
 from tests.web.served import Served
 
 
@@ -26,6 +27,7 @@ def serve(tmp_path, spool) -> Iterator[Callable[..., Served]]:
         served = Served(str(path), settings)
         made.append(served)
         served.come_in()
+        until(lambda: not served.desk.index.is_counting or bool(served.desk.index.problem))
         return served
 
     yield begin

@@ -204,7 +204,7 @@ def test_history(serve, spool, drop, dispatcher, span) -> None:
     with open(spool.layout.minutes(format_time(now - 120)[:10].replace("-", "")), "w", encoding="ascii") as stream:
         stream.write(json.dumps(line) + "\n")
     text = serve().get(f"/?span={span}").text
-    assert len(re.findall(r'class="lane [^"]*"><div><code class="ink">', text)) == 6
+    assert len(re.findall(r'class="lane [^"]*"><div><code class="ink">', text)) == 6, text
     assert 'aria-label="Failures' in text
     assert "20.0 %" in text
 
