@@ -40,6 +40,8 @@ def daemon(shop):
     yield started
     if started.process.poll() is None:
         started.stop()
+    else:
+        Daemon(shop.folder).ready().stop()  # what a dispatcher that died has left running is ended
     started.kill()
 
 
