@@ -100,8 +100,10 @@ class FeatureLedger(Ledger):
             if places.get(job_id) != [State.FAILED]:
                 self._blame("double", f"a job tells that {job_id} failed, which lies in {places.get(job_id)}")
         self.found["told of"] += reports.total()
-        for name in os.listdir(self._layout.steps):
-            if places.get(name.removesuffix(".jsonl")) == [State.DONE]:
+        for name in os.listdir(self._layout.steps) if os.path.isdir(self._layout.steps) else ():
+            job_id = name.removesuffix(".jsonl")
+            # The removal is not synced: of a job that was over before the cut they may come back, and go with it.
+            if places.get(job_id) == [State.DONE] and job_id not in self._over:
                 self._blame("lost", f"{name} is left, of a job that is done")
         self._judge_slots(places)
         super().judge_recovery()
