@@ -160,7 +160,7 @@ UNTESTED = {
     },
     **{
         f"web/{name}.py": "tests/web asks for each page over HTTP, and looks at what is shown"
-        for name in ("answers", "app", "frame", "parts", "rows", "screens", "verdict")
+        for name in ("answers", "app", "frame", "parts", "rows", "screens")
     },
     "web/enqueueing.py": "tests/web/test_enqueue_form fills it in",
     "web/typed.py": "as above",
