@@ -62,11 +62,9 @@ def start() -> webdriver.Chrome:
 
 
 def axe_source() -> str | None:
-    """The program of axe-core, from the npm registry, kept outside of the repository; None where npm is missing."""
+    """The program of axe-core, from the npm registry, kept outside of the repository; None where npm cannot fetch it."""
     path = _CACHE / "node_modules" / "axe-core" / "axe.min.js"
     if not path.exists():
-        if shutil.which("npm") is None:
-            return None
         _CACHE.mkdir(parents=True, exist_ok=True)
         command = [
             "npm",
@@ -78,7 +76,10 @@ def axe_source() -> str | None:
             "--prefix",
             str(_CACHE),
         ]
-        subprocess.run([*command, f"axe-core@^{_AXE}"], check=True, capture_output=True, timeout=120)
+        try:
+            subprocess.run([*command, f"axe-core@^{_AXE}"], check=True, capture_output=True, timeout=120)
+        except (OSError, subprocess.SubprocessError):
+            return None
     return path.read_text("utf-8")
 
 

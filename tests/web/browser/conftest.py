@@ -5,6 +5,7 @@ The tests need the extra `browser`; without it they are not collected. Where Chr
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
@@ -38,7 +39,7 @@ def axe() -> str:
     """The program of axe-core."""
     source = chromium.axe_source()
     if source is None:
-        pytest.skip("npm is not on this machine")
+        pytest.skip("npm is not on this machine" if shutil.which("npm") is None else "npm cannot fetch axe-core")
     return source
 
 
