@@ -110,15 +110,19 @@ def _waiting(settings: Config, job_id: str, read: Found) -> Waiting:
     policy = whitelist.entry(settings.allowed, checked.job, checked.method)
     settings.check_limits(checked)
     policy.check_params(checked.params)
-    return _seen(settings, job_id, read, job_policy(document.overrides(checked), policy, settings.limits))
+    return _seen(
+        settings, job_id, read, (checked, raw), job_policy(document.overrides(checked), policy, settings.limits)
+    )
 
 
 def _unjudged(settings: Config, job_id: str, read: Found) -> Waiting:
-    return _seen(settings, job_id, read, settings.default_policy)
+    return _seen(settings, job_id, read, document.parse(read.data), settings.default_policy)
 
 
-def _seen(settings: Config, job_id: str, read: Found, policy: Policy) -> Waiting:
-    checked, raw = document.parse(read.data)
+def _seen(
+    settings: Config, job_id: str, read: Found, parsed: tuple[Document, dict[str, Any]], policy: Policy
+) -> Waiting:
+    checked, raw = parsed
     is_served = dispatcher_of(settings.layout) is not None
     now = clock.SYSTEM.wall()
     return Waiting(

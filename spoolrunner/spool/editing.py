@@ -18,7 +18,6 @@ from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import Event, State, transition
 from spoolrunner.spool import locks
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.ids import numbered
 from spoolrunner.spool.jobfile import Found, Stamp, read, stamp
 from spoolrunner.spool.lock_files import drop_lock
 from spoolrunner.spool.missing import folder_of
@@ -134,7 +133,7 @@ def _undo(spool: Spool, job_id: str, staged: str, ours: Stamp | None, known: Fou
             if stamp(staged) == ours:
                 return
     if not _is_same_job(staged, known):
-        _give_a_name(spool, job_id, staged)
+        spool.lay(staged, State.PENDING, job_id)
 
 
 def _is_same_job(path: str, known: Found) -> bool:
@@ -144,14 +143,3 @@ def _is_same_job(path: str, known: Found) -> bool:
     except JobFormatError:
         return False
     return "key" in raw and raw["key"] == there.get("key") and raw.get("created_at") == there.get("created_at")
-
-
-def _give_a_name(spool: Spool, job_id: str, staged: str) -> None:
-    name = job_id
-    while True:
-        try:
-            durable.rename(staged, spool.layout.job(State.PENDING, name))
-        except FileExistsError:
-            name = numbered(name)
-        else:
-            return

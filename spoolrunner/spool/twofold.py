@@ -20,7 +20,6 @@ from spoolrunner.protocol import document
 from spoolrunner.protocol.states import FINAL, Outcome, State
 from spoolrunner.spool import locks, reason_files, record, traces
 from spoolrunner.spool.folders import Spool
-from spoolrunner.spool.ids import numbered
 from spoolrunner.spool.jobfile import Stamp
 from spoolrunner.system import durable
 
@@ -174,22 +173,10 @@ def _remove(spool: Spool, name: Name) -> bool:
         durable.rename(path, staged)
         if os.stat(staged, follow_symlinks=False).st_ino == name.stamp.inode:
             return durable.unlink(staged)
-        _put_back(spool, name, staged)
+        spool.lay(staged, name.state, name.job_id)  # another file, which lay there by now
     except FileNotFoundError:
         return False  # Race: a person took it away.
     finally:
         if lock is not None:
             lock.close()
     return False
-
-
-def _put_back(spool: Spool, name: Name, staged: str) -> None:
-    """Give another file, which lay there by now, its name again, or the next one that is free."""
-    job_id = name.job_id
-    while True:
-        try:
-            durable.rename(staged, spool.layout.job(name.state, job_id))
-        except FileExistsError:
-            job_id = numbered(job_id)
-        else:
-            return

@@ -393,6 +393,20 @@ def test_a_batch_asks_the_table(spool, monkeypatch) -> None:
     assert files(spool) == set()
 
 
+def test_lay(spool, drop) -> None:
+    """A staged file gets the id, or the next one that is free, and takes no other's place."""
+    drop(State.PENDING, "x", b"1")
+    drop(State.PENDING, "x~2", b"2")
+    for job_id, name in (("x", "x~3"), ("y", "y")):
+        staged = spool.layout.stage()
+        with open(staged, "wb") as stream:
+            stream.write(b"3")
+        spool.lay(staged, State.PENDING, job_id)
+        assert not os.path.exists(staged)
+        assert spool.read(State.PENDING, name).data == b"3"
+    assert [spool.read(State.PENDING, name).data for name in ("x", "x~2")] == [b"1", b"2"]
+
+
 def test_put_back(spool, drop) -> None:
     """A job that is put back is the very file; one that is gone is not put back."""
     inode = os.stat(drop(State.FAILED, "x")).st_ino
