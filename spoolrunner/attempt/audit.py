@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import builtins
 import importlib
-import json
-import os
-import sys
 from typing import Any
 
+from spoolrunner.attempt.answering import Say, answer
 from spoolrunner.attempt.callables import resolve
 from spoolrunner.attempt.outcome import class_name
 from spoolrunner.errors import NotAllowedError
@@ -21,22 +19,15 @@ def print_audit() -> None:
     Each answer is a line of JSON: [job, method], before it is looked at, then [job, method, problem or null]. A module may end
     the process: then the last line names it. What modules print goes to standard error.
     """
-    question = json.loads(sys.stdin.buffer.read())
-    sys.path[:0] = question["python_path"]
-    answers, ours = os.dup(1), os.getpid()
-    os.dup2(2, 1)
-    status = 1
-    try:
-        for job, methods in question["allowed"].items():
-            for method in methods:
-                _say(answers, [job, method])
-                problem = _problem(job, method)
-                if os.getpid() != ours:
-                    return  # the module forked
-                _say(answers, [job, method, problem])
-        status = 0
-    finally:
-        os._exit(status)  # a thread that a module started would keep us
+    answer(_audit)
+
+
+def _audit(question: dict[str, Any], say: Say) -> None:
+    for job, methods in question["allowed"].items():
+        for method in methods:
+            say([job, method])
+            problem = _problem(job, method)
+            say([job, method, problem])
 
 
 def _problem(job: str, method: str) -> str | None:
@@ -78,9 +69,3 @@ def _module_of(path: str) -> Any:
         if error.name != path or "." not in path:
             raise
     return _module_of(path.rpartition(".")[0])
-
-
-def _say(descriptor: int, answer: list[str | None]) -> None:
-    data = json.dumps(answer).encode() + b"\n"
-    while data:
-        data = data[os.write(descriptor, data) :]

@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from spoolrunner.attempt import hooks
+from spoolrunner.attempt.answering import Say, answer
 from spoolrunner.attempt.binding import Callee
 from spoolrunner.attempt.callables import resolve
 
@@ -26,23 +27,15 @@ def print_signature() -> None:
     name, kind, words (its annotation), required, and default (as JSON text) or shown (any other one, in words); then `summary`
     and `files`, whose change makes it old. Or it has `problem`. What modules print is thrown away.
     """
-    question = json.loads(sys.stdin.buffer.read())
-    sys.path[:0] = question["python_path"]
-    answers, ours = os.dup(1), os.getpid()
-    os.dup2(2, 1)
-    status = 1
+    answer(_sign, lead=b"\n")  # a module may have written there, too
+
+
+def _sign(question: dict[str, Any], say: Say) -> None:
     try:
-        try:
-            answer = _found(question)
-        except BaseException as error:
-            answer = {"problem": f"importing it raised {type(error).__name__}: {str(error)[:MOST_WORDS]}"}
-        if os.getpid() == ours:  # else the module forked
-            data = b"\n" + json.dumps(answer).encode() + b"\n"
-            while data:
-                data = data[os.write(answers, data) :]
-            status = 0
-    finally:
-        os._exit(status)  # a thread that a module started would keep us
+        found = _found(question)
+    except BaseException as error:
+        found = {"problem": f"importing it raised {type(error).__name__}: {str(error)[:MOST_WORDS]}"}
+    say(found)
 
 
 def _found(question: dict[str, Any]) -> dict[str, Any]:

@@ -12,13 +12,15 @@ from spoolrunner.telling.logfiles import add_line
 
 WEB = "web"
 """Who did it, where that is not known better than that it came by way of the page."""
+UID = "uid "
+"""How it begins where the system says which user it was."""
 _MOST = 2000
 """Characters of a command that are written down; parameters may be long."""
 
 
 def by_socket(uid: int) -> str:
     """Return who it was when the system says which user is at the other end of a unix socket."""
-    return f"uid {uid}"
+    return f"{UID}{uid}"
 
 
 def command(*words: str) -> str:

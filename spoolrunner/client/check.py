@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from spoolrunner.attempt import sandbox
 from spoolrunner.attempt.command import missing
+from spoolrunner.client.asking import ask
 from spoolrunner.client.strays import strays
 from spoolrunner.config.exposure import weaknesses
 from spoolrunner.config.load import Config
@@ -137,16 +138,7 @@ def _trial(settings: Config, wanted: Sandbox, environment: Mapping[str, str]) ->
 def _ask(settings: Config, table: dict[str, list[str]]) -> tuple[list[list[str]], str] | str:
     """Return the answers of one process, and how it ended; or why there is none at all."""
     try:
-        done = subprocess.run(
-            [settings.python_binary, "-P", "-c", _AUDIT],
-            # A path may hold bytes that are no UTF-8, which only the escapes of the standard library carry.
-            input=json.dumps({"python_path": settings.python_path, "allowed": table}).encode(),
-            capture_output=True,
-            cwd=settings.folder,
-            env=job_environment(settings, os.environ),
-            timeout=settings.import_timeout,
-            check=False,
-        )
+        done = ask(settings, _AUDIT, {"allowed": table}, settings.import_timeout)
     except OSError as error:
         return f"python_binary {settings.python_binary} cannot be used: {error}"
     except subprocess.TimeoutExpired as error:

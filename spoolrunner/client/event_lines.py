@@ -17,8 +17,9 @@ from spoolrunner.errors import JobFormatError
 from spoolrunner.spool import jobfile
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system.times import parse_time
+from spoolrunner.telling.logfiles import ALL
 
-FILE = "background_jobs.log"
+FILE = ALL
 """The log of all events; with .1 behind it the one before."""
 _NAME = re.compile(r"background_jobs(_errors)?\.log(\.[1-9])?")
 _MOST_READ = 1 << 20

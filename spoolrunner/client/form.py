@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from spoolrunner.attempt.hooks import PROCESS, TEMPLATE
+from spoolrunner.client.asking import ask
 from spoolrunner.config.load import Config
 from spoolrunner.errors import JobFormatError
-from spoolrunner.executors.plan import job_environment
 from spoolrunner.protocol import jsontext, whitelist
 from spoolrunner.protocol.policy import Policy
 from spoolrunner.system import clock
@@ -174,21 +174,10 @@ def _ask(settings: Config, job: str, method: str, policy: Policy) -> _Known:
 def _answer(settings: Config, job: str, method: str, policy: Policy) -> dict[str, Any]:
     template, process, _ = policy.hooks or ("", "", "")
     setup = [[key, name] for key, name in ((TEMPLATE, template), (PROCESS, process)) if name]
-    question = {"python_path": settings.python_path, "job": job, "method": method, "setup": setup}
+    question = {"job": job, "method": method, "setup": setup}
     seconds = min(LONGEST, settings.import_timeout)
     try:
-        done = subprocess.run(
-            [settings.python_binary, "-P", "-c", _ASK],
-            input=json.dumps(
-                question
-            ).encode(),  # a path may hold bytes that are no UTF-8, which only its escapes carry
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=settings.folder,
-            env=job_environment(settings, os.environ),
-            timeout=seconds,
-            check=False,
-        )
+        done = ask(settings, _ASK, question, seconds, subprocess.DEVNULL)
     except OSError as error:
         return {"problem": f"python_binary {settings.python_binary} cannot be used: {error}"}
     except subprocess.TimeoutExpired:

@@ -16,10 +16,9 @@ import orjson
 
 from spoolrunner.spool.paths import Layout
 from spoolrunner.system import clock, times
-from spoolrunner.system.clock import format_time
 from spoolrunner.system.heldfiles import read_plain
 from spoolrunner.telling.figures import BOUNDS, Figures, add_json, quantile
-from spoolrunner.telling.minutes import MAX_BYTES, MINUTE, OTHER
+from spoolrunner.telling.minutes import MAX_BYTES, MINUTE, OTHER, day_of
 
 __all__ = ["BOUNDS", "OTHER", "SPANS", "Figures", "Gauge", "History", "Span", "quantile"]
 Name = Literal["hour", "day", "month"]
@@ -108,7 +107,7 @@ class History:
         begin = end - step * steps
         slots: _Slots = {}
         with self._lock:
-            self._days = {day: known for day, known in self._days.items() if day >= _day_of(int(now) - _LONGEST)}
+            self._days = {day: known for day, known in self._days.items() if day >= day_of(int(now) - _LONGEST)}
             for day in range(begin // DAY, (end - 1) // DAY + 1):
                 for at, slot in self._day(day * DAY, step, is_over=(day + 1) * DAY + _LATE < now).items():
                     if begin <= at < end:
@@ -117,7 +116,7 @@ class History:
 
     def _day(self, at: int, step: int, *, is_over: bool) -> _Slots:
         """What was written on the day that begins at that second, by minutes or, for longer steps, by quarters of an hour."""
-        day = _day_of(at)
+        day = day_of(at)
         if step < _STEP:
             return self._read(day, step)
         known = self._days.get(day)
@@ -150,10 +149,6 @@ def _add_line(slots: _Slots, step: int, line: bytes) -> None:
             slot.kinds[kind] = total
     due, waiting, running = (_whole(raw.get(key)) for key in ("due", "waiting", "running"))
     slot.meets(Gauge(due, waiting, running, str(raw.get("state", ""))))
-
-
-def _day_of(at: int) -> str:
-    return format_time(at)[:10].replace("-", "")
 
 
 def _whole(value: Any) -> int:

@@ -17,7 +17,7 @@ from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import jsontext
 from spoolrunner.protocol.states import Event, State, transition
 from spoolrunner.spool import locks
-from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.folders import Spool, lay
 from spoolrunner.spool.jobfile import Found, Stamp, read, stamp
 from spoolrunner.spool.lock_files import drop_lock
 from spoolrunner.spool.missing import folder_of
@@ -133,7 +133,7 @@ def _undo(spool: Spool, job_id: str, staged: str, ours: Stamp | None, known: Fou
             if stamp(staged) == ours:
                 return
     if not _is_same_job(staged, known):
-        spool.lay(staged, State.PENDING, job_id)
+        lay(spool.layout, staged, State.PENDING, job_id)
 
 
 def _is_same_job(path: str, known: Found) -> bool:

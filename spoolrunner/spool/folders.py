@@ -159,17 +159,6 @@ class Spool:
             else:
                 return name
 
-    def lay(self, staged: str, state: State, job_id: str) -> None:
-        """Give the file at `staged` that id in `state`, or ID~2, ID~3 … if the name is taken."""
-        name = job_id
-        while True:
-            try:
-                durable.rename(staged, self.layout.job(state, name))
-            except FileExistsError:
-                name = numbered(name)
-            else:
-                return
-
     def refuse(self, job_id: str, source: State, outcome: Outcome, what: str, where: str, now: float) -> str | None:
         """Write failed/ID.reason, then move the file, its bytes as they are, to failed/; None if it was gone.
 
@@ -265,3 +254,15 @@ def _can_be_made(root: str, beside: str) -> bool:
         with suppress(FileNotFoundError):
             return os.path.samefile(os.path.dirname(root), beside)
     return False
+
+
+def lay(layout: Layout, staged: str, state: State, job_id: str) -> None:
+    """Give the file at `staged` that id in `state`, or ID~2, ID~3 … if the name is taken."""
+    name = job_id
+    while True:
+        try:
+            durable.rename(staged, layout.job(state, name))
+        except FileExistsError:
+            name = numbered(name)
+        else:
+            return

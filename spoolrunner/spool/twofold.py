@@ -19,7 +19,7 @@ from spoolrunner.errors import JobFormatError
 from spoolrunner.protocol import document
 from spoolrunner.protocol.states import FINAL, Outcome, State
 from spoolrunner.spool import locks, reason_files, record, traces
-from spoolrunner.spool.folders import Spool
+from spoolrunner.spool.folders import Spool, lay
 from spoolrunner.spool.jobfile import Stamp
 from spoolrunner.system import durable
 
@@ -173,7 +173,7 @@ def _remove(spool: Spool, name: Name) -> bool:
         durable.rename(path, staged)
         if os.stat(staged, follow_symlinks=False).st_ino == name.stamp.inode:
             return durable.unlink(staged)
-        spool.lay(staged, name.state, name.job_id)  # another file, which lay there by now
+        lay(spool.layout, staged, name.state, name.job_id)  # another file, which lay there by now
     except FileNotFoundError:
         return False  # Race: a person took it away.
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import Any
 
 BOUNDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0, 30000.0, 100000.0)
@@ -59,12 +58,6 @@ class Figures:
         return {key: value for key, value in made.items() if value}
 
 
-def from_json(raw: object) -> Figures | None:
-    """Return the figures that `as_json` has written; None for what it does not write."""
-    made = Figures()
-    return made if add_json(made, raw) else None
-
-
 def add_json(figures: Figures, raw: object) -> bool:
     """Add what `as_json` has written; False for what it does not write, and then nothing is added."""
     if not isinstance(raw, dict):
@@ -101,11 +94,6 @@ def quantile(histogram: list[int], share: float) -> float | None:
         if seen and seen >= wanted:
             return bound
     return None
-
-
-def place_of(seconds: float) -> int:
-    """Return which number of a histogram counts something that took so long."""
-    return bisect_right(BOUNDS, seconds)
 
 
 def _named(histogram: list[int]) -> dict[str, int]:

@@ -18,7 +18,8 @@ from spoolrunner.telling import line_format
 from spoolrunner.telling.events import Event
 from spoolrunner.telling.outlet import Outlet
 
-_ALL = "background_jobs.log"
+ALL = "background_jobs.log"
+"""The name of the log of all events."""
 _KEEP = 5
 _FLAGS = os.O_CREAT | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 """A named pipe in the place of a log, which nobody reads, is an error and nothing to wait for."""
@@ -34,7 +35,7 @@ class LogFiles:
         self.trouble = ""
         self._layout = layout
         self._outlet: Outlet | None = None
-        self._all = _LogFile(os.path.join(layout.logs, _ALL), max_bytes)
+        self._all = _LogFile(os.path.join(layout.logs, ALL), max_bytes)
         self._errors = _LogFile(os.path.join(layout.logs, "background_jobs_errors.log"), max_bytes)
 
     def __call__(self, event: Event, at: float) -> None:
@@ -87,7 +88,7 @@ def add_line(layout: Layout, event: Event, at: float) -> None:
     OSError when that cannot be done.
     """
     data = f"{line_format.line(event.entry(at))}\n".encode()
-    path = os.path.join(layout.logs, _ALL)
+    path = os.path.join(layout.logs, ALL)
     descriptor = open_file(path, _FLAGS)
     try:
         if os.write(descriptor, data) != len(data):  # the system adds it in one piece, wherever the end is by then

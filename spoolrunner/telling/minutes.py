@@ -42,6 +42,11 @@ _NO_KIND = ("", "")
 _Counts = Callable[[], dict[str, Any]]
 
 
+def day_of(at: float) -> str:
+    """Return the day (UTC) of a moment in seconds since 1970, as it stands in the name of its file."""
+    return format_time(at)[:10].replace("-", "")
+
+
 class Minutes:
     """A listener that counts, and a chore that writes. `keep` is for how many seconds a file is kept; 0: none is written.
 
@@ -129,7 +134,7 @@ class Minutes:
 
     def _write(self, begin: float, told: dict[str, Any], kinds: dict[tuple[str, str], Figures]) -> None:
         before, self.trouble = self.trouble, ""
-        path = self._layout.minutes(format_time(begin)[:10].replace("-", ""))
+        path = self._layout.minutes(day_of(begin))
         try:
             if path != self._path:
                 self._path = path
@@ -142,7 +147,7 @@ class Minutes:
 
     def _remove_old(self, now: float) -> None:
         """Remove the files of the days that are kept no longer."""
-        first = format_time(max(0.0, now - self._keep))[:10].replace("-", "")
+        first = day_of(max(0.0, now - self._keep))
         for name in os.listdir(self._layout.logs):
             found = FILE_NAME.fullmatch(name)
             if found is not None and found[1] < first:

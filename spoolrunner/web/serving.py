@@ -19,6 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from spoolrunner.client import acted
 from spoolrunner.web.app import make_app
 from spoolrunner.web.desk import Desk
 from spoolrunner.web.listening import Bind, address, check_bind, listen
@@ -30,7 +31,6 @@ _KEEP = 20
 """Seconds for which a connection is kept without a request."""
 _LONGEST_HEAD = 32 << 10
 """Bytes of the head of a request: the address of a list with its filters is far below."""
-_UID = "uid "
 HEAD_TIME = 20.0
 """Seconds within which the head of a request has to come."""
 _LAST = 3
@@ -140,14 +140,14 @@ def _peer(connection: Any) -> str:
     if sys.platform != "linux":
         return ""
     _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return f"{_UID}{uid}"
+    return acted.by_socket(uid)
 
 
 def _with_peer(app: ASGIApp) -> ASGIApp:
     """`app` that finds the user at the other end in its state, where the system says who that is."""
 
     async def asked(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope.get("client") and scope["client"][0].startswith(_UID):
+        if scope["type"] == "http" and scope.get("client") and scope["client"][0].startswith(acted.UID):
             scope = {**scope, "state": {**scope.get("state", {}), "peer": scope["client"][0]}}
         await app(scope, receive, send)
 

@@ -272,7 +272,7 @@ RENAMERS = {
     },  # each row of the table of transitions
     "spool/record.py": {"replace_many"},  # as above: the row of an outcome
     "spool/one_mount.py": {"rename"},  # a trial: what it moves is no job
-    "spool/editing.py": {"exchange", "rename"},  # the row of an edit, and what it took out by mistake, put back
+    "spool/editing.py": {"exchange"},  # the row of an edit
     "spool/reason_files.py": {"replace_content"},  # ID.reason
     "spool/step_files.py": {"publish", "replace_content", "rename"},  # steps/ID.jsonl, which are no jobs
     "spool/twofold.py": {"rename"},  # out of a state folder, to be removed: no move of a job

@@ -18,7 +18,7 @@ from spoolrunner.errors import DuplicateJobError, JobFormatError, SpoolLayoutErr
 from spoolrunner.protocol import jsontext, states
 from spoolrunner.protocol.states import TRANSITIONS, Event, Outcome, State
 from spoolrunner.spool import editing, record
-from spoolrunner.spool.folders import LEFTOVER_AGE, NotRegularError, Spool
+from spoolrunner.spool.folders import LEFTOVER_AGE, NotRegularError, Spool, lay
 from spoolrunner.spool.paths import FOLDERS, REHEARSAL, Layout
 from spoolrunner.system import durable
 
@@ -401,7 +401,7 @@ def test_lay(spool, drop) -> None:
         staged = spool.layout.stage()
         with open(staged, "wb") as stream:
             stream.write(b"3")
-        spool.lay(staged, State.PENDING, job_id)
+        lay(spool.layout, staged, State.PENDING, job_id)
         assert not os.path.exists(staged)
         assert spool.read(State.PENDING, name).data == b"3"
     assert [spool.read(State.PENDING, name).data for name in ("x", "x~2")] == [b"1", b"2"]
