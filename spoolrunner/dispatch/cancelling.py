@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, field
 
 from spoolrunner.dispatch.ended import EndedAttempts
-from spoolrunner.dispatch.intake import LOOK_SLICE, Intake
+from spoolrunner.dispatch.intake import Intake
 from spoolrunner.dispatch.one_file import FileFaults
 from spoolrunner.dispatch.postponed import Register, Why
 from spoolrunner.dispatch.reporter import Reporter
@@ -21,6 +22,8 @@ from spoolrunner.spool.settling_rules import Origin
 from spoolrunner.system.clock import Clock
 from spoolrunner.telling.events import CancelMissed, LeftBehind, Refused
 
+SLICE = 0.005
+"""Seconds of a turn for cancels: other jobs start between two of them."""
 SHORT_PAUSE = 0.5
 """Seconds for which a cancel is put off at least that a file of the job does not allow."""
 BETWEEN = "cancelled before it was tried again"
@@ -42,23 +45,33 @@ class Cancelling:
     clock: Clock
     last: str = ""
     """Behind which id the cancelling goes on; empty when it begins anew."""
+    left: set[str] = field(default_factory=set)
+    """Ids that are to be cancelled and were not come to: they must not start, and others may."""
 
-    def cancel_all(self, job_ids: list[str]) -> bool:
-        """Cancel these, in the order of their ids, for a slice of time; whether that came to the end of them.
+    def cancel_all(self, job_ids: list[str]) -> None:
+        """Cancel these, in the order of their ids, for a slice of time; what is `left` then is for the next call.
 
-        The next call goes on behind the last one, so that a thousand requests hold up nothing else.
+        That goes on behind the last one, so that a thousand requests hold up nothing else.
         """
         for job_id in set(self.register.due(Why.NOT_CANCELLED, math.inf)).difference(job_ids):
             self.register.clear(job_id, Why.NOT_CANCELLED)  # the request was taken back
-        until = self.clock.monotonic() + LOOK_SLICE
-        for job_id in sorted(job_ids):
-            if job_id > self.last:
-                self.cancel(job_id)
-                if self.clock.monotonic() >= until:
-                    self.last = job_id
-                    return False
+        until = self.clock.monotonic() + SLICE
+        in_turn = sorted(job_ids)
+        begin = bisect_right(in_turn, self.last)
+        for index in range(begin, len(in_turn)):
+            self.cancel(in_turn[index])
+            if self.clock.monotonic() >= until and index + 1 < len(in_turn):
+                self.last = in_turn[index]
+                self.left = set(in_turn[index + 1 :])
+                return
         self.last = ""
-        return True
+        self.left.clear()
+
+    def cancel_instead(self, job_id: str) -> None:
+        """Cancel one of those `left`, which was taken out of the order to be started."""
+        self.left.discard(job_id)
+        self.cancel(job_id)
+        self.intake.look(job_id)  # if it waits still, it goes back into the order
 
     def next_in(self, now: float) -> float:
         """Seconds until a cancel that was put off is to be tried again."""

@@ -119,6 +119,9 @@ class Starts:
             if self._rooms.clock.monotonic() >= until:
                 return  # a thousand may have expired while they waited, and each is a write and a sync
             job_id = self._rooms.order.pop(self._rooms.clock.wall(), self._rooms.admission.ask)
+            if job_id in self._rooms.cancelling.left:
+                self._rooms.cancelling.cancel_instead(job_id)
+                continue
             candidate = None if job_id is None else self._rooms.intake.take(job_id)
             if candidate is None:
                 continue

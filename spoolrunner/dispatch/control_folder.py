@@ -44,7 +44,6 @@ class Control:
         if asked.reload:
             self._reload()
         self._pause_parts(asked.pauses)
-        if not self._cancelling.cancel_all(asked.cancels):
-            self.is_due = True
+        self._cancelling.cancel_all(asked.cancels)
         if asked.stop is not None:
             requests.clear_stop(self._layout)

@@ -34,15 +34,15 @@ class Obeying:
 
     def is_due(self, now: float) -> bool:
         """Whether something may be asked for there: that comes before the next start."""
-        return self._control.is_due or self._cancelling.next_in(now) <= 0
+        return self._control.is_due or (not self._cancelling.left and self._cancelling.next_in(now) <= 0)
 
     def next_in(self, now: float) -> float:
         """Seconds until there is something to do."""
-        return 0.0 if self._control.is_due else self._cancelling.next_in(now)
+        return 0.0 if self._control.is_due or self._cancelling.left else self._cancelling.next_in(now)
 
     def work(self, now: float) -> None:
         """Look, if it is time, and see first that the spool is still the one we serve."""
-        if self.is_due(now) or self._scan.done != self._scans_seen:
+        if self.is_due(now) or self._cancelling.left or self._scan.done != self._scans_seen:
             self._scans_seen = self._scan.done
             self._check()
             self._obey(now)

@@ -14,7 +14,7 @@ from spoolrunner.dispatch.phases import Phase
 def parts() -> SimpleNamespace:
     looks: list[Phase] = []
     control = SimpleNamespace(is_due=True, obey=looks.append)
-    cancelling = SimpleNamespace(due_in=float("inf"), next_in=lambda now: cancelling.due_in)
+    cancelling = SimpleNamespace(left=frozenset(), due_in=float("inf"), next_in=lambda now: cancelling.due_in)
     return SimpleNamespace(control=control, cancelling=cancelling, scan=SimpleNamespace(done=0), looks=looks, checks=[])
 
 
@@ -54,6 +54,14 @@ def test_a_cancel_that_was_put_off(obeying, parts) -> None:
     assert (obeying.next_in(0.0), obeying.is_due(0.0)) == (0.5, False)
     parts.cancelling.due_in = 0.0
     assert obeying.is_due(0.5)
+
+
+def test_cancels_that_were_not_come_to(obeying, parts) -> None:
+    """They are gone on with in each turn, and hold up no start."""
+    parts.control.is_due, parts.cancelling.left, parts.cancelling.due_in = False, frozenset({"x"}), 0.0
+    assert (obeying.next_in(0.0), obeying.is_due(0.0)) == (0.0, False)
+    obeying.work(0.0)
+    assert len(parts.looks) == 1
 
 
 def test_while_blocked(obeying, parts) -> None:

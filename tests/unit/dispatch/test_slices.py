@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from itertools import pairwise
+from types import SimpleNamespace
 
 import orjson
 import pytest
 
+from spoolrunner.dispatch.cancelling import SLICE
 from spoolrunner.dispatch.chores import Arrivals, Starts
+from spoolrunner.dispatch.control_folder import Control
 from spoolrunner.dispatch.intake import LOOK_SLICE
+from spoolrunner.dispatch.obeying import Obeying
 from spoolrunner.dispatch.phases import Phase
 from spoolrunner.dispatch.postponed import Why
 from spoolrunner.dispatch.read_ahead import LARGE, SHARE
-from spoolrunner.protocol.states import State
-from spoolrunner.spool import requests
+from spoolrunner.protocol.states import Outcome, State
+from spoolrunner.spool import reason_files, requests
 from spoolrunner.spool.folders import Spool
 from spoolrunner.telling.events import Refused
 
@@ -87,8 +91,52 @@ def test_cancels(rooms, drop, events, clock, costly) -> None:
         drop(State.PENDING, name)
         rooms.intake.look(name)
         requests.request_cancel(rooms.spool.layout, name)
-    assert turns(lambda _: rooms.cancelling.cancel_all(list(NAMES)), events, clock) == IN_SLICES
+    a_turn = round(SLICE / LOOK_SLICE * PER_SLICE)
+    assert turns(lambda _: rooms.cancelling.cancel_all(list(NAMES)), events, clock) == [a_turn] * (len(NAMES) // a_turn)
     assert [event.id for event in events] == NAMES
+
+
+def test_starts_between_cancels(furnished, drop, events, executor, clock, costly) -> None:
+    """Cancels that are not come to yet hold up no other job, and theirs do not start: they are cancelled in their place."""
+    rooms = furnished(concurrency=3)
+    for name in NAMES:
+        drop(State.PENDING, name)
+        rooms.intake.look(name)
+        requests.request_cancel(rooms.spool.layout, name)
+    drop(State.PENDING, "y")
+    rooms.intake.look("y")
+    control = Control(rooms.spool.layout, rooms.cancelling, lambda _: Phase.SERVING, lambda: None, lambda _: None)
+    scan = SimpleNamespace(done=0)
+    obeying = Obeying(control, rooms.cancelling, scan, lambda: Phase.SERVING, lambda: None)
+    starts = Starts(rooms, lambda: Phase.SERVING)
+    obeying.work(clock.monotonic())
+    assert rooms.cancelling.left
+    assert obeying.next_in(clock.monotonic()) == 0
+    while not executor.told:
+        assert not obeying.is_due(clock.monotonic()), "nothing could start before all are cancelled"
+        starts.work(clock.monotonic())
+    assert executor.told == [("start", "y")]
+    while rooms.cancelling.left:
+        obeying.work(clock.monotonic())
+    assert sorted(event.id for event in events if isinstance(event, Refused)) == NAMES
+    assert executor.told == [("start", "y")]
+
+
+def test_a_cancel_of_before_that_is_not_come_to(furnished, drop, executor, clock, costly) -> None:
+    """The old request of a job that was cancelled, and came again, is dropped, and the job starts."""
+    rooms = furnished(concurrency=3)
+    for name in ("a", "b"):
+        drop(State.PENDING, name)
+        rooms.intake.look(name)
+        requests.request_cancel(rooms.spool.layout, name)
+    drop(State.FAILED, "b")
+    reason_files.write(
+        rooms.spool.layout, "b", Outcome.CANCELLED, "carried out", "pending/b.json", clock.wall(), fsync=False
+    )
+    rooms.cancelling.cancel_all(["a", "b"])
+    assert rooms.cancelling.left == {"b"}
+    Starts(rooms, lambda: Phase.SERVING).work(clock.monotonic())
+    assert executor.told == [("start", "b")]
 
 
 def test_starts(furnished, drop, executor, clock, monkeypatch) -> None:
