@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 
-from tests.benchmarks import drains, machine, measure, parts, plot, report
+from tests.benchmarks import crowds, drains, machine, measure, parts, plot, report
 from tests.benchmarks.million import million
 from tests.benchmarks.parts import Bench, Plan
 from tests.benchmarks.places import FOLDER, IMAGE, MAKERS, TMPFS, Places
@@ -35,6 +35,9 @@ PARTS = {
     "idle": parts.idle,
     "backlog": parts.backlog,
     "million": million,
+    "groups": crowds.groups,
+    "kept": crowds.kept,
+    "bulk": crowds.bulk,
 }
 
 DEFAULT_PLACES = (TMPFS, IMAGE)

@@ -223,13 +223,13 @@ def started(spool: Fork) -> float:
     return found[0]
 
 
-def write_files(folder: str, prefix: str, count: int) -> None:
+def write_files(folder: str, prefix: str, count: int, document: bytes = DOCUMENT) -> None:
     """Write that many job files into a folder, unsynced."""
     home = os.open(folder, os.O_RDONLY)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     for number in range(count):
         descriptor = os.open(f"{prefix}-{number:07d}.json", flags, 0o600, dir_fd=home)
-        os.write(descriptor, DOCUMENT)
+        os.write(descriptor, document)
         os.close(descriptor)
     os.close(home)
 

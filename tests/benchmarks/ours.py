@@ -66,6 +66,8 @@ class Spoolrunner(Subject):
     syncs: ClassVar[bool] = False
     preload: ClassVar[bool] = True
     slots: ClassVar[int] = SLOTS
+    keys: ClassVar[dict[str, Any]] = {}
+    """More of config.json."""
     a_process_a_job = True
 
     def fresh(self) -> None:
@@ -78,6 +80,7 @@ class Spoolrunner(Subject):
             "preload": self.preload,
             "fsync": self.syncs,
             "max_log_bytes": MAX_LOG_BYTES,
+            **self.keys,
         }
         with open(f"{self.folder}/config.json", "w") as stream:
             json.dump(settings, stream)

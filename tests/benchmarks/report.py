@@ -42,6 +42,7 @@ def page(machine: dict[str, str], command: str, plan: Plan, results: Results, ta
         *_backlogs(results, plan),
         *_waiting(results, plan),
         *_finished(results),
+        *_crowds(results),
         "## Left out",
         _left_out(results),
     ]
@@ -264,6 +265,20 @@ def _finished(results: Results) -> list[str]:
         p50, p99 = (results.median(f"finished latency_{share}", kind) for share in ("p50", "p99"))
         rows.append((kind, _number(results.median("finished rate", kind)), f"{_number(p50)} / {_number(p99)}"))
     return ["## With many files in done/", _table(("in done/", "drain, jobs/s", "latency p50 / p99, ms"), rows)]
+
+
+def _crowds(results: Results) -> list[str]:
+    kinds = results.subjects("crowd p50")
+    if not kinds:
+        return []
+    rows = []
+    for kind in kinds:
+        found = (results.median(f"crowd {which}", kind) for which in ("p50", "p99", "max"))
+        rows.append(
+            (kind, " / ".join(map(_number, found)), _number(results.median("crowd seconds", kind.partition(": ")[2])))
+        )
+    header = ("the crowd", "start latency of an urgent job, p50 / p99 / longest, ms", "the command took, s")
+    return ["## Beside a crowd", _table(header, rows)]
 
 
 def _left_out(results: Results) -> str:

@@ -124,6 +124,17 @@ def _many(results: Results, sizes: tuple[int, ...]) -> Iterator[Target]:
     yield _ratio(f"{many} in done/: drain / that with none", value, 0.9, True)
     value = results.ratio("finished latency_p50", many, "none")
     yield _ratio(f"{many} in done/: idle start latency, p50 / that with none", value, 1.2, False)
+    limits = {"groups": 5.0, "kept": 20.0}
+    for kind in results.subjects("crowd p50"):
+        part = kind.partition(": ")[0]
+        if part in limits:
+            words = f"start latency beside a crowd, p99 ({kind})"
+            yield Target(words, results.median("crowd p99", kind), limits[part], False, " ms")
+    for kind in results.subjects("crowd seconds"):
+        if not kind.startswith("cancel"):
+            yield Target(
+                f"{kind} failed jobs while others run", results.median("crowd seconds", kind), 20.0, False, " s"
+            )
 
 
 def bytes_a_job(results: Results, few: str, many: str) -> float | None:
