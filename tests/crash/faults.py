@@ -265,7 +265,7 @@ class Runner(Process):
 
         super().__init__(world, f"runner {told.job_id}/{told.number}", pid, body)
         self.key = AttemptKey(told.job_id, told.number)
-        self.token = str((told.meta or {}).get("token", ""))
+        self.token = token_of(told.meta, told.params)
         self.parent = parent
         self.watchers: list[Callable[[int | None], None]] = []
 
@@ -532,7 +532,7 @@ class World:
                 _, raw = document.parse(data)
             except JobFormatError:
                 continue
-            token = raw.get("meta", {}).get("token", "")
+            token = token_of(raw.get("meta"), raw.get("params"))
             found += [(token, made["number"]) for made in raw.get("attempts", [])]
         return found
 
@@ -700,6 +700,12 @@ class World:
 
 
 stage: World | None = None
+
+
+def token_of(meta: Any, params: Any) -> str:
+    """The token by which a job is known, whatever its id is; that of a slot stands in its params alone."""
+    found = (meta or {}).get("token") or (params.get("token") if isinstance(params, dict) else None)
+    return str(found or "")
 
 
 def eras(attempts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
