@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import deque
 from dataclasses import dataclass, field
 
 from spoolrunner.dispatch.ended import EndedAttempts
@@ -44,28 +45,27 @@ class Cancelling:
     reporter: Reporter
     clock: Clock
     last: str = ""
-    """Behind which id the cancelling goes on; empty when it begins anew."""
+    """Behind which id the cancelling goes on."""
     left: set[str] = field(default_factory=set)
     """Ids that are to be cancelled and were not come to: they must not start, and others may."""
 
     def cancel_all(self, job_ids: list[str]) -> None:
         """Cancel these, in the order of their ids, for a slice of time; what is `left` then is for the next call.
 
-        That goes on behind the last one, so that a thousand requests hold up nothing else.
+        That goes on behind the last one, so that a thousand requests hold up nothing else, and then with those before it.
         """
         for job_id in set(self.register.due(Why.NOT_CANCELLED, math.inf)).difference(job_ids):
             self.register.clear(job_id, Why.NOT_CANCELLED)  # the request was taken back
         until = self.clock.monotonic() + SLICE
-        in_turn = sorted(job_ids)
-        begin = bisect_right(in_turn, self.last)
-        for index in range(begin, len(in_turn)):
-            self.cancel(in_turn[index])
-            if self.clock.monotonic() >= until and index + 1 < len(in_turn):
-                self.last = in_turn[index]
-                self.left = set(in_turn[index + 1 :])
-                return
-        self.last = ""
-        self.left.clear()
+        in_order = sorted(job_ids)
+        begin = bisect_right(in_order, self.last)
+        in_turn = deque(in_order[begin:] + in_order[:begin])
+        while in_turn:
+            self.last = in_turn.popleft()
+            self.cancel(self.last)
+            if self.clock.monotonic() >= until:
+                break
+        self.left = set(in_turn)
 
     def cancel_instead(self, job_id: str) -> None:
         """Cancel one of those `left`, which was taken out of the order to be started."""

@@ -1,6 +1,6 @@
 """How little crowds hold up: what waits for a limit, what is removed because it is old, what is done with many at once.
 
-Each measures urgent arrivals, one at a time, while the crowd is there, and before, in the same spool.
+Each measures urgent arrivals, one at a time, while the crowd is there; `kept` and `bulk` also before, in the same spool.
 """
 
 from __future__ import annotations

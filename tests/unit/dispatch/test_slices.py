@@ -139,6 +139,23 @@ def test_a_cancel_of_before_that_is_not_come_to(furnished, drop, executor, clock
     assert executor.told == [("start", "b")]
 
 
+def test_cancels_that_came_before_the_one_they_go_on_behind(furnished, drop, events, executor, clock, costly) -> None:
+    """One whose request stands, and whose id comes before, does not start either, and has its turn."""
+    rooms = furnished(concurrency=3)
+    for name in ("a", "m", "n", "o"):
+        drop(State.PENDING, name)
+        rooms.intake.look(name)
+    rooms.cancelling.cancel_all(["m", "n", "o"])
+    assert rooms.cancelling.left == {"n", "o"}
+    rooms.cancelling.cancel_all(["a", "n", "o"])
+    assert rooms.cancelling.left == {"a", "o"}
+    Starts(rooms, lambda: Phase.SERVING).work(clock.monotonic())
+    while rooms.cancelling.left:
+        rooms.cancelling.cancel_all(sorted(rooms.cancelling.left))
+    assert executor.told == []
+    assert sorted(event.id for event in events) == ["a", "m", "n", "o"]
+
+
 def test_starts(furnished, drop, executor, clock, monkeypatch) -> None:
     """As many starts as there are places are made in slices."""
     rooms = furnished(concurrency=len(NAMES))
